@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+const configKey = "config"
+
+// config is the one entry with all that an operator has set and the credential. They are one entry because they belong
+// together: a new base_url stored without its credential would send the old secret to the new host.
+type config struct {
+	BaseURL           string        `json:"base_url"`
+	CACert            string        `json:"ca_cert,omitempty"`
+	RequestTimeout    time.Duration `json:"request_timeout"`
+	TokenLifetime     time.Duration `json:"token_lifetime"`
+	SecretGracePeriod bool          `json:"secret_grace_period"`
+	Credential        credential    `json:"credential"`
+}
+
+// Bounds of the fields. The lifetime is Finicity's: a token is valid for two hours.
+const (
+	defaultRequestTimeout = 30 * time.Second
+	minRequestTimeout     = time.Second
+	maxRequestTimeout     = 2 * time.Minute
+	defaultTokenLifetime  = 2 * time.Hour
+	minTokenLifetime      = time.Minute
+	maxTokenLifetime      = 2 * time.Hour
+
+	maxIdentifier = 255 // characters of a partner ID, a secret (Finicity's rule) or an app key
+	maxURL        = 2048
+	maxCACert     = 256 << 10
+)
+
+// loadConfig returns nil when the mount is not configured.
+func loadConfig(ctx context.Context, s logical.Storage) (*config, error) {
+	entry, err := s.Get(ctx, configKey)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration from storage: %w", err)
+	}
+	if entry == nil {
+		return nil, nil //nolint:nilnil // Not configured is an ordinary state, and each caller must decide on it.
+	}
+	cfg := new(config)
+	if entry.DecodeJSON(cfg) != nil { // Its error may quote what it could not decode.
+		return nil, errors.New("the stored configuration cannot be decoded")
+	}
+	return cfg, nil
+}
+
+// configChange is what a write changes beyond settings that concern this engine only.
+type configChange struct {
+	partner    bool // another partner, or another place to find it: no history of the old one applies
+	credential bool // something that only Finicity can say is right
+	secret     bool // the partner secret was given, and is not the one stored
+}
+
+// merge applies the fields that were given to a copy of the stored configuration, nil for none, and checks the result.
+// Errors name the field, say what to do, and never quote a value.
+func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, configChange, error) {
+	next := &config{
+		BaseURL:        finicityapi.DefaultBaseURL,
+		RequestTimeout: defaultRequestTimeout,
+		TokenLifetime:  defaultTokenLifetime,
+	}
+	if cfg != nil {
+		*next = *cfg
+	}
+	given, err := next.apply(d)
+	if err != nil {
+		return nil, configChange{}, err
+	}
+
+	if cfg == nil {
+		for _, name := range []string{"partner_id", "partner_secret", "app_key"} {
+			if given[name] == "" {
+				return nil, configChange{}, fmt.Errorf(
+					"field %q is required: the first write needs partner_id, partner_secret and app_key", name)
+			}
+		}
+		next.Credential.Current = given["partner_secret"]
+		return next, configChange{partner: true, credential: true, secret: true}, nil
+	}
+
+	old := cfg.Credential
+	change := configChange{
+		partner: next.Credential.PartnerID != old.PartnerID || next.BaseURL != cfg.BaseURL,
+		secret:  given["partner_secret"] != "" && given["partner_secret"] != old.Current,
+	}
+	moved := change.partner || next.CACert != cfg.CACert
+	change.credential = moved || change.secret || next.Credential.AppKey != old.AppKey
+	if moved && (given["partner_secret"] == "" || given["app_key"] == "") {
+		// Otherwise whoever may write config, but does not know the secret, could have it sent to a host of theirs.
+		return nil, configChange{}, errors.New("a new base_url, ca_cert or partner_id needs " +
+			"partner_secret and app_key in the same write: the stored ones are not sent to another place")
+	}
+	switch {
+	case change.partner:
+		next.Credential = credential{
+			PartnerID: next.Credential.PartnerID, AppKey: next.Credential.AppKey, Current: given["partner_secret"],
+		}
+	case change.secret:
+		next.Credential.replace(given["partner_secret"], now)
+	}
+	return next, change, nil
+}
+
+// apply sets and checks each field that was given, but for the secret: that one is for the rules of credential. It
+// returns the texts that were given.
+func (cfg *config) apply(d *framework.FieldData) (given map[string]string, err error) {
+	given = map[string]string{}
+	for _, name := range []string{"partner_id", "partner_secret", "app_key"} {
+		if value, ok := d.GetOk(name); ok {
+			given[name] = value.(string) //nolint:forcetypeassert // TypeString gives a string.
+			if err := checkIdentifier(name, given[name]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if value, ok := given["partner_id"]; ok {
+		cfg.Credential.PartnerID = value
+	}
+	if value, ok := given["app_key"]; ok {
+		cfg.Credential.AppKey = value
+	}
+	if value, ok := d.GetOk("base_url"); ok {
+		if cfg.BaseURL, err = checkBaseURL(value.(string)); err != nil { //nolint:forcetypeassert // As above.
+			return nil, err
+		}
+	}
+	if value, ok := d.GetOk("ca_cert"); ok {
+		cfg.CACert = strings.TrimSpace(value.(string)) //nolint:forcetypeassert // As above.
+		if err := checkCACert(cfg.CACert); err != nil {
+			return nil, err
+		}
+	}
+	if value, ok := seconds(d, "request_timeout"); ok {
+		cfg.RequestTimeout = value
+		if value < minRequestTimeout || value > maxRequestTimeout {
+			return nil, fmt.Errorf("field %q must be between 1s and 2m", "request_timeout")
+		}
+	}
+	if value, ok := seconds(d, "token_lifetime"); ok {
+		cfg.TokenLifetime = value
+		if value < minTokenLifetime || value > maxTokenLifetime {
+			return nil, fmt.Errorf("field %q must be between 1m and 2h: Finicity honours a token for two hours",
+				"token_lifetime")
+		}
+	}
+	if value, ok := d.GetOk("secret_grace_period"); ok {
+		cfg.SecretGracePeriod = value.(bool) //nolint:forcetypeassert // TypeBool gives a bool.
+	}
+	return given, nil
+}
+
+// checkIdentifier refuses what can't be right, before it costs one of five attempts. It does not hold an existing
+// secret to the rules for new ones: an old secret may be older than the rules.
+func checkIdentifier(name, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("field %q is empty: leave it out to keep the stored value", name)
+	case len(value) > maxIdentifier:
+		return fmt.Errorf("field %q is too long: it has %d characters, and at most %d are possible",
+			name, len(value), maxIdentifier)
+	case strings.TrimSpace(value) != value:
+		return fmt.Errorf("field %q begins or ends with white space, often the line break at the end of a file: "+
+			"write it without", name)
+	}
+	for _, c := range []byte(value) {
+		if c <= ' ' || c > '~' {
+			return fmt.Errorf("field %q has a blank, a control character or a letter outside ASCII in it: "+
+				"copy it again from the Finicity developer portal", name)
+		}
+	}
+	return nil
+}
+
+// checkBaseURL returns the address in the form in which it is stored and compared.
+func checkBaseURL(value string) (string, error) {
+	refuse := func(reason string) (string, error) {
+		return "", fmt.Errorf("field %q %s: write an address like %s", "base_url", reason, finicityapi.DefaultBaseURL)
+	}
+	if len(value) > maxURL {
+		return refuse(fmt.Sprintf("is too long, at most %d characters are possible", maxURL))
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return refuse("is not a URL with a host")
+	case u.User != nil:
+		return refuse("must not hold user info")
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(value, "#"):
+		return refuse("must not have a query or a fragment")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return refuse("must begin with https:// (plain http is for a loopback host only)")
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+func checkCACert(bundle string) error {
+	if len(bundle) > maxCACert {
+		return fmt.Errorf("field %q is too long: at most %d bytes are possible", "ca_cert", maxCACert)
+	}
+	for rest, n := []byte(bundle), 1; len(rest) > 0; n++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return fmt.Errorf("field %q: what should be certificate %d is not PEM: write the content of a file with "+
+				"-----BEGIN CERTIFICATE----- in it, like ca_cert=@ca.pem", "ca_cert", n)
+		}
+		if block.Type != "CERTIFICATE" {
+			return fmt.Errorf("field %q: block %d is not a certificate: write certificates only", "ca_cert", n)
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return fmt.Errorf("field %q: certificate %d cannot be read: %w", "ca_cert", n, err)
+		}
+		rest = []byte(strings.TrimSpace(string(rest)))
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicityapi
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Class says what an unsuccessful call means for the credential.
+type Class int
+
+const (
+	// Unavailable is no verdict on the credential: no answer, or one that says nothing about it. The zero value, so
+	// that a failure nobody thought of is never taken for a verdict.
+	Unavailable Class = iota
+	// Rejected is a verdict: the credential or the request was refused, and it counts towards the lock-out.
+	Rejected
+	// Locked is the verdict that the partner is locked. Only Finicity's support unlocks it.
+	Locked
+	// RefusedByPolicy is Finicity's no to the new secret of [Client.ModifySecret]. Nothing has changed.
+	RefusedByPolicy
+)
+
+func (c Class) String() string {
+	switch c {
+	case Rejected:
+		return "rejected"
+	case Locked:
+		return "locked"
+	case RefusedByPolicy:
+		return "refused by policy"
+	default:
+		return "unavailable"
+	}
+}
+
+// Error is an unsuccessful call. Its texts hold no secret, app key or token, whatever the server sent.
+type Error struct {
+	Class Class
+	// NotSent means that no connection was made, so that the call cannot have had any effect.
+	NotSent bool
+	// Status is the HTTP status, 0 without an answer.
+	Status int
+	// Code is Finicity's own error code, empty when the answer held none.
+	Code string
+	// Message is Finicity's message, or what went wrong on the way.
+	Message string
+	// RetryAfter is how long the server asked to be left alone, at most [MaxRetryAfter]; 0 when it did not ask.
+	RetryAfter time.Duration
+}
+
+// MaxRetryAfter bounds what a server's Retry-After can hold up. Tokens live two hours; a longer wait would turn a
+// mistyped header into an outage.
+const MaxRetryAfter = time.Hour
+
+// Ambiguous reports whether a change of secret may have been carried out although the call failed.
+func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
+
+// SecretRefused reports whether Finicity said that the secret is wrong, and not something else about the call, like the
+// app key or the place it came from.
+func (e *Error) SecretRefused() bool { return e.Class == Rejected && e.Code == codeInvalidCredentials }
+
+func (e *Error) Error() string {
+	if e.Status == 0 {
+		return "Finicity could not be reached: " + e.Message
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Finicity answered HTTP %d", e.Status)
+	if e.Code != "" {
+		fmt.Fprintf(&b, ", code %s", e.Code)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.Status == http.StatusForbidden {
+		b.WriteString(" (often a geographic block: Finicity takes calls from the US and Canada only)")
+	}
+	return b.String()
+}
+
+// Finicity's error codes that decide something here.
+const (
+	codeInvalidCredentials = "10001"
+	codeMissingParameter   = "10005"
+	codeNotAuthorized      = "10021"
+	codeAppKey             = "10026"
+	codePartnerNotFound    = "12401"
+	codeBadRequest         = "14020"
+	codeAccountLocked      = "24302"
+	codeSecretPolicy       = "24437"
+)
+
+// classifyAuthenticate trusts the code before the status, since Finicity reports a lock as HTTP 500. A 4xx that nobody
+// has described counts as a rejection: to think so wrongly delays a token, the opposite locks the company out.
+func classifyAuthenticate(status int, code, message string) Class {
+	switch code {
+	case codeAccountLocked:
+		return Locked
+	case codeInvalidCredentials, codeMissingParameter, codeNotAuthorized, codeAppKey, codePartnerNotFound,
+		codeBadRequest, codeSecretPolicy:
+		return Rejected
+	}
+	if saysLocked(status, code, message) {
+		return Locked
+	}
+	switch {
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
+		return Unavailable
+	case status >= 400 && status < 500:
+		return Rejected
+	default:
+		return Unavailable
+	}
+}
+
+// classifyModify takes only described answers for a refusal. To think wrongly that nothing has changed loses the
+// secret; the opposite costs one more attempt when the rotation is settled.
+func classifyModify(status int, code, message string) Class {
+	if code == codeAccountLocked || saysLocked(status, code, message) {
+		return Locked
+	}
+	switch status {
+	case http.StatusBadRequest:
+		if code == codeSecretPolicy {
+			return RefusedByPolicy
+		}
+		return Rejected
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return Rejected
+	default:
+		return Unavailable
+	}
+}
+
+// lockedText wants both words close together and whole: many a gateway's page has "blocked" in it, and an account.
+var lockedText = regexp.MustCompile(`(?is)\blocked\b.{0,40}\baccount\b|\baccount\b.{0,40}\blocked\b`)
+
+// saysLocked finds the lock in an answer that lost its code on the way, say in a gateway that rewrites errors as text.
+func saysLocked(status int, code, message string) bool {
+	return status >= 400 && code == "" && lockedText.MatchString(message)
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicityapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"html"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// window is how many characters of a secret in a row are recognised as a part of it. Fewer would hide ordinary words
+// of a message; a run of seven or less may stay visible, which is useless to whoever reads it.
+const window = 8
+
+const redacted = "[redacted]"
+
+// tokenField finds a token that stands beside its name. What Finicity hands out is not known beforehand, as the secrets
+// are that were sent.
+var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=]\s*[\\"']*([^\\"'\s,;&<>{}()\[\]]{8,})`)
+
+// redactor removes what this call sent in confidence from text that came back: gateways and debug modes echo requests.
+type redactor struct {
+	whole   []string            // secrets shorter than a window, to be found as they are
+	windows map[string]struct{} // every run of window characters of the longer ones, lower case
+}
+
+func newRedactor(secrets ...string) *redactor {
+	r := &redactor{windows: map[string]struct{}{}}
+	for _, secret := range secrets {
+		if secret == "" {
+			continue
+		}
+		inJSON, _ := json.Marshal(secret) // A string always encodes.
+		inQuery := url.QueryEscape(secret)
+		forms := []string{
+			secret,
+			strings.Trim(string(inJSON), `"`),
+			html.EscapeString(secret),
+			inQuery,
+			url.PathEscape(secret),
+			strings.ReplaceAll(inQuery, "%2A", "*"), // as browsers and Java encode a form
+			strings.NewReplacer("%2A", "*", "%21", "!").Replace(inQuery), // as JavaScript encodes a part of an address
+		}
+		for shift := range 3 { // What stands before it in the encoded text decides how a secret looks in base64.
+			padded := []byte("\x00\x00"[:shift] + secret)
+			forms = append(forms, base64.StdEncoding.EncodeToString(padded), base64.URLEncoding.EncodeToString(padded))
+		}
+		for _, form := range forms {
+			form = lower(form)
+			if len(form) < window {
+				r.whole = append(r.whole, form)
+				continue
+			}
+			for i := 0; i+window <= len(form); i++ {
+				r.windows[form[i:i+window]] = struct{}{}
+			}
+		}
+	}
+	return r
+}
+
+// clean replaces every part of a secret in text, in any of the encodings that an echo is likely to have.
+func (r *redactor) clean(text string) string {
+	folded := lower(text)
+	hidden := make([]bool, len(text))
+	hide := func(from, length int) {
+		for i := from; i < from+length; i++ {
+			hidden[i] = true
+		}
+	}
+	for _, at := range tokenField.FindAllStringSubmatchIndex(text, -1) {
+		hide(at[2], at[3]-at[2])
+	}
+	for i := 0; i+window <= len(folded); i++ {
+		if _, found := r.windows[folded[i:i+window]]; found {
+			hide(i, window)
+		}
+	}
+	for _, secret := range r.whole {
+		for from := 0; ; {
+			at := strings.Index(folded[from:], secret)
+			if at < 0 {
+				break
+			}
+			hide(from+at, len(secret))
+			from += at + len(secret)
+		}
+	}
+
+	var b strings.Builder
+	for i := range len(text) {
+		switch {
+		case !hidden[i]:
+			b.WriteByte(text[i])
+		case i == 0 || !hidden[i-1]:
+			b.WriteString(redacted)
+		}
+	}
+	return b.String()
+}
+
+// lower folds ASCII only, so that positions in the folded text are positions in the text.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+func (b *backend) pathRotateRoot() *framework.Path {
+	return &framework.Path{
+		Pattern:      "rotate-root",
+		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.UpdateOperation: &framework.PathOperation{
+				Callback:                    b.rotateRoot,
+				Summary:                     "Replace the partner secret, at Finicity and here.",
+				ForwardPerformanceStandby:   true,
+				ForwardPerformanceSecondary: true,
+			},
+		},
+		HelpSynopsis:    "Replace the partner secret, at Finicity and here.",
+		HelpDescription: strings.TrimSpace(rotateRootHelp),
+	}
+}
+
+func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	if err := b.lock(ctx); err != nil {
+		return respond(req.MountPoint, err)
+	}
+	defer b.unlock()
+	ctx = context.WithoutCancel(ctx) // What has been started upstream is brought to its end, whoever waits for it.
+
+	cfg, err := loadConfig(ctx, req.Storage)
+	if err == nil && cfg == nil {
+		err = errNotConfigured
+	}
+	if err != nil {
+		return respond(req.MountPoint, err)
+	}
+	failure, err := b.rotate(ctx, req.Storage, cfg)
+	if err != nil {
+		b.Logger().Warn("rotation failed", "partner_id", cfg.Credential.PartnerID, "error", err)
+		return respond(req.MountPoint, err)
+	}
+	b.Logger().Info("rotated the partner secret", "partner_id", cfg.Credential.PartnerID)
+	resp := &logical.Response{Data: map[string]any{
+		"last_vault_rotation": cfg.Credential.LastRotation.Format(time.RFC3339),
+	}}
+	if failure != nil {
+		resp.AddWarning(fmt.Sprintf("the secret is rotated and stored, but the first authentication with it failed: %s",
+			failure))
+	}
+	return resp, nil
+}
+
+// rotate replaces the partner secret. The upstream lock must be held, and ctx must not end with the caller's request.
+// When the secret is rotated but no token could be had with it yet, failure says why.
+//
+// At each line the process may die, so before each one storage holds whatever Finicity may hold after it.
+func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config) (failure, err error) {
+	save := func() error { return b.saveConfig(ctx, s, cfg) }
+	cred := &cfg.Credential
+	if cred.Pending != nil {
+		t, err := b.settle(ctx, cfg, save)
+		b.tokens.note(err, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		b.publish(ctx, s, cfg, t, b.tokens.epoch())
+	}
+
+	old := finicityapi.Credential{PartnerID: cred.PartnerID, PartnerSecret: cred.Current, AppKey: cred.AppKey}
+	secret, err := generateSecret()
+	if err != nil {
+		return nil, err
+	}
+	client, err := b.client(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	cred.propose(secret, cfg.SecretGracePeriod, b.now().UTC())
+	if err := save(); err != nil {
+		return nil, fmt.Errorf("the rotation was not begun, and nothing was sent to Finicity: %w", err)
+	}
+
+	if err := client.ModifySecret(ctx, old, secret, cfg.SecretGracePeriod); err != nil {
+		return nil, b.notRotated(cred, save, err)
+	}
+	cred.promote(b.now().UTC())
+	if err := save(); err != nil {
+		return nil, fmt.Errorf("Finicity has taken the new secret, which is stored as pending, but storage failed "+
+			"when it was to become the current one; that is made up for before the credential is used next: %w", err)
+	}
+
+	// The old token goes only now: while the new one was not there, it was the best to be had.
+	t, err := b.authenticate(ctx, cfg, cred.Current)
+	b.tokens.note(err, time.Now())
+	b.tokens.drop()
+	if err != nil {
+		return err, nil
+	}
+	b.publish(ctx, s, cfg, t, b.tokens.epoch())
+	return nil, nil
+}
+
+// notRotated deals with a change of secret that failed, as far as can be known.
+func (b *backend) notRotated(cred *credential, save func() error, err error) error {
+	var failure *finicityapi.Error
+	if !errors.As(err, &failure) || failure.Ambiguous() {
+		return fmt.Errorf("whether the secret has changed is unknown; both are stored, and the engine finds out "+
+			"before the credential is used next: %w", err)
+	}
+	cred.withdraw()
+	if storage := save(); storage != nil {
+		return fmt.Errorf("the secret has not changed: %w (storage failed too: %w)", err, storage)
+	}
+	return fmt.Errorf("the secret has not changed: %w", err)
+}
+
+const rotateRootHelp = `
+Generates a new partner secret, changes it at Finicity and stores it. Nobody sees it, and the old one is refused from
+then on, or for 30 days longer with secret_grace_period.
+
+The new secret is stored before it is sent. Whatever fails after that, the engine finds out which of the two Finicity
+holds before it uses the credential again.
+`

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+const tokenSecretType = "finicity_token"
+
+func (b *backend) pathToken() *framework.Path {
+	return &framework.Path{
+		Pattern:      "token",
+		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Fields: map[string]*framework.FieldSchema{
+			"min_ttl": {
+				Type: framework.TypeDurationSecond,
+				Description: "Least validity that the token must have left, for work that outlives a token. " +
+					"At most three quarters of token_lifetime.",
+				Query: true,
+			},
+		},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.ReadOperation: &framework.PathOperation{
+				Callback:                    b.tokenRead,
+				Summary:                     "Read the shared Finicity token, with the app key and the partner ID.",
+				ForwardPerformanceStandby:   true,
+				ForwardPerformanceSecondary: true,
+			},
+		},
+		HelpSynopsis:    "Read the shared Finicity token.",
+		HelpDescription: strings.TrimSpace(tokenHelp),
+	}
+}
+
+func (b *backend) tokenSecret() *framework.Secret {
+	return &framework.Secret{
+		Type: tokenSecretType,
+		// A lease here says how long the token may be used, and takes nothing back: Finicity has no call for it, and
+		// the other apps hold the same token. It must be there, and must not fail: a mount with leases that can't be
+		// revoked can't be disabled.
+		Revoke: func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
+			return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+		},
+	}
+}
+
+func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	minTTL, _ := seconds(d, "min_ttl")
+	if err := b.checkMinTTL(ctx, req.Storage, minTTL); err != nil {
+		return respond(req.MountPoint, err)
+	}
+	t, failure, err := b.token(ctx, req.Storage, minTTL)
+	if err != nil {
+		return respond(req.MountPoint, err)
+	}
+
+	ttl := t.left(b.age(t))
+	// Vault caps the lease too, but with a warning on each read, and then the lease and the ttl below would differ.
+	// The answer is 0 when Vault could not be asked.
+	if limit := b.System().MaxLeaseTTL(); limit > 0 && ttl > limit {
+		ttl = limit.Truncate(time.Second)
+	}
+	resp := b.Secret(tokenSecretType).Response(map[string]any{
+		"token":       t.value,
+		"app_key":     t.appKey,
+		"partner_id":  t.partnerID,
+		"issue_time":  t.issued.Format(time.RFC3339),
+		"expire_time": t.expires().Format(time.RFC3339),
+		"ttl":         int64(ttl / time.Second),
+	}, nil)
+	resp.Secret.TTL = ttl
+	if failure != nil {
+		resp.AddWarning(fmt.Sprintf("the token is due for a refresh, which failed: %s. This one is good until %s",
+			failure, t.expires().Format(time.RFC3339)))
+	}
+	return resp, nil
+}
+
+// checkMinTTL needs the token's lifetime, which a mount that has just started has to read from storage.
+func (b *backend) checkMinTTL(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
+	if minTTL == 0 {
+		return nil
+	}
+	var lifetime time.Duration
+	if t := b.tokens.current.Load(); t != nil {
+		lifetime = t.lifetime
+	} else {
+		cfg, err := loadConfig(ctx, s)
+		if err != nil {
+			return err
+		}
+		if cfg == nil {
+			return errNotConfigured
+		}
+		lifetime = cfg.TokenLifetime
+	}
+	if limit := refreshAge(lifetime); minTTL > limit {
+		return refused(fmt.Sprintf("field %q must be at most %s, three quarters of the token's lifetime: "+
+			"no token could be shared for long otherwise", "min_ttl", limit))
+	}
+	return nil
+}
+
+func (b *backend) age(t *sharedToken) time.Duration { return t.age(b.now(), time.Since(t.started)) }
+
+var errChanging = errors.New("the configuration changed while the token was read: try again")
+
+// token returns the shared token with at least minTTL left. Where it is due for a refresh that failed, the failure is
+// returned with it.
+func (b *backend) token(ctx context.Context, s logical.Storage, minTTL time.Duration) (
+	t *sharedToken, failure, err error,
+) {
+	minTTL = max(minTTL, time.Second)
+	usable := func() (*sharedToken, bool) {
+		t := b.tokens.current.Load()
+		return t, t != nil && t.left(b.age(t)) >= minTTL
+	}
+	// A round is enough, unless what the refresh brought was dropped at once by a change of configuration, or falls
+	// short of this reader's minTTL because another reader began it.
+	for range 3 {
+		t, ok := usable()
+		if ok && b.age(t) < refreshAge(t.lifetime) {
+			return t, nil, nil
+		}
+		if held := b.tokens.held(time.Now()); ok && held != nil {
+			return t, held, nil
+		}
+		r, started := b.tokens.refresh(func() error {
+			return b.refreshToken(context.WithoutCancel(ctx), s, minTTL)
+		})
+		if ok && !started {
+			return t, nil, nil // Another reader is seeing to it.
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+		if r.err != nil {
+			if t, ok := usable(); ok {
+				return t, r.err, nil
+			}
+			return nil, nil, r.err
+		}
+	}
+	return nil, nil, errChanging
+}
+
+// refreshToken sees to it that the shared token is not due for a refresh and has minTTL left.
+func (b *backend) refreshToken(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
+	if err := b.lock(ctx); err != nil {
+		return err
+	}
+	defer b.unlock()
+
+	epoch := b.tokens.epoch()
+	cfg, err := loadConfig(ctx, s)
+	if err != nil {
+		return err
+	}
+	if cfg == nil {
+		return errNotConfigured
+	}
+	t := b.tokens.current.Load() // Who held the lock until now may have brought a new one.
+	if t == nil {
+		if t = b.loadToken(ctx, s, cfg); t != nil {
+			b.tokens.share(t, epoch)
+		}
+	}
+	if t != nil {
+		if age := b.age(t); age < refreshAge(t.lifetime) && t.left(age) >= minTTL {
+			return nil
+		}
+	}
+	if err := b.tokens.held(time.Now()); err != nil {
+		return err
+	}
+
+	if cfg.Credential.Pending != nil {
+		t, err = b.settle(ctx, cfg, func() error { return b.saveConfig(ctx, s, cfg) })
+	} else {
+		t, err = b.authenticate(ctx, cfg, cfg.Credential.Current)
+	}
+	b.tokens.note(err, time.Now())
+	if err != nil {
+		return err
+	}
+	b.publish(ctx, s, cfg, t, epoch)
+	return nil
+}
+
+const tokenHelp = `
+Every reader gets the same token until it is refreshed, three quarters into its lifetime: 90 minutes for Finicity's two
+hours. Send it as Finicity-App-Token, and app_key as Finicity-App-Key.
+
+The lease ends a little before the token does. It can't be renewed, read again instead. Revoking it takes the token from
+nobody, because all apps share it.
+`
