@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Command fake-finicity runs a stand-in for api.finicity.com on a loopback address, for demos and end-to-end tests.
+// It has an endpoint of its own under /_fake/ to order faults and to look behind the scenes; see package fakefinicity
+// for the rules that it enforces.
+//
+// Without -partner there is one sandbox partner:
+//
+//	ID       1000000000001
+//	secret   Fake-Sandbox-Secret-1
+//	app key  fake-sandbox-app-key
+//
+// Never give it a real credential: command lines are readable by every user of the machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+const (
+	defaultListen  = "127.0.0.1:8210"
+	defaultPartner = "1000000000001:Fake-Sandbox-Secret-1:fake-sandbox-app-key"
+
+	// shutdownTimeout is what is left to answers under way, after held and delayed ones were cut off.
+	shutdownTimeout = 2 * time.Second
+)
+
+func main() {
+	err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "fake-finicity:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends or a signal to end arrives.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	if o.version {
+		_, err := fmt.Fprintln(stdout, "fake-finicity", version())
+		return err
+	}
+	listener, err := listenLoopback(ctx, o.listen)
+	if err != nil {
+		return err
+	}
+	fake := fakefinicity.New(o.config)
+	server := &http.Server{
+		Handler:           fake,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		// No ReadTimeout and no WriteTimeout: both would end a call that is held or delayed by order.
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	if _, err := fmt.Fprintf(stdout, "fake-finicity listens on http://%s\n", listener.Addr()); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	fake.Close()
+	graceful, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(graceful); err != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+type options struct {
+	listen  string
+	version bool
+	config  fakefinicity.Config
+}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	var o options
+	var partners []string
+	flags := flag.NewFlagSet("fake-finicity", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.listen, "listen", defaultListen, "loopback `address` to listen on; port 0 takes a free one")
+	flags.Func("partner", "partner as `id:secret:appkey`, repeatable (default "+defaultPartner+")", func(value string) error {
+		partners = append(partners, value)
+		return nil
+	})
+	flags.DurationVar(&o.config.TokenLifetime, "token-lifetime", fakefinicity.DefaultTokenLifetime,
+		"how long a token is honoured")
+	flags.BoolVar(&o.config.SuccessKeepsCount, "success-keeps-count", false,
+		"a success does not reset the count of wrong attempts")
+	flags.BoolVar(&o.config.TokensDieWithSecret, "tokens-die-with-secret", false,
+		"live tokens die when the secret changes without a grace period")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if len(partners) == 0 {
+		partners = []string{defaultPartner}
+	}
+	for i, value := range partners {
+		// The value is kept out of the error, in case someone does give a real one.
+		parts := strings.Split(value, ":")
+		if len(parts) != 3 {
+			return o, fmt.Errorf("partner %d is not of the form id:secret:appkey", i+1)
+		}
+		o.config.Partners = append(o.config.Partners, fakefinicity.Partner{ID: parts[0], Secret: parts[1], AppKey: parts[2]})
+	}
+	return o, o.config.Validate()
+}
+
+// listenLoopback refuses any other address: the endpoint under /_fake/ has no authentication.
+func listenLoopback(ctx context.Context, address string) (net.Listener, error) {
+	resolved, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if !resolved.IP.IsLoopback() {
+		return nil, fmt.Errorf("%s is not a loopback address", address)
+	}
+	var config net.ListenConfig
+	return config.Listen(ctx, "tcp", resolved.String())
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// start runs the command on a free port and returns its URL, and the error with which it ends.
+func start(ctx context.Context, t *testing.T, args ...string) (string, <-chan error) {
+	t.Helper()
+	reader, writer := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, append([]string{"-listen", "127.0.0.1:0"}, args...), writer, io.Discard)
+		ended <- errors.Join(err, writer.Close())
+	}()
+	line, err := bufio.NewReader(reader).ReadString('\n')
+	if err != nil {
+		t.Fatal(err, <-ended)
+	}
+	url := regexp.MustCompile(`^fake-finicity listens on (http://127\.0\.0\.1:[1-9][0-9]*)\n$`).FindStringSubmatch(line)
+	if url == nil {
+		t.Fatalf("first line %q", line)
+	}
+	return url[1], ended
+}
+
+// send returns status and body of the answer, or zero if there was none.
+func send(t *testing.T, method, url, body string, header map[string]string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err.Error()
+	}
+	answer, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		t.Error(err)
+	}
+	return response.StatusCode, string(answer)
+}
+
+func authenticate(t *testing.T, url, partner string) int {
+	t.Helper()
+	parts := strings.Split(partner, ":")
+	body := `{"partnerId":"` + parts[0] + `","partnerSecret":"` + parts[1] + `"}`
+	status, _ := send(t, http.MethodPost, url+fakefinicity.PathAuthentication, body, map[string]string{
+		"Finicity-App-Key": parts[2], "Content-Type": "application/json", "Accept": "application/json",
+	})
+	return status
+}
+
+func TestServesTheDefaultPartnerUntilSIGTERM(t *testing.T) {
+	url, ended := start(t.Context(), t)
+	if status := authenticate(t, url, defaultPartner); status != http.StatusOK {
+		t.Fatalf("authenticate: %d", status)
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := self.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestServesThePartnersOfItsFlags(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const one, two = "1:Fake-Secret-One-1:key-one", "2:Fake-Secret-Two-2:key-two"
+	url, ended := start(ctx, t, "-partner", one, "-partner="+two, "-token-lifetime", "1m",
+		"-success-keeps-count", "-tokens-die-with-secret")
+	for partner, want := range map[string]int{one: 200, two: 200, defaultPartner: 401} {
+		if status := authenticate(t, url, partner); status != want {
+			t.Errorf("%s: %d, want %d", partner, status, want)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEndsPromptlyWithCallsHeld(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	url, ended := start(ctx, t)
+	if status, answer := send(t, http.MethodPost, url+"/_fake/faults", `{"kind":"hold_before"}`, nil); status != http.StatusOK {
+		t.Fatalf("ordering a fault: %d %s", status, answer)
+	}
+	held := make(chan int, 1)
+	go func() { held <- authenticate(t, url, defaultPartner) }()
+	for answer := ""; answer != "{\"held\":1}\n"; {
+		var status int
+		if status, answer = send(t, http.MethodGet, url+"/_fake/held", "", nil); status != http.StatusOK {
+			t.Fatalf("held: %d %s", status, answer)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if status := <-held; status != 0 {
+		t.Fatalf("the held call was answered %d", status)
+	}
+}
+
+func TestRefusesWhatItCannotServe(t *testing.T) {
+	const secret = "Fake-Secret-One-1"
+	for name, args := range map[string][]string{
+		"every address":       {"-listen", ":0"},
+		"a public address":    {"-listen", "192.0.2.1:0"},
+		"all of IPv4":         {"-listen", "0.0.0.0:0"},
+		"no port":             {"-listen", "127.0.0.1"},
+		"no app key":          {"-partner", "1:" + secret},
+		"colon in a secret":   {"-partner", "1:" + secret + ":x:key"},
+		"no ID":               {"-partner", ":" + secret + ":key"},
+		"partner twice":       {"-partner", "1:" + secret + ":key", "-partner", "1:" + secret + ":key"},
+		"unknown flag":        {"-prot", "1"},
+		"argument":            {"serve"},
+		"negative lifetime":   {"-token-lifetime", "-1s"},
+		"unreadable duration": {"-token-lifetime", "soon"},
+	} {
+		var stdout, stderr bytes.Buffer
+		err := run(t.Context(), args, &stdout, &stderr)
+		if err == nil || stdout.Len() > 0 {
+			t.Errorf("%s: %v %q", name, err, stdout.String())
+		} else if strings.Contains(err.Error()+stderr.String(), secret) {
+			t.Errorf("%s: the secret is in %q or %q", name, err, stderr.String())
+		}
+	}
+}
+
+func TestVersionAndHelpServeNothing(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if err := run(t.Context(), []string{"-version"}, &stdout, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(stdout.String(), "fake-finicity ") {
+		t.Errorf("version %q", stdout.String())
+	}
+	if err := run(t.Context(), []string{"-help"}, &stdout, &stderr); !errors.Is(err, flag.ErrHelp) {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stderr.String(), defaultPartner) {
+		t.Errorf("help does not show the default partner: %s", stderr.String())
+	}
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package fakefinicity_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// The bubble fails if a goroutine is left.
+func TestDialledConnectionsAreReusedAndEndWithTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakefinicity.New(fakefinicity.Config{Partners: twoPartners()})
+		transport := &http.Transport{DialContext: fake.Dialer()}
+		c := &caller{t: t, fake: fake, http: &http.Client{Transport: transport}, base: "http://127.0.0.1"}
+		for range 3 {
+			c.alpha().want(t, 200, "")
+			<-time.After(24 * time.Hour)
+		}
+		transport.CloseIdleConnections()
+	})
+}
+
+func TestDialledConnectionsEndWithTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakefinicity.New(fakefinicity.Config{Partners: twoPartners()})
+		transport := &http.Transport{DialContext: fake.Dialer()}
+		c := &caller{t: t, fake: fake, http: &http.Client{Transport: transport}, base: "http://127.0.0.1"}
+		c.alpha().want(t, 200, "")
+		fake.Close()
+		if _, err := fake.Dialer()(t.Context(), "tcp", "127.0.0.1:80"); !errors.Is(err, http.ErrServerClosed) {
+			t.Fatalf("dialled a closed server: %v", err)
+		}
+	})
+}
+
+func TestDialerHonoursItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := fakefinicity.New(fakefinicity.Config{}).Dialer()(ctx, "tcp", "127.0.0.1:80"); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package fakefinicity
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Kind is what goes wrong with a call.
+type Kind string
+
+// The faults to order. "Applied" means that Finicity's rules were run on the call: it may have counted as a wrong
+// attempt, minted a token or changed the secret.
+const (
+	// KindLost is applied, and the connection is closed without an answer.
+	KindLost Kind = "lost"
+	// KindDropped is closed without an answer and never applied.
+	KindDropped Kind = "dropped"
+	// KindSlow is applied and answered after Delay, applied also when the client has gone by then.
+	KindSlow Kind = "slow"
+	// KindSlowAnswer is applied at once and answered after Delay.
+	KindSlowAnswer Kind = "slow_answer"
+	// KindLate is closed without an answer at once, and applied after Delay under the rules that hold then: a change
+	// of a secret that is wrong by then counts as a wrong attempt.
+	KindLate Kind = "late"
+	// KindHoldBefore is held until Release, then applied and answered, applied also when the client has gone by then.
+	KindHoldBefore Kind = "hold_before"
+	// KindHoldAfter is applied, then held until Release, then answered.
+	KindHoldAfter Kind = "hold_after"
+	// KindStatus is answered with Status, Body and what else is given, and never applied.
+	KindStatus Kind = "status"
+	// KindCut is applied and answered with half of the answer: half of the body, or of the status line for a 204.
+	KindCut Kind = "cut"
+	// KindGarbage is applied and answered with the right status and a body that is none, Body if given. A 204, which
+	// has no body to spoil, becomes a 200.
+	KindGarbage Kind = "garbage"
+	// KindEcho is never applied and answered 401 with a message that repeats the complete request body and the app
+	// key: no real answer should, and a client must keep its secrets out of its errors and logs even so.
+	KindEcho Kind = "echo"
+)
+
+// Fault is an order for calls that are still to come.
+type Fault struct {
+	// Call is the call that it is for: CallAuthenticate, CallModifySecret or CallCustomers. Empty is the next of any.
+	Call string
+	Kind Kind
+	// Count is for how many calls it is good. Zero means one.
+	Count int
+	// Delay is for KindSlow, KindSlowAnswer and KindLate.
+	Delay time.Duration
+	// Status is for KindStatus, 200 to 599.
+	Status int
+	// RetryAfter and Header are for KindStatus: the header of that name as it is sent, and others, such as Location.
+	RetryAfter string
+	Header     map[string]string
+	// Body and ContentType are for KindStatus and KindGarbage. An empty ContentType means application/json.
+	Body        string
+	ContentType string
+}
+
+// Validate names the first thing that is wrong with the order. Something that its kind would not use is an error, so
+// that no test relies on what never happens.
+func (f Fault) Validate() error {
+	delayed := f.Kind == KindSlow || f.Kind == KindSlowAnswer || f.Kind == KindLate
+	bodied := f.Kind == KindStatus || f.Kind == KindGarbage
+	kinds := []Kind{
+		KindLost, KindDropped, KindSlow, KindSlowAnswer, KindLate, KindHoldBefore, KindHoldAfter,
+		KindStatus, KindCut, KindGarbage, KindEcho,
+	}
+	switch {
+	case !slices.Contains(kinds, f.Kind):
+		return fmt.Errorf("unknown kind %q", f.Kind)
+	case !slices.Contains([]string{"", CallAuthenticate, CallModifySecret, CallCustomers}, f.Call):
+		return fmt.Errorf("unknown call %q", f.Call)
+	case f.Count < 0 || f.Delay < 0:
+		return errors.New("count and delay cannot be negative")
+	case f.Delay > 0 && !delayed:
+		return fmt.Errorf("%s takes no delay", f.Kind)
+	case f.Kind == KindStatus && (f.Status < 200 || f.Status > 599):
+		return errors.New("status must be from 200 to 599")
+	case f.Kind != KindStatus && (f.Status != 0 || f.RetryAfter != "" || len(f.Header) > 0):
+		return fmt.Errorf("%s takes no status, retryAfter or header", f.Kind)
+	case !bodied && (f.Body != "" || f.ContentType != ""):
+		return fmt.Errorf("%s takes no body or contentType", f.Kind)
+	case f.Body != "" && (f.Status == http.StatusNoContent || f.Status == http.StatusNotModified):
+		return fmt.Errorf("a %d has no body", f.Status)
+	}
+	return nil
+}
+
+// Order puts faults in the queue. Each call takes the first one that is for it. It panics on a fault that is not valid:
+// ask [Fault.Validate] first where it comes from a person.
+func (s *Server) Order(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range faults {
+		if err := f.Validate(); err != nil {
+			panic("fakefinicity: " + err.Error())
+		}
+		f.Count = max(f.Count, 1)
+		s.faults = append(s.faults, &f)
+	}
+}
+
+// ClearFaults takes all faults out of the queue and returns for how many calls they would still have been good. Calls
+// that a fault has already met are not affected.
+func (s *Server) ClearFaults() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := 0
+	for _, f := range s.faults {
+		left += f.Count
+	}
+	s.faults = nil
+	return left
+}
+
+// takeFaultLocked returns the fault for a call, nil for most.
+func (s *Server) takeFaultLocked(callName string) *Fault {
+	i := slices.IndexFunc(s.faults, func(f *Fault) bool { return f.Call == "" || f.Call == callName })
+	if i < 0 {
+		return nil
+	}
+	f := s.faults[i]
+	if f.Count--; f.Count == 0 {
+		s.faults = slices.Delete(s.faults, i, i+1)
+	}
+	return f
+}
+
+// perform takes the call to its end, by way of its fault if it has one. It returns only after an answer; everything
+// else ends in http.ErrAbortHandler, which makes the standard server close the connection and log nothing.
+func (s *Server) perform(w http.ResponseWriter, r *http.Request, c *call, entry *Request, f *Fault) {
+	if f == nil {
+		s.send(w, r, s.apply(c, entry), entry)
+		return
+	}
+	switch f.Kind {
+	case KindSlow:
+		s.wait(f.Delay, nil)
+		s.send(w, r, s.apply(c, entry), entry)
+	case KindSlowAnswer:
+		a := s.apply(c, entry)
+		s.wait(f.Delay, r.Context().Done())
+		s.send(w, r, a, entry)
+	case KindHoldBefore:
+		s.hold()
+		s.send(w, r, s.apply(c, entry), entry)
+	case KindHoldAfter:
+		a := s.apply(c, entry)
+		s.hold()
+		s.send(w, r, a, entry)
+	case KindStatus:
+		s.send(w, r, f.answer(), entry)
+	case KindCut:
+		s.sendCut(w, s.apply(c, entry), entry)
+	case KindGarbage:
+		s.send(w, r, f.spoil(s.apply(c, entry)), entry)
+	case KindEcho:
+		message := fmt.Sprintf("Invalid credentials: %s %s", c.body, c.appKey)
+		s.send(w, r, errorAnswer(http.StatusUnauthorized, "", "10001", message), entry)
+	case KindLost:
+		s.apply(c, entry)
+		panic(http.ErrAbortHandler)
+	case KindLate:
+		s.applyLater(f.Delay, c, entry)
+		panic(http.ErrAbortHandler)
+	default: // KindDropped
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// answer is that of KindStatus.
+func (f *Fault) answer() *answer {
+	a := &answer{status: f.Status, contentType: f.contentType(), header: map[string]string{}, body: []byte(f.Body)}
+	if f.RetryAfter != "" {
+		a.header["Retry-After"] = f.RetryAfter
+	}
+	maps.Copy(a.header, f.Header)
+	return a
+}
+
+func (f *Fault) spoil(a *answer) *answer {
+	spoiled := &answer{status: a.status, contentType: f.contentType(), body: []byte(f.Body)}
+	if spoiled.status == http.StatusNoContent {
+		spoiled.status = http.StatusOK
+	}
+	if f.Body == "" {
+		spoiled.body = []byte("{\"\x00\xff\x1f")
+	}
+	return spoiled
+}
+
+func (f *Fault) contentType() string {
+	if f.ContentType == "" {
+		return jsonContentType
+	}
+	return f.ContentType
+}
