@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// cmdVault runs the vault command line: vault read finicity/token
+func cmdVault(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	err := ts.Exec(w.vaultBin, args...)
+	w.mu.Lock()
+	w.transcript.WriteString(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
+	w.mu.Unlock()
+	check(ts, neg, err)
+}
+
+// cmdServer starts, stops, kills or restarts the Vault server: server start
+func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	usage(ts, !neg && len(args) == 1, "server start|stop|kill")
+	switch args[0] {
+	case "start":
+		ts.Check(w.server.start())
+		ts.Setenv("VAULT_TOKEN", w.server.rootToken)
+	case "stop":
+		w.server.stop()
+	case "kill":
+		w.server.kill()
+	default:
+		ts.Fatalf("unknown: server %s", args[0])
+	}
+}
+
+// cmdPlugin kills the plugin's processes, or counts them: plugin kill, plugin processes 1
+func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N")
+	pids, err := w.server.plugins()
+	ts.Check(err)
+	switch args[0] {
+	case "kill":
+		if len(pids) == 0 {
+			ts.Fatalf("there is no plugin process to kill")
+		}
+		for _, pid := range pids {
+			ts.Check(syscall.Kill(pid, syscall.SIGKILL))
+		}
+		ts.Check(poll(func() (bool, error) {
+			left, err := w.server.plugins()
+			return len(left) == 0, err
+		}, func() error { return errors.New("the plugin is still running") }))
+	case "processes":
+		n, err := count(args[1])
+		ts.Check(err)
+		if len(pids) != n {
+			ts.Fatalf("%d plugin processes, want %d", len(pids), n)
+		}
+	default:
+		ts.Fatalf("unknown: plugin %s", args[0])
+	}
+}
+
+// cmdFinicity looks behind the scenes of the stand-in, without that counting as a call:
+//
+//	finicity counts $PARTNER_ID authentications=1 rejected=0
+//	finicity accepts-secret $PARTNER_ID $PARTNER_SECRET
+//	finicity accepts-token $PARTNER_ID $TOKEN
+//	finicity holds-generated $PARTNER_ID    the secret is one that nobody typed
+//	finicity call $APP_KEY $TOKEN           an app's call, over the network
+//	finicity set-secret $PARTNER_ID VALUE   as if it were changed in the portal
+//	finicity fault '{"call":"authenticate","kind":"lost"}'
+//	finicity clear-faults now
+func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	usage(ts, len(args) > 1, "finicity WHAT …")
+	var err error
+	switch rest := args[1:]; args[0] {
+	case "counts":
+		err = compareCounts(w.fake.Counters(rest[0]), rest[1:])
+	case "accepts-secret":
+		if !w.fake.AcceptsSecret(rest[0], rest[1]) {
+			err = errors.New("the secret is refused")
+		}
+	case "accepts-token":
+		if !w.fake.AcceptsToken(rest[0], rest[1]) {
+			err = errors.New("the token is refused")
+		}
+	case "holds-generated":
+		if secret := w.latestSecret(rest[0]); len(secret) != 40 {
+			err = fmt.Errorf("the secret in force has %d characters, want 40", len(secret))
+		}
+	case "call":
+		err = w.customers(rest[0], rest[1])
+	case "set-secret":
+		w.fake.SetSecret(rest[0], rest[1])
+	case "clear-faults":
+		w.fake.ClearFaults()
+	case "fault":
+		var fault fakefinicity.Fault
+		ts.Check(json.Unmarshal([]byte(rest[0]), &fault))
+		w.fake.Order(fault)
+	default:
+		ts.Fatalf("unknown: finicity %s", args[0])
+	}
+	check(ts, neg, err)
+}
+
+func compareCounts(counters fakefinicity.Counters, wanted []string) error {
+	text, err := json.Marshal(counters)
+	if err != nil {
+		return err
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		return err
+	}
+	for _, want := range wanted {
+		name, value, _ := strings.Cut(want, "=")
+		if have, ok := got[name]; !ok || fmt.Sprint(have) != value {
+			return fmt.Errorf("want %s, have %s", want, text)
+		}
+	}
+	return nil
+}
+
+// customers is what an app does: a call of Finicity's API with both headers.
+func (w *world) customers(appKey, token string) error {
+	req, err := http.NewRequest(http.MethodGet, w.plain.URL+fakefinicity.PathCustomers, nil) //nolint:noctx // Loopback.
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Finicity-App-Key", appKey)
+	req.Header.Set("Finicity-App-Token", token)
+	req.Header.Set("Accept", "application/json")
+	resp, err := w.plain.Client().Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // Only the status counts.
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("HTTP %d", resp.StatusCode)
+	}
+	return nil
+}
+
+// cmdField puts a field of the JSON that the last command printed into a variable: field TOKEN data.token
+func cmdField(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 2, "field NAME PATH")
+	var value any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &value))
+	for key := range strings.SplitSeq(args[1], ".") {
+		object, ok := value.(map[string]any)
+		if !ok {
+			ts.Fatalf("%s: nothing with the name %s in it", args[1], key)
+		}
+		if value, ok = object[key]; !ok {
+			ts.Fatalf("%s: no %s, but %v", args[1], key, slices.Sorted(maps.Keys(object)))
+		}
+	}
+	if number, ok := value.(float64); ok {
+		value = fmt.Sprintf("%.0f", number)
+	}
+	ts.Setenv(args[0], fmt.Sprint(value))
+}
+
+// cmdBetween compares a number: between $TTL 1500 6900
+func cmdBetween(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, len(args) == 3, "between VALUE LEAST MOST")
+	var n [3]int
+	for i, arg := range args {
+		var err error
+		n[i], err = count(arg)
+		ts.Check(err)
+	}
+	var err error
+	if n[0] < n[1] || n[0] > n[2] {
+		err = fmt.Errorf("%d is not between %d and %d", n[0], n[1], n[2])
+	}
+	check(ts, neg, err)
+}
+
+// cmdReaders reads a token many times at once, and sees to it that each partner's readers all got the same one:
+// readers 200 finicity/token
+func cmdReaders(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) >= 2, "readers N PATH …")
+	w := worldOf(ts)
+	n, err := count(args[0])
+	ts.Check(err)
+	paths := args[1:]
+
+	type result struct {
+		path, partner, token string
+		err                  error
+	}
+	results := make([]result, n*len(paths))
+	var readers sync.WaitGroup
+	for i := range results {
+		path := paths[i%len(paths)]
+		readers.Go(func() {
+			var secret struct {
+				Data struct {
+					Token     string `json:"token"`
+					PartnerID string `json:"partner_id"`
+				} `json:"data"`
+			}
+			err := w.server.call(http.MethodGet, "/v1/"+path, nil, &secret)
+			results[i] = result{path, secret.Data.PartnerID, secret.Data.Token, err}
+		})
+	}
+	readers.Wait()
+
+	first := map[string]result{}
+	for _, r := range results {
+		ts.Check(r.err)
+		before, seen := first[r.path]
+		switch {
+		case !seen:
+			first[r.path] = r
+			if !w.fake.AcceptsToken(r.partner, r.token) {
+				ts.Fatalf("%s: partner %s got a token that Finicity does not accept", r.path, r.partner)
+			}
+		case r.token != before.token || r.partner != before.partner:
+			ts.Fatalf("%s: readers at the same time got different tokens", r.path)
+		}
+	}
+	ts.Logf("%d readers of %d paths", len(results), len(first))
+}
+
+// cmdSleep lets real time pass, for what only real time shows: sleep 46s
+func cmdSleep(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "sleep DURATION")
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	<-time.After(d)
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// script runs one of the scripts behind make demo and make dev. The three programs come from make.
+func script(t *testing.T, name string) *exec.Cmd {
+	t.Helper()
+	for _, variable := range []string{"FINICITY_E2E_VAULT", "FINICITY_E2E_PLUGIN", "FINICITY_E2E_FAKE"} {
+		program(t, variable)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "scripts", name)) //nolint:gosec // One of two names.
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	// Ctrl-C reaches a whole group, and so does the end of patience.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	return cmd
+}
+
+// leftovers fails the test when a process of the script's group is still there.
+func leftovers(t *testing.T, group int) {
+	t.Helper()
+	if err := syscall.Kill(-group, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the script has left processes behind: %v", err)
+	}
+}
+
+func TestTheDemoRunsToItsEndAndLeavesNothingBehind(t *testing.T) {
+	cmd := script(t, "demo.sh")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "That was all.") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	leftovers(t, cmd.Process.Pid)
+}
+
+// A new machine has Go, make and git. It may have no curl.
+func TestTheDemoNeedsNoCurl(t *testing.T) {
+	tools := t.TempDir()
+	for _, name := range []string{
+		"bash", "cat", "cut", "dirname", "env", "grep", "mktemp", "rm", "sed", "sha256sum", "shasum", "sleep", "tail",
+	} {
+		if path, err := exec.LookPath(name); err == nil {
+			if err := os.Symlink(path, filepath.Join(tools, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd := script(t, "demo.sh")
+	cmd.Env = append(cmd.Env, "PATH="+tools)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "That was all.") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// A demo that shows success whatever happens would be worse than none.
+func TestTheDemoFailsWhenAStepDoes(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "vault-plugin-secrets-finicity")
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil { //nolint:gosec // A program.
+		t.Fatal(err)
+	}
+	cmd := script(t, "demo.sh")
+	cmd.Env = append(cmd.Env, "FINICITY_E2E_PLUGIN="+broken)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() == 0 {
+		t.Fatalf("it did not fail: %v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "The demo has failed") {
+		t.Fatalf("it does not say where it failed:\n%s", out)
+	}
+	leftovers(t, cmd.Process.Pid)
+}
+
+func TestDevServesUntilCtrlC(t *testing.T) {
+	cmd := script(t, "dev.sh")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	var printed, toType []string
+	for lines.Scan() {
+		printed = append(printed, lines.Text())
+		if indented, ok := strings.CutPrefix(lines.Text(), "    "); ok {
+			toType = append(toType, indented)
+		}
+		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
+			break
+		}
+	}
+
+	// What it says to type in another terminal works there.
+	other := exec.CommandContext(t.Context(), "bash", "-euc", strings.Join(toType, "\n")) //nolint:gosec // Our own text.
+	out, err := other.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "lease_duration") {
+		t.Errorf("%v\n%s\n%s", err, strings.Join(printed, "\n"), out)
+	}
+
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("after Ctrl-C: %v", err)
+	}
+	if !strings.Contains(string(rest), "Both servers are stopped.") {
+		t.Errorf("after Ctrl-C it printed %q", rest)
+	}
+	leftovers(t, cmd.Process.Pid)
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Package e2e drives the plugin in a real Vault server, with raft storage and the vault command line, the way an
+// operator does. The scripts in testdata read as terminal sessions; a stand-in takes Finicity's place.
+//
+// It needs three programs, which make test builds and names in FINICITY_E2E_VAULT, FINICITY_E2E_PLUGIN and
+// FINICITY_E2E_FAKE. Without them the tests fail: a test that skips itself proves nothing.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestScripts(t *testing.T) {
+	vault, plugin := program(t, "FINICITY_E2E_VAULT"), program(t, "FINICITY_E2E_PLUGIN")
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"vault":    cmdVault,
+			"server":   cmdServer,
+			"plugin":   cmdPlugin,
+			"finicity": cmdFinicity,
+			"field":    cmdField,
+			"between":  cmdBetween,
+			"readers":  cmdReaders,
+			"sleep":    cmdSleep,
+		},
+		Setup: func(env *testscript.Env) error {
+			w, err := newWorld(env.WorkDir, vault, plugin)
+			if err != nil {
+				return err
+			}
+			env.Values[worldKey{}] = w
+			env.Defer(func() {
+				w.close()
+				if err := w.leaks(); err != nil {
+					// Whatever a script is about, it is also a test that nothing leaks.
+					t.Errorf("%s: %v", filepath.Base(env.WorkDir), err)
+				}
+			})
+			for name, value := range w.environment() {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+	})
+}
+
+func program(t *testing.T, variable string) string {
+	t.Helper()
+	path := os.Getenv(variable)
+	if path == "" {
+		t.Fatalf("%s is not set: run the end-to-end tests with make test", variable)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%s: %v: run the end-to-end tests with make test", variable, err)
+	}
+	return path
+}
+
+type worldKey struct{}
+
+func worldOf(ts *testscript.TestScript) *world {
+	w, ok := ts.Value(worldKey{}).(*world)
+	if !ok {
+		ts.Fatalf("the script has no world")
+	}
+	return w
+}
+
+// check fails the script unless err is there exactly when the script expects it to.
+func check(ts *testscript.TestScript, neg bool, err error) {
+	switch {
+	case neg && err == nil:
+		ts.Fatalf("it succeeded, and should not have")
+	case !neg && err != nil:
+		ts.Fatalf("%v", err)
+	case err != nil:
+		ts.Logf("failed as expected: %v", err)
+	}
+}
+
+func usage(ts *testscript.TestScript, ok bool, text string) {
+	if !ok {
+		ts.Fatalf("usage: %s", text)
+	}
+}
+
+func count(text string) (n int, err error) {
+	if _, err := fmt.Sscanf(text, "%d", &n); err != nil {
+		return 0, fmt.Errorf("%q is not a number", text)
+	}
+	return n, nil
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// The two partners of each script, in the sandbox and in production, say.
+var partners = []fakefinicity.Partner{ //nolint:gochecknoglobals // A table; nothing writes to it.
+	{ID: "1000000000001", Secret: "Fake-Sandbox-Secret-1", AppKey: "fake-sandbox-app-key"},
+	{ID: "2000000000002", Secret: "Fake-Production-Secret-2", AppKey: "fake-production-app-key"},
+}
+
+// world is what a script has to itself: a stand-in for Finicity and a Vault server.
+type world struct {
+	vaultBin, pluginBin string
+	dir                 string
+	fake                *fakefinicity.Server
+	plain, tls          *httptest.Server
+	server              *vaultServer
+	digest              string // of the plugin, as Vault wants it for registering
+
+	mu         sync.Mutex
+	secrets    map[string]struct{} // every partner secret that went over the wire
+	tokens     map[string]struct{}
+	transcript bytes.Buffer // what the vault commands printed
+}
+
+func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
+	w := &world{
+		vaultBin: vaultBin, pluginBin: pluginBin, dir: dir,
+		secrets: map[string]struct{}{}, tokens: map[string]struct{}{},
+	}
+	binary, err := os.ReadFile(pluginBin) //nolint:gosec // The path comes from the Makefile.
+	if err != nil {
+		return nil, err
+	}
+	w.digest = fmt.Sprintf("%x", sha256.Sum256(binary))
+
+	w.fake = fakefinicity.New(fakefinicity.Config{Partners: partners})
+	w.plain = httptest.NewServer(w.overhear(w.fake))
+	w.tls = httptest.NewTLSServer(w.overhear(w.fake))
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.tls.Certificate().Raw})
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca, 0o600); err != nil {
+		return nil, err
+	}
+	w.server, err = newVaultServer(vaultBin, filepath.Join(dir, "vault"), filepath.Dir(pluginBin))
+	return w, err
+}
+
+func (w *world) environment() map[string]string {
+	return map[string]string{
+		"VAULT_ADDR":       w.server.address,
+		"HOME":             w.dir,
+		"PLUGIN":           filepath.Base(w.pluginBin),
+		"SHA256":           w.digest,
+		"FINICITY":         w.plain.URL,
+		"FINICITY_TLS":     w.tls.URL,
+		"PARTNER_ID":       partners[0].ID,
+		"PARTNER_SECRET":   partners[0].Secret,
+		"APP_KEY":          partners[0].AppKey,
+		"PARTNER_ID_2":     partners[1].ID,
+		"PARTNER_SECRET_2": partners[1].Secret,
+		"APP_KEY_2":        partners[1].AppKey,
+	}
+}
+
+func (w *world) close() {
+	w.server.stop()
+	w.fake.Close()
+	w.plain.Close()
+	w.tls.Close()
+}
+
+// overhear takes note of each secret and token that passes, for leaks to look for.
+func (w *world) overhear(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(rw, "unreadable", http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		answer := &heard{ResponseWriter: rw}
+		defer func() {
+			var sent struct{ PartnerSecret, NewPartnerSecret string }
+			var got struct{ Token string }
+			_ = json.Unmarshal(body, &sent)               // A request without a body has no secret either.
+			_ = json.Unmarshal(answer.body.Bytes(), &got) // Likewise.
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, secret := range []string{sent.PartnerSecret, sent.NewPartnerSecret} {
+				w.secrets[secret] = struct{}{}
+			}
+			w.tokens[got.Token] = struct{}{}
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}
+
+type heard struct {
+	http.ResponseWriter
+	body bytes.Buffer
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.body.Write(p)
+	return h.ResponseWriter.Write(p)
+}
+
+func (h *heard) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+// latestSecret is the secret that Finicity holds now, empty when it never passed by.
+func (w *world) latestSecret(partnerID string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for secret := range w.secrets {
+		if secret != "" && w.fake.AcceptsSecret(partnerID, secret) {
+			return secret
+		}
+	}
+	return ""
+}
+
+// leaks looks for secrets where none may be. Its error says which kind was found and where, not what.
+func (w *world) leaks() error {
+	serverLog, err := os.ReadFile(w.server.logFile)
+	if err != nil {
+		return err
+	}
+	auditLog, err := os.ReadFile(w.server.auditFile)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	places := map[string]string{"the server log": string(serverLog), "the audit log": string(auditLog)}
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.secrets, "")
+	delete(w.tokens, "")
+	var found []error
+	search := func(kind, value string, places map[string]string) {
+		for place, text := range places {
+			if strings.Contains(text, value) {
+				found = append(found, fmt.Errorf("%s stands in %s", kind, place))
+			}
+		}
+	}
+	for secret := range w.secrets {
+		search("a partner secret", secret, places)
+		search("a partner secret", secret, map[string]string{"what vault printed": w.transcript.String()})
+	}
+	for token := range w.tokens {
+		search("a Finicity token", token, places)
+	}
+	for _, partner := range partners {
+		search("an app key", partner.AppKey, places)
+	}
+	return errors.Join(found...)
+}

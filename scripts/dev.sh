@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# Starts a Vault server with the engine mounted and configured, and a stand-in for Finicity, until Ctrl-C.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+trap 'stop_all; say "Both servers are stopped."' EXIT
+trap 'exit 0' INT TERM
+
+start_servers
+{
+	vault plugin register -sha256="$SHA256" secret vault-plugin-secrets-finicity
+	vault secrets enable -path=finicity vault-plugin-secrets-finicity
+	vault write finicity/config base_url="$FINICITY" \
+		partner_id="$PARTNER_ID" partner_secret="$PARTNER_SECRET" app_key="$APP_KEY"
+} >/dev/null
+
+cat <<END
+Vault and the stand-in for Finicity are running, and the engine is mounted at finicity/. In another terminal:
+
+    export PATH="$(dirname "$vault_bin"):\$PATH"
+    export VAULT_ADDR=$VAULT_ADDR VAULT_TOKEN=$VAULT_TOKEN
+    export FINICITY=$FINICITY
+    vault read finicity/token
+
+The stand-in's requests: curl $FINICITY/_fake/requests      Vault's log: $scratch/vault.log
+
+Ctrl-C stops both.
+END
+wait "${pids[0]}" "${pids[1]}"

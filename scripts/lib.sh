@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MPL-2.0
+# shellcheck shell=bash
+#
+# What the demo and `make dev` share: they start a Vault development server and the stand-in for Finicity on free
+# loopback ports, and stop both, and nothing else, when the script ends. Sourced, not run.
+
+# Made by make; the defaults are for whoever runs a script by hand.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+vault_bin=${FINICITY_E2E_VAULT:-$root/bin/vault}
+plugin_bin=${FINICITY_E2E_PLUGIN:-$root/bin/vault-plugin-secrets-finicity}
+fake_bin=${FINICITY_E2E_FAKE:-$root/bin/fake-finicity}
+
+scratch=$(mktemp -d)
+pids=()
+
+say() { printf '%s\n' "$*"; }
+
+stop_all() {
+	local pid
+	for pid in ${pids[@]+"${pids[@]}"}; do
+		kill "$pid" 2>/dev/null || true
+	done
+	for pid in ${pids[@]+"${pids[@]}"}; do
+		wait "$pid" 2>/dev/null || true
+	done
+	pids=()
+	rm -rf "$scratch"
+}
+
+# wait_for LOG TEXT PID: until TEXT stands in LOG. Says what the log says when the process ends first or takes a minute.
+wait_for() {
+	local tries=0
+	until grep -q "$2" "$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		if ! kill -0 "$3" 2>/dev/null || [ "$tries" -gt 600 ]; then
+			say "It did not start. The end of its log:" >&2
+			tail -n 20 "$1" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# free_port FIRST: the first port from FIRST on that nobody listens on.
+free_port() {
+	local port=$1
+	while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+		port=$((port + 1))
+	done
+	printf '%s' "$port"
+}
+
+# start_servers: the stand-in at $FINICITY, a Vault development server at $VAULT_ADDR, with root token $VAULT_TOKEN.
+start_servers() {
+	"$fake_bin" -listen 127.0.0.1:0 >"$scratch/fake.log" 2>&1 &
+	pids+=($!)
+	wait_for "$scratch/fake.log" 'listens on' "${pids[${#pids[@]} - 1]}"
+	FINICITY=$(sed -n 's/.* listens on //p' "$scratch/fake.log")
+
+	local port
+	port=$(free_port 8200)
+	cat >"$scratch/vault.hcl" <<-END
+		plugin_directory = "$(dirname "$plugin_bin")"
+		disable_mlock    = true
+	END
+	export VAULT_ADDR=http://127.0.0.1:$port VAULT_TOKEN=root
+	# HOME, because a development server may write a token file there.
+	HOME=$scratch "$vault_bin" server -dev -dev-no-store-token -dev-root-token-id="$VAULT_TOKEN" \
+		-dev-listen-address="127.0.0.1:$port" -config="$scratch/vault.hcl" >"$scratch/vault.log" 2>&1 &
+	pids+=($!)
+	wait_for "$scratch/vault.log" 'Development mode should NOT be used' "${pids[${#pids[@]} - 1]}"
+
+	export FINICITY
+	PATH=$(dirname "$vault_bin"):$PATH
+	SHA256=$(sha256 "$plugin_bin")
+	export PATH SHA256
+}
+
+sha256() {
+	if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+# The stand-in's one partner, which it has when it is started without any.
+export PARTNER_ID=1000000000001 PARTNER_SECRET=Fake-Sandbox-Secret-1 APP_KEY=fake-sandbox-app-key
