@@ -66,8 +66,8 @@ func retryAfter(value string) time.Duration {
 
 var (
 	codeFormat = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
-	// These two read XML elements, and JSON that was cut off before its end.
-	looseCode    = regexp.MustCompile(`(?i)(?:"(?:reason)?code"\s*:\s*"?|<(?:reason)?code>\s*)([A-Za-z0-9_.-]{1,32})`)
+	// These two read XML elements, and JSON that was cut off before its end. Finicity's own codes are numbers.
+	looseCode    = regexp.MustCompile(`(?i)(?:"(?:reason)?code"\s*:\s*"?|<(?:reason)?code>\s*)([0-9]{1,32})\b`)
 	looseMessage = regexp.MustCompile(`(?i)(?:"(?:message|description)"\s*:\s*"|<(?:message|description)>)([^"<]*)`)
 	// The contents of some elements go with their tags. One that is never closed ends with the text: if it did not
 	// match, each one would be searched to the end of the text in vain.

@@ -180,6 +180,8 @@ func (c *Client) call(
 
 	resp, err := c.http.Do(req)
 	if err != nil {
+		// net/http goes on connecting when the call has ended, for another call to use the connection. This stops it.
+		c.http.CloseIdleConnections()
 		return nil, noAnswer(ctx, err, !connected.Load(), secrets)
 	}
 	defer func() { _ = resp.Body.Close() }() // The answer has been read or given up; closing can't change that.
@@ -195,11 +197,10 @@ func (c *Client) call(
 }
 
 func noAnswer(ctx context.Context, err error, notSent bool, secrets *redactor) *Error {
-	var wrapped *url.Error // The method and the address add nothing that the operator does not know.
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // The time-out with its length, or the caller's own reason.
-	} else if errors.As(err, &wrapped) {
-		err = wrapped.Err
+	} else if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // The method and the address add nothing that the operator does not know.
 	}
 	// A malformed answer is quoted in the error, so the error is text from outside like any other.
 	return &Error{NotSent: notSent, Message: readable(secrets.clean(err.Error()))}

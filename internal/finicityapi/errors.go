@@ -38,7 +38,8 @@ func (c Class) String() string {
 	}
 }
 
-// Error is an unsuccessful call. Its texts hold no secret, app key or token, whatever the server sent.
+// Error is an unsuccessful call. Whatever the server sent, its texts are one short line without secret or app key, in
+// any encoding that an echo is likely to have, and without a token that stands beside its name.
 type Error struct {
 	Class Class
 	// NotSent means that no connection was made, so that the call cannot have had any effect.
@@ -65,8 +66,11 @@ func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
 func (e *Error) SecretRefused() bool { return e.Class == Rejected && e.Code == codeInvalidCredentials }
 
 func (e *Error) Error() string {
-	if e.Status == 0 {
+	switch {
+	case e.NotSent:
 		return "Finicity could not be reached: " + e.Message
+	case e.Status == 0:
+		return "Finicity gave no readable answer: " + e.Message
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Finicity answered HTTP %d", e.Status)
@@ -118,21 +122,24 @@ func classifyAuthenticate(status int, code, message string) Class {
 }
 
 // classifyModify takes only described answers for a refusal. To think wrongly that nothing has changed loses the
-// secret; the opposite costs one more attempt when the rotation is settled.
+// secret; the opposite costs one more attempt when the rotation is settled. So a page of a gateway that speaks of a lock
+// proves nothing here.
 func classifyModify(status int, code, message string) Class {
-	if code == codeAccountLocked || saysLocked(status, code, message) {
+	if code == codeAccountLocked {
 		return Locked
 	}
 	switch status {
-	case http.StatusBadRequest:
-		if code == codeSecretPolicy {
-			return RefusedByPolicy
-		}
-		return Rejected
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		return Rejected
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 	default:
 		return Unavailable
+	}
+	switch {
+	case saysLocked(status, code, message):
+		return Locked
+	case status == http.StatusBadRequest && code == codeSecretPolicy:
+		return RefusedByPolicy
+	default:
+		return Rejected
 	}
 }
 

@@ -19,7 +19,7 @@ const redacted = "[redacted]"
 
 // tokenField finds a token that stands beside its name. What Finicity hands out is not known beforehand, as the secrets
 // are that were sent.
-var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=]\s*[\\"']*([^\\"'\s,;&<>{}()\[\]]{8,})`)
+var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]\s*[\\"']*([^\\"'\s,;&<>{}()\[\]]{8,})`)
 
 // redactor removes what this call sent in confidence from text that came back: gateways and debug modes echo requests.
 type redactor struct {

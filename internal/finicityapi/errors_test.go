@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicityapi_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+const (
+	unavailable = finicityapi.Unavailable
+	rejected    = finicityapi.Rejected
+	locked      = finicityapi.Locked
+	policy      = finicityapi.RefusedByPolicy
+)
+
+// Finicity's sentence, as its partners report it.
+const lockedYou = "For your security, we've locked your account. Please contact support."
+
+// A class too harmless costs the partner a lock-out; a refusal of the PUT that was none costs the secret.
+func TestEachAnswerHasItsClass(t *testing.T) {
+	const wrapped = `{"Errors":{"Error":[{"Source":"Partner","ReasonCode":"%d","Description":"%s","Recoverable":false}]}}`
+	for _, tc := range []struct {
+		name   string
+		status int
+		body   string
+		post   finicityapi.Class
+		put    finicityapi.Class
+		code   string
+	}{
+		// Documented.
+		{"invalid credentials", 401, `{"code":"10001","message":"Invalid credentials"}`, rejected, rejected, "10001"},
+		{"invalid credentials, a number", 401, `{"code":10001,"message":"Invalid credentials"}`, rejected, rejected, "10001"},
+		{"not authorized", 401, `{"code":"10021","message":"You are not authorized."}`, rejected, rejected, "10021"},
+		{"app key missing", 401, `{"code":"10026","message":"Missing parameter (Finicity-App-Key)"}`, rejected, rejected, "10026"},
+		{"app key invalid", 401, "Invalid (Finicity-App-Key)", rejected, rejected, ""},
+		{"no partner", 404, `{"Errors":{"code":12401,"message":"partner not found"}}`, rejected, rejected, "12401"},
+		{"no partner, official", 404, fmt.Sprintf(wrapped, 12401, "partner not found"), rejected, rejected, "12401"},
+		{"locked", 500, `{"code":24302,"message":"` + lockedYou + `"}`, locked, locked, "24302"},
+		{"locked, a string", 500, `{"code":"24302"}`, locked, locked, "24302"},
+		{"locked, wrapped", 500, fmt.Sprintf(wrapped, 24302, "bad credentials"), locked, locked, "24302"},
+		{"missing parameter", 400, `{"code":"10005","message":"Missing parameter (partnerId)"}`, rejected, rejected, "10005"},
+		{"bad request", 400, `{"code":14020,"message":"Bad request."}`, rejected, rejected, "14020"},
+		{"policy", 400, `{"code":"24437","message":"New password is not as per policy"}`, rejected, policy, "24437"},
+		{"policy, a number", 400, `{"code":24437}`, rejected, policy, "24437"},
+		{"edge", 403, "<html><body><h1>403 Forbidden</h1></body></html>", rejected, rejected, ""},
+		{"rate limit", 429, `{"message":"Too many requests"}`, unavailable, unavailable, ""},
+		{"down", 500, `{"code":"SYSTEM","message":"Internal error"}`, unavailable, unavailable, "SYSTEM"},
+		{"gateway, 502", 502, "<html>Bad Gateway</html>", unavailable, unavailable, ""},
+		{"gateway, 503", 503, "", unavailable, unavailable, ""},
+		{"gateway, 504", 504, "upstream request timeout", unavailable, unavailable, ""},
+
+		// A lock is one under any status, and also when only its text survives.
+		{"locked under 401", 401, `{"code":24302}`, locked, locked, "24302"},
+		{"locked under 400", 400, `{"code":"24302"}`, locked, locked, "24302"},
+		{"locked under 429", 429, `{"code":"24302"}`, locked, locked, "24302"},
+		{"locked under 503", 503, `{"code":"24302"}`, locked, locked, "24302"},
+		{"locked below a message", 500, `{"message":"Error","Errors":[{"code":24302}]}`, locked, locked, "24302"},
+		{"locked, second in a list", 500, `{"Errors":[{"message":"Error"},{"code":24302}]}`, locked, locked, "24302"},
+		{"locked, cut short", 500, `{"code":"24302","message":"For your secur`, locked, locked, "24302"},
+		{"locked, text", 500, lockedYou, locked, unavailable, ""},
+		{"locked, upper case", 401, strings.ToUpper(lockedYou), locked, locked, ""},
+		{"locked, a page", 502, "<html><p>For your security, we&#39;ve <b>locked</b>\n your account.</p></html>", locked, unavailable, ""},
+		{"locked, the other way round", 500, "Account is locked", locked, unavailable, ""},
+		{"locked, after a long page", 500, strings.Repeat("<p>Dear customer</p>\n", 500) + lockedYou, locked, unavailable, ""},
+		// And what only sounds like one is none: it would stop the engine, and drop a secret that may be in force.
+		{"blocked", 403, "Request blocked. Contact your account manager.", rejected, rejected, ""},
+		{"blocked, 503", 503, "Request blocked. Contact your account manager.", unavailable, unavailable, ""},
+		{"unlocked", 500, "Your account was unlocked", unavailable, unavailable, ""},
+		{"far apart", 503, "The table is locked. " + strings.Repeat("Try again. ", 10) + "Sign in to your account.", unavailable, unavailable, ""},
+		{"threat of a lock", 401, `{"code":10001,"message":"After five attempts your account will be locked"}`, rejected, rejected, "10001"},
+		{"lock in a success", 200, `{"code":24302,"message":"` + lockedYou + `"}`, unavailable, unavailable, ""},
+
+		// Described codes under other statuses: a verdict for the token; for the PUT only what is described counts.
+		{"invalid credentials under 500", 500, `{"code":"10001"}`, rejected, unavailable, "10001"},
+		{"not authorized under 503", 503, `{"code":10021}`, rejected, unavailable, "10021"},
+		{"no partner under 500", 500, `{"code":12401}`, rejected, unavailable, "12401"},
+		{"policy under 500", 500, `{"code":24437}`, rejected, unavailable, "24437"},
+		{"policy under 401", 401, `{"code":24437}`, rejected, rejected, "24437"},
+		// Nobody has described these.
+		{"402", 402, "", rejected, unavailable, ""},
+		{"405", 405, `{"code":405}`, rejected, unavailable, "405"},
+		{"409", 409, "conflict", rejected, unavailable, ""},
+		{"418", 418, "\x00\xff", rejected, unavailable, ""},
+		{"422", 422, `{"code":"99999","message":"?"}`, rejected, unavailable, "99999"},
+		{"499", 499, "", rejected, unavailable, ""},
+		{"400 without code", 400, "<html>400 Bad Request</html>", rejected, rejected, ""},
+		{"401 with an unknown code", 401, `{"code":99999}`, rejected, rejected, "99999"},
+		{"401 without body", 401, "", rejected, rejected, ""},
+		{"408", 408, `{"message":"Request timeout"}`, unavailable, unavailable, ""},
+		{"501", 501, "", unavailable, unavailable, ""},
+		{"599", 599, `{"code":"599"}`, unavailable, unavailable, "599"},
+		{"999", 999, "", unavailable, unavailable, ""},
+		// Successes and redirects that were not expected. What they did is unknown.
+		{"201", 201, `{"token":"` + token + `"}`, unavailable, unavailable, ""},
+		{"202", 202, "", unavailable, unavailable, ""},
+		{"206", 206, `{"token":"` + token + `"}`, unavailable, unavailable, ""},
+		{"300", 300, `{"code":10001}`, unavailable, unavailable, ""},
+		{"302", 302, "", unavailable, unavailable, ""},
+		{"304", 304, "", unavailable, unavailable, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(tc.status, tc.body)).URL})
+			check(t, "authenticate", failure(t, authenticate(t, client)), tc.status, tc.post, tc.code)
+			put := failure(t, modify(t, client))
+			check(t, "modify", put, tc.status, tc.put, tc.code)
+			if want := tc.put == unavailable; put.Ambiguous() != want {
+				t.Errorf("modify: ambiguous %v, want %v", !want, want)
+			}
+		})
+	}
+}
+
+func check(t *testing.T, call string, e *finicityapi.Error, status int, class finicityapi.Class, code string) {
+	t.Helper()
+	if e.Class != class || e.Code != code || e.Status != status || e.NotSent {
+		t.Errorf("%s: class %q, code %q, status %d, not sent %v; want class %q, code %q, status %d",
+			call, e.Class, e.Code, e.Status, e.NotSent, class, code, status)
+	}
+}
+
+// The success of one call is no success of the other.
+func TestEachCallHasOneSuccess(t *testing.T) {
+	for _, status := range []int{200, 201, 202, 203, 204, 205, 207, 226, 299} {
+		body := `{"token":"` + token + `"}`
+		if status == 204 || status == 205 {
+			body = ""
+		}
+		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(status, body)).URL})
+		for call, err := range map[string]error{"authenticate": authenticate(t, client), "modify": modify(t, client)} {
+			if (call == "authenticate" && status == 200) || (call == "modify" && status == 204) {
+				if err != nil {
+					t.Errorf("%s: %v", call, err)
+				}
+				continue
+			}
+			if e := failure(t, err); !e.Ambiguous() || e.Status != status || hasRun(e.Error(), token, 4) {
+				t.Errorf("%s, HTTP %d: ambiguous %v", call, status, e.Ambiguous())
+			}
+		}
+	}
+}
+
+// Whoever reads the error should be able to look it up in Finicity's documentation.
+func TestAnErrorSaysWhatFinicitySaid(t *testing.T) {
+	const hint = "US and Canada"
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		want   []string
+		hinted bool
+	}{
+		"documented":   {401, `{"code":10001,"message":"Invalid credentials"}`, []string{"Finicity", "401", "10001", "Invalid credentials"}, false},
+		"no message":   {401, `{"code":"10021"}`, []string{"401", "10021"}, false},
+		"no code":      {401, "Invalid (Finicity-App-Key)", []string{"401", "Invalid (Finicity-App-Key)"}, false},
+		"nothing":      {500, "", []string{"500"}, false},
+		"edge":         {403, "<html><title>Access Denied</title></html>", []string{"403", "Access Denied"}, true},
+		"edge, silent": {403, "", []string{"403"}, true},
+		"redirect":     {302, "", []string{"302", "redirect", "base_url"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(tc.status, tc.body)).URL})
+			text := failure(t, authenticate(t, client)).Error()
+			for _, want := range tc.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q lacks %q", text, want)
+				}
+			}
+			if strings.Contains(text, hint) != tc.hinted {
+				t.Errorf("%q: hint at the region %v, want %v", text, !tc.hinted, tc.hinted)
+			}
+			if strings.HasSuffix(text, ": ") || strings.HasSuffix(text, ":") || strings.Contains(text, "code ,") {
+				t.Errorf("%q announces something that does not come", text)
+			}
+		})
+	}
+}
+
+func TestEachClassHasItsWord(t *testing.T) {
+	words := map[string]bool{}
+	for _, class := range []finicityapi.Class{unavailable, rejected, locked, policy} {
+		words[class.String()] = true
+	}
+	if len(words) != 4 || words[""] {
+		t.Errorf("four classes have the words %v", words)
+	}
+	// A class from a later version is no verdict either.
+	if got := finicityapi.Class(99).String(); got != unavailable.String() {
+		t.Errorf("an unknown class is called %q", got)
+	}
+	if zero := (&finicityapi.Error{}); zero.Class != unavailable || !zero.Ambiguous() {
+		t.Error("a failure nobody thought of counts as a verdict")
+	}
+}
+
+// Where this says yes, settling a rotation gives a secret up.
+func TestOnlyInvalidCredentialsAreARefusalOfTheSecret(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		want   bool
+	}{
+		"invalid credentials": {401, `{"code":"10001"}`, true},
+		"a number":            {401, `{"code":10001}`, true},
+		"not authorized":      {401, `{"code":10021}`, false},
+		"app key":             {401, `{"code":10026}`, false},
+		"app key, text":       {401, "Invalid (Finicity-App-Key)", false},
+		"no partner":          {404, `{"Errors":{"code":12401}}`, false},
+		"bad request":         {400, `{"code":14020}`, false},
+		"locked":              {500, `{"code":24302}`, false},
+		"edge":                {403, "<html>Forbidden</html>", false},
+		"code in a success":   {202, `{"code":10001}`, false},
+		"another code":        {401, `{"code":110001}`, false},
+		"silent":              {401, "", false},
+	} {
+		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(tc.status, tc.body)).URL})
+		if got := failure(t, authenticate(t, client)).SecretRefused(); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

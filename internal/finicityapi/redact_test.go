@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicityapi_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+// quoted is s as it stands between the quotes of a JSON string.
+func quoted(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(b[1 : len(b)-1])
+}
+
+func base64Behind(prefix string, encoding *base64.Encoding) func(string) string {
+	return func(s string) string { return encoding.EncodeToString([]byte(prefix + s)) }
+}
+
+func entities(format string) func(string) string {
+	return func(s string) string {
+		var b strings.Builder
+		for _, r := range s {
+			if strings.ContainsRune("!@#$%&*_-+", r) {
+				fmt.Fprintf(&b, format, r)
+			} else {
+				b.WriteRune(r)
+			}
+		}
+		return b.String()
+	}
+}
+
+// What gateways, frameworks and debug pages make of a value that they echo.
+func encodings() map[string]func(string) string {
+	return map[string]func(string) string{
+		"plain":                    func(s string) string { return s },
+		"upper case":               strings.ToUpper,
+		"lower case":               strings.ToLower,
+		"JSON":                     quoted,
+		"JSON in JSON":             func(s string) string { return quoted(quoted(s)) },
+		"HTML":                     html.EscapeString,
+		"HTML, decimal":            entities("&#%d;"),
+		"HTML, hexadecimal":        entities("&#x%X;"),
+		"a form":                   url.QueryEscape,
+		"a form, from Java":        func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "%2A", "*") },
+		"an address":               url.PathEscape,
+		"an address, from a page":  strings.NewReplacer("%", "%25", "@", "%40", "#", "%23", "$", "%24", "&", "%26", "+", "%2B").Replace,
+		"an address, lower case":   func(s string) string { return strings.ToLower(url.QueryEscape(s)) },
+		"base64":                   base64Behind("", base64.StdEncoding),
+		"base64, unpadded":         base64Behind("", base64.RawStdEncoding),
+		"base64, for addresses":    base64Behind("", base64.URLEncoding),
+		"base64, of Basic":         base64Behind("12345:", base64.StdEncoding),
+		"base64, a letter further": base64Behind("123456:", base64.StdEncoding),
+		"base64, two further":      base64Behind("1234567:", base64.RawURLEncoding),
+		"the first half":           func(s string) string { return s[:len(s)/2] },
+		"the second half":          func(s string) string { return s[len(s)/2:] },
+		"twice":                    func(s string) string { return s + s },
+		"in a longer word":         func(s string) string { return "x" + s + "y" },
+	}
+}
+
+// The server sends the echo where it can go; what an error may keep of it is seven characters in a row.
+func TestAnEchoedSecretIsHidden(t *testing.T) {
+	echoes := map[string]struct {
+		status int
+		format string
+	}{
+		"message":          {401, `{"code":"10001","message":"partnerSecret=%s refused"}`},
+		"official wrapper": {401, `{"Errors":{"Error":[{"ReasonCode":"1","Description":"%s"}]}}`},
+		"code":             {401, `{"code":"%s","message":"m"}`},
+		"code in XML":      {500, "<code>%s</code>"},
+		"cut short":        {401, `{"code":"10001","message":"%s`},
+		"whole request":    {500, `{"partnerId":"1","partnerSecret":"%s"}`},
+		"text":             {500, "Invalid (%s)"},
+		"page":             {502, `<html><p title="x">Request: %s</p><pre>PUT /</pre></html>`},
+		"success":          {200, `{"token":"%s `},
+	}
+	for secretName, secret := range map[string]string{"partner secret": oldSecret, "new secret": newSecret, "app key": appKey} {
+		for encoding, encode := range encodings() {
+			echo := encode(secret)
+			for place, tc := range echoes {
+				server := serve(t, answering(tc.status, fmt.Sprintf(tc.format, echo)))
+				e := failure(t, modify(t, newClient(t, finicityapi.Config{BaseURL: server.URL})))
+				for _, form := range []string{secret, echo, html.UnescapeString(echo), html.EscapeString(echo)} {
+					// Of base64 behind something else the first characters are not the secret's.
+					if strings.HasPrefix(encoding, "base64, ") {
+						form = form[min(12, len(form)):]
+					}
+					if hasRun(e.Error(), form, 8) {
+						t.Errorf("the error shows a part of the %s, encoded as %s, in the %s", secretName, encoding, place)
+					}
+				}
+				server.Close()
+			}
+		}
+	}
+}
+
+// net/http quotes what it can't read.
+func TestASecretInAMalformedAnswerIsHidden(t *testing.T) {
+	for _, format := range []string{
+		"%s\r\n\r\n", "HTTP/1.1 %s\r\n\r\n", "HTTP/1.1 200%s\r\n\r\n", "%s 200 OK\r\n\r\n", "HTTP/1.1 401 No\r\n%s\r\n\r\n",
+		"HTTP/1.1 401 No\r\nContent-Length: %s\r\n\r\n", "HTTP/1.1 401 No\r\nTransfer-Encoding: %s\r\n\r\n", "HTTP/1.1 401 No\r\nX %s: 1\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: http://%s%%zz\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+		"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%s\r\n\r\n",
+	} {
+		for _, secret := range []string{oldSecret, newSecret, appKey} {
+			for encoding, encode := range encodings() {
+				echo := encode(secret)
+				client := newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: wire(writes(fmt.Sprintf(format, echo)))})
+				e := failure(t, modify(t, client))
+				if strings.HasPrefix(encoding, "base64, ") {
+					echo = echo[12:]
+				}
+				if strings.HasPrefix(encoding, "HTML, ") || encoding == "JSON in JSON" {
+					continue // Not in a header; the check in failure has been made.
+				}
+				if hasRun(e.Error(), echo, 8) {
+					t.Errorf("the error shows a part of a secret, encoded as %s, in %q", encoding, format)
+				}
+			}
+		}
+	}
+}
+
+// A token comes from the other side, so that only its name tells what it is.
+func TestATokenInAnErrorIsHidden(t *testing.T) {
+	for _, body := range []string{
+		`{"token":"` + token + `"}`, `{"token" : "` + token, `{"access_token":"` + token + `"}`, `{"x":{"Token":"` + token + `"}}`, "token=" + token,
+		"Finicity-App-Token: " + token, "<token>" + token + "</token>", "<token>" + token, "<p>{&quot;token&quot;:&quot;" + token + "&quot;}</p>",
+		`{"code":1,"message":"got {\"token\":\"` + token + `\"}"}`,
+	} {
+		for _, status := range []int{400, 401, 404, 500, 502} {
+			_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: serve(t, answering(status, body)).URL})))
+		}
+		// net/http quotes a line like this; of one with a blank in it less than the whole, so the name may be missing.
+		line := strings.ReplaceAll(html.UnescapeString(body), " ", "")
+		dial := wire(writes(line + "\r\n\r\n"))
+		_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: dial})))
+	}
+}
+
+func TestAShortSecretIsHiddenWhole(t *testing.T) {
+	for _, secret := range []string{"s3cret", "A1&", "hunter7"} {
+		cred := finicityapi.Credential{PartnerID: "1", PartnerSecret: secret, AppKey: "k"}
+		for encoding, encode := range encodings() {
+			if strings.Contains(encoding, "half") || strings.HasPrefix(encoding, "base64, ") || encoding == "JSON in JSON" {
+				continue // Too little is left of it, or too much is around it. Finicity's secrets are no shorter than 12.
+			}
+			echo := encode(secret)
+			client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusBadRequest, "sent "+echo+" or "+echo)).URL})
+			_, err := client.Authenticate(t.Context(), cred)
+			if text := strings.ToLower(err.Error()); strings.Contains(text, strings.ToLower(echo)) || strings.Contains(text, strings.ToLower(secret)) {
+				t.Errorf("a secret of %d characters, encoded as %s, is shown", len(secret), encoding)
+			}
+		}
+	}
+}
+
+// A verdict that is hidden would be lost: the class comes from what was sent, the text from what may be shown.
+func TestASecretThatLooksLikeAnAnswerHidesNoVerdict(t *testing.T) {
+	client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(500, `{"code":"24302","message":"bad credentials"}`)).URL})
+	_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: "24302", AppKey: "3"})
+	if e := failure(t, err); e.Class != finicityapi.Locked || strings.Contains(e.Error(), "24302") {
+		t.Errorf("class %v, and the secret is shown: %v", e.Class, strings.Contains(e.Error(), "24302"))
+	}
+}
+
+func TestNoSecretsHideNothing(t *testing.T) {
+	client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(401, "Missing parameter (Finicity-App-Key)")).URL})
+	_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1"})
+	if e := failure(t, err); e.Message != "Missing parameter (Finicity-App-Key)" {
+		t.Errorf("got %q", e.Message)
+	}
+}
+
+// An error that hides its own words with the secret's tells the operator nothing.
+func TestFinicitysOwnWordsStayAsTheyAre(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!@#$%&*_-+"
+	random := rand.New(rand.NewPCG(1, 2)) // The same on each run; none of them is in use.
+	secret := func(length int) string {
+		b := make([]byte, length)
+		for i := range b {
+			b[i] = alphabet[random.IntN(len(alphabet))]
+		}
+		return string(b)
+	}
+	for _, message := range []string{
+		"Invalid credentials", "You are not authorized.", "Missing parameter (Finicity-App-Key)", "Invalid (Finicity-App-Key)",
+		"Missing parameter (partnerId)", "Missing parameter (partnerSecret)", "Bad request.", "partner not found", lockedYou,
+		"New password is not as per policy", "Invalid token", "Missing parameter (Finicity-App-Token)", "Resource Not Found.",
+	} {
+		body, err := json.Marshal(map[string]any{"code": 10001, "message": message})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusUnauthorized, string(body))).URL})
+		for _, length := range []int{12, 20, 64, 255} {
+			cred := finicityapi.Credential{PartnerID: "1234583871234", PartnerSecret: secret(length), AppKey: appKey}
+			e := failure(t, client.ModifySecret(t.Context(), cred, secret(length), true))
+			if e.Message != message || e.Code != "10001" {
+				t.Errorf("%q became %q, code %q", message, e.Message, e.Code)
+			}
+		}
+	}
+}
