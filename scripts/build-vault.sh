@@ -64,17 +64,19 @@ fi
 if [ -x bin/vault ] && [ "$(cat bin/.vault-source 2>/dev/null)" = "$source" ]; then
 	exit 0
 fi
-rm -f bin/.vault-source
+# Away with the old one first: were this to be interrupted, bin/vault would be another one than bin/.vault-source says.
+rm -f bin/vault
 
 if [ -n "$server" ]; then
 	version=$("$server" version </dev/null) || fail "$server was chosen as the server, but '$server version' fails." \
 		"Set VAULT_BIN to another one, or VAULT_BIN=build to build the pinned one from source (about six minutes)."
-	ln -sfn "$server" bin/vault
+	echo "$source" >bin/.vault-source
+	ln -s "$server" bin/vault
 	echo "vault: bin/vault is a link to $server ($version)"
 else
-	# No cgo, as in the released binaries. "minimal" leaves out the databases and the clouds: half the code.
-	CGO_ENABLED=0 bash tools/build.sh vault tools/vault . bin/vault \
-		"about six minutes on two cores the first time, seconds later (VAULT_BIN=/path/to/vault spares it)" "${flags[@]}"
-	echo "vault: bin/vault is $(bin/vault version)"
+	echo "$source" >bin/.vault-source
+	# exec, so that a signal to this process is one to the build. No cgo, as in the released binaries; "minimal" leaves
+	# out the databases and the clouds, half of the code.
+	CGO_ENABLED=0 exec bash tools/build.sh vault tools/vault . bin/vault \
+		"about six minutes on two idle cores the first time, seconds later (VAULT_BIN=/path/to/vault spares it)" "${flags[@]}"
 fi
-echo "$source" >bin/.vault-source

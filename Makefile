@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MPL-2.0
+#
+# `make` alone lists the targets. GNU Make 3.81 or newer.
+
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO ?= go
+# A path: take that Vault server. Empty: the one on PATH, else build it. "build": build it in any case.
+VAULT_BIN ?=
+export VAULT_BIN
+# What the end-to-end tests, the demo and `make dev` run. Absolute, because a test runs in the folder of its package.
+export FINICITY_E2E_VAULT := $(CURDIR)/bin/vault
+export FINICITY_E2E_PLUGIN := $(CURDIR)/bin/vault-plugin-secrets-finicity
+export FINICITY_E2E_FAKE := $(CURDIR)/bin/fake-finicity
+
+# Set on the command line for a release (make build VERSION=v0.1.0), never taken from the environment: Vault refuses a
+# plugin whose version is not the registered one, and takes any version if it has none, as in development builds.
+VERSION :=
+ifneq ($(filter-out v%,$(VERSION)),)
+$(error VERSION is "$(VERSION)", but has to look like v0.1.0)
+endif
+LDFLAGS := -s -w $(if $(VERSION),-X vault-plugin-secrets-finicity.Version=$(VERSION))
+
+# Each of these packages has to be covered to COVER_MIN per cent by its own tests.
+COVER_MIN := 90
+COVER_PACKAGES := . ./internal/finicityapi
+
+.PHONY: help
+help: ## Show this list (the default)
+	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+##: Build
+
+# Always run: the Go toolchain knows better than file times what is up to date.
+.PHONY: build
+build: ## Build the plugin at bin/vault-plugin-secrets-finicity (VERSION=v0.1.0 for a release)
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/vault-plugin-secrets-finicity ./cmd/vault-plugin-secrets-finicity
+
+.PHONY: fake
+fake: ## Build the stand-in for Finicity at bin/fake-finicity
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/fake-finicity ./cmd/fake-finicity
+
+.PHONY: vault
+vault: ## Put a Vault server at bin/vault: VAULT_BIN, the one on PATH, or a build from source
+	@bash scripts/build-vault.sh
+
+bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	@bash tools/build.sh lint tools/lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $@ \
+		'two to four minutes on two cores the first time, seconds later'
+
+##: Check
+
+.PHONY: test
+test: vault build fake ## Run every test with the race detector, the end-to-end tests included
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./...
+
+.PHONY: unit
+unit: ## Run the quick tests, which need no Vault
+	$(GO) test . ./internal/... ./cmd/...
+
+.PHONY: cover
+cover: ## Measure coverage, fail if a package has less than 90 per cent, write bin/cover.html
+	@bash tools/cover.sh $(COVER_MIN) $(COVER_PACKAGES)
+
+# Cheapest first. `golangci-lint run` checks the formatting too.
+.PHONY: lint
+lint: bin/golangci-lint ## Check the code, its formatting, the modules and the scripts
+	@find . \( -name .git -o -path ./bin \) -prune -o -type f \( -name '*.sh' -o -path ./.ci/run \) -print | \
+		while IFS= read -r script; do bash -n "$$script" || exit 1; done
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	bin/golangci-lint run ./...
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## Format the code
+	bin/golangci-lint fmt
+
+##: Try
+
+.PHONY: demo
+demo: vault build fake ## Show the engine at work on a real Vault server: config, token, rotation
+	@bash scripts/demo.sh
+
+.PHONY: dev
+dev: vault build fake ## Start a Vault server with the engine mounted, to play with
+	@bash scripts/dev.sh
+
+##: Clean
+
+# The two that take minutes stay.
+.PHONY: clean
+clean: ## Remove what was built, but for the Vault server and the linter
+	@rm -rf bin/vault-plugin-secrets-finicity bin/fake-finicity bin/cover.* bin/*.log
+
+.PHONY: distclean
+distclean: ## Remove these too: the next make builds them again
+	@rm -rf bin
