@@ -23,7 +23,7 @@ func script(t *testing.T, name string) *exec.Cmd {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "scripts", name)) //nolint:gosec // One of two names.
+	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "scripts", name))
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	// Ctrl-C reaches a whole group, and so does the end of patience.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -71,7 +71,7 @@ func TestTheDemoNeedsNoCurl(t *testing.T) {
 // A demo that shows success whatever happens would be worse than none.
 func TestTheDemoFailsWhenAStepDoes(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "vault-plugin-secrets-finicity")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil { //nolint:gosec // A program.
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cmd := script(t, "demo.sh")
@@ -110,7 +110,7 @@ func TestDevServesUntilCtrlC(t *testing.T) {
 	}
 
 	// What it says to type in another terminal works there.
-	other := exec.CommandContext(t.Context(), "bash", "-euc", strings.Join(toType, "\n")) //nolint:gosec // Our own text.
+	other := exec.CommandContext(t.Context(), "bash", "-euc", strings.Join(toType, "\n"))
 	out, err := other.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "lease_duration") {
 		t.Errorf("%v\n%s\n%s", err, strings.Join(printed, "\n"), out)

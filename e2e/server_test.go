@@ -14,7 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -96,7 +96,7 @@ func (s *vaultServer) start() error {
 		return err
 	}
 	defer func() { _ = log.Close() }()                            // The server has a copy of its own.
-	cmd := exec.Command(s.bin, "server", "-config="+s.configFile) //nolint:gosec,noctx // A server, ended by stop.
+	cmd := exec.Command(s.bin, "server", "-config="+s.configFile) //nolint:noctx // A server, ended by stop.
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return err
@@ -210,34 +210,43 @@ func (s *vaultServer) end(signal syscall.Signal) {
 	select {
 	case <-s.exited:
 	case <-time.After(30 * time.Second):
+		signal = syscall.SIGKILL
 		_ = s.cmd.Process.Kill()
 		<-s.exited
 	}
-	// A killed server can't end its plugins.
-	for _, pid := range plugins {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+	if signal == syscall.SIGKILL { // A killed server can't end its plugins.
+		for _, pid := range plugins {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 	s.cmd = nil
 }
 
-// plugins are the process IDs of this server's plugin processes.
+// plugins are the process IDs of this server's children, which are its plugins. A small Linux machine may lack ps, and
+// others have no /proc.
 func (s *vaultServer) plugins() ([]int, error) {
-	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,args=").Output() //nolint:noctx // It takes no time.
+	script := "ps -A -o pid=,ppid="
+	if runtime.GOOS == "linux" {
+		script = `for stat in /proc/[0-9]*/stat; do
+			read -r line <"$stat" || continue
+			rest=${line##*) } # The name in parentheses may hold anything.
+			set -- $rest
+			echo "${line%% *} $2"
+		done 2>/dev/null`
+	}
+	out, err := exec.Command("bash", "-c", script).Output() //nolint:noctx // It takes no time.
 	if err != nil {
 		return nil, err
 	}
 	var pids []int
 	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if len(fields) < 3 || fields[1] != strconv.Itoa(s.cmd.Process.Pid) ||
-			!strings.Contains(fields[2], "vault-plugin-secrets-finicity") {
-			continue
-		}
-		pid, err := strconv.Atoi(fields[0])
-		if err != nil {
+		var pid, parent int
+		if _, err := fmt.Sscan(line, &pid, &parent); err != nil {
 			return nil, err
 		}
-		pids = append(pids, pid)
+		if parent == s.cmd.Process.Pid {
+			pids = append(pids, pid)
+		}
 	}
 	return pids, nil
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // The two partners of each script, in the sandbox and in production, say.
-var partners = []fakefinicity.Partner{ //nolint:gochecknoglobals // A table; nothing writes to it.
+var partners = []fakefinicity.Partner{
 	{ID: "1000000000001", Secret: "Fake-Sandbox-Secret-1", AppKey: "fake-sandbox-app-key"},
 	{ID: "2000000000002", Secret: "Fake-Production-Secret-2", AppKey: "fake-production-app-key"},
 }
@@ -46,7 +46,7 @@ func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 		vaultBin: vaultBin, pluginBin: pluginBin, dir: dir,
 		secrets: map[string]struct{}{}, tokens: map[string]struct{}{},
 	}
-	binary, err := os.ReadFile(pluginBin) //nolint:gosec // The path comes from the Makefile.
+	binary, err := os.ReadFile(pluginBin)
 	if err != nil {
 		return nil, err
 	}
