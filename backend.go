@@ -79,7 +79,7 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 // HandleExistenceCheck lets a request with unusable fields through to HandleRequest, which refuses it. The framework
 // would refuse it here already, with an error that Vault writes to its log, value included.
 func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request) (checkFound, exists bool, err error) {
-	if b.checkFields(req) != nil {
+	if usable := b.checkFields(req) == nil; !usable {
 		return false, false, nil
 	}
 	return b.Backend.HandleExistenceCheck(ctx, req)

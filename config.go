@@ -67,6 +67,7 @@ type configChange struct {
 	partner    bool // another partner, or another place to find it: no history of the old one applies
 	credential bool // something that only Finicity can say is right
 	secret     bool // the partner secret was given, and is not the one stored
+	given      bool // the partner secret or the app key was given, be it the one stored
 }
 
 // merge applies the fields that were given to a copy of the stored configuration, nil for none, and checks the result.
@@ -93,13 +94,14 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, config
 			}
 		}
 		next.Credential.Current = given["partner_secret"]
-		return next, configChange{partner: true, credential: true, secret: true}, nil
+		return next, configChange{partner: true, credential: true, secret: true, given: true}, nil
 	}
 
 	old := cfg.Credential
 	change := configChange{
 		partner: next.Credential.PartnerID != old.PartnerID || next.BaseURL != cfg.BaseURL,
 		secret:  given["partner_secret"] != "" && given["partner_secret"] != old.Current,
+		given:   given["partner_secret"] != "" || given["app_key"] != "",
 	}
 	moved := change.partner || next.CACert != cfg.CACert
 	change.credential = moved || change.secret || next.Credential.AppKey != old.AppKey
@@ -113,6 +115,9 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, config
 		next.Credential = credential{
 			PartnerID: next.Credential.PartnerID, AppKey: next.Credential.AppKey, Current: given["partner_secret"],
 		}
+	case change.secret && old.rotatedAway(given["partner_secret"]):
+		return nil, configChange{}, fmt.Errorf("field %q has a secret that this engine rotated away on %s: "+
+			"leave the field out, and the one in force stays", "partner_secret", old.LastRotation.Format(time.RFC3339))
 	case change.secret:
 		next.Credential.replace(given["partner_secret"], now)
 	}
@@ -124,9 +129,9 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, config
 func (cfg *config) apply(d *framework.FieldData) (given map[string]string, err error) {
 	given = map[string]string{}
 	for _, name := range []string{"partner_id", "partner_secret", "app_key"} {
-		if value, ok := d.GetOk(name); ok {
-			given[name] = value.(string) //nolint:forcetypeassert // TypeString gives a string.
-			if err := checkIdentifier(name, given[name]); err != nil {
+		if value, ok := fieldValue[string](d, name); ok {
+			given[name] = value
+			if err := checkIdentifier(name, value); err != nil {
 				return nil, err
 			}
 		}
@@ -137,13 +142,13 @@ func (cfg *config) apply(d *framework.FieldData) (given map[string]string, err e
 	if value, ok := given["app_key"]; ok {
 		cfg.Credential.AppKey = value
 	}
-	if value, ok := d.GetOk("base_url"); ok {
-		if cfg.BaseURL, err = checkBaseURL(value.(string)); err != nil { //nolint:forcetypeassert // As above.
+	if value, ok := fieldValue[string](d, "base_url"); ok {
+		if cfg.BaseURL, err = checkBaseURL(value); err != nil {
 			return nil, err
 		}
 	}
-	if value, ok := d.GetOk("ca_cert"); ok {
-		cfg.CACert = strings.TrimSpace(value.(string)) //nolint:forcetypeassert // As above.
+	if value, ok := fieldValue[string](d, "ca_cert"); ok {
+		cfg.CACert = strings.TrimSpace(value)
 		if err := checkCACert(cfg.CACert); err != nil {
 			return nil, err
 		}
@@ -161,8 +166,8 @@ func (cfg *config) apply(d *framework.FieldData) (given map[string]string, err e
 				"token_lifetime")
 		}
 	}
-	if value, ok := d.GetOk("secret_grace_period"); ok {
-		cfg.SecretGracePeriod = value.(bool) //nolint:forcetypeassert // TypeBool gives a bool.
+	if value, ok := fieldValue[bool](d, "secret_grace_period"); ok {
+		cfg.SecretGracePeriod = value
 	}
 	return given, nil
 }
@@ -220,7 +225,9 @@ func checkCACert(bundle string) error {
 	if len(bundle) > maxCACert {
 		return fmt.Errorf("field %q is too long: at most %d bytes are possible", "ca_cert", maxCACert)
 	}
-	for rest, n := []byte(bundle), 1; len(rest) > 0; n++ {
+	n := 0
+	for rest := []byte(bundle); len(rest) > 0; {
+		n++
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			return fmt.Errorf("field %q: what should be certificate %d is not PEM: write the content of a file with "+
@@ -233,6 +240,11 @@ func checkCACert(bundle string) error {
 			return fmt.Errorf("field %q: certificate %d cannot be read: %w", "ca_cert", n, err)
 		}
 		rest = []byte(strings.TrimSpace(string(rest)))
+	}
+	// A block that is cut short or garbled is skipped by the decoder, and by the TLS library later.
+	if begun := strings.Count(bundle, "-----BEGIN "); begun != n {
+		return fmt.Errorf("field %q: %d of its %d blocks cannot be read: write complete certificates only",
+			"ca_cert", begun-n, begun)
 	}
 	return nil
 }

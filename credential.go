@@ -37,6 +37,8 @@ type candidate struct {
 	Secret string `json:"secret"`
 	// Since is when it took its place: stored as pending, or abandoned.
 	Since time.Time `json:"since"`
+	// Timeout is how long the call that sends a pending secret may take, whatever is configured later.
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// Grace is set when the change leaves the old secret valid for 30 days too.
 	Grace bool `json:"grace,omitempty"`
 	// Refused is set on a pending secret that Finicity has refused while it is not settled yet, so that an interrupted
@@ -58,9 +60,9 @@ const (
 	abandonedMost     = 10
 )
 
-// propose makes secret the pending one. There must be none.
-func (c *credential) propose(secret string, grace bool, now time.Time) {
-	c.Pending = &candidate{Secret: secret, Grace: grace, Since: now}
+// propose makes secret the pending one. There must be none. timeout is that of the call that is to send it.
+func (c *credential) propose(secret string, grace bool, timeout time.Duration, now time.Time) {
+	c.Pending = &candidate{Secret: secret, Since: now, Timeout: timeout, Grace: grace}
 }
 
 // promote takes note that Finicity holds the pending secret.
@@ -106,15 +108,21 @@ func (c *credential) replace(secret string, now time.Time) {
 	}
 }
 
+// rotatedAway reports whether secret was in force until this engine changed it. One that an operator has replaced may
+// come back.
+func (c *credential) rotatedAway(secret string) bool {
+	return c.Previous != nil && c.Previous.Secret == secret && c.Previous.Since.Equal(c.LastRotation)
+}
+
 // settleWait is how long settling must still wait: a change sent by a process that died may be on its way for as long
 // as one call may take. redated means that the pending secret's time lay in the future, because the clock was set
 // back, and is now: to be stored, or the wait would begin anew each time.
-func (c *credential) settleWait(now time.Time, timeout time.Duration) (wait time.Duration, redated bool) {
+func (c *credential) settleWait(now time.Time) (wait time.Duration, redated bool) {
 	if now.Before(c.Pending.Since) {
 		c.Pending.Since = now
 		redated = true
 	}
-	return max(0, timeout-now.Sub(c.Pending.Since)), redated
+	return max(0, c.Pending.Timeout-now.Sub(c.Pending.Since)), redated
 }
 
 // toSettle is the secret to authenticate with next while one is pending. The pending one comes first: with a grace

@@ -76,19 +76,24 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return nil, logical.CodedError(http.StatusServiceUnavailable,
 			"the request ended before Finicity had answered: try again")
 
+	case errors.Is(err, errChanging), errors.Is(err, errTooSlow):
+		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
+
 	default:
 		return nil, err
 	}
 }
 
 func refusedByFinicity(write string, failure *finicityapi.Error, err error) *logical.Response {
-	advice := "No further attempt is made automatically, because five of them lock the partner. " +
-		"Look the credential up in the Finicity developer portal, then type " + write + " partner_secret=… app_key=…"
+	var advice string
 	switch failure.Class {
 	case finicityapi.Locked:
 		advice = "Only Finicity's support can unlock the partner; then type " + write + " partner_secret=… app_key=…"
 	case finicityapi.RefusedByPolicy:
 		advice = "Nothing has changed; the current secret stays in force"
+	default:
+		advice = "No further attempt is made automatically, because five of them lock the partner. " +
+			"Look the credential up in the Finicity developer portal, then type " + write + " partner_secret=… app_key=…"
 	}
 	return logical.ErrorResponse("%s. %s", err, advice)
 }

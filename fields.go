@@ -40,16 +40,21 @@ func (b *backend) checkFields(req *logical.Request) error {
 			return fmt.Errorf("field %q is null: leave it out, or give it a value", name)
 		}
 		if _, _, err := data.GetOkErr(name); err != nil || schema.Type == framework.TypeString && !isText(value) {
-			return fmt.Errorf("field %q must be %s", name, typeNames[schema.Type])
+			return fmt.Errorf("field %q must be %s", name, typeName(schema.Type))
 		}
 	}
 	return nil
 }
 
-var typeNames = map[framework.FieldType]string{
-	framework.TypeString:         "a text",
-	framework.TypeBool:           "true or false",
-	framework.TypeDurationSecond: "a duration like 90s, 30m or 2h, not negative",
+func typeName(t framework.FieldType) string {
+	switch t {
+	case framework.TypeBool:
+		return "true or false"
+	case framework.TypeDurationSecond:
+		return "a duration like 90s, 30m or 2h, not negative"
+	default:
+		return "a text"
+	}
 }
 
 // isText leaves out booleans and the like, which the framework would turn into a text that nobody has typed. Numbers
@@ -70,11 +75,17 @@ func fieldNames(path *framework.Path) string {
 	return strings.Join(slices.Sorted(maps.Keys(path.Fields)), ", ")
 }
 
-// seconds is a duration field's value, and whether the request has one.
-func seconds(d *framework.FieldData, name string) (time.Duration, bool) {
-	value, given := d.GetOk(name)
-	if !given {
-		return 0, false
+// fieldValue is the value of a field, and whether the request has one. T is the Go type of the field's type.
+func fieldValue[T any](d *framework.FieldData, name string) (value T, given bool) {
+	raw, given := d.GetOk(name)
+	if given {
+		value, given = raw.(T)
 	}
-	return time.Duration(value.(int)) * time.Second, true //nolint:forcetypeassert // TypeDurationSecond gives an int.
+	return value, given
+}
+
+// seconds is fieldValue for a duration.
+func seconds(d *framework.FieldData, name string) (value time.Duration, given bool) {
+	n, given := fieldValue[int](d, name)
+	return time.Duration(n) * time.Second, given
 }

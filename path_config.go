@@ -126,11 +126,16 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 			"vault delete %sconfig force=true first", req.MountPoint), nil
 	}
 
+	// Finicity may have changed its mind: the partner is unlocked, or a block lifted. After a rotation the app key is all
+	// that an operator can write, so that has to do.
+	change.credential = change.credential || change.given && b.tokens.stopped()
+
 	resp := &logical.Response{}
 	var t *sharedToken
+	verify, given := fieldValue[bool](d, "verify_connection")
 	switch {
 	case !change.credential:
-	case !d.Get("verify_connection").(bool): //nolint:forcetypeassert // TypeBool gives a bool.
+	case given && !verify:
 		resp.AddWarning("the credential is stored without having been tried, and a read of the token will try it")
 	default:
 		if t, err = b.verify(ctx, next); err != nil {
@@ -201,8 +206,7 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	force := d.Get("force").(bool) //nolint:forcetypeassert // TypeBool gives a bool.
-	if cfg != nil && cfg.Credential.Pending != nil && !force {
+	if force, _ := fieldValue[bool](d, "force"); cfg != nil && cfg.Credential.Pending != nil && !force {
 		return logical.ErrorResponse("a rotation is unsettled, so what is stored may be the only copy of the secret: "+
 			"read %[1]stoken to have it settled, or give the secret up with vault delete %[1]sconfig force=true",
 			req.MountPoint), nil

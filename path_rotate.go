@@ -87,18 +87,22 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config) (f
 	if err != nil {
 		return nil, err
 	}
-	cred.propose(secret, cfg.SecretGracePeriod, b.now().UTC())
+	// Settling waits for one time-out from here on, so the call must be over by then, however long storage takes.
+	limit := cfg.RequestTimeout
+	sent, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no complete answer within %s", limit))
+	defer cancel()
+	cred.propose(secret, cfg.SecretGracePeriod, limit, b.now().UTC())
 	if err := save(); err != nil {
 		return nil, fmt.Errorf("the rotation was not begun, and nothing was sent to Finicity: %w", err)
 	}
 
-	if err := client.ModifySecret(ctx, old, secret, cfg.SecretGracePeriod); err != nil {
+	if err := client.ModifySecret(sent, old, secret, cfg.SecretGracePeriod); err != nil {
 		return nil, b.notRotated(cred, save, err)
 	}
 	cred.promote(b.now().UTC())
 	if err := save(); err != nil {
-		return nil, fmt.Errorf("Finicity has taken the new secret, which is stored as pending, but storage failed "+
-			"when it was to become the current one; that is made up for before the credential is used next: %w", err)
+		return nil, fmt.Errorf("the secret has changed, but storage failed when that was to be noted; the new secret is "+
+			"stored as pending, and the engine makes up for it before the credential is used next: %w", err)
 	}
 
 	// The old token goes only now: while the new one was not there, it was the best to be had.

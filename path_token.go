@@ -62,11 +62,12 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 		return respond(req.MountPoint, err)
 	}
 
-	ttl := t.left(b.age(t))
+	// At least a second: it was left a moment ago, and for a lease of 0 Vault would take its default of a month.
+	ttl := max(time.Second, t.left(b.age(t)))
 	// Vault caps the lease too, but with a warning on each read, and then the lease and the ttl below would differ.
 	// The answer is 0 when Vault could not be asked.
 	if limit := b.System().MaxLeaseTTL(); limit > 0 && ttl > limit {
-		ttl = limit.Truncate(time.Second)
+		ttl = max(time.Second, limit.Truncate(time.Second))
 	}
 	resp := b.Secret(tokenSecretType).Response(map[string]any{
 		"token":       t.value,
@@ -111,7 +112,10 @@ func (b *backend) checkMinTTL(ctx context.Context, s logical.Storage, minTTL tim
 
 func (b *backend) age(t *sharedToken) time.Duration { return t.age(b.now(), time.Since(t.started)) }
 
-var errChanging = errors.New("the configuration changed while the token was read: try again")
+var (
+	errChanging = errors.New("the configuration changed while the token was read: try again")
+	errTooSlow  = errors.New("the answer from Finicity came so late that too little is left of the token: try again")
+)
 
 // token returns the shared token with at least minTTL left. Where it is due for a refresh that failed, the failure is
 // returned with it.
@@ -123,8 +127,8 @@ func (b *backend) token(ctx context.Context, s logical.Storage, minTTL time.Dura
 		t := b.tokens.current.Load()
 		return t, t != nil && t.left(b.age(t)) >= minTTL
 	}
-	// A round is enough, unless what the refresh brought was dropped at once by a change of configuration, or falls
-	// short of this reader's minTTL because another reader began it.
+	// A round is enough, unless what it brought was dropped at once by a change of configuration, or falls short of this
+	// reader's minTTL because another reader began it.
 	for range 3 {
 		t, ok := usable()
 		if ok && b.age(t) < refreshAge(t.lifetime) {
@@ -144,10 +148,10 @@ func (b *backend) token(ctx context.Context, s logical.Storage, minTTL time.Dura
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
-		if r.err != nil {
-			if t, ok := usable(); ok {
-				return t, r.err, nil
-			}
+		switch t, ok := usable(); {
+		case ok:
+			return t, r.err, nil
+		case r.err != nil:
 			return nil, nil, r.err
 		}
 	}
@@ -194,9 +198,13 @@ func (b *backend) refreshToken(ctx context.Context, s logical.Storage, minTTL ti
 		return err
 	}
 	b.publish(ctx, s, cfg, t, epoch)
+	if t.left(b.age(t)) < minTTL {
+		return errTooSlow // To ask again at once would go on like that, an authentication each time.
+	}
 	return nil
 }
 
+//nolint:gosec // No credential, but a text about one.
 const tokenHelp = `
 Every reader gets the same token until it is refreshed, three quarters into its lifetime: 90 minutes for Finicity's two
 hours. Send it as Finicity-App-Token, and app_key as Finicity-App-Key.

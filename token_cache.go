@@ -90,19 +90,20 @@ func (c *tokenCache) share(t *sharedToken, epoch uint64) {
 }
 
 // refresh starts run, or joins the one that is running already. It goes on when whoever started it has gone.
-func (c *tokenCache) refresh(run func() error) (r *refresh, started bool) {
+func (c *tokenCache) refresh(run func() error) (joined *refresh, started bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running != nil {
 		return c.running, false
 	}
-	r = &refresh{done: make(chan struct{})}
+	r := &refresh{done: make(chan struct{})}
 	c.running = r
 	go func() {
-		r.err = run()
+		err := run()
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.running = nil
-		c.mu.Unlock()
+		r.err = err
 		close(r.done)
 	}()
 	return r, true
@@ -140,6 +141,13 @@ func (c *tokenCache) held(now time.Time) error {
 	default:
 		return nil
 	}
+}
+
+// stopped reports whether automatic calls wait for a person to act.
+func (c *tokenCache) stopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failures.last != nil && c.failures.last.Class != finicityapi.Unavailable
 }
 
 // note takes the outcome of a call to Finicity, nil for a success. After an unavailable answer the next automatic call

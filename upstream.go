@@ -118,7 +118,7 @@ func (b *backend) authenticate(ctx context.Context, cfg *config, secret string) 
 // it. It makes at most two calls. save stores cfg after each step; the upstream lock must be held.
 func (b *backend) settle(ctx context.Context, cfg *config, save func() error) (*sharedToken, error) {
 	cred := &cfg.Credential
-	wait, redated := cred.settleWait(b.now(), cfg.RequestTimeout)
+	wait, redated := cred.settleWait(b.now().UTC())
 	if redated {
 		if err := save(); err != nil {
 			return nil, err
@@ -137,7 +137,7 @@ func (b *backend) settle(ctx context.Context, cfg *config, save func() error) (*
 		if err != nil && !refused {
 			return nil, &unsettled{err: err}
 		}
-		cred.settle(err == nil, b.now())
+		cred.settle(err == nil, b.now().UTC())
 		if err := save(); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// newUnsettled is a configured harness whose rotation has got no answer. applied says whether it has arrived.
+func newUnsettled(t *testing.T, applied bool, extra fields) *harness {
+	t.Helper()
+	h := newConfigured(t, extra)
+	h.interrupt(applied)
+	return h
+}
+
+// interrupt begins a rotation whose answer gets lost.
+func (h *harness) interrupt(applied bool) {
+	h.t.Helper()
+	kind := fakefinicity.KindDropped
+	if applied {
+		kind = fakefinicity.KindLost
+	}
+	h.fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: kind})
+	h.fails(h.write("rotate-root", nil), 502, "whether the secret has changed is unknown")
+	current, pending := h.inForce()
+	if grace := h.stored().SecretGracePeriod; pending != applied || current == applied && !grace {
+		h.t.Fatal("the rotation is not unsettled as it should be")
+	}
+}
+
+func TestDeleteRemovesCredentialAndToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.token()
+		h.succeeds(h.remove("config", nil))
+		for _, key := range []string{configKey, tokenKey} {
+			if _, found := h.storage.peek(key); found {
+				t.Errorf("%s is still in storage", key)
+			}
+		}
+		h.fails(h.read("token", nil), 400, "not configured")
+		h.restart()
+		h.fails(h.read("token", nil), 400, "not configured")
+		h.succeeds(h.remove("config", nil)) // Once more is no error.
+		h.succeeds(h.remove("config", fields{"force": true}))
+		h.called(1, 0)
+	})
+}
+
+func TestAfterADeleteTheMountCanBeConfiguredAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.fake.SetSecret(partnerID, wrongSecret)
+		h.pass(2 * time.Hour)
+		h.fails(h.read("token", nil), 400, "10001") // Automatic calls are stopped now.
+		h.succeeds(h.remove("config", nil))
+		h.configure(fields{"partner_secret": wrongSecret, "verify_connection": false})
+		h.token()
+		h.called(3, 0)
+	})
+}
+
+func TestDeleteTakesNoFieldButForce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.fails(h.remove("config", fields{"partner_id": partnerID}), 400, `"partner_id"`, "delete takes force")
+		h.fails(h.remove("config", fields{"force": "perhaps"}), 400, `"force"`, "true or false")
+		h.fails(h.remove("config", fields{"force": true, "verify_connection": false}), 400, `"verify_connection"`)
+		if h.stored() == nil {
+			t.Error("it was deleted all the same")
+		}
+	})
+}
+
+func TestDeleteIsRefusedWhileARotationIsUnsettledUnlessForced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newUnsettled(t, true, nil)
+		for _, data := range []fields{nil, {"force": false}} {
+			h.fails(h.remove("config", data), 400, "the only copy of the secret", "vault delete finicity/config force=true")
+		}
+		if h.stored().Credential.Pending == nil {
+			t.Error("the pending secret is gone")
+		}
+		h.succeeds(h.remove("config", fields{"force": "true"})) // As it comes from a query string.
+		if h.stored() != nil {
+			t.Error("with force it is not deleted")
+		}
+	})
+}
+
+func TestAfterSettlingADeleteNeedsNoForce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newUnsettled(t, true, nil)
+		h.pass(2 * time.Hour)
+		h.token()
+		h.succeeds(h.remove("config", nil))
+	})
+}
+
+// The credential goes last, so whatever fails, the delete can be repeated and the secret is not lost halfway.
+func TestADeleteThatFailsCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]storageFault{
+		"the token, not applied":  {on: del(tokenKey)},
+		"the token, applied":      {on: del(tokenKey), applied: true},
+		"the config, not applied": {on: del(configKey)},
+		"the config, applied":     {on: del(configKey), applied: true},
+		"the reading of it":       {on: get(configKey)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				h.storage.fail(fault)
+				h.fails(h.remove("config", nil), 500, "storage is out of order")
+				applied := fault.on == del(configKey) && fault.applied
+				if gone := h.stored() == nil; gone != applied {
+					t.Errorf("the credential is gone: %v, want %v", gone, applied)
+				}
+				if !applied {
+					h.token() // Until then everything works as before.
+				}
+				h.succeeds(h.remove("config", nil))
+				if h.stored() != nil {
+					t.Error("the second delete has left the credential there")
+				}
+				h.fails(h.read("token", nil), 400, "not configured")
+			})
+		})
+	}
+}
+
+func TestNothingIsBegunForACallerWhoHasGone(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(ctx context.Context, h *harness) answer{
+		"config": func(ctx context.Context, h *harness) answer {
+			return h.send(ctx, logical.CreateOperation, "config", fields{"app_key": newKey})
+		},
+		"delete": func(ctx context.Context, h *harness) answer {
+			return h.send(ctx, logical.DeleteOperation, "config", nil)
+		},
+		"rotate-root": func(ctx context.Context, h *harness) answer {
+			return h.send(ctx, logical.UpdateOperation, "rotate-root", nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				before := h.storage.accesses()
+				gone, leave := context.WithCancel(t.Context())
+				leave()
+				for range 20 { // Lock and context are both ready, and select takes either.
+					h.fails(do(gone, h), 503, "try again")
+				}
+
+				// And for one who goes while waiting for the lock.
+				h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldBefore})
+				other := h.background(func() answer { return h.write("rotate-root", nil) })
+				synctest.Wait()
+				waiting, leave := context.WithCancel(t.Context())
+				mine := h.background(func() answer { return do(waiting, h) })
+				synctest.Wait()
+				leave()
+				h.fails(<-mine, 503, "try again")
+				if n := h.storage.accesses() - before - 2; n != 0 { // The rotation has read and written the config.
+					t.Errorf("storage was accessed %d times", n)
+				}
+				h.fake.Release()
+				h.succeeds(<-other)
+				h.called(2, 1)
+			})
+		})
+	}
+}
