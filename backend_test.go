@@ -140,6 +140,18 @@ func TestEveryPathHasHelpThatSaysWhatItTakes(t *testing.T) {
 	})
 }
 
+// A read and a delete have no body. A secret must never be there: proxies log addresses.
+func TestOnlyTheFieldsOfReadsAndDeletesAreInTheQueryString(t *testing.T) {
+	t.Parallel()
+	for _, path := range newBackend().Paths {
+		for name, field := range path.Fields {
+			if want := name == "min_ttl" || name == "force"; field.Query != want {
+				t.Errorf("%s: %s is in the query string: %v, want %v", path.Pattern, name, field.Query, want)
+			}
+		}
+	}
+}
+
 // Vault's UI hides them, and its OpenAPI document marks them.
 func TestSecretFieldsAreMarkedSensitive(t *testing.T) {
 	t.Parallel()

@@ -108,7 +108,8 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, config
 	if moved && (given["partner_secret"] == "" || given["app_key"] == "") {
 		// Otherwise whoever may write config, but does not know the secret, could have it sent to a host of theirs.
 		return nil, configChange{}, errors.New("a new base_url, ca_cert or partner_id needs " +
-			"partner_secret and app_key in the same write: the stored ones are not sent to another place")
+			"partner_secret and app_key in the same write: the stored ones are not sent to another place. " +
+			"After a rotation nobody knows the secret, so make a new one in the developer portal first")
 	}
 	switch {
 	case change.partner:

@@ -77,6 +77,23 @@ func TestABadValueIsRefusedByNameAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestTheBoundsThemselvesAreAllowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		most := "https://host/" + strings.Repeat("x", 2048-len("https://host/"))
+		h.succeeds(h.write("config", credentials(fields{"base_url": most, "verify_connection": false})))
+		for field, values := range map[string][]string{
+			"request_timeout": {"1s", "2m"}, "token_lifetime": {"1m", "2h"},
+		} {
+			for _, value := range values {
+				h.succeeds(h.write("config", fields{field: value}))
+			}
+		}
+		h.called(0, 0)
+	})
+}
+
 // An old secret may be older than the rules for new ones.
 func TestAnExistingSecretIsNotHeldToTheRulesForNewOnes(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,7 @@ func (b *backend) checkFields(req *logical.Request) error {
 		if value == nil {
 			return fmt.Errorf("field %q is null: leave it out, or give it a value", name)
 		}
-		if _, _, err := data.GetOkErr(name); err != nil || schema.Type == framework.TypeString && !isText(value) {
+		if _, _, err := data.GetOkErr(name); err != nil || !isTyped(schema.Type, value) {
 			return fmt.Errorf("field %q must be %s", name, typeName(schema.Type))
 		}
 	}
@@ -57,9 +57,12 @@ func typeName(t framework.FieldType) string {
 	}
 }
 
-// isText leaves out booleans and the like, which the framework would turn into a text that nobody has typed. Numbers
-// pass: a partner ID is one, and arrives as one when it is sent without quotes.
-func isText(value any) bool {
+// isTyped leaves out what the framework would read as something that nobody has typed: a boolean as a text, an empty
+// text as false or 0. Numbers pass as texts: a partner ID is one, and arrives as one when it is sent without quotes.
+func isTyped(t framework.FieldType, value any) bool {
+	if t != framework.TypeString {
+		return value != ""
+	}
 	switch value.(type) {
 	case string, json.Number:
 		return true

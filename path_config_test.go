@@ -52,6 +52,18 @@ func TestConfigReadShowsTheDefaultsAndNoSecrets(t *testing.T) {
 	})
 }
 
+func TestTheDefaultsThatAreDocumentedAreTheRealOnes(t *testing.T) {
+	t.Parallel()
+	want := map[string]any{
+		"base_url": "https://api.finicity.com", "request_timeout": 30, "token_lifetime": 7200, "verify_connection": true,
+	}
+	for name, field := range configFields() {
+		if field.Default != want[name] {
+			t.Errorf("%s: %v, want %v", name, field.Default, want[name])
+		}
+	}
+}
+
 func TestConfigReadOfAMountThatIsNotConfiguredIsEmpty(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

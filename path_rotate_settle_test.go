@@ -156,6 +156,9 @@ func TestATokenThatIsDueIsServedWhileSettlingMustWait(t *testing.T) {
 		if a.data["token"] == token {
 			t.Error("settling has brought no token")
 		}
+		if outcome := map[bool]string{true: "true", false: "false"}[applied]; !h.words.logged("new_secret=" + outcome) {
+			t.Error("the log does not say which secret it is settled to")
+		}
 		h.settled()
 	})
 }

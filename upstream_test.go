@@ -24,7 +24,7 @@ func TestAStoredTokenThatCannotBeUsedIsReplaced(t *testing.T) {
 	for name, spoil := range map[string]func(h *harness){
 		"gone":              func(h *harness) { h.storage.discard(tokenKey) },
 		"not readable":      func(h *harness) { h.storage.fail(storageFault{on: get(tokenKey)}) },
-		"garbage":           func(h *harness) { h.storage.plant(tokenKey, []byte("\x00{")) },
+		"not decodable":     func(h *harness) { h.storage.plant(tokenKey, []byte("\x00{")) },
 		"another type":      func(h *harness) { h.storage.plant(tokenKey, []byte(`{"token":["a"]}`)) },
 		"empty":             func(h *harness) { h.storage.plant(tokenKey, []byte(`{}`)) },
 		"nothing":           func(h *harness) { h.storage.plant(tokenKey, nil) },
@@ -43,6 +43,10 @@ func TestAStoredTokenThatCannotBeUsedIsReplaced(t *testing.T) {
 				token := h.token()
 				if token == old {
 					t.Error("the token is used all the same")
+				}
+				phrase := map[string]string{"not readable": "cannot be read", "not decodable": "cannot be decoded"}[name]
+				if !h.words.logged(phrase) {
+					t.Error("the log does not say why")
 				}
 				h.called(2, 0)
 				h.restart()
@@ -213,11 +217,15 @@ func TestFinicitySeesWhoIsCalling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t)
+		h.configure(nil) // Vault need not say which version it is.
 		h.view.PluginEnvironment = &logical.PluginEnvironment{VaultVersion: "1.21.2"}
-		h.configure(nil)
-		const want = "vault-plugin-secrets-finicity/dev Vault/1.21.2"
-		if got := h.fake.Requests()[0].UserAgent; got != want {
-			t.Errorf("the user agent is %q, want %q", got, want)
+		h.configure(fields{"partner_id": otherID, "partner_secret": otherSecret, "app_key": otherKey})
+		for i, want := range []string{
+			"vault-plugin-secrets-finicity/dev", "vault-plugin-secrets-finicity/dev Vault/1.21.2",
+		} {
+			if got := h.fake.Requests()[i].UserAgent; got != want {
+				t.Errorf("the user agent is %q, want %q", got, want)
+			}
 		}
 	})
 }
