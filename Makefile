@@ -19,8 +19,10 @@ export FINICITY_E2E_FAKE := $(CURDIR)/bin/fake-finicity
 # Set on the command line for a release (make build VERSION=v0.1.0), never taken from the environment: Vault refuses a
 # plugin whose version is not the registered one, and takes any version if it has none, as in development builds.
 VERSION :=
-ifneq ($(filter-out v%,$(VERSION)),)
+ifneq ($(VERSION),)
+ifeq ($(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$$'),)
 $(error VERSION is "$(VERSION)", but has to look like v0.1.0)
+endif
 endif
 LDFLAGS := -s -w $(if $(VERSION),-X vault-plugin-secrets-finicity.Version=$(VERSION))
 

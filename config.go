@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -205,8 +206,10 @@ func checkBaseURL(value string) (string, error) {
 	}
 	u, err := url.Parse(value)
 	switch {
-	case err != nil || u.Hostname() == "":
+	case err != nil || u.Hostname() == "" || strings.Contains(u.Host, "%"):
 		return refuse("is not a URL with a host")
+	case !isPort(u.Port()):
+		return refuse("has a port that does not exist")
 	case u.User != nil:
 		return refuse("must not hold user info")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(value, "#"):
@@ -214,7 +217,16 @@ func checkBaseURL(value string) (string, error) {
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
 		return refuse("must begin with https:// (plain http is for a loopback host only)")
 	}
-	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return u.Scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+func isPort(port string) bool {
+	n, err := strconv.Atoi(port)
+	return port == "" || err == nil && n > 0 && n < 1<<16
 }
 
 func isLoopback(host string) bool {

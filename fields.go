@@ -3,10 +3,12 @@
 package finicity
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +35,7 @@ func (b *backend) checkFields(req *logical.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		schema, known := path.Fields[name]
 		if !known {
-			return fmt.Errorf("unknown field %q: %s takes %s", name, req.Path, fieldNames(path))
+			return fmt.Errorf("unknown field %s: %s takes %s", quoted(name), req.Path, fieldNames(path))
 		}
 		value := req.Data[name]
 		if value == nil {
@@ -51,24 +53,39 @@ func typeName(t framework.FieldType) string {
 	case framework.TypeBool:
 		return "true or false"
 	case framework.TypeDurationSecond:
-		return "a duration like 90s, 30m or 2h, not negative"
+		return "a duration in whole seconds like 90s, 30m or 2h, not negative"
 	default:
 		return "a text"
 	}
 }
 
 // isTyped leaves out what the framework would read as something that nobody has typed: a boolean as a text, an empty
-// text as false or 0. Numbers pass as texts: a partner ID is one, and arrives as one when it is sent without quotes.
+// text or a number as a flag, a fraction of a second as none. A partner ID is a number, and may be sent as one.
 func isTyped(t framework.FieldType, value any) bool {
-	if t != framework.TypeString {
-		return value != ""
-	}
-	switch value.(type) {
-	case string, json.Number:
-		return true
+	text, isText := value.(string)
+	number, isNumber := value.(float64) // The plugin gets each number as one.
+	whole := isNumber && number == math.Trunc(number) && math.Abs(number) < 1<<53
+	switch t {
+	case framework.TypeBool:
+		_, isFlag := value.(bool)
+		return isFlag || text != ""
+	case framework.TypeDurationSecond:
+		d, err := time.ParseDuration(text)
+		return whole || text != "" && (err == nil && d%time.Second == 0 || err != nil && !strings.Contains(text, "."))
 	default:
-		return false
+		return isText || whole
 	}
+}
+
+// fieldName is what a name looks like that somebody has mistyped. Anything else may be a value: what is sent without
+// being JSON arrives as a name.
+var fieldName = regexp.MustCompile(`^[a-z_-]{1,40}$`)
+
+func quoted(name string) string {
+	if fieldName.MatchString(name) {
+		return strconv.Quote(name)
+	}
+	return "(with a name that may be a value, so it is not repeated)"
 }
 
 func fieldNames(path *framework.Path) string {

@@ -47,11 +47,11 @@ func TestAValueOfTheWrongTypeIsRefusedByNameAndNeverQuoted(t *testing.T) {
 	const quoted = "nobody-may-see-me-1"
 	wrong := map[string][]any{
 		"text":     {[]string{quoted}, []any{}, map[string]any{"value": quoted}, true, false, []any{[]any{quoted}}},
-		"flag":     {[]string{quoted}, map[string]any{quoted: quoted}, quoted, 7, "yes please", ""},
-		"duration": {[]string{quoted}, map[string]any{quoted: quoted}, quoted, true, -1, "-90s", "-1h", "soon", "1 h", ""},
+		"flag":     {[]string{quoted}, map[string]any{quoted: quoted}, quoted, 7, 2, "yes please", ""},
+		"duration": {[]string{quoted}, map[string]any{quoted: quoted}, quoted, true, -1, "-90s", "-1h", "soon", "1 h", "", "1500ms", 1.9, "1.9"},
 	}
 	says := map[string]string{
-		"text": "must be a text", "flag": "must be true or false", "duration": "must be a duration like 90s, 30m or 2h",
+		"text": "must be a text", "flag": "must be true or false", "duration": "must be a duration in whole seconds like 90s, 30m or 2h",
 	}
 	for field, kind := range map[string]string{
 		"partner_id": "text", "partner_secret": "text", "app_key": "text", "base_url": "text", "ca_cert": "text",
@@ -174,6 +174,21 @@ func TestVaultsOwnOperationsAreNotHeldToTheFields(t *testing.T) {
 			t.Errorf("%s: %v", op, err)
 		}
 	}
+}
+
+// A body that is not JSON arrives as one field name with everything in it.
+func TestANameThatMayBeAValueIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		for _, name := range []string{"partner_secret: " + partnerSecret, partnerSecret, strings.Repeat("x", 41)} {
+			a := h.write("config", credentials(fields{name: ""}))
+			h.fails(a, 400, "unknown field", "config takes app_key,")
+			if strings.Contains(a.text, name) {
+				t.Error("the error repeats the name")
+			}
+		}
+	})
 }
 
 func TestAnUnknownPathIsVaultsToRefuse(t *testing.T) {

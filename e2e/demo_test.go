@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,7 +25,9 @@ func script(t *testing.T, name string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "scripts", name))
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	// Whatever somebody has set for a server of theirs is none of its business.
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "VAULT_FORMAT=json", "VAULT_AGENT_ADDR=http://127.0.0.1:1",
+		"VAULT_WRAP_TTL=1m", "http_proxy=http://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1")
 	// Ctrl-C reaches a whole group, and so does the end of patience.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -37,6 +40,11 @@ func leftovers(t *testing.T, group int) {
 	if err := syscall.Kill(-group, 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("the script has left processes behind: %v", err)
 	}
+}
+
+// withoutVault is an environment without what somebody has set for a Vault server of theirs.
+func withoutVault(env []string) []string {
+	return slices.DeleteFunc(env, func(variable string) bool { return strings.HasPrefix(variable, "VAULT_") })
 }
 
 func TestTheDemoRunsToItsEndAndLeavesNothingBehind(t *testing.T) {
@@ -111,6 +119,7 @@ func TestDevServesUntilCtrlC(t *testing.T) {
 
 	// What it says to type in another terminal works there.
 	other := exec.CommandContext(t.Context(), "bash", "-euc", strings.Join(toType, "\n"))
+	other.Env = withoutVault(os.Environ())
 	out, err := other.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "lease_duration") {
 		t.Errorf("%v\n%s\n%s", err, strings.Join(printed, "\n"), out)

@@ -10,6 +10,10 @@ vault_bin=${FINICITY_E2E_VAULT:-$root/bin/vault}
 plugin_bin=${FINICITY_E2E_PLUGIN:-$root/bin/vault-plugin-secrets-finicity}
 fake_bin=${FINICITY_E2E_FAKE:-$root/bin/fake-finicity}
 
+# Whatever is set for another server (an agent's address, a format, a wrapping, a proxy) is not for these two.
+unset ${!VAULT_@}
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+
 scratch=$(mktemp -d)
 pids=()
 

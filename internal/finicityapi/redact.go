@@ -3,11 +3,14 @@
 package finicityapi
 
 import (
+	"encoding/base32"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"html"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -20,6 +23,9 @@ const redacted = "[redacted]"
 // tokenField finds a token that stands beside its name. What Finicity hands out is not known beforehand, as the secrets
 // are that were sent.
 var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]\s*[\\"']*([^\\"'\s,;&<>{}()\[\]]{8,})`)
+
+// escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes.
+var escapes = regexp.MustCompile(`\\+u[0-9a-fA-F]{4}`)
 
 // redactor removes what this call sent in confidence from text that came back: gateways and debug modes echo requests.
 type redactor struct {
@@ -43,6 +49,8 @@ func newRedactor(secrets ...string) *redactor {
 			url.PathEscape(secret),
 			strings.ReplaceAll(inQuery, "%2A", "*"), // as browsers and Java encode a form
 			strings.NewReplacer("%2A", "*", "%21", "!").Replace(inQuery), // as JavaScript encodes a part of an address
+			hex.EncodeToString([]byte(secret)),
+			base32.StdEncoding.EncodeToString([]byte(secret)),
 		}
 		for shift := range 3 { // What stands before it in the encoded text decides how a secret looks in base64.
 			padded := []byte("\x00\x00"[:shift] + secret)
@@ -64,6 +72,10 @@ func newRedactor(secrets ...string) *redactor {
 
 // clean replaces every part of a secret in text, in any of the encodings that an echo is likely to have.
 func (r *redactor) clean(text string) string {
+	text = escapes.ReplaceAllStringFunc(text, func(escape string) string {
+		character, _ := strconv.Unquote(`"\u` + escape[len(escape)-4:] + `"`) // Empty for half of a pair, which is no loss.
+		return character
+	})
 	folded := lower(text)
 	hidden := make([]bool, len(text))
 	hide := func(from, length int) {

@@ -3,7 +3,9 @@
 package finicityapi_test
 
 import (
+	"encoding/base32"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -65,6 +67,11 @@ func encodings() map[string]func(string) string {
 		"base64, of Basic":         base64Behind("12345:", base64.StdEncoding),
 		"base64, a letter further": base64Behind("123456:", base64.StdEncoding),
 		"base64, two further":      base64Behind("1234567:", base64.RawURLEncoding),
+		"hexadecimal":              func(s string) string { return hex.EncodeToString([]byte(s)) },
+		"hexadecimal, upper case":  func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
+		"base32":                   func(s string) string { return base32.StdEncoding.EncodeToString([]byte(s)) },
+		"escaped":                  entities(`\u%04x`),
+		"escaped, upper case":      entities(`\u%04X`),
 		"the first half":           func(s string) string { return s[:len(s)/2] },
 		"the second half":          func(s string) string { return s[len(s)/2:] },
 		"twice":                    func(s string) string { return s + s },
