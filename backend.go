@@ -14,6 +14,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -45,6 +46,9 @@ type backend struct {
 	// whose caller has gone does not queue for it. A read of a fresh token never takes it.
 	upstream chan struct{}
 	tokens   tokenCache
+	// record is the attempt record as this process knows it, nil when it has to be read. It is changed under the upstream
+	// lock only, but for being forgotten.
+	record atomic.Pointer[keptRecord]
 
 	saltMu sync.Mutex
 	salt   *salt.Salt
@@ -60,8 +64,8 @@ func newBackend() *backend {
 		Help:           strings.TrimSpace(backendHelp),
 		BackendType:    logical.TypeLogical,
 		RunningVersion: Version,
-		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configKey, tokenKey}},
-		Paths:          []*framework.Path{b.pathConfig(), b.pathToken(), b.pathRotateRoot()},
+		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configKey, tokenKey, attemptsPrefix}},
+		Paths:          []*framework.Path{b.pathConfig(), b.pathConfigVerify(), b.pathToken(), b.pathRotateRoot()},
 		Secrets:        []*framework.Secret{b.tokenSecret()},
 		Invalidate:     b.invalidate,
 	}
@@ -103,9 +107,13 @@ func (b *backend) unlock() { <-b.upstream }
 
 // invalidate is called when another node has written the key.
 func (b *backend) invalidate(_ context.Context, key string) {
+	if strings.HasPrefix(key, attemptsPrefix) {
+		b.record.Store(nil)
+	}
 	switch key {
 	case configKey, tokenKey:
 		b.tokens.drop()
+		b.tokens.note(nil, time.Now()) // What held calls back may be over.
 	case salt.DefaultLocation:
 		b.saltMu.Lock()
 		defer b.saltMu.Unlock()
@@ -113,21 +121,23 @@ func (b *backend) invalidate(_ context.Context, key string) {
 	}
 }
 
-// fingerprint tells one credential from another without holding it. It is keyed with a salt of the mount, so that it
-// is of no use for guessing the secret, or for comparing two mounts.
-func (b *backend) fingerprint(ctx context.Context, s logical.Storage, cfg *config) (string, error) {
+// keyedHash tells values apart without holding them. It is keyed with a salt of the mount, so that it is of no use for
+// guessing a secret, or for comparing two mounts.
+type keyedHash func(parts ...string) string
+
+func (b *backend) keyedHash(ctx context.Context, s logical.Storage) (keyedHash, error) {
 	b.saltMu.Lock()
 	defer b.saltMu.Unlock()
 	if b.salt == nil {
 		loaded, err := salt.NewSalt(ctx, s, nil)
 		if err != nil {
-			return "", fmt.Errorf("loading the mount's salt: %w", err)
+			return nil, fmt.Errorf("loading the mount's salt: %w", err)
 		}
 		b.salt = loaded
 	}
+	hash := b.salt.GetHMAC
 	// The separator can stand in none of the parts: control characters are refused on config write.
-	cred := cfg.Credential
-	return b.salt.GetHMAC(strings.Join([]string{cfg.BaseURL, cred.PartnerID, cred.AppKey, cred.Current}, "\x00")), nil
+	return func(parts ...string) string { return hash(strings.Join(parts, "\x00")) }, nil
 }
 
 // client is made for each use. Calls are 90 minutes apart, so keeping one would save nothing, and would have to be

@@ -27,8 +27,9 @@ func TestTheFactoryNeedsNeitherStorageNorSystemView(t *testing.T) {
 		t.Errorf("the type is %s", b.Type())
 	}
 	special := b.SpecialPaths()
-	if special == nil || !slices.Equal(special.SealWrapStorage, []string{"config", "token"}) {
-		t.Error("config and token are not seal-wrapped")
+	// Vault takes one that ends with a slash for a prefix, and no other.
+	if special == nil || !slices.Equal(special.SealWrapStorage, []string{"config", "token", "attempts/"}) {
+		t.Error("config, token and the attempt records are not seal-wrapped")
 	}
 	if special != nil && len(special.Unauthenticated) > 0 {
 		t.Error("a path needs no Vault token")
@@ -68,6 +69,7 @@ func TestEveryPathThatUsesTheCredentialIsForwardedToTheNodeThatMayWrite(t *testi
 			h.view.ReplicationStateVal = state
 			for path, op := range map[string]logical.Operation{
 				"token": logical.ReadOperation, "rotate-root": logical.UpdateOperation, "config": logical.UpdateOperation,
+				"config/verify": logical.UpdateOperation,
 			} {
 				_, err := h.b.HandleRequest(t.Context(), &logical.Request{
 					Operation: op, Path: path, Storage: h.storage, MountPoint: mount,
@@ -145,7 +147,10 @@ func TestOnlyTheFieldsOfReadsAndDeletesAreInTheQueryString(t *testing.T) {
 	t.Parallel()
 	for _, path := range newBackend().Paths {
 		for name, field := range path.Fields {
-			if want := name == "min_ttl" || name == "force"; field.Query != want {
+			_, written := path.Operations[logical.UpdateOperation]
+			_, deleted := path.Operations[logical.DeleteOperation]
+			want := name == "min_ttl" || name == "force" && deleted
+			if field.Query != want || !written && !field.Query {
 				t.Errorf("%s: %s is in the query string: %v, want %v", path.Pattern, name, field.Query, want)
 			}
 		}
@@ -193,8 +198,9 @@ func TestOperationsAtTheSameTimeLeaveTheMountInOrder(t *testing.T) {
 		repeat(7*time.Minute, func() answer { return h.write("config", fields{"token_lifetime": "1h"}) })
 		repeat(13*time.Minute, func() answer { return h.write("config", fields{"token_lifetime": "2h", "app_key": appKey}) })
 		repeat(3*time.Minute, func() answer { return h.read("config", nil) })
+		repeat(29*time.Minute, func() answer { return h.write("config/verify", nil) })
 		repeat(23*time.Minute, func() answer {
-			for _, key := range []string{configKey, tokenKey, "salt"} {
+			for _, key := range []string{configKey, tokenKey, h.ownKey(), "salt"} {
 				h.b.InvalidateKey(t.Context(), key)
 			}
 			return answer{status: 200}

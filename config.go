@@ -63,17 +63,26 @@ func loadConfig(ctx context.Context, s logical.Storage) (*config, error) {
 	return cfg, nil
 }
 
+// fingerprint tells one credential from another, and one place where it is sent from another.
+func (cfg *config) fingerprint(hash keyedHash, secret string) string {
+	return hash(cfg.BaseURL, cfg.Credential.PartnerID, cfg.Credential.AppKey, secret)
+}
+
+// recordKey is where the attempt record is: Finicity counts for a partner, and another address may be another Finicity.
+func (cfg *config) recordKey(hash keyedHash) string {
+	return attemptsPrefix + hash(cfg.BaseURL, cfg.Credential.PartnerID)
+}
+
 // configChange is what a write changes beyond settings that concern this engine only.
 type configChange struct {
 	partner    bool // another partner, or another place to find it: no history of the old one applies
 	credential bool // something that only Finicity can say is right
 	secret     bool // the partner secret was given, and is not the one stored
-	given      bool // the partner secret or the app key was given, be it the one stored
 }
 
 // merge applies the fields that were given to a copy of the stored configuration, nil for none, and checks the result.
 // Errors name the field, say what to do, and never quote a value.
-func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, configChange, error) {
+func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) (*config, configChange, error) {
 	next := &config{
 		BaseURL:        finicityapi.DefaultBaseURL,
 		RequestTimeout: defaultRequestTimeout,
@@ -95,14 +104,13 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, config
 			}
 		}
 		next.Credential.Current = given["partner_secret"]
-		return next, configChange{partner: true, credential: true, secret: true, given: true}, nil
+		return next, configChange{partner: true, credential: true, secret: true}, nil
 	}
 
 	old := cfg.Credential
 	change := configChange{
 		partner: next.Credential.PartnerID != old.PartnerID || next.BaseURL != cfg.BaseURL,
 		secret:  given["partner_secret"] != "" && given["partner_secret"] != old.Current,
-		given:   given["partner_secret"] != "" || given["app_key"] != "",
 	}
 	moved := change.partner || next.CACert != cfg.CACert
 	change.credential = moved || change.secret || next.Credential.AppKey != old.AppKey
@@ -112,18 +120,32 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time) (*config, config
 			"partner_secret and app_key in the same write: the stored ones are not sent to another place. " +
 			"After a rotation nobody knows the secret, so make a new one in the developer portal first")
 	}
-	switch {
-	case change.partner:
+	if at, found := old.rotatedAwayAt(given["partner_secret"], hash); found && change.secret &&
+		next.Credential.PartnerID == old.PartnerID {
+		advice := "leave the field out, and the one in force stays"
+		if moved {
+			advice = "at another place the one in force is needed, and to have one that you know, reset it in the Finicity " +
+				"developer portal"
+		}
+		return nil, configChange{}, fmt.Errorf("field %q has a secret that this engine rotated away on %s: %s",
+			"partner_secret", at.Format(time.RFC3339), advice)
+	}
+	if change.partner {
 		next.Credential = credential{
 			PartnerID: next.Credential.PartnerID, AppKey: next.Credential.AppKey, Current: given["partner_secret"],
 		}
-	case change.secret && old.rotatedAway(given["partner_secret"]):
-		return nil, configChange{}, fmt.Errorf("field %q has a secret that this engine rotated away on %s: "+
-			"leave the field out, and the one in force stays", "partner_secret", old.LastRotation.Format(time.RFC3339))
-	case change.secret:
-		next.Credential.replace(given["partner_secret"], now)
+		return next, change, nil
+	}
+	if change.secret {
+		next.Credential.replace(given["partner_secret"], verifies(d), now, hash)
 	}
 	return next, change, nil
+}
+
+// verifies reports whether a write wants its credential tried before it is stored.
+func verifies(d *framework.FieldData) bool {
+	verify, given := fieldValue[bool](d, "verify_connection")
+	return verify || !given
 }
 
 // apply sets and checks each field that was given, but for the secret: that one is for the rules of credential. It
@@ -217,10 +239,9 @@ func checkBaseURL(value string) (string, error) {
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
 		return refuse("must begin with https:// (plain http is for a loopback host only)")
 	}
-	host := strings.ToLower(u.Host)
-	if u.Scheme == "https" {
-		host = strings.TrimSuffix(host, ":443")
-	}
+	// One spelling for one address: each has an attempt record of its own.
+	port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	host := strings.TrimSuffix(strings.ToLower(u.Host), port)
 	return u.Scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
@@ -231,7 +252,7 @@ func isPort(port string) bool {
 
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
 func checkCACert(bundle string) error {

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
 // credential is a partner's credential with everything that could turn out to be its secret. It is stored whole, as a
@@ -24,26 +27,32 @@ type credential struct {
 	Current string `json:"current"`
 	// Pending may have been sent, and may be the one that Finicity holds now.
 	Pending *candidate `json:"pending,omitempty"`
-	// Abandoned were sent, and were not in force when that was last looked at. The latest comes first.
+	// Abandoned may come into force all the same, or may be in force after all. The latest comes first.
 	Abandoned []candidate `json:"abandoned,omitempty"`
 	// Previous was Current before: webhooks that were signed with it may still arrive.
 	Previous *outgoing `json:"previous,omitempty"`
 	// LastRotation is when this engine last changed the secret. Zero when it never did.
 	LastRotation time.Time `json:"last_rotation,omitzero"`
+	// RotatedAway are keyed hashes of the secrets that this engine has replaced, the oldest first.
+	RotatedAway []rotatedAway `json:"rotated_away,omitempty"`
 }
 
-// candidate is a secret that may be in force at Finicity.
+type rotatedAway struct {
+	Hash string    `json:"hash"`
+	At   time.Time `json:"at"`
+}
+
+// candidate is a secret that may be in force at Finicity: sent by this engine, or replaced.
 type candidate struct {
 	Secret string `json:"secret"`
 	// Since is when it took its place: stored as pending, or abandoned.
 	Since time.Time `json:"since"`
+	// Replaced is set when it was the current one, and another took its place without proof.
+	Replaced bool `json:"replaced,omitempty"`
 	// Timeout is how long the call that sends a pending secret may take, whatever is configured later.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Grace is set when the change leaves the old secret valid for 30 days too.
 	Grace bool `json:"grace,omitempty"`
-	// Refused is set on a pending secret that Finicity has refused while it is not settled yet, so that an interrupted
-	// settling goes on with the current one and does not spend a second attempt on this one.
-	Refused bool `json:"refused,omitempty"`
 }
 
 // outgoing is a secret that was in force until Since.
@@ -54,10 +63,14 @@ type outgoing struct {
 
 const (
 	// abandonedFor is how long a candidate that came to nothing is kept: a call that was under way for a day is hard to
-	// imagine. A change with a grace period that lands late shows only when the old secret ends, 30 days later.
-	abandonedFor      = 24 * time.Hour
-	abandonedForGrace = 32 * 24 * time.Hour
-	abandonedMost     = 10
+	// imagine. A change with a grace period that lands late shows only when the old secret ends, 30 days later. And one
+	// that was replaced may be the only copy of the secret, while nobody looks for it.
+	abandonedFor     = 24 * time.Hour
+	abandonedForLong = 32 * 24 * time.Hour
+	abandonedMost    = 10
+
+	// rotatedAwayMost bounds the entry: a hundred rotations are eight years of monthly ones.
+	rotatedAwayMost = 100
 )
 
 // propose makes secret the pending one. There must be none. timeout is that of the call that is to send it.
@@ -66,11 +79,36 @@ func (c *credential) propose(secret string, grace bool, timeout time.Duration, n
 }
 
 // promote takes note that Finicity holds the pending secret.
-func (c *credential) promote(now time.Time) {
-	c.Previous = &outgoing{Secret: c.Current, Since: now}
-	c.Current = c.Pending.Secret
+func (c *credential) promote(now time.Time, hash keyedHash) {
+	secret := c.Pending.Secret
 	c.Pending = nil
+	c.rotateTo(secret, now, hash)
+}
+
+// rotateTo makes current a secret that this engine has sent.
+func (c *credential) rotateTo(secret string, now time.Time, hash keyedHash) {
+	c.RotatedAway = append(c.RotatedAway, rotatedAway{Hash: hash(c.Current), At: now})
+	if len(c.RotatedAway) > rotatedAwayMost {
+		// Not the first one: that is the secret which stands in scripts.
+		c.RotatedAway = slices.Delete(c.RotatedAway, 1, 2)
+	}
+	c.Previous = &outgoing{Secret: c.Current, Since: now}
+	c.Current = secret
 	c.LastRotation = now
+}
+
+// rotatedAwayAt is when this engine replaced the secret. One that an operator has replaced may come back.
+func (c *credential) rotatedAwayAt(secret string, hash keyedHash) (at time.Time, found bool) {
+	if len(c.RotatedAway) == 0 || secret == c.Current {
+		return time.Time{}, false
+	}
+	hashed := hash(secret)
+	for _, r := range slices.Backward(c.RotatedAway) {
+		if r.Hash == hashed {
+			return r.At, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // withdraw takes note that the pending secret has definitely not come into force and can't any more.
@@ -79,39 +117,68 @@ func (c *credential) withdraw() { c.Pending = nil }
 // abandon takes note that Finicity still holds the current secret. The change may be on its way all the same, so the
 // candidate is kept aside.
 func (c *credential) abandon(now time.Time) {
-	kept := []candidate{{Secret: c.Pending.Secret, Grace: c.Pending.Grace, Since: now}}
+	aside := *c.Pending
+	aside.Since = now
+	c.Pending = nil
+	c.setAside(aside)
+}
+
+// doubt takes note that Finicity has refused the pending secret, as far as can be believed: a gateway that got no answer
+// may have sent the request twice, and then this is what the second one came to. It is the least likely candidate.
+func (c *credential) doubt(now time.Time) {
+	aside := *c.Pending
+	aside.Since = now
+	c.Pending = nil
+	if len(c.Abandoned) < abandonedMost {
+		c.Abandoned = append(slices.Clone(c.Abandoned), aside)
+	}
+}
+
+func (c *credential) setAside(aside candidate) {
+	kept := []candidate{aside}
 	for _, a := range c.Abandoned {
-		limit := abandonedFor
-		if a.Grace {
-			limit = abandonedForGrace
-		}
-		if now.Sub(a.Since) <= limit && len(kept) < abandonedMost {
+		if a.Secret != aside.Secret && len(kept) < abandonedMost {
 			kept = append(kept, a)
 		}
 	}
-	c.Abandoned, c.Pending = kept, nil
+	c.Abandoned = kept
+}
+
+// forget drops what was set aside long enough ago, now that Finicity has accepted the current secret. Without that the
+// clock alone drops nothing: a change may have come into force while nobody asked.
+func (c *credential) forget(now time.Time) (changed bool) {
+	before := len(c.Abandoned)
+	c.Abandoned = slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.expired(now) })
+	return len(c.Abandoned) < before
+}
+
+func (a *candidate) expired(now time.Time) bool {
+	limit := abandonedFor
+	if a.Grace || a.Replaced {
+		limit = abandonedForLong
+	}
+	return now.Sub(a.Since) > limit
 }
 
 // replace makes current a secret that an operator has brought. What was pending may still come into force, unless it
-// is this very secret.
-func (c *credential) replace(secret string, now time.Time) {
-	switch {
-	case c.Pending != nil && c.Pending.Secret == secret:
-		c.promote(now)
+// is this very secret. proven means that Finicity has accepted the new one; otherwise the old one is kept aside, which
+// after a rotation is the only copy of what may be the right one.
+func (c *credential) replace(secret string, proven bool, now time.Time, hash keyedHash) {
+	if secret == c.Current {
 		return
-	case c.Pending != nil:
+	}
+	if c.Pending != nil && c.Pending.Secret == secret && proven {
+		c.promote(now, hash)
+		return
+	}
+	if c.Pending != nil {
 		c.abandon(now)
 	}
-	if c.Current != secret {
-		c.Previous = &outgoing{Secret: c.Current, Since: now}
-		c.Current = secret
+	if !proven {
+		c.setAside(candidate{Secret: c.Current, Since: now, Replaced: true})
 	}
-}
-
-// rotatedAway reports whether secret was in force until this engine changed it. One that an operator has replaced may
-// come back.
-func (c *credential) rotatedAway(secret string) bool {
-	return c.Previous != nil && c.Previous.Secret == secret && c.Previous.Since.Equal(c.LastRotation)
+	c.Previous = &outgoing{Secret: c.Current, Since: now}
+	c.Current = secret
 }
 
 // settleWait is how long settling must still wait: a change sent by a process that died may be on its way for as long
@@ -125,28 +192,67 @@ func (c *credential) settleWait(now time.Time) (wait time.Duration, redated bool
 	return max(0, c.Pending.Timeout-now.Sub(c.Pending.Since)), redated
 }
 
-// toSettle is the secret to authenticate with next while one is pending. The pending one comes first: with a grace
-// period the current one works in both cases, and would prove nothing.
-func (c *credential) toSettle() string {
-	if c.Pending.Refused {
-		return c.Current
+// candidates are the secrets that Finicity may hold, the likeliest first. While one is pending it comes first: with a
+// grace period the current one works in both cases, and would prove nothing.
+func (c *credential) candidates() []string {
+	var secrets []string
+	if c.Pending != nil {
+		secrets = append(secrets, c.Pending.Secret)
 	}
-	return c.Pending.Secret
+	secrets = append(secrets, c.Current)
+	for _, a := range c.Abandoned {
+		if a.Secret != c.Current {
+			secrets = append(secrets, a.Secret)
+		}
+	}
+	return secrets
 }
 
-// settle takes Finicity's verdict on toSettle. Afterwards nothing is pending, or toSettle has the next one to try.
-//
-// With a grace period a refusal must be one of the secret itself: taken for one, a refusal of the app key would let the
-// current secret win, which works in both cases, and the one that stays would be forgotten before the other ends.
-func (c *credential) settle(accepted bool, now time.Time) {
-	switch {
-	case accepted && c.Pending.Refused:
-		c.abandon(now)
-	case accepted:
-		c.promote(now)
-	default:
-		c.Pending.Refused = !c.Pending.Refused
+// toTry is the candidate to authenticate with next: the first one that Finicity has not refused since the last success,
+// or the first one of all when it has refused each of them. untried says that there is another one after it.
+func (c *credential) toTry(refused func(secret string) bool) (secret string, untried bool) {
+	left := slices.DeleteFunc(c.candidates(), refused)
+	if len(left) == 0 {
+		return c.candidates()[0], false
 	}
+	return left[0], len(left) > 1
+}
+
+// accepted takes note that Finicity has accepted a candidate, and reports whether that changes anything.
+func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (changed bool) {
+	switch {
+	case c.Pending != nil && secret == c.Pending.Secret:
+		c.promote(now, hash)
+		return true
+	case c.Pending != nil:
+		c.abandon(now)
+		changed = true
+	}
+	if secret == c.Current {
+		return changed
+	}
+	i := slices.IndexFunc(c.Abandoned, func(a candidate) bool { return a.Secret == secret })
+	found := c.Abandoned[i]
+	c.Abandoned = slices.Delete(slices.Clone(c.Abandoned), i, i+1)
+	if found.Replaced {
+		// What took its place was not in force, at least not yet: nothing was rotated, and it may come back.
+		c.replace(secret, false, now, hash)
+		return true
+	}
+	// A change that was given up has come into force after all.
+	c.rotateTo(secret, now, hash)
+	return true
+}
+
+// refusalCounts reports whether a refusal proves that the secret is not in force. With a grace period Finicity must have
+// said so in so many words: taken for that, a refusal of something else would let the current secret win, which works in
+// both cases, and the one that stays would be forgotten before the other ends.
+func (c *credential) refusalCounts(secret string, failure *finicityapi.Error) bool {
+	refused, sure := failure.SecretRefused()
+	if c.Pending != nil && c.Pending.Secret == secret && c.Pending.Grace {
+		return sure
+	}
+	return refused
 }
 
 // Finicity's rules for a partner secret, from the description of Modify Partner Secret in its OpenAPI document.

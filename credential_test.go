@@ -12,6 +12,9 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// plainHash is a keyedHash whose results can be read.
+func plainHash(parts ...string) string { return "hash of " + strings.Join(parts, ", ") }
+
 // proposed is a credential with a change under way since noon.
 func proposed(grace bool) *credential {
 	c := &credential{PartnerID: partnerID, AppKey: appKey, Current: "old"}
@@ -32,7 +35,7 @@ func TestAPromotedSecretMakesTheOldOnePrevious(t *testing.T) {
 	t.Parallel()
 	c := proposed(false)
 	later := noon.Add(time.Minute)
-	c.promote(later)
+	c.promote(later, plainHash)
 	if c.Current != "new" || c.Pending != nil || !c.LastRotation.Equal(later) {
 		t.Error("the new secret is not the current one")
 	}
@@ -54,10 +57,9 @@ func TestAnAbandonedSecretIsKeptFirst(t *testing.T) {
 	t.Parallel()
 	c := proposed(true)
 	c.Abandoned = []candidate{{Secret: "older", Since: noon.Add(-time.Hour)}}
-	c.Pending.Refused = true
 	c.abandon(noon.Add(time.Hour))
 	want := []candidate{
-		{Secret: "new", Since: noon.Add(time.Hour), Grace: true},
+		{Secret: "new", Since: noon.Add(time.Hour), Timeout: 30 * time.Second, Grace: true},
 		{Secret: "older", Since: noon.Add(-time.Hour)},
 	}
 	if c.Pending != nil || c.Current != "old" || !reflect.DeepEqual(c.Abandoned, want) {
@@ -85,10 +87,12 @@ func TestAbandonedSecretsAreKeptForADayAndWithGraceForThirtyTwo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := proposed(false)
+			c := &credential{Current: "old"}
 			c.Abandoned = []candidate{{Secret: "older", Since: noon.Add(-test.age), Grace: test.grace}}
-			c.abandon(noon)
-			if kept := len(c.Abandoned) == 2; kept != test.kept {
+			if changed := c.forget(noon); changed == test.kept {
+				t.Errorf("forgotten: %v, want %v", changed, !test.kept)
+			}
+			if kept := len(c.Abandoned) == 1; kept != test.kept {
 				t.Errorf("kept: %v, want %v", kept, test.kept)
 			}
 		})
@@ -117,20 +121,31 @@ func TestReplaceForgetsNoSecretThatMayBeInForce(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(time.Hour)
 	previous := &outgoing{Secret: "old", Since: later}
-	abandoned := []candidate{{Secret: "new", Since: later}}
+	candidates := []candidate{{Secret: "new", Since: later, Timeout: time.Second}}
+	aside := candidate{Secret: "old", Since: later, Replaced: true}
 	for name, test := range map[string]struct {
-		pending bool
-		secret  string
-		want    credential
+		pending, proven bool
+		secret          string
+		want            credential
 	}{
-		"nothing pending":                 {false, "brought", credential{Current: "brought", Previous: previous}},
-		"nothing pending, the same again": {false, "old", credential{Current: "old"}},
-		"pending, and another one": {true, "brought", credential{
-			Current: "brought", Previous: previous, Abandoned: abandoned,
+		"nothing pending": {false, true, "brought", credential{Current: "brought", Previous: previous}},
+		"nothing pending, untried": {false, false, "brought", credential{
+			Current: "brought", Previous: previous, Abandoned: []candidate{aside},
 		}},
-		"pending, and the current one": {true, "old", credential{Current: "old", Abandoned: abandoned}},
-		"pending, and this very one": {true, "new", credential{
+		"the same again":          {false, true, "old", credential{Current: "old"}},
+		"the same again, untried": {false, false, "old", credential{Current: "old"}},
+		"pending, and another one": {true, true, "brought", credential{
+			Current: "brought", Previous: previous, Abandoned: candidates,
+		}},
+		"pending, and another one, untried": {true, false, "brought", credential{
+			Current: "brought", Previous: previous, Abandoned: append([]candidate{aside}, candidates...),
+		}},
+		"pending, and this very one, untried": {true, false, "new", credential{
+			Current: "new", Previous: previous, Abandoned: append([]candidate{aside}, candidates...),
+		}},
+		"pending, and this very one": {true, true, "new", credential{
 			Current: "new", Previous: previous, LastRotation: later,
+			RotatedAway: []rotatedAway{{Hash: "hash of old", At: later}},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +154,7 @@ func TestReplaceForgetsNoSecretThatMayBeInForce(t *testing.T) {
 			if test.pending {
 				c.propose("new", false, time.Second, noon)
 			}
-			c.replace(test.secret, later)
+			c.replace(test.secret, test.proven, later, plainHash)
 			if !reflect.DeepEqual(*c, test.want) {
 				t.Errorf("got %+v, want %+v", *c, test.want)
 			}
@@ -180,51 +195,10 @@ func TestSettlingWaitsForAsLongAsACallMayBeUnderWay(t *testing.T) {
 	}
 }
 
-// Verdicts are asked for until nothing is pending. What Finicity holds must be the current secret then.
-func TestSettlingEndsWithTheSecretThatFinicityHolds(t *testing.T) {
-	t.Parallel()
-	later := noon.Add(time.Minute)
-	for name, holds := range map[string]string{"the change has arrived": "new", "it has not": "old"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := proposed(false)
-			if c.toSettle() != "new" {
-				t.Fatal("the pending secret is not tried first: with grace, the current one would prove nothing")
-			}
-			tries := 0
-			for ; c.Pending != nil && tries < 5; tries++ {
-				c.settle(c.toSettle() == holds, later)
-			}
-			if c.Current != holds || c.Pending != nil {
-				t.Error("settled to the wrong secret")
-			}
-			if holds == "old" && (tries != 2 || len(c.Abandoned) != 1 || c.Abandoned[0].Secret != "new") {
-				t.Errorf("after %d tries the candidate is not among %d abandoned ones", tries, len(c.Abandoned))
-			}
-			if holds == "new" && (tries != 1 || c.Previous == nil || !c.LastRotation.Equal(later)) {
-				t.Errorf("after %d tries it is not promoted", tries)
-			}
-		})
-	}
-}
-
-func TestWhenBothAreRefusedBothAreKeptAndTriedAnew(t *testing.T) {
-	t.Parallel()
-	c := proposed(false)
-	c.settle(false, noon)
-	if !c.Pending.Refused || c.toSettle() != "old" {
-		t.Error("after the pending secret was refused, the current one is not the next to try")
-	}
-	c.settle(false, noon)
-	if c.Pending == nil || c.Pending.Refused || c.toSettle() != "new" || c.Current != "old" {
-		t.Error("after both were refused, it does not begin anew with both of them")
-	}
-}
-
 func TestACredentialSurvivesStorage(t *testing.T) {
 	t.Parallel()
 	full := proposed(true)
-	full.Pending.Refused = true
+	full.RotatedAway = []rotatedAway{{Hash: "hash of before", At: noon}}
 	full.Abandoned = []candidate{{Secret: "older", Since: noon, Grace: true}}
 	full.Previous = &outgoing{Secret: "before", Since: noon}
 	full.LastRotation = noon

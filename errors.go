@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -36,15 +37,38 @@ func (u *unsettled) Unwrap() error { return u.err }
 
 var errNotConfigured = errors.New("not configured")
 
+// notStored is the error of a config write whose credential was tried and not taken.
+type notStored struct {
+	err   error
+	first bool // nothing is stored from before either
+}
+
+func (n *notStored) Error() string { return "nothing was stored: " + n.err.Error() }
+func (n *notStored) Unwrap() error { return n.err }
+
+// knownBad is the error of a config write with a credential that Finicity has refused already.
+type knownBad struct {
+	noted  refusedCredential
+	record attempts
+}
+
+func (k *knownBad) Error() string {
+	return fmt.Sprintf("Finicity refused this very credential on %s, so it is not sent again: %s",
+		k.noted.At.Format(time.RFC3339), k.noted.Error)
+}
+
 // respond is the one place that decides how an error looks from outside: 400 when a person must act, 502 when Finicity
 // gave no verdict, 503 when no call was made for now, and Vault's own 500 for the rest. Vault's clients repeat a
 // request after a 5xx by themselves, so a refusal by Finicity must never be one: each repetition may cost an attempt.
 func respond(mount string, err error) (*logical.Response, error) {
-	write := fmt.Sprintf("vault write %sconfig", mount)
 	var (
 		bad     refused
+		known   *knownBad
 		pending *unsettled
 		held    *heldBack
+		silent  *unanswered
+		halt    *stopped
+		refusal *rejection
 		failure *finicityapi.Error
 	)
 	switch {
@@ -52,22 +76,31 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return logical.ErrorResponse(err.Error()), nil
 
 	case errors.Is(err, errNotConfigured):
-		return logical.ErrorResponse("this mount is not configured: type %s partner_id=… partner_secret=… app_key=…",
-			write), nil
+		return logical.ErrorResponse("this mount is not configured: type "+
+			"vault write %sconfig partner_id=… partner_secret=… app_key=…", mount), nil
+
+	case errors.As(err, &known):
+		return guide(mount, err, known.record), nil
+
+	case errors.As(err, &silent):
+		return logical.ErrorResponse("%s. It is not repeated by itself, since it may count as an attempt", err), nil
+
+	case errors.As(err, &halt):
+		return guide(mount, err, halt.record), nil
+
+	case errors.As(err, &refusal):
+		return guide(mount, err, refusal.record), nil
+
+	case errors.As(err, &failure) && failure.Class == finicityapi.RefusedByPolicy:
+		return logical.ErrorResponse("%s. The current secret stays in force", err), nil
 
 	case errors.As(err, &pending) && pending.err == nil:
 		return nil, logical.CodedError(http.StatusServiceUnavailable,
 			fmt.Sprintf("%s: try again in %s, nothing else is to be done", err, roundUp(pending.wait)))
 
-	case errors.As(err, &held) && held.wait > 0:
+	case errors.As(err, &held):
 		return nil, logical.CodedError(http.StatusServiceUnavailable,
 			fmt.Sprintf("%s; the next call is made in %s at the earliest", err, roundUp(held.wait)))
-
-	case errors.As(err, &held):
-		return refusedByFinicity(write, held.last, err), nil
-
-	case errors.As(err, &failure) && failure.Class != finicityapi.Unavailable:
-		return refusedByFinicity(write, failure, err), nil
 
 	case errors.As(err, &failure):
 		return nil, logical.CodedError(http.StatusBadGateway, err.Error())
@@ -84,18 +117,44 @@ func respond(mount string, err error) (*logical.Response, error) {
 	}
 }
 
-func refusedByFinicity(write string, failure *finicityapi.Error, err error) *logical.Response {
-	var advice string
-	switch failure.Class {
-	case finicityapi.Locked:
-		advice = "Only Finicity's support can unlock the partner; then type " + write + " partner_secret=… app_key=…"
-	case finicityapi.RefusedByPolicy:
-		advice = "Nothing has changed; the current secret stays in force"
-	default:
-		advice = "No further attempt is made automatically, because five of them lock the partner. " +
-			"Look the credential up in the Finicity developer portal, then type " + write + " partner_secret=… app_key=…"
+// guide says what happened, how many attempts are left, when the next one is made, and what to type.
+func guide(mount string, err error, record attempts) *logical.Response {
+	happened := strings.TrimSuffix(err.Error(), ".") // Finicity's own sentence may have one.
+	var unkept *notStored
+	errors.As(err, &unkept)
+	return logical.ErrorResponse("%s. %s", happened, advice(mount, record, unkept))
+}
+
+// advice is for a credential that is stored, unless unkept is given.
+func advice(mount string, record attempts, unkept *notStored) string {
+	verify := fmt.Sprintf("vault write -f %sconfig/verify", mount)
+	if record.left() == 0 {
+		verify = fmt.Sprintf("vault write %sconfig/verify force=true", mount)
 	}
-	return logical.ErrorResponse("%s. %s", err, advice)
+	write := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
+	if unkept != nil {
+		verify = "store it with verify_connection=false, then type " + verify
+	}
+	if unkept != nil && unkept.first {
+		write = fmt.Sprintf("vault write %sconfig partner_id=… partner_secret=… app_key=…", mount)
+	}
+	next := "The engine makes no further attempt by itself"
+	if retry := record.retry(); !retry.IsZero() && (unkept == nil || !unkept.first) {
+		next = "The engine makes one more by itself, at " + retry.Format(time.RFC3339) + " at the earliest"
+	}
+	spent := record.Rejected + record.Charged
+	switch {
+	case record.state() == stateLocked:
+		return "Finicity has locked the partner, and only its support can unlock it. When it has: " + verify
+	case record.left() == 0:
+		return fmt.Sprintf("%d attempts were refused or got no answer since the last success, and the fifth locks the "+
+			"partner, so the engine makes no more. When you are sure of the credential, store it with "+
+			"verify_connection=false, if you know it, then type vault write %sconfig/verify force=true",
+			spent, mount)
+	}
+	return fmt.Sprintf("%d of the five attempts that lock the partner are spent, and %d more are let through for you. %s. "+
+		"If another credential is the right one: %s. If this one is right, and something else was wrong: %s",
+		spent, record.left(), next, write, verify)
 }
 
 // roundUp is for people: whole seconds, and never 0s.

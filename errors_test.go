@@ -16,17 +16,26 @@ import (
 func TestErrorsSayWhatHappenedAndWhatToType(t *testing.T) {
 	t.Parallel()
 	const (
-		write   = "vault write team/finicity/config"
-		support = "Only Finicity's support can unlock the partner"
-		noMore  = "No further attempt is made automatically"
+		write   = "vault write team/finicity/config partner_secret=… (or app_key=…)"
+		all     = "vault write team/finicity/config partner_id=… partner_secret=… app_key=…"
+		verify  = "vault write -f team/finicity/config/verify"
+		force   = "vault write team/finicity/config/verify force=true"
+		untried = "store it with verify_connection=false, then type "
+		spent   = "of the five attempts that lock the partner are spent"
+		oneMore = "The engine makes one more by itself, at 2026-03-01T12:05:00Z at the earliest"
+		noMore  = "The engine makes no further attempt by itself"
+		support = "only its support can unlock it. When it has: "
+		full    = "the engine makes no more. When you are sure of the credential, store it with verify_connection=false, " +
+			"if you know it, then type " + force
 	)
-	rejected := &finicityapi.Error{
-		Class: finicityapi.Rejected, Status: 401, Code: "10001", Message: "Invalid credentials",
+	rejected := func(outcomes ...*finicityapi.Error) error {
+		return &rejection{failure: outcomes[len(outcomes)-1], record: *after(outcomes...)}
 	}
-	locked := &finicityapi.Error{Class: finicityapi.Locked, Status: 500, Code: "24302", Message: "locked"}
-	policy := &finicityapi.Error{Class: finicityapi.RefusedByPolicy, Status: 400, Code: "24437", Message: "policy"}
-	down := &finicityapi.Error{Status: 503, Message: "maintenance"}
+	halted := func(outcomes ...*finicityapi.Error) error { return &stopped{record: *after(outcomes...)} }
+	var ours error = refused("field x is wrong")
+	one, down := refusal401(), unavailable()
 	unreachable := &finicityapi.Error{NotSent: true, Message: "connection refused"}
+	known := &knownBad{noted: after(one).Refused[0], record: *after(one)}
 
 	for name, test := range map[string]struct {
 		err    error
@@ -34,35 +43,72 @@ func TestErrorsSayWhatHappenedAndWhatToType(t *testing.T) {
 		says   []string
 		not    string
 	}{
-		"a refusal of ours": {refused("field x is wrong"), 400, []string{"field x is wrong"}, "Finicity"},
-		"not configured": {fmt.Errorf("wrapped: %w", errNotConfigured), 400, []string{
-			"not configured", write + " partner_id=… partner_secret=… app_key=…",
-		}, ""},
-		"rejected": {rejected, 400, []string{
-			"HTTP 401", "10001", "Invalid credentials", noMore, write + " partner_secret=… app_key=…",
-		}, support},
-		"rejected, wrapped": {fmt.Errorf("nothing was stored: %w", rejected), 400, []string{
-			"nothing was stored", "10001", noMore,
-		}, support},
-		"locked":            {locked, 400, []string{"24302", support, write}, noMore},
-		"refused by policy": {policy, 400, []string{"24437", "Nothing has changed"}, noMore},
-		"unavailable":       {down, 502, []string{"HTTP 503", "maintenance"}, noMore},
+		"a refusal of ours": {fmt.Errorf("wrapped: %w", ours), 400, []string{"wrapped: field x is wrong"}, "Finicity"},
+		"not configured":    {fmt.Errorf("wrapped: %w", errNotConfigured), 400, []string{"not configured", all}, ""},
+
+		"refused": {rejected(one), 400, []string{
+			"HTTP 401, code 10001: Invalid credentials. 1 " + spent, "3 more are let through for you", oneMore, write, verify,
+		}, untried},
+		"refused twice": {rejected(one, refusal403()), 400, []string{
+			"HTTP 403: denied", "2 " + spent, "2 more are let through for you", noMore, write, verify,
+		}, untried},
+		"refused three times": {rejected(one, one, one), 400, []string{"3 " + spent, "1 more", noMore, write, verify}, force},
+		"refused four times":  {rejected(one, one, one, one), 400, []string{"10001", "4 attempts were refused", full}, verify},
+		"locked":              {rejected(lockedOut()), 400, []string{"24302", support + verify}, noMore},
+		"locked, and full": {rejected(one, one, one, lockedOut()), 400, []string{
+			"24302", support + force, // Without force there would be no call.
+		}, verify},
+
+		"held": {halted(one), 400, []string{
+			"no call was made to Finicity, after this one: Finicity answered HTTP 401, code 10001: Invalid credentials. 1 " + spent,
+			"3 more", oneMore, write, verify,
+		}, untried},
+		"stopped":             {halted(one, one), 400, []string{"no call was made", "10001", "2 more", noMore, write, verify}, force},
+		"stopped, full":       {halted(one, one, one, one), 400, []string{"no call was made", "10001", full}, verify},
+		"stopped, locked":     {halted(lockedOut()), 400, []string{"no call was made", "24302", support + verify}, noMore},
+		"stopped, by crashes": {&stopped{record: attempts{Charged: 4}}, 400, []string{"after 4 attempts without an answer. ", full}, ""},
+
+		"refused, not stored": {&notStored{err: rejected(one)}, 400, []string{
+			"nothing was stored: Finicity answered", "10001", "3 more", oneMore, write, untried + verify,
+		}, all},
+		"refused, nothing stored before": {&notStored{err: rejected(one), first: true}, 400, []string{
+			"10001", "3 more", noMore, all, untried + verify,
+		}, oneMore},
+		"stopped, not stored": {&notStored{err: halted(one, one, one, one)}, 400, []string{
+			"nothing was stored: no call was made to Finicity", full,
+		}, verify},
+		"known": {&notStored{err: known}, 400, []string{
+			"nothing was stored: Finicity refused this very credential on 2026-03-01T12:00:00Z, so it is not sent again: " +
+				"Finicity answered HTTP 401, code 10001: Invalid credentials. 1 " + spent,
+			"3 more", write, untried + verify,
+		}, "no call was made"},
+		"locked, not stored": {&notStored{err: rejected(lockedOut())}, 400, []string{support + untried + verify}, noMore},
+
+		"refused by policy": {againstPolicy(), 400, []string{"24437", "The current secret stays in force"}, noMore},
+		"unavailable":       {down, 502, []string{"HTTP 503", "down"}, noMore},
 		"unreachable":       {unreachable, 502, []string{"could not be reached", "connection refused"}, noMore},
 		"held back for now": {&heldBack{last: down, wait: 1500 * time.Millisecond}, 503, []string{
-			"maintenance", "the next call is made in 2s at the earliest",
+			"down", "the next call is made in 2s at the earliest",
 		}, noMore},
-		"held back after a rejection": {&heldBack{last: rejected}, 400, []string{"10001", noMore, write}, support},
-		"held back after the lock":    {&heldBack{last: locked}, 400, []string{"24302", support}, noMore},
 		"not to be settled yet": {&unsettled{wait: 29*time.Second + 1}, 503, []string{
 			"a rotation is pending", "try again in 30s",
 		}, noMore},
 		"not settled, unavailable": {&unsettled{err: down}, 502, []string{
-			"a rotation is pending and could not be settled", "maintenance",
+			"a rotation is pending and could not be settled", "down",
 		}, noMore},
-		"not settled, rejected": {&unsettled{err: rejected}, 400, []string{
-			"a rotation is pending and could not be settled", "10001", noMore, write,
+		"not settled, refused": {&unsettled{err: rejected(one)}, 400, []string{
+			"a rotation is pending and could not be settled: Finicity answered", "10001", "3 more", oneMore, verify,
 		}, ""},
-		"not settled, locked": {&unsettled{err: locked}, 400, []string{"24302", support}, noMore},
+		"not settled, stopped": {&unsettled{err: halted(one, one)}, 400, []string{
+			"a rotation is pending and could not be settled: no call was made", "10001", noMore, verify,
+		}, ""},
+		"not settled, locked": {&unsettled{err: rejected(lockedOut())}, 400, []string{"24302", support}, noMore},
+		"not sent": {&notSent{errStorage}, 500, []string{
+			"nothing was sent to Finicity, because the attempt could not be recorded: storage is out of order",
+		}, noMore},
+		"refused, and storage failed": {fmt.Errorf("%w (storage failed too: %w)", rejected(one), errStorage), 400, []string{
+			"10001", "storage failed too", oneMore,
+		}, ""},
 		"the caller has gone": {context.Canceled, 503, []string{"try again"}, noMore},
 		"the caller's time is up": {fmt.Errorf("waiting: %w", context.DeadlineExceeded), 503, []string{
 			"try again",
@@ -84,6 +130,16 @@ func TestErrorsSayWhatHappenedAndWhatToType(t *testing.T) {
 				t.Errorf("it says %q: %s", test.not, text)
 			}
 		})
+	}
+}
+
+// Finicity's message may be a sentence of its own.
+func TestAnErrorHasNoTwoFullStops(t *testing.T) {
+	t.Parallel()
+	failure := &finicityapi.Error{Class: finicityapi.Locked, Status: 500, Message: "Contact support to unlock it."}
+	_, text := outcome(respond(mount, &rejection{failure: failure, record: *after(failure)}))
+	if strings.Contains(text, "..") || !strings.Contains(text, "unlock it. Finicity has locked") {
+		t.Errorf("it reads: %s", text)
 	}
 }
 

@@ -24,6 +24,7 @@ func TestAnUnknownFieldIsNamedWithWhatThePathTakes(t *testing.T) {
 			"token_lifetime, verify_connection"},
 		"config, a null":  {logical.UpdateOperation, "config", credentials(fields{"partnerid": nil}), "config takes app_key,"},
 		"token":           {logical.ReadOperation, "token", fields{"partnerid": "1h"}, "token takes min_ttl"},
+		"config/verify":   {logical.UpdateOperation, "config/verify", fields{"partnerid": true}, "config/verify takes force"},
 		"rotate-root":     {logical.UpdateOperation, "rotate-root", fields{"partnerid": true}, "rotate-root takes no fields"},
 		"config, deleted": {logical.DeleteOperation, "config", fields{"partnerid": "true"}, "config takes app_key,"},
 	} {
@@ -196,7 +197,7 @@ func TestAnUnknownPathIsVaultsToRefuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t)
 		h.fails(h.read("tokens", fields{"anything": "x"}), 404, "unsupported path")
-		h.fails(h.write("config/verify", fields{"anything": "x"}), 404, "unsupported path")
+		h.fails(h.write("config/verified", fields{"anything": "x"}), 404, "unsupported path")
 	})
 }
 

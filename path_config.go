@@ -116,7 +116,11 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	next, change, err := stored.merge(d, b.now().UTC())
+	hash, err := b.keyedHash(ctx, req.Storage)
+	if err != nil {
+		return respond(req.MountPoint, err)
+	}
+	next, change, err := stored.merge(d, b.now().UTC(), hash)
 	if err != nil {
 		return logical.ErrorResponse(err.Error()), nil
 	}
@@ -126,20 +130,22 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 			"vault delete %sconfig force=true first", req.MountPoint), nil
 	}
 
-	// Finicity may have changed its mind: the partner is unlocked, or a block lifted. After a rotation the app key is all
-	// that an operator can write, so that has to do.
-	change.credential = change.credential || change.given && b.tokens.stopped()
-
 	resp := &logical.Response{}
 	var t *sharedToken
-	verify, given := fieldValue[bool](d, "verify_connection")
 	switch {
+	case !verifies(d): // Also when it is the stored one: it may have become right since it was refused.
+		if err := b.pardon(ctx, req.Storage, next, hash); err != nil {
+			return respond(req.MountPoint, err)
+		}
+		if change.credential {
+			resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried: "+
+				"type vault write -f %sconfig/verify", req.MountPoint))
+		}
 	case !change.credential:
-	case given && !verify:
-		resp.AddWarning("the credential is stored without having been tried, and a read of the token will try it")
 	default:
-		if t, err = b.verify(ctx, next); err != nil {
-			return respond(req.MountPoint, fmt.Errorf("nothing was stored: %w", err))
+		if t, err = b.tryOut(ctx, req.Storage, stored, next, change, hash); err != nil {
+			b.tokens.note(err, time.Now())
+			return respond(req.MountPoint, &notStored{err: err, first: stored == nil})
 		}
 	}
 	if err := b.saveConfig(ctx, req.Storage, next); err != nil {
@@ -159,14 +165,50 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	return resp, nil
 }
 
-// verify authenticates once with a credential that is about to be stored. With a rotation pending it is settled on the
-// way, since only the app key may be new, and then either secret may be the one in force.
-func (b *backend) verify(ctx context.Context, next *config) (*sharedToken, error) {
-	if next.Credential.Pending == nil {
-		return b.authenticate(ctx, next, next.Credential.Current)
+// tryOut authenticates with a credential that is about to be stored, unless Finicity has refused it already.
+func (b *backend) tryOut(
+	ctx context.Context, s logical.Storage, stored, next *config, change configChange, hash keyedHash,
+) (*sharedToken, error) {
+	record, err := b.loadRecord(ctx, s, next, hash)
+	if err != nil {
+		return nil, err
 	}
-	// Nothing is stored until Finicity has accepted something, so a step in between is not either.
-	return b.settle(ctx, next, func() error { return nil })
+	cred := &next.Credential
+	secret := cred.Current
+	if !change.secret {
+		secret, _ = cred.toTry(record.refuses(next, hash))
+	}
+	if noted, found := record.refused(next.fingerprint(hash, secret)); found {
+		return nil, &knownBad{noted: noted, record: record.attempts}
+	}
+	if change.secret {
+		return b.authenticate(ctx, s, next, secret, person)
+	}
+	// The secret is one of those that are stored, and with a new app key each of them may be the one in force.
+	return b.prove(ctx, s, next, person, func() error {
+		if cred.Pending == nil {
+			return nil // Finicity has accepted one, and that is stored with the rest of what was written.
+		}
+		stored.Credential.Pending = cred.Pending // The clock was set back, so that settling waits from now on.
+		return b.saveConfig(ctx, s, stored)
+	})
+}
+
+// pardon has a credential that is about to be stored untried be tried as if it had not been refused before: whoever stores
+// it is sure that it is right by now.
+func (b *backend) pardon(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash) error {
+	record, err := b.loadRecord(ctx, s, cfg, hash)
+	if err != nil {
+		return err
+	}
+	if !record.pardon(cfg.fingerprint(hash, cfg.Credential.Current)) {
+		return nil
+	}
+	if err := saveRecord(ctx, s, record); err != nil {
+		return fmt.Errorf("nothing was stored: writing the attempt record to storage: %w", err)
+	}
+	b.record.Store(record)
+	return nil
 }
 
 func (b *backend) configRead(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
@@ -208,12 +250,21 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	}
 	if force, _ := fieldValue[bool](d, "force"); cfg != nil && cfg.Credential.Pending != nil && !force {
 		return logical.ErrorResponse("a rotation is unsettled, so what is stored may be the only copy of the secret: "+
-			"read %[1]stoken to have it settled, or give the secret up with vault delete %[1]sconfig force=true",
-			req.MountPoint), nil
+			"type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
+			"vault delete %[1]sconfig force=true", req.MountPoint), nil
 	}
 	// The credential goes last: while it is there, the delete can be repeated.
+	keys := []string{tokenKey, configKey}
+	if cfg != nil {
+		hash, err := b.keyedHash(ctx, req.Storage)
+		if err != nil {
+			return respond(req.MountPoint, err)
+		}
+		keys = []string{tokenKey, cfg.recordKey(hash), configKey}
+	}
 	defer b.tokens.drop()
-	for _, key := range []string{tokenKey, configKey} {
+	defer b.record.Store(nil)
+	for _, key := range keys {
 		if err := req.Storage.Delete(ctx, key); err != nil {
 			return respond(req.MountPoint, fmt.Errorf("deleting %s from storage: %w", key, err))
 		}

@@ -4,6 +4,7 @@ package finicity
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,16 +37,19 @@ func (h *harness) interrupt(applied bool) {
 	}
 }
 
-func TestDeleteRemovesCredentialAndToken(t *testing.T) {
+func TestDeleteRemovesCredentialTokenAndAttemptRecord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newConfigured(t, nil)
 		h.token()
 		h.succeeds(h.remove("config", nil))
-		for _, key := range []string{configKey, tokenKey} {
+		for _, key := range []string{configKey, tokenKey, h.ownKey()} {
 			if _, found := h.storage.peek(key); found {
 				t.Errorf("%s is still in storage", key)
 			}
+		}
+		if keys, err := h.storage.List(t.Context(), ""); err != nil || !slices.Equal(keys, []string{"salt"}) {
+			t.Errorf("there are %d entries left, want the salt", len(keys))
 		}
 		h.fails(h.read("token", nil), 400, "not configured")
 		h.restart()
@@ -62,12 +66,49 @@ func TestAfterADeleteTheMountCanBeConfiguredAnew(t *testing.T) {
 		h := newConfigured(t, nil)
 		h.fake.SetSecret(partnerID, wrongSecret)
 		h.pass(2 * time.Hour)
+		h.fails(h.read("token", nil), 400, "10001")
+		h.pass(5 * time.Minute)
 		h.fails(h.read("token", nil), 400, "10001") // Automatic calls are stopped now.
 		h.succeeds(h.remove("config", nil))
 		h.configure(fields{"partner_secret": wrongSecret, "verify_connection": false})
 		h.token()
-		h.called(3, 0)
+		h.called(4, 0)
+		h.spent(0, 0)
 	})
+}
+
+// Another partner may still be behind another mount, or come back here.
+func TestDeleteLeavesTheRecordsOfOtherPartners(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.guesses(2)
+		h.succeeds(h.write("config", fields{"partner_id": otherID, "partner_secret": otherSecret, "app_key": otherKey}))
+		h.succeeds(h.remove("config", nil))
+		h.spent(2, 0)
+		if _, found := h.storage.peek(h.recordKey("http://127.0.0.1", otherID)); found {
+			t.Error("the record of the deleted one is still there")
+		}
+	})
+}
+
+// It is what a person who has given up does, and it must not depend on the state.
+func TestDeleteWorksInEachState(t *testing.T) {
+	t.Parallel()
+	for name, enter := range states() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				h.pass(2 * time.Hour)
+				enter(h)
+				h.succeeds(h.remove("config", nil))
+				h.spent(0, 0)
+				h.configure(nil)
+				h.token()
+			})
+		})
+	}
 }
 
 func TestDeleteTakesNoFieldButForce(t *testing.T) {
@@ -88,7 +129,8 @@ func TestDeleteIsRefusedWhileARotationIsUnsettledUnlessForced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newUnsettled(t, true, nil)
 		for _, data := range []fields{nil, {"force": false}} {
-			h.fails(h.remove("config", data), 400, "the only copy of the secret", "vault delete finicity/config force=true")
+			h.fails(h.remove("config", data), 400, "the only copy of the secret", "vault write -f finicity/config/verify",
+				"vault delete finicity/config force=true")
 		}
 		if h.stored().Credential.Pending == nil {
 			t.Error("the pending secret is gone")
@@ -116,14 +158,21 @@ func TestADeleteThatFailsCanBeRepeated(t *testing.T) {
 	for name, fault := range map[string]storageFault{
 		"the token, not applied":  {on: del(tokenKey)},
 		"the token, applied":      {on: del(tokenKey), applied: true},
+		"the record, not applied": {on: del("attempts")},
+		"the record, applied":     {on: del("attempts"), applied: true},
 		"the config, not applied": {on: del(configKey)},
 		"the config, applied":     {on: del(configKey), applied: true},
 		"the reading of it":       {on: get(configKey)},
+		"the reading of the salt": {on: get("salt")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := newConfigured(t, nil)
+				if fault.on == del("attempts") {
+					fault.on = del(h.ownKey())
+				}
+				h.restart()
 				h.storage.fail(fault)
 				h.fails(h.remove("config", nil), 500, "storage is out of order")
 				applied := fault.on == del(configKey) && fault.applied
@@ -176,7 +225,8 @@ func TestNothingIsBegunForACallerWhoHasGone(t *testing.T) {
 				synctest.Wait()
 				leave()
 				h.fails(<-mine, 503, "try again")
-				if n := h.storage.accesses() - before - 2; n != 0 { // The rotation has read and written the config.
+				// The rotation has read and written the config, and written the attempt record.
+				if n := h.storage.accesses() - before - 3; n != 0 {
 					t.Errorf("storage was accessed %d times", n)
 				}
 				h.fake.Release()

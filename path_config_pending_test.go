@@ -4,6 +4,7 @@ package finicity
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,6 +101,29 @@ func TestANewAppKeyMustWaitUntilTheRotationCanBeSettled(t *testing.T) {
 	})
 }
 
+// It must not be taken for begun just now with each write.
+func TestAClockThatWasSetBackDelaysANewAppKeyOnce(t *testing.T) {
+	t.Parallel()
+	eitherWay(t, func(t *testing.T, applied bool) {
+		h := newUnsettled(t, applied, nil)
+		h.fake.SetAppKey(partnerID, newKey)
+		h.pass(time.Minute)
+		h.setClock(-time.Hour)
+		h.storage.fail(storageFault{on: put(configKey)})
+		h.fails(h.write("config", fields{"app_key": newKey}), 500, "nothing was stored", "writing the configuration to storage")
+		for _, wait := range []string{"30s", "20s", "10s"} {
+			h.fails(h.write("config", fields{"app_key": newKey}), 503, "a rotation is pending", "try again in "+wait)
+			h.pass(10 * time.Second)
+			h.restart()
+		}
+		if cred := h.stored().Credential; cred.AppKey != appKey || cred.Pending == nil {
+			t.Error("something else was stored")
+		}
+		h.succeeds(h.write("config", fields{"app_key": newKey}))
+		h.settled()
+	})
+}
+
 func TestAWrongAppKeyWhileARotationIsUnsettledStoresNothing(t *testing.T) {
 	t.Parallel()
 	eitherWay(t, func(t *testing.T, applied bool) {
@@ -114,7 +138,8 @@ func TestAWrongAppKeyWhileARotationIsUnsettledStoresNothing(t *testing.T) {
 			t.Errorf("it took %d of five attempts", wrong)
 		}
 		h.pass(2 * time.Hour)
-		h.token() // With the right app key it is settled all the same.
+		h.succeeds(h.write("config/verify", nil)) // With the right app key it is settled all the same.
+		h.token()
 		if current, _ := h.inForce(); !current {
 			t.Error("it is not settled to the secret in force")
 		}
@@ -134,8 +159,12 @@ func TestANewSecretWhileARotationIsUnsettledKeepsTheCandidate(t *testing.T) {
 			if cred.Pending != nil || cred.Current != wrongSecret {
 				t.Error("the new secret is not the current one")
 			}
-			if len(cred.Abandoned) != 1 || cred.Abandoned[0].Secret != candidate {
-				t.Error("the candidate is not kept")
+			aside := []string{candidate}
+			if !verify { // The old one may still be in force.
+				aside = []string{partnerSecret, candidate}
+			}
+			if got := cred.candidates(); !slices.Equal(got, append([]string{wrongSecret}, aside...)) {
+				t.Errorf("%d secrets may be tried, want %d, or they are others", len(got), len(aside)+1)
 			}
 			if cred.Previous == nil || cred.Previous.Secret != partnerSecret {
 				t.Error("the secret before it is not the previous one")
@@ -168,8 +197,14 @@ func TestAWrongSecretWhileARotationIsUnsettledStoresNothing(t *testing.T) {
 			t.Error("something was stored")
 		}
 		h.pass(2 * time.Hour)
+		if !applied {
+			// The wrong one and the pending one make two: the engine stops, and leaves the rest to a person.
+			h.fails(h.read("token", nil), 400, "could not be settled", "10001", "2 of the five")
+			h.succeeds(h.write("config/verify", nil))
+		}
 		h.token()
 		h.called(map[bool]int{true: 3, false: 4}[applied], 1)
+		h.settled()
 	})
 }
 

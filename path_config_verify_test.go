@@ -125,10 +125,14 @@ func TestAConfigWriteWithAWrongCredentialStoresNothing(t *testing.T) {
 				token := h.token()
 				before, _ := h.storage.peek(configKey)
 				h.fails(h.write("config", wrong), 400, "nothing was stored", "vault write finicity/config")
+				attempts := 3
+				if name == "partner" { // No success of this one has made its refusal forgotten.
+					attempts = 2
+				}
 				if after, _ := h.storage.peek(configKey); !bytes.Equal(before, after) {
 					t.Error("a later write has changed something")
 				}
-				h.called(3, 0)
+				h.called(attempts, 0)
 				if h.token() != token {
 					t.Error("the token of the right credential is no longer served")
 				}
@@ -136,7 +140,7 @@ func TestAConfigWriteWithAWrongCredentialStoresNothing(t *testing.T) {
 				if h.token() == token {
 					t.Error("the refusal of another credential keeps the stored one from being used")
 				}
-				h.called(4, 0)
+				h.called(attempts+1, 0)
 			})
 		})
 	}
@@ -161,7 +165,12 @@ func TestAConfigWriteWhileFinicityIsDownStoresNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHarness(t)
 				h.fake.Order(fault)
-				h.fails(h.write("config", credentials(nil)), 502, "nothing was stored", "Finicity ")
+				want := 502
+				switch name {
+				case "no answer", "a lost answer", "a late answer", "nothing at all", "a later success":
+					want = 400 // A client of Vault repeats a 5xx, and each repetition could be refused unseen.
+				}
+				h.fails(h.write("config", credentials(nil)), want, "nothing was stored", "Finicity ")
 				if h.stored() != nil {
 					t.Error("something is stored")
 				}
@@ -171,35 +180,4 @@ func TestAConfigWriteWhileFinicityIsDownStoresNothing(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A copied secret that this engine has rotated away, say by a terraform apply of the first value.
-func TestASecretThatWasRotatedAwayIsRefusedWithoutAnAttempt(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newConfigured(t, nil)
-		h.rotate()
-		a := h.write("config", credentials(nil))
-		h.fails(a, 400, `field "partner_secret"`, "2000-01-01T00:00:00Z", "leave")
-		h.fails(h.write("config", fields{"partner_secret": partnerSecret, "verify_connection": false}), 400,
-			`field "partner_secret"`)
-		h.called(2, 1)
-		if current, _ := h.inForce(); !current {
-			t.Error("the stored secret is not the one in force")
-		}
-		h.succeeds(h.write("config", fields{"app_key": appKey}))
-	})
-}
-
-// A portal can hand out the secret anew; then it is the operator who brings the next one, and nothing was rotated away.
-func TestASecretThatAnOperatorReplacedMayComeBack(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newConfigured(t, nil)
-		for _, secret := range []string{wrongSecret, partnerSecret} {
-			h.fake.SetSecret(partnerID, secret)
-			h.succeeds(h.write("config", fields{"partner_secret": secret}))
-		}
-		h.called(3, 0)
-	})
 }

@@ -46,7 +46,7 @@ func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *frame
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	failure, err := b.rotate(ctx, req.Storage, cfg)
+	failure, err := b.rotate(ctx, req.Storage, cfg, person)
 	if err != nil {
 		b.Logger().Warn("rotation failed", "partner_id", cfg.Credential.PartnerID, "error", err)
 		return respond(req.MountPoint, err)
@@ -66,11 +66,11 @@ func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *frame
 // When the secret is rotated but no token could be had with it yet, failure says why.
 //
 // At each line the process may die, so before each one storage holds whatever Finicity may hold after it.
-func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config) (failure, err error) {
+func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by who) (failure, err error) {
 	save := func() error { return b.saveConfig(ctx, s, cfg) }
 	cred := &cfg.Credential
 	if cred.Pending != nil {
-		t, err := b.settle(ctx, cfg, save)
+		t, err := b.prove(ctx, s, cfg, by, save)
 		b.tokens.note(err, time.Now())
 		if err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config) (f
 	if err != nil {
 		return nil, err
 	}
-	client, err := b.client(ctx, cfg)
+	hash, err := b.keyedHash(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -96,17 +96,21 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config) (f
 		return nil, fmt.Errorf("the rotation was not begun, and nothing was sent to Finicity: %w", err)
 	}
 
-	if err := client.ModifySecret(sent, old, secret, cfg.SecretGracePeriod); err != nil {
+	// A refusal here is no verdict on the current secret: it may be the answer to a request that a gateway sent twice.
+	err = b.attempt(ctx, s, cfg, "", by, func(client *finicityapi.Client) error {
+		return client.ModifySecret(sent, old, secret, cfg.SecretGracePeriod)
+	})
+	if err != nil {
 		return nil, b.notRotated(cred, save, err)
 	}
-	cred.promote(b.now().UTC())
+	cred.promote(b.now().UTC(), hash)
 	if err := save(); err != nil {
 		return nil, fmt.Errorf("the secret has changed, but storage failed when that was to be noted; the new secret is "+
 			"stored as pending, and the engine makes up for it before the credential is used next: %w", err)
 	}
 
 	// The old token goes only now: while the new one was not there, it was the best to be had.
-	t, err := b.authenticate(ctx, cfg, cred.Current)
+	t, err := b.authenticate(ctx, s, cfg, cred.Current, by)
 	b.tokens.note(err, time.Now())
 	b.tokens.drop()
 	if err != nil {
@@ -119,15 +123,21 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config) (f
 // notRotated deals with a change of secret that failed, as far as can be known.
 func (b *backend) notRotated(cred *credential, save func() error, err error) error {
 	var failure *finicityapi.Error
-	if !errors.As(err, &failure) || failure.Ambiguous() {
+	if errors.As(err, &failure) && failure.Ambiguous() {
 		return fmt.Errorf("whether the secret has changed is unknown; both are stored, and the engine finds out "+
 			"before the credential is used next: %w", err)
 	}
-	cred.withdraw()
-	if storage := save(); storage != nil {
-		return fmt.Errorf("the secret has not changed: %w (storage failed too: %w)", err, storage)
+	said := ""
+	if failure == nil || failure.Unchanged() {
+		cred.withdraw()
+	} else {
+		cred.doubt(b.now().UTC())
+		said = "Finicity says that "
 	}
-	return fmt.Errorf("the secret has not changed: %w", err)
+	if storage := save(); storage != nil {
+		return fmt.Errorf("%sthe secret has not changed: %w (storage failed too: %w)", said, err, storage)
+	}
+	return fmt.Errorf("%sthe secret has not changed: %w", said, err)
 }
 
 const rotateRootHelp = `

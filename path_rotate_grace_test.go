@@ -11,11 +11,12 @@ import (
 )
 
 // With a grace period the current secret works whatever has become of the change. If a refusal of something else were
-// taken for one of the pending secret, the one that stays would be put aside, and the other ends after 30 days.
+// taken for one of the pending secret, the one that stays would be put aside: webhooks are signed with it, and the other
+// ends after 30 days.
 func TestWithGraceARefusalOfSomethingElseIsNoVerdict(t *testing.T) {
 	t.Parallel()
 	for name, fault := range rejections() {
-		if name == "10001" {
+		if name == "10001" || name == "10021" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -27,14 +28,56 @@ func TestWithGraceARefusalOfSomethingElseIsNoVerdict(t *testing.T) {
 				h.pass(30 * time.Second)
 				h.fake.Order(fault)
 				h.fails(h.read("token", nil), 400, "a rotation is pending and could not be settled")
-				pending := h.stored().Credential.Pending
-				if pending == nil || pending.Refused {
+				if h.stored().Credential.Pending == nil {
 					t.Error("the refusal was taken for one of the pending secret")
 				}
 				h.called(2, 1) // The current secret was not tried.
-				h.succeeds(h.write("config", fields{"app_key": appKey}))
+				h.pass(5 * time.Minute)
+				if name == "locked" {
+					h.fails(h.read("token", nil), 400, "24302")
+					h.succeeds(h.write("config/verify", nil))
+				}
 				h.token()
+				h.called(3, 1)
 				h.settled()
+			})
+		})
+	}
+}
+
+// One that does not say what it is about is no proof, but as good a reason to try the other secret next: to go on with the
+// same one could end in the lock. The pending one is found when the other ends.
+func TestWithGraceARefusalThatSaysTooLittleLosesNothing(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]fakefinicity.Fault{
+		"10021": rejections()["10021"],
+		"text": {
+			Kind: fakefinicity.KindStatus, Status: 401, Body: "denied", ContentType: "text/plain",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eitherWay(t, func(t *testing.T, applied bool) {
+				h := newConfigured(t, fields{"secret_grace_period": true})
+				h.pass(2 * time.Hour)
+				h.interrupt(applied)
+				candidate := h.stored().Credential.Pending.Secret
+				h.pass(30 * time.Second)
+				h.fake.Order(fault)
+				h.fails(h.read("token", nil), 400, "could not be settled")
+				h.called(2, 1)
+				h.pass(5 * time.Minute)
+				h.token()
+				h.called(3, 1)
+				h.wrongly(0)
+
+				h.pass(31 * 24 * time.Hour)
+				h.token()
+				if rotated := h.stored().Credential.Current == candidate; rotated != applied {
+					t.Errorf("the new secret is the current one: %v", rotated)
+				}
+				h.settled()
+				h.wrongly(map[bool]int{true: 1, false: 0}[applied])
 			})
 		})
 	}
@@ -63,8 +106,8 @@ func TestALockWhileSettlingIsNoVerdict(t *testing.T) {
 		h.interrupt(applied)
 		h.pass(30 * time.Second)
 		h.fake.Order(rejections()["locked"])
-		h.fails(h.read("token", nil), 400, "could not be settled", "24302", "Only Finicity's support")
-		if pending := h.stored().Credential.Pending; pending == nil || pending.Refused {
+		h.fails(h.read("token", nil), 400, "could not be settled", "24302", "only its support")
+		if h.stored().Credential.Pending == nil {
 			t.Error("the lock was taken for a refusal of the pending secret")
 		}
 		for range 5 {
@@ -95,31 +138,6 @@ func TestWhileFinicityIsDownAPendingRotationStaysAndReadsBackOff(t *testing.T) {
 		h.pass(time.Minute)
 		h.token()
 		h.settled()
-	})
-}
-
-// A change that lands after it was settled that it had not.
-func TestACandidateIsStillThereWhenItsChangeLandsLate(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newConfigured(t, nil)
-		h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLate, Delay: 20 * time.Hour})
-		h.fails(h.write("rotate-root", nil), 502, "unknown")
-		candidate := h.stored().Credential.Pending.Secret
-		h.pass(2 * time.Hour)
-		h.token()
-		h.pass(19 * time.Hour)
-		if !h.fake.AcceptsSecret(partnerID, candidate) {
-			t.Fatal("the change has not landed")
-		}
-		h.fails(h.read("token", nil), 400, "10001")
-		cred := h.stored().Credential
-		if len(cred.Abandoned) != 1 || cred.Abandoned[0].Secret != candidate || cred.Current != partnerSecret {
-			t.Error("the secret in force is not in storage")
-		}
-		if n := h.fake.Counters(partnerID).Rejected; n != 2 {
-			t.Errorf("it took %d wrong attempts, want one for the interruption and one for its late end", n)
-		}
 	})
 }
 

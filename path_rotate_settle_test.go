@@ -239,7 +239,7 @@ func TestWhenBothSecretsAreRefusedNothingIsLost(t *testing.T) {
 	})
 }
 
-// One attempt on each is what an interruption may cost, not one more for each restart.
+// One attempt on each is what an interruption may cost, not one more for each restart or outage.
 func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -247,25 +247,42 @@ func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 		h.pass(2 * time.Hour)
 		h.interrupt(false)
 		h.pass(30 * time.Second)
+		h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer}) // The first call goes through.
 		for range 3 {
-			h.fake.Order(
-				fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer}, // The first call goes through, now as later.
-				fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503},
-			)
-			if h.stored().Credential.Pending.Refused {
-				h.fake.ClearFaults()
-				h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503})
-			}
+			h.answering(503, "maintenance", 1)
 			h.fails(h.read("token", nil), 502, "could not be settled", "503")
-			if !h.stored().Credential.Pending.Refused {
-				t.Error("the refusal is not stored")
-			}
+			h.spent(1, 0)
+			h.fails(h.read("token", nil), 503, "the next call is made in")
 			h.restart()
+			h.pass(5 * time.Minute)
 		}
 		h.token()
-		if n := h.fake.Counters(partnerID).Rejected; n != 1 {
-			t.Errorf("it took %d wrong attempts", n)
-		}
+		h.wrongly(1)
 		h.settled()
 	})
+}
+
+// Neither would the current secret fare better, nor is it known that the pending one is not in force.
+func TestARefusalOfSomethingElseEndsTheSettlingThere(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"10026", "text", "12401", "blocked", "10005"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				h.pass(2 * time.Hour)
+				h.interrupt(true)
+				h.pass(30 * time.Second)
+				h.fake.Order(rejections()[name])
+				h.fails(h.read("token", nil), 400, "a rotation is pending and could not be settled")
+				h.called(2, 1)
+				h.restart()
+				h.pass(5 * time.Minute)
+				h.token()
+				h.called(3, 1)
+				h.wrongly(0)
+				h.settled()
+			})
+		})
+	}
 }

@@ -110,6 +110,9 @@ func (b *backend) checkMinTTL(ctx context.Context, s logical.Storage, minTTL tim
 	return nil
 }
 
+// refreshPatience is how long a read waits for a refresh when the token that is there would do.
+const refreshPatience = 3 * time.Second
+
 func (b *backend) age(t *sharedToken) time.Duration { return t.age(b.now(), time.Since(t.started)) }
 
 var (
@@ -143,8 +146,14 @@ func (b *backend) token(ctx context.Context, s logical.Storage, minTTL time.Dura
 		if ok && !started {
 			return t, nil, nil // Another reader is seeing to it.
 		}
+		var enough <-chan time.Time // With a token at hand, nobody waits for long.
+		if ok {
+			enough = time.After(refreshPatience)
+		}
 		select {
 		case <-r.done:
+		case <-enough:
+			return t, nil, nil
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
@@ -188,11 +197,7 @@ func (b *backend) refreshToken(ctx context.Context, s logical.Storage, minTTL ti
 		return err
 	}
 
-	if cfg.Credential.Pending != nil {
-		t, err = b.settle(ctx, cfg, func() error { return b.saveConfig(ctx, s, cfg) })
-	} else {
-		t, err = b.authenticate(ctx, cfg, cfg.Credential.Current)
-	}
+	t, err = b.prove(ctx, s, cfg, automatic, func() error { return b.saveConfig(ctx, s, cfg) })
 	b.tokens.note(err, time.Now())
 	if err != nil {
 		return err

@@ -129,77 +129,49 @@ func rejections() map[string]fakefinicity.Fault {
 	}
 }
 
-func TestAfterARejectionNoReadMakesACall(t *testing.T) {
-	t.Parallel()
-	for name, fault := range rejections() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				h := newConfigured(t, nil)
-				token := h.token()
-				h.pass(90 * time.Minute)
-				h.fake.Order(fault)
-				a := h.read("token", nil) // A usable token is served all the same.
-				h.warned(a, "which failed", "Finicity answered HTTP")
-				if a.data["token"] != token {
-					t.Error("the usable token is not served")
-				}
-				h.warned(h.read("token", nil), "which failed")
-				for range 100 {
-					h.pass(time.Hour)
-					h.fails(h.read("token", nil), 400, "Finicity answered HTTP", "vault write finicity/config")
-				}
-				h.called(2, 0)
-			})
-		})
-	}
-}
-
 // The secret was right all the time: the partner is unlocked, the block lifted. Nobody but the engine knows a secret
 // that it has rotated, so there must be a way without it.
-func TestAutomaticCallsGoOnAfterAWriteOrARotation(t *testing.T) {
+func TestReadsGoOnAfterASuccessOfAPerson(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		path            string
 		data            fields
 		calls, rotation int
 	}{
-		"the same secret and key": {"config", fields{"partner_secret": partnerSecret, "app_key": appKey}, 1, 0},
-		"the same key alone":      {"config", fields{"app_key": appKey}, 1, 0},
-		"the same secret alone":   {"config", fields{"partner_secret": partnerSecret}, 1, 0},
-		"the whole of it again":   {"config", credentials(nil), 1, 0},
-		"a rotation":              {"rotate-root", nil, 1, 1},
+		"verify":     {"config/verify", nil, 1, 0},
+		"by force":   {"config/verify", fields{"force": true}, 1, 0},
+		"a rotation": {"rotate-root", nil, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := newConfigured(t, nil)
 				h.pass(2 * time.Hour)
-				h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusForbidden})
+				h.answering(http.StatusForbidden, "", 2)
+				h.fails(h.read("token", nil), 400, "US and Canada")
+				h.pass(5 * time.Minute)
 				h.fails(h.read("token", nil), 400, "US and Canada")
 				h.fails(h.read("token", nil), 400, "US and Canada")
-				h.called(2, 0)
+				h.called(3, 0)
 				h.succeeds(h.write(test.path, test.data))
-				h.called(2+test.calls, test.rotation)
+				h.called(3+test.calls, test.rotation)
 				h.token()
 				h.pass(2 * time.Hour)
 				h.token()
-				h.called(3+test.calls, test.rotation)
+				h.called(4+test.calls, test.rotation)
 			})
 		})
 	}
 }
 
-func TestAWriteThatIsRejectedAgainLeavesAutomaticCallsStopped(t *testing.T) {
+func TestAWriteThatIsRejectedLeavesReadsStopped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newConfigured(t, nil)
-		h.pass(2 * time.Hour)
-		h.fake.SetSecret(partnerID, wrongSecret)
+		h := newRefused(t)
 		h.fails(h.read("token", nil), 400, "10001")
-		h.fails(h.write("config", fields{"app_key": appKey}), 400, "nothing was stored", "10001")
+		h.fails(h.write("config", fields{"app_key": newKey}), 400, "nothing was stored", "10026")
 		h.succeeds(h.write("config", fields{"request_timeout": "10s"})) // Says nothing of the credential.
-		h.fails(h.read("token", nil), 400, "10001")
+		h.fails(h.read("token", nil), 400, "no call was made", "10026")
 		h.called(3, 0)
 		h.succeeds(h.write("config", fields{"partner_secret": wrongSecret}))
 		h.token()

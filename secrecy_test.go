@@ -62,12 +62,16 @@ func (h *harness) everything() (read, rotated bool) {
 		write(fields{"request_timeout": "10s"}),
 		func() answer { return h.read("config", nil) },
 		func() answer { return h.read("token", nil) },
+		func() answer { return h.write("config/verify", nil) },
 		func() answer { return h.read("token", fields{"min_ttl": "90m"}) },
 		func() answer { return h.read("token", fields{"min_ttl": partnerSecret}) },
 		func() answer { return h.write("rotate-root", nil) },
 		func() answer { return h.read("config", nil) },
 		func() answer { return h.write("rotate-root", fields{"partner_secret": wrongSecret}) },
 		func() answer { return h.remove("config", fields{"partner_secret": wrongSecret}) },
+		write(fields{"partner_secret": wrongSecret, "verify_connection": false}),
+		func() answer { return h.write("config/verify", fields{"partner_secret": wrongSecret}) },
+		func() answer { return h.write("config/verify", fields{"force": true}) },
 	} {
 		a := do()
 		read = read || a.status == 200 && a.data["token"] != nil
@@ -140,9 +144,13 @@ func TestNoSecretIsEverSaidWhenStorageFails(t *testing.T) {
 	t.Parallel()
 	for _, on := range []storageAccess{
 		get(configKey), put(configKey), del(configKey), get(tokenKey), put(tokenKey), get("salt"), put("salt"),
+		get("attempts"), put("attempts"),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newConfigured(t, nil)
+			if on.key == "attempts" {
+				on.key = h.ownKey()
+			}
 			h.storage.fail(storageFault{on: on, always: true})
 			h.everything()
 			h.storage.heal()

@@ -49,6 +49,7 @@ type harness struct {
 	view    *logical.StaticSystemView
 	words   *words
 	b       *backend
+	mount   string
 
 	// offset is by how much somebody has set the wall clock. The process's own clock goes on as it was.
 	offset atomic.Int64
@@ -74,6 +75,7 @@ func newHarnessWith(t *testing.T, cfg fakefinicity.Config) *harness {
 		storage: newFakeStorage(),
 		view:    logical.TestSystemView(),
 		words:   newWords(partnerSecret, appKey, otherSecret, otherKey, wrongSecret, newKey),
+		mount:   mount,
 		zone:    time.UTC,
 	}
 	h.storage.learn = h.words.learn
@@ -130,7 +132,7 @@ type answer struct {
 func (h *harness) send(ctx context.Context, op logical.Operation, path string, data fields) answer {
 	h.t.Helper()
 	req := &logical.Request{
-		Operation: op, Path: path, MountPoint: mount, Storage: h.storage, Data: onTheWire(h.t, data),
+		Operation: op, Path: path, MountPoint: h.mount, Storage: h.storage, Data: onTheWire(h.t, data),
 	}
 	if op == logical.UpdateOperation { // Vault asks first whether it is one, or the first write.
 		found, exists, err := h.b.HandleExistenceCheck(ctx, req)

@@ -122,46 +122,33 @@ const maxBackoff = time.Minute
 // heldBack is the error of a read that made no call, because the last one failed.
 type heldBack struct {
 	last *finicityapi.Error
-	wait time.Duration // until the next call; 0 when there is none until a person has acted
+	wait time.Duration // until the next call
 }
 
 func (h *heldBack) Error() string { return h.last.Error() }
 
-// held returns a *heldBack while no automatic call may be made.
+// held returns a *heldBack while the next call waits.
 func (c *tokenCache) held(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.failures.last == nil:
-		return nil
-	case c.failures.last.Class != finicityapi.Unavailable:
-		return &heldBack{last: c.failures.last}
-	case now.Before(c.failures.until):
-		return &heldBack{last: c.failures.last, wait: c.failures.until.Sub(now)}
-	default:
+	if c.failures.last == nil || !now.Before(c.failures.until) {
 		return nil
 	}
-}
-
-// stopped reports whether automatic calls wait for a person to act.
-func (c *tokenCache) stopped() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failures.last != nil && c.failures.last.Class != finicityapi.Unavailable
+	return &heldBack{last: c.failures.last, wait: c.failures.until.Sub(now)}
 }
 
 // note takes the outcome of a call to Finicity, nil for a success. After an unavailable answer the next automatic call
-// waits 1s, 2s, 4s … 60s, or for as long as Finicity asked for. After a refusal there is none.
+// waits 1s, 2s, 4s … 60s, or for as long as Finicity asked for. A refusal is the attempt record's business.
 func (c *tokenCache) note(err error, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil {
+	var failure *finicityapi.Error
+	switch {
+	case err != nil && !errors.As(err, &failure):
+		return // It was not Finicity that failed.
+	case failure == nil || failure.Class != finicityapi.Unavailable:
 		c.failures = failures{}
 		return
-	}
-	var failure *finicityapi.Error
-	if !errors.As(err, &failure) {
-		return // It was not Finicity that failed.
 	}
 	wait := min(time.Second<<min(c.failures.count, 6), maxBackoff)
 	if failure.RetryAfter > 0 {

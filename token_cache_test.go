@@ -161,18 +161,22 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 }
 
-func TestAVerdictHoldsUntilSomethingSucceeds(t *testing.T) {
+// It is an answer, so the outage is over. That no further call is made is the attempt record's business.
+func TestAVerdictEndsTheBackoff(t *testing.T) {
 	t.Parallel()
-	for _, class := range []finicityapi.Class{finicityapi.Rejected, finicityapi.Locked} {
+	for _, class := range []finicityapi.Class{finicityapi.Rejected, finicityapi.Locked, finicityapi.RefusedByPolicy} {
 		var cache tokenCache
-		cache.note(&finicityapi.Error{Class: class, Status: 401}, noon)
-		var held *heldBack
-		if err := cache.held(noon.Add(365 * 24 * time.Hour)); !errors.As(err, &held) || held.wait != 0 {
-			t.Errorf("%s: a year later: %v, want no call, and no time for the next one", class, err)
+		for range 5 {
+			cache.note(unavailable(), noon)
 		}
-		cache.note(nil, noon)
+		cache.note(&rejection{failure: &finicityapi.Error{Class: class, Status: 401}}, noon)
 		if err := cache.held(noon); err != nil {
-			t.Errorf("%s: after a success: %v", class, err)
+			t.Errorf("%s: it still holds: %v", class, err)
+		}
+		cache.note(unavailable(), noon)
+		var held *heldBack
+		if err := cache.held(noon); !errors.As(err, &held) || held.wait != time.Second {
+			t.Errorf("%s: after it, the wait does not begin with a second: %v", class, err)
 		}
 	}
 }
@@ -186,6 +190,8 @@ func TestAnErrorThatIsNotFinicitysHoldsNothingBack(t *testing.T) {
 	}
 	cache.note(unavailable(), noon)
 	cache.note(&unsettled{wait: time.Minute}, noon)
+	cache.note(&stopped{}, noon)
+	cache.note(&notSent{errStorage}, noon)
 	if cache.held(noon) == nil {
 		t.Error("it has made Finicity's failure forgotten")
 	}

@@ -13,138 +13,258 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-const tokenKey = "token"
+// attemptsPrefix is where the attempt records are, one per partner and address.
+const attemptsPrefix = "attempts/"
 
-// storedToken is the shared token in storage, so that a restart or a fail-over costs no authentication.
-type storedToken struct {
-	Token     string    `json:"token"`
-	IssueTime time.Time `json:"issue_time"`
-	// Fingerprint is of the credential that the token came from: a token never outlives a change of credential.
-	Fingerprint string `json:"fingerprint"`
+// keptRecord is the attempt record that this process goes by. When storing it fails after an answer, it knows more than
+// storage does.
+type keptRecord struct {
+	key string
+	attempts
 }
 
-// loadToken brings the stored token back, nil when there is none for this credential. A token that can't be read is
-// as good as none, so errors end in the log: a new one costs an authentication, refusing to serve costs everything.
-func (b *backend) loadToken(ctx context.Context, s logical.Storage, cfg *config) *sharedToken {
-	entry, err := s.Get(ctx, tokenKey)
+// rejection is Finicity's refusal of an attempt, with the record as it is after it.
+type rejection struct {
+	failure *finicityapi.Error
+	record  attempts
+}
+
+func (r *rejection) Error() string { return r.failure.Error() }
+func (r *rejection) Unwrap() error { return r.failure }
+
+// unanswered is the error of a person's attempt that was sent and got no answer. Vault's clients repeat what failed with
+// a 5xx, and each repetition might be refused unseen, so this must not be one.
+type unanswered struct{ failure *finicityapi.Error }
+
+func (u *unanswered) Error() string { return u.failure.Error() }
+func (u *unanswered) Unwrap() error { return u.failure }
+
+// notSent is the error of an attempt that was not made because it could not be recorded.
+type notSent struct{ err error }
+
+func (n *notSent) Error() string {
+	return "nothing was sent to Finicity, because the attempt could not be recorded: " + n.err.Error()
+}
+func (n *notSent) Unwrap() error { return n.err }
+
+// loadRecord reads the attempt record of cfg's partner and address. The upstream lock must be held by whoever is going to
+// change it.
+func (b *backend) loadRecord(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash) (*keptRecord, error) {
+	key := cfg.recordKey(hash)
+	if kept := b.record.Load(); kept != nil && kept.key == key {
+		changed := *kept
+		return &changed, nil
+	}
+	return readRecord(ctx, s, key)
+}
+
+func readRecord(ctx context.Context, s logical.Storage, key string) (*keptRecord, error) {
+	entry, err := s.Get(ctx, key)
 	if err != nil {
-		b.Logger().Warn("the stored token cannot be read, going on without it", "error", err)
-		return nil
+		return nil, fmt.Errorf("reading the attempt record from storage: %w", err)
 	}
-	if entry == nil {
-		return nil
+	kept := &keptRecord{key: key}
+	if entry != nil && entry.DecodeJSON(&kept.attempts) != nil {
+		// It may have been full. With an error here instead, not even force would get any further.
+		kept.attempts = attempts{Charged: attemptsMost, LastError: "the stored attempt record cannot be decoded"}
 	}
-	var stored storedToken
-	if entry.DecodeJSON(&stored) != nil {
-		b.Logger().Warn("the stored token cannot be decoded, going on without it")
-		return nil
-	}
-	fingerprint, err := b.fingerprint(ctx, s, cfg)
-	if err != nil || stored.Fingerprint != fingerprint {
-		return nil
-	}
-	return &sharedToken{
-		value:     stored.Token,
-		appKey:    cfg.Credential.AppKey,
-		partnerID: cfg.Credential.PartnerID,
-		lifetime:  cfg.TokenLifetime,
-		issued:    stored.IssueTime,
-		started:   time.Now().Add(-b.now().Sub(stored.IssueTime)),
+	return kept, nil
+}
+
+// keep makes record the one that this process goes by, and stores it. When that fails, a restart knows less.
+func (b *backend) keep(ctx context.Context, s logical.Storage, record *keptRecord) {
+	kept := *record
+	b.record.Store(&kept)
+	if err := saveRecord(ctx, s, &kept); err != nil {
+		b.Logger().Warn("the attempt record cannot be stored, so a restart will take the last attempt for one without an answer",
+			"error", err)
 	}
 }
 
-// publish makes t the token that everyone gets, here and after a restart. When it can't be stored, it is shared all the
-// same: the next restart then costs one authentication.
-func (b *backend) publish(ctx context.Context, s logical.Storage, cfg *config, t *sharedToken, epoch uint64) {
-	if err := b.storeToken(ctx, s, cfg, t); err != nil {
-		b.Logger().Warn("the token cannot be stored, so a restart will cost an authentication", "error", err)
-	}
-	b.tokens.share(t, epoch)
-}
-
-func (b *backend) storeToken(ctx context.Context, s logical.Storage, cfg *config, t *sharedToken) error {
-	fingerprint, err := b.fingerprint(ctx, s, cfg)
+func saveRecord(ctx context.Context, s logical.Storage, kept *keptRecord) error {
+	entry, err := logical.StorageEntryJSON(kept.key, kept.attempts)
 	if err != nil {
-		return err
-	}
-	entry, err := logical.StorageEntryJSON(tokenKey, storedToken{t.value, t.issued, fingerprint})
-	if err != nil {
-		return fmt.Errorf("encoding the token: %w", err)
+		return fmt.Errorf("encoding the attempt record: %w", err)
 	}
 	return s.Put(ctx, entry)
 }
 
-// saveConfig stores the entry. When that fails, storage may hold either version, so what was derived from the old one
-// is dropped and read again.
-func (b *backend) saveConfig(ctx context.Context, s logical.Storage, cfg *config) error {
-	entry, err := logical.StorageEntryJSON(configKey, cfg)
-	if err != nil {
-		return fmt.Errorf("encoding the configuration: %w", err)
+// refuses tells which of cfg's secrets were refused since the last success. After another refusal, like one of the app key,
+// the next secret would fare no better.
+func (k *keptRecord) refuses(cfg *config, hash keyedHash) func(secret string) bool {
+	return func(secret string) bool {
+		noted, found := k.refused(cfg.fingerprint(hash, secret))
+		return found && noted.Secret
 	}
-	if err := s.Put(ctx, entry); err != nil {
-		b.tokens.drop()
-		return fmt.Errorf("writing the configuration to storage: %w", err)
-	}
-	return nil
 }
 
-// authenticate makes one authentication call with cfg's partner and the given secret. The upstream lock must be held,
-// and ctx must not end with the caller's request: an answer nobody waits for is still the answer.
-func (b *backend) authenticate(ctx context.Context, cfg *config, secret string) (*sharedToken, error) {
+// attempt makes one call that Finicity may count as an attempt with the given secret, if the record allows it. The
+// upstream lock must be held, and ctx must not end with the caller's request: an answer nobody waits for is still the
+// answer. Its error is a *stopped when the record does not allow the attempt, a *notSent when it could not be recorded, a
+// *rejection when Finicity refused it, and otherwise that of call.
+func (b *backend) attempt(
+	ctx context.Context, s logical.Storage, cfg *config, secret string, by who, call func(*finicityapi.Client) error,
+) error {
+	hash, err := b.keyedHash(ctx, s)
+	if err != nil {
+		return &notSent{err}
+	}
 	client, err := b.client(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	record, err := b.loadRecord(ctx, s, cfg, hash)
+	if err != nil {
+		return &notSent{err}
+	}
+	now := b.now().UTC()
+	if record.redate(now) {
+		b.keep(ctx, s, record)
+	}
+	if err := record.allow(by, now); err != nil {
+		return err
+	}
+	before := *record
+	record.charge()
+	if err := saveRecord(ctx, s, record); err != nil {
+		b.record.Store(&before) // Storage may have the charge. That is made good with the next one.
+		return &notSent{err}
+	}
+
+	err = call(client)
+	var failure *finicityapi.Error
+	if err != nil && !errors.As(err, &failure) {
+		failure = &finicityapi.Error{Message: err.Error()} // Unavailable: no verdict.
+	}
+	fingerprint := ""
+	if secret != "" {
+		fingerprint = cfg.fingerprint(hash, secret)
+	}
+	record = b.settle(ctx, s, record, failure, fingerprint)
+	if record.state() != before.state() {
+		b.Logger().Info("attempts", "partner_id", cfg.Credential.PartnerID, "state", record.state(),
+			"rejected", record.Rejected, "left", record.left())
+	}
+	if failure != nil && (failure.Class == finicityapi.Rejected || failure.Class == finicityapi.Locked) {
+		return &rejection{failure: failure, record: record.attempts}
+	}
+	return err
+}
+
+// settle takes the answer to an attempt that is stored as charged, nil for a success, and returns the record after it.
+func (b *backend) settle(
+	ctx context.Context, s logical.Storage, record *keptRecord, failure *finicityapi.Error, fingerprint string,
+) *keptRecord {
+	// Another process may have taken over while this one waited. Its attempts count too, and a success of this one need not
+	// have come after them.
+	stored, err := readRecord(ctx, s, record.key)
+	shared := err == nil && (stored.Rejected != record.Rejected || stored.Charged != record.Charged)
+	if shared {
+		record = stored
+	}
+	if shared && failure == nil {
+		record.giveBack()
+	} else {
+		record.settle(failure, fingerprint, b.now().UTC())
+	}
+	b.keep(ctx, s, record)
+	return record
+}
+
+// authenticate makes one authentication call with cfg's partner and the given secret.
+func (b *backend) authenticate(
+	ctx context.Context, s logical.Storage, cfg *config, secret string, by who,
+) (t *sharedToken, err error) {
 	cred := cfg.Credential
-	t := &sharedToken{
-		appKey:    cred.AppKey,
-		partnerID: cred.PartnerID,
-		lifetime:  cfg.TokenLifetime,
-		issued:    b.now().Round(0).UTC(),
-		started:   time.Now(),
-	}
-	t.value, err = client.Authenticate(ctx, finicityapi.Credential{
-		PartnerID: cred.PartnerID, PartnerSecret: secret, AppKey: cred.AppKey,
+	err = b.attempt(ctx, s, cfg, secret, by, func(client *finicityapi.Client) error {
+		t = &sharedToken{
+			appKey:    cred.AppKey,
+			partnerID: cred.PartnerID,
+			lifetime:  cfg.TokenLifetime,
+			issued:    b.now().Round(0).UTC(),
+			started:   time.Now(),
+		}
+		var err error
+		t.value, err = client.Authenticate(ctx, finicityapi.Credential{
+			PartnerID: cred.PartnerID, PartnerSecret: secret, AppKey: cred.AppKey,
+		})
+		return err
 	})
 	if err != nil {
 		b.Logger().Warn("authentication failed", "partner_id", cred.PartnerID, "error", err)
+		var failure *finicityapi.Error
+		if by >= person && errors.As(err, &failure) && failure.Status == 0 && failure.Ambiguous() {
+			return nil, &unanswered{failure}
+		}
 		return nil, err
 	}
 	b.Logger().Info("authenticated", "partner_id", cred.PartnerID)
 	return t, nil
 }
 
-// settle finds out which of two secrets Finicity holds while a rotation is pending, and returns the token that proves
-// it. It makes at most two calls. save stores cfg after each step; the upstream lock must be held.
-func (b *backend) settle(ctx context.Context, cfg *config, save func() error) (*sharedToken, error) {
-	cred := &cfg.Credential
-	wait, redated := cred.settleWait(b.now().UTC())
-	if redated {
-		if err := save(); err != nil {
-			return nil, err
-		}
+// prove authenticates with the stored credential, and finds out on the way which of the secrets that Finicity may hold it
+// does hold: while a rotation is pending, or when the current one is refused and a change that was given up may have come
+// into force. It makes at most two calls. save stores cfg when that has changed something.
+func (b *backend) prove(
+	ctx context.Context, s logical.Storage, cfg *config, by who, save func() error,
+) (*sharedToken, error) {
+	hash, err := b.keyedHash(ctx, s)
+	if err != nil {
+		return nil, err
 	}
-	if wait > 0 {
-		return nil, &unsettled{wait: wait}
+	cred := &cfg.Credential
+	explain := func(err error) error { return err }
+	if cred.Pending != nil {
+		wait, redated := cred.settleWait(b.now().UTC())
+		if redated {
+			if err := save(); err != nil {
+				return nil, err
+			}
+		}
+		if wait > 0 {
+			return nil, &unsettled{wait: wait}
+		}
+		explain = func(err error) error { return &unsettled{err: err} }
 	}
 
-	var failure *finicityapi.Error
+	var rejected error
 	for range 2 {
-		grace, promoted := cred.Pending.Grace, !cred.Pending.Refused
-		t, err := b.authenticate(ctx, cfg, cred.toSettle())
-		refused := errors.As(err, &failure) && failure.Class == finicityapi.Rejected &&
-			(failure.SecretRefused() || !grace)
-		if err != nil && !refused {
-			return nil, &unsettled{err: err}
-		}
-		cred.settle(err == nil, b.now().UTC())
-		if err := save(); err != nil {
+		record, err := b.loadRecord(ctx, s, cfg, hash)
+		if err != nil {
 			return nil, err
 		}
+		secret, untried := cred.toTry(record.refuses(cfg, hash))
+		t, err := b.authenticate(ctx, s, cfg, secret, by)
 		if err == nil {
-			b.Logger().Info("the pending rotation is settled", "partner_id", cred.PartnerID, "new_secret", promoted)
-			return t, nil
+			return t, b.accepted(cfg, secret, hash, save)
 		}
+		if held := new(stopped); rejected != nil && errors.As(err, &held) {
+			return nil, explain(rejected) // Why it stopped says more than that it did.
+		}
+		var refusal *rejection
+		if !errors.As(err, &refusal) || !untried || by == forced || !cred.refusalCounts(secret, refusal.failure) {
+			return nil, explain(err)
+		}
+		rejected, by = err, by.next()
 	}
-	return nil, &unsettled{err: failure}
+	return nil, explain(rejected)
+}
+
+// accepted takes note of which secret is in force.
+func (b *backend) accepted(cfg *config, secret string, hash keyedHash, save func() error) error {
+	cred := &cfg.Credential
+	rotated := secret != cred.Current
+	if !cred.accepted(secret, b.now().UTC(), hash) {
+		if cred.forget(b.now().UTC()) {
+			if err := save(); err != nil {
+				b.Logger().Warn("a candidate that came to nothing stays stored until the next time", "error", err)
+			}
+		}
+		return nil
+	}
+	if err := save(); err != nil {
+		return err
+	}
+	b.Logger().Info("the unsettled rotation is settled", "partner_id", cred.PartnerID, "new_secret", rotated)
+	return nil
 }

@@ -135,10 +135,11 @@ func TestTheFingerprintShowsNothingAndDiffersFromMountToMount(t *testing.T) {
 		}}
 		seen := map[string]bool{}
 		take := func(b *backend, s *fakeStorage, cfg *config) {
-			fingerprint, err := b.fingerprint(t.Context(), s, cfg)
+			hash, err := b.keyedHash(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
 			}
+			fingerprint := cfg.fingerprint(hash, cfg.Credential.Current)
 			if seen[fingerprint] {
 				t.Error("two credentials, or two mounts, have the same fingerprint")
 			}
@@ -163,8 +164,8 @@ func TestTheFingerprintShowsNothingAndDiffersFromMountToMount(t *testing.T) {
 			vary(&other)
 			take(newBackend(), storage, &other)
 		}
-		again, err := newBackend().fingerprint(t.Context(), storage, cfg)
-		if err != nil || !seen[again] {
+		again, err := newBackend().keyedHash(t.Context(), storage)
+		if err != nil || !seen[cfg.fingerprint(again, cfg.Credential.Current)] {
 			t.Error("after a restart the same credential has another fingerprint")
 		}
 	})
@@ -175,7 +176,6 @@ func TestATokenThatCannotBeStoredIsSharedAndTheLogSaysSo(t *testing.T) {
 	for name, fault := range map[string]storageFault{
 		"token":          {on: put(tokenKey)},
 		"token, applied": {on: put(tokenKey), applied: true},
-		"salt":           {on: put("salt")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,6 +195,28 @@ func TestATokenThatCannotBeStoredIsSharedAndTheLogSaysSo(t *testing.T) {
 				h.called(1, 0)
 			})
 		})
+	}
+}
+
+// Without it there is neither a fingerprint nor an attempt record.
+func TestWithoutASaltNothingIsStoredOrSent(t *testing.T) {
+	t.Parallel()
+	for _, verify := range []bool{true, false} {
+		for _, op := range []string{"get", "put"} {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t)
+				h.storage.fail(storageFault{on: storageAccess{op, "salt"}})
+				data := credentials(fields{"verify_connection": verify})
+				h.fails(h.write("config", data), 500, "loading the mount's salt")
+				if h.stored() != nil {
+					t.Error("something is stored")
+				}
+				h.called(0, 0)
+				h.succeeds(h.write("config", data))
+				h.token()
+				h.called(1, 0)
+			})
+		}
 	}
 }
 

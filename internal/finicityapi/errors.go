@@ -61,9 +61,31 @@ const MaxRetryAfter = time.Hour
 // Ambiguous reports whether a change of secret may have been carried out although the call failed.
 func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
 
-// SecretRefused reports whether Finicity said that the secret is wrong, and not something else about the call, like the
-// app key or the place it came from.
-func (e *Error) SecretRefused() bool { return e.Class == Rejected && e.Code == codeInvalidCredentials }
+// SecretRefused reports whether the answer is a verdict on the secret, and not on something else about the call, like
+// the app key, the request, or the place it came from. sure means that it says so in so many words.
+func (e *Error) SecretRefused() (refused, sure bool) {
+	sure = e.Class == Rejected && e.Code == codeInvalidCredentials
+	return sure || e.Class == Rejected && e.Status == http.StatusUnauthorized && !e.appKeyRefused(), sure
+}
+
+// appKeyRefused goes by the text too: Finicity also says it without a code.
+func (e *Error) appKeyRefused() bool {
+	return e.Code == codeAppKey || e.Code == "" && strings.Contains(strings.ToLower(e.Message), "finicity-app-key")
+}
+
+// Unchanged reports whether a change of secret was refused for a reason that a change which was carried out before can't
+// give. The others can: a gateway may repeat the request, and then the old secret is wrong.
+func (e *Error) Unchanged() bool {
+	return e.NotSent || e.Class == RefusedByPolicy || e.Class == Rejected &&
+		(e.Code == codeAppKey || e.Code == codeMissingParameter || e.Code == codeBadRequest)
+}
+
+// CredentialRefused reports whether the answer is a verdict on the credential as a whole: the same one, sent again,
+// would be refused again.
+func (e *Error) CredentialRefused() bool {
+	return e.Class == Rejected && (e.Status == http.StatusUnauthorized || e.Status == http.StatusNotFound ||
+		e.Code == codeInvalidCredentials || e.Code == codeAppKey)
+}
 
 func (e *Error) Error() string {
 	switch {

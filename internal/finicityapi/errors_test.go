@@ -196,29 +196,59 @@ func TestEachClassHasItsWord(t *testing.T) {
 	}
 }
 
-// Where this says yes, settling a rotation gives a secret up.
-func TestOnlyInvalidCredentialsAreARefusalOfTheSecret(t *testing.T) {
+// Where the first says yes, settling a rotation tries the next secret, and with a grace period where both do. Where the
+// third does, the same credential is not sent again by a config write.
+func TestVerdictsOnTheSecretAndOnTheCredential(t *testing.T) {
 	for name, tc := range map[string]struct {
-		status int
-		body   string
-		want   bool
+		status                    int
+		body                      string
+		refused, sure, credential bool
 	}{
-		"invalid credentials": {401, `{"code":"10001"}`, true},
-		"a number":            {401, `{"code":10001}`, true},
-		"not authorized":      {401, `{"code":10021}`, false},
-		"app key":             {401, `{"code":10026}`, false},
-		"app key, text":       {401, "Invalid (Finicity-App-Key)", false},
-		"no partner":          {404, `{"Errors":{"code":12401}}`, false},
-		"bad request":         {400, `{"code":14020}`, false},
-		"locked":              {500, `{"code":24302}`, false},
-		"edge":                {403, "<html>Forbidden</html>", false},
-		"code in a success":   {202, `{"code":10001}`, false},
-		"another code":        {401, `{"code":110001}`, false},
-		"silent":              {401, "", false},
+		"invalid credentials": {401, `{"code":"10001"}`, true, true, true},
+		"a number":            {401, `{"code":10001}`, true, true, true},
+		"under another":       {400, `{"code":10001}`, true, true, true},
+		"not authorized":      {401, `{"code":10021}`, true, false, true},
+		"another code":        {401, `{"code":110001}`, true, false, true},
+		"a gateway's text":    {401, "denied", true, false, true},
+		"silent":              {401, "", true, false, true},
+		"app key":             {401, `{"code":10026}`, false, false, true},
+		"app key, under 400":  {400, `{"code":10026}`, false, false, true},
+		"no partner":          {404, `{"Errors":{"code":12401}}`, false, false, true},
+		"bad request":         {400, `{"code":14020}`, false, false, false},
+		"locked":              {500, `{"code":24302}`, false, false, false},
+		"locked under 401":    {401, `{"code":24302}`, false, false, false},
+		"edge":                {403, "<html>Forbidden</html>", false, false, false},
+		"code in a success":   {202, `{"code":10001}`, false, false, false},
+		"down":                {503, `{"code":503}`, false, false, false},
+		"a rate limit":        {429, "", false, false, false},
 	} {
 		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(tc.status, tc.body)).URL})
-		if got := failure(t, authenticate(t, client)).SecretRefused(); got != tc.want {
-			t.Errorf("%s: %v", name, got)
+		e := failure(t, authenticate(t, client))
+		if refused, sure := e.SecretRefused(); refused != tc.refused || sure != tc.sure {
+			t.Errorf("%s: a refusal of the secret: %v, sure: %v; want %v, %v", name, refused, sure, tc.refused, tc.sure)
+		}
+		if got := e.CredentialRefused(); got != tc.credential {
+			t.Errorf("%s: a refusal of the credential: %v", name, got)
+		}
+	}
+}
+
+// Without the code, only the text tells. Taken for a verdict on the secret, it would cost one more attempt with the next
+// one, which the wrong app key dooms as well.
+func TestARefusedAppKeyIsNoVerdictOnTheSecretWhateverItsLayout(t *testing.T) {
+	for name, body := range map[string]string{
+		"text":       "Invalid (Finicity-App-Key)",
+		"missing":    "Missing parameter (Finicity-App-Key)",
+		"lower case": `{"message":"invalid (finicity-app-key)"}`,
+		"a page":     "<html><body>Invalid (<b>Finicity-App-Key</b>)</body></html>",
+	} {
+		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(401, body)).URL})
+		e := failure(t, authenticate(t, client))
+		if refused, sure := e.SecretRefused(); refused || sure {
+			t.Errorf("%s: it is taken for a refusal of the secret, sure: %v", name, sure)
+		}
+		if !e.CredentialRefused() {
+			t.Errorf("%s: it is not taken for a refusal of the credential", name)
 		}
 	}
 }

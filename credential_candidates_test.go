@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+// doubtful is a credential with a pending secret and two that were abandoned before.
+func doubtful() *credential {
+	c := proposed(false)
+	c.Abandoned = []candidate{{Secret: "late", Since: noon}, {Secret: "earlier", Since: noon.Add(-time.Hour)}}
+	return c
+}
+
+func TestCandidatesAreThePendingTheCurrentAndTheAbandonedLatestFirst(t *testing.T) {
+	t.Parallel()
+	settled := &credential{Current: "old"}
+	expired := doubtful()
+	expired.Abandoned[1].Since = noon.Add(-25 * time.Hour)
+	back := doubtful()
+	back.Current = "late"
+	for name, test := range map[string]struct {
+		credential *credential
+		want       []string
+	}{
+		"settled":              {settled, []string{"old"}},
+		"pending":              {proposed(false), []string{"new", "old"}},
+		"all of them":          {doubtful(), []string{"new", "old", "late", "earlier"}},
+		"one is old":           {expired, []string{"new", "old", "late", "earlier"}}, // Until current is accepted, it may be the one.
+		"one is current again": {back, []string{"new", "late", "earlier"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.credential.candidates(); !slices.Equal(got, test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheFirstOneThatWasNotRefusedIsTried(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		refused []string
+		want    string
+		untried bool
+	}{
+		{nil, "new", true},
+		{[]string{"old", "late"}, "new", true},
+		{[]string{"new"}, "old", true},
+		{[]string{"new", "old"}, "late", true},
+		{[]string{"new", "old", "late"}, "earlier", false},
+		{[]string{"new", "old", "earlier"}, "late", false},
+		{[]string{"old", "late", "earlier"}, "new", false},
+		{[]string{"new", "old", "late", "earlier"}, "new", false}, // It begins anew.
+	} {
+		c := doubtful()
+		secret, untried := c.toTry(func(secret string) bool { return slices.Contains(test.refused, secret) })
+		if secret != test.want || untried != test.untried {
+			t.Errorf("after %v comes %s, another one after it: %v; want %s, %v",
+				test.refused, secret, untried, test.want, test.untried)
+		}
+		if !reflect.DeepEqual(c, doubtful()) {
+			t.Errorf("after %v: to ask has changed the credential", test.refused)
+		}
+	}
+}
+
+func TestAnAcceptedCandidateTakesItsPlaceAndNoOtherIsLost(t *testing.T) {
+	t.Parallel()
+	later := noon.Add(time.Minute)
+	pending := candidate{Secret: "new", Since: later, Timeout: 30 * time.Second}
+	late, earlier := candidate{Secret: "late", Since: noon}, candidate{Secret: "earlier", Since: noon.Add(-time.Hour)}
+	away := []rotatedAway{{Hash: "hash of old", At: later}}
+	previous := &outgoing{Secret: "old", Since: later}
+	for accepted, want := range map[string]credential{
+		"new": {
+			Current: "new", Abandoned: []candidate{late, earlier}, Previous: previous, LastRotation: later, RotatedAway: away,
+		},
+		"old": {Current: "old", Abandoned: []candidate{pending, late, earlier}},
+		"late": {
+			Current: "late", Abandoned: []candidate{pending, earlier}, Previous: previous, LastRotation: later, RotatedAway: away,
+		},
+		"earlier": {
+			Current: "earlier", Abandoned: []candidate{pending, late}, Previous: previous, LastRotation: later, RotatedAway: away,
+		},
+	} {
+		t.Run(accepted, func(t *testing.T) {
+			t.Parallel()
+			c := doubtful()
+			want.PartnerID, want.AppKey = partnerID, appKey
+			if !c.accepted(accepted, later, plainHash) {
+				t.Error("it says that nothing has changed")
+			}
+			if !reflect.DeepEqual(*c, want) {
+				t.Errorf("got %+v, want %+v", *c, want)
+			}
+			if settled := *c; c.accepted(accepted, later.Add(time.Hour), plainHash) || !reflect.DeepEqual(*c, settled) {
+				t.Error("accepted once more, something changes")
+			}
+		})
+	}
+}
+
+// What an operator stored untried is not in force, or not yet. No secret was rotated.
+func TestAReplacedSecretThatIsAcceptedChangesPlacesWithTheCurrentOne(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "rotated", LastRotation: noon.Add(-time.Hour)}
+	c.replace("brought", false, noon, plainHash)
+	later := noon.Add(time.Minute)
+	if !c.accepted("rotated", later, plainHash) {
+		t.Error("it says that nothing has changed")
+	}
+	want := &credential{
+		Current: "rotated", LastRotation: noon.Add(-time.Hour), Previous: &outgoing{Secret: "brought", Since: later},
+		Abandoned: []candidate{{Secret: "brought", Since: later, Replaced: true}},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got %+v, want %+v", c, want)
+	}
+	if _, found := c.rotatedAwayAt("brought", plainHash); found {
+		t.Error("the one that was brought can't be written any more")
+	}
+}
+
+// Verdicts are asked for until one is a yes. What Finicity holds must be the current secret then, whichever it is, and
+// whatever was refused before.
+func TestProofEndsWithTheSecretThatFinicityHolds(t *testing.T) {
+	t.Parallel()
+	all := doubtful().candidates()
+	for _, holds := range all {
+		for before := range 1 << len(all) {
+			c := doubtful()
+			refused := map[string]bool{}
+			for i, secret := range all {
+				refused[secret] = before>>i&1 == 1 && secret != holds
+			}
+			tries := 0
+			for ; tries <= len(all); tries++ {
+				secret, untried := c.toTry(func(secret string) bool { return refused[secret] })
+				if secret == holds {
+					c.accepted(secret, noon, plainHash)
+					break
+				}
+				if !untried {
+					t.Fatalf("it is told that none is left, and %s was not tried", holds)
+				}
+				refused[secret] = true
+			}
+			if c.Current != holds || c.Pending != nil || tries >= len(all) {
+				t.Errorf("Finicity holds %s: after %d tries %s is current", holds, tries, c.Current)
+			}
+			left := append(c.candidates(), "")
+			if c.Previous != nil {
+				left = append(left, c.Previous.Secret)
+			}
+			for _, secret := range all {
+				if !slices.Contains(left, secret) {
+					t.Errorf("Finicity holds %s: %s is lost", holds, secret)
+				}
+			}
+		}
+	}
+}
+
+func TestWhichRefusalsCountAsOneOfTheSecret(t *testing.T) {
+	t.Parallel()
+	unsure := &finicityapi.Error{Class: finicityapi.Rejected, Status: 401, Code: "10021"}
+	for name, test := range map[string]struct {
+		failure               *finicityapi.Error
+		plain, pendingOfGrace bool
+	}{
+		"sure": {refusal401(), true, true}, "unsure": {unsure, true, false}, "blocked": {refusal403(), false, false},
+		"locked": {lockedOut(), false, false}, "down": {unavailable(), false, false},
+	} {
+		for _, grace := range []bool{false, true} {
+			c := proposed(grace)
+			c.Abandoned = []candidate{{Secret: "late", Since: noon, Grace: true}}
+			for _, secret := range c.candidates() {
+				want := test.plain
+				if secret == "new" && grace {
+					want = test.pendingOfGrace
+				}
+				if got := c.refusalCounts(secret, test.failure); got != want {
+					t.Errorf("%s, of the %s one, grace %v: %v, want %v", name, secret, grace, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestTheHashesOfTheLastHundredSecretsAndOfTheFirstAreKept(t *testing.T) {
+	t.Parallel()
+	secret := func(i int) string { return fmt.Sprintf("secret %d", i) }
+	c := &credential{Current: secret(0)}
+	for i := range 250 {
+		c.rotateTo(secret(i+1), noon.Add(time.Duration(i)*time.Hour), plainHash)
+	}
+	if len(c.RotatedAway) != 100 {
+		t.Errorf("%d are kept", len(c.RotatedAway))
+	}
+	for i := range 251 {
+		at, found := c.rotatedAwayAt(secret(i), plainHash)
+		want := i == 0 || i > 150 && i < 250
+		if found != want || found && !at.Equal(noon.Add(time.Duration(i)*time.Hour)) {
+			t.Errorf("secret %d: known as rotated away: %v, on %s", i, found, at)
+		}
+	}
+}
+
+func TestASecretThatWasRotatedAwayTwiceHasItsLatestDateAndTheCurrentOneNone(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "a"}
+	for i, secret := range []string{"b", "a", "c"} {
+		c.rotateTo(secret, noon.Add(time.Duration(i)*time.Hour), plainHash)
+	}
+	if at, found := c.rotatedAwayAt("a", plainHash); !found || !at.Equal(noon.Add(2*time.Hour)) {
+		t.Errorf("got %s, found %v", at, found)
+	}
+	c.rotateTo("a", noon.Add(3*time.Hour), plainHash)
+	if _, found := c.rotatedAwayAt("a", plainHash); found {
+		t.Error("the current secret is known as rotated away")
+	}
+	if _, found := new(credential).rotatedAwayAt("", plainHash); found {
+		t.Error("no secret at all is known as rotated away")
+	}
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+func (b *backend) pathConfigVerify() *framework.Path {
+	return &framework.Path{
+		Pattern:      "config/verify",
+		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Fields: map[string]*framework.FieldSchema{
+			"force": {
+				Type: framework.TypeBool,
+				Description: "Make the attempt although the engine's limit of four is reached. " +
+					"If it fails, Finicity may lock the partner.",
+			},
+		},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.UpdateOperation: &framework.PathOperation{
+				Callback:                    b.configVerify,
+				Summary:                     "Authenticate with the stored credential, also when automatic attempts are stopped.",
+				ForwardPerformanceStandby:   true,
+				ForwardPerformanceSecondary: true,
+			},
+		},
+		HelpSynopsis:    "Authenticate with the stored credential, also when automatic attempts are stopped.",
+		HelpDescription: strings.TrimSpace(configVerifyHelp),
+	}
+}
+
+func (b *backend) configVerify(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	by := person
+	if force, _ := fieldValue[bool](d, "force"); force {
+		by = forced
+	}
+	if err := b.lock(ctx); err != nil {
+		return respond(req.MountPoint, err)
+	}
+	defer b.unlock()
+	ctx = context.WithoutCancel(ctx) // What has been started upstream is brought to its end, whoever waits for it.
+
+	cfg, err := loadConfig(ctx, req.Storage)
+	if err == nil && cfg == nil {
+		err = errNotConfigured
+	}
+	if err != nil {
+		return respond(req.MountPoint, err)
+	}
+	t, err := b.prove(ctx, req.Storage, cfg, by, func() error { return b.saveConfig(ctx, req.Storage, cfg) })
+	b.tokens.note(err, time.Now())
+	if err != nil {
+		return respond(req.MountPoint, err)
+	}
+	b.publish(ctx, req.Storage, cfg, t, b.tokens.epoch())
+	return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+}
+
+const configVerifyHelp = `
+After two refusals by Finicity the engine makes no further attempt by itself, because five lock the partner. When the
+cause is out of the way, this makes one. If it succeeds, everything is as before, and its token becomes the shared one.
+
+Without force no attempt is made once four have been refused, or have got no answer, since the last success.
+`
