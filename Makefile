@@ -65,6 +65,10 @@ test: vault build fake ## Run every test with the race detector, the end-to-end 
 unit: ## Run the quick tests, which need no Vault
 	$(GO) test . ./internal/... ./cmd/...
 
+.PHONY: soak
+soak: ## Run the simulation until it is stopped or a promise is broken (SOAK_BATCH, SOAK_SEED)
+	@GO='$(GO)' bash scripts/soak.sh
+
 .PHONY: cover
 cover: ## Measure coverage, fail if a package has less than 90 per cent, write bin/cover.html
 	@bash tools/cover.sh $(COVER_MIN) $(COVER_PACKAGES)
