@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,6 +86,10 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //	finicity set-secret $PARTNER_ID VALUE   as if it were changed in the portal
 //	finicity fault '{"call":"authenticate","kind":"lost"}'
 //	finicity clear-faults now
+//	finicity held 1                         waits until so many calls are held by a fault
+//	finicity release now                    lets them go on, whether or not their caller is still there
+//	finicity at-most $PARTNER_ID 1          so many wrong attempts, or fewer
+//	finicity set-app-key $PARTNER_ID VALUE  as if it were changed in the portal
 func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	usage(ts, len(args) > 1, "finicity WHAT …")
@@ -108,6 +113,28 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 		err = w.customers(rest[0], rest[1])
 	case "set-secret":
 		w.fake.SetSecret(rest[0], rest[1])
+	case "held":
+		n, failed := count(rest[0])
+		ts.Check(failed)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		err = w.fake.WaitHeld(ctx, n)
+	case "release":
+		w.fake.Release()
+		// They go on by themselves, so what comes next in the script has to wait for them.
+		err = poll(func() (bool, error) {
+			return !slices.ContainsFunc(w.fake.Requests(), func(r fakefinicity.Request) bool {
+				return r.Fault == fakefinicity.KindHoldBefore && !r.Applied
+			}), nil
+		}, func() error { return errors.New("a released call was not applied") })
+	case "set-app-key":
+		w.fake.SetAppKey(rest[0], rest[1])
+	case "at-most":
+		n, failed := count(rest[1])
+		ts.Check(failed)
+		if rejected := w.fake.Counters(rest[0]).Rejected; rejected > n {
+			err = fmt.Errorf("%d wrong attempts, want at most %d", rejected, n)
+		}
 	case "clear-faults":
 		w.fake.ClearFaults()
 	case "fault":

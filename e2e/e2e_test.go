@@ -25,11 +25,13 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"vault":    cmdVault,
 			"server":   cmdServer,
+			"cluster":  cmdCluster,
 			"plugin":   cmdPlugin,
 			"finicity": cmdFinicity,
 			"field":    cmdField,
 			"between":  cmdBetween,
 			"readers":  cmdReaders,
+			"fleet":    cmdFleet,
 			"sleep":    cmdSleep,
 		},
 		Setup: func(env *testscript.Env) error {

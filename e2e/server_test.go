@@ -32,12 +32,14 @@ type vaultServer struct {
 	exited    chan struct{}
 	unsealKey string
 	rootToken string
+	standbyOK bool // it is one of several
 }
 
 // patience is how long a server may take for anything. It is long because many may start at once on a small machine.
 const patience = 2 * time.Minute
 
-func newVaultServer(bin, dir, pluginDir string) (*vaultServer, error) {
+// newVaultServer prepares a server. With a leader it is to join that one's cluster.
+func newVaultServer(bin, dir, pluginDir string, leader *vaultServer) (*vaultServer, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -51,17 +53,23 @@ func newVaultServer(bin, dir, pluginDir string) (*vaultServer, error) {
 	}
 	s := &vaultServer{
 		bin:        bin,
+		standbyOK:  leader != nil,
 		configFile: filepath.Join(dir, "config.hcl"),
 		address:    fmt.Sprintf("http://127.0.0.1:%d", port),
 		logFile:    filepath.Join(dir, "server.log"),
 		auditFile:  filepath.Join(dir, "audit.log"),
 	}
+	join := ""
+	if leader != nil {
+		s.unsealKey, s.rootToken = leader.unsealKey, leader.rootToken
+		join = fmt.Sprintf("  retry_join { leader_api_addr = %q }\n", leader.address)
+	}
 	// The trace level, because a leak on any level is one.
 	config := fmt.Sprintf(`
 storage "raft" {
   path    = %q
-  node_id = "node1"
-}
+  node_id = %q
+%s}
 listener "tcp" {
   address         = "127.0.0.1:%d"
   cluster_address = "127.0.0.1:%d"
@@ -72,7 +80,7 @@ cluster_addr     = "https://127.0.0.1:%d"
 plugin_directory = %q
 disable_mlock    = true
 log_level        = "trace"
-`, filepath.Join(dir, "raft"), port, clusterPort, s.address, clusterPort, pluginDir)
+`, filepath.Join(dir, "raft"), filepath.Base(dir), join, port, clusterPort, s.address, clusterPort, pluginDir)
 	return s, os.WriteFile(s.configFile, []byte(config), 0o600)
 }
 
@@ -131,8 +139,12 @@ func (s *vaultServer) unseal() error {
 	if err := s.eventually(http.MethodPut, "/v1/sys/unseal", map[string]string{"key": s.unsealKey}, nil); err != nil {
 		return fmt.Errorf("unsealing: %w", err)
 	}
-	// Health is 200 on the active node only.
-	return s.eventually(http.MethodGet, "/v1/sys/health", nil, nil)
+	// Health is 200 on the active node only, unless a standby will do.
+	path := "/v1/sys/health"
+	if s.standbyOK {
+		path += "?standbyok=true"
+	}
+	return s.eventually(http.MethodGet, path, nil, nil)
 }
 
 // eventually repeats a call until it succeeds, for as long as the server lives.

@@ -32,8 +32,9 @@ type world struct {
 	dir                 string
 	fake                *fakefinicity.Server
 	plain, tls          *httptest.Server
-	server              *vaultServer
-	digest              string // of the plugin, as Vault wants it for registering
+	server              *vaultServer   // the one that VAULT_ADDR names at the start
+	others              []*vaultServer // the rest of its cluster
+	digest              string         // of the plugin, as Vault wants it for registering
 
 	mu         sync.Mutex
 	secrets    map[string]struct{} // every partner secret that went over the wire
@@ -59,7 +60,7 @@ func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca, 0o600); err != nil {
 		return nil, err
 	}
-	w.server, err = newVaultServer(vaultBin, filepath.Join(dir, "vault"), filepath.Dir(pluginBin))
+	w.server, err = newVaultServer(vaultBin, filepath.Join(dir, "vault"), filepath.Dir(pluginBin), nil)
 	return w, err
 }
 
@@ -67,6 +68,7 @@ func (w *world) environment() map[string]string {
 	return map[string]string{
 		"VAULT_ADDR":       w.server.address,
 		"HOME":             w.dir,
+		"PATH":             filepath.Dir(w.vaultBin) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"PLUGIN":           filepath.Base(w.pluginBin),
 		"SHA256":           w.digest,
 		"FINICITY":         w.plain.URL,
@@ -80,8 +82,12 @@ func (w *world) environment() map[string]string {
 	}
 }
 
+func (w *world) servers() []*vaultServer { return append([]*vaultServer{w.server}, w.others...) }
+
 func (w *world) close() {
-	w.server.stop()
+	for _, server := range w.servers() {
+		server.stop()
+	}
 	w.fake.Close()
 	w.plain.Close()
 	w.tls.Close()
@@ -139,15 +145,16 @@ func (w *world) latestSecret(partnerID string) string {
 
 // leaks looks for secrets where none may be. Its error says which kind was found and where, not what.
 func (w *world) leaks() error {
-	serverLog, err := os.ReadFile(w.server.logFile)
-	if err != nil {
-		return err
+	places := map[string]string{}
+	for _, server := range w.servers() {
+		for _, file := range []string{server.logFile, server.auditFile} {
+			text, err := os.ReadFile(file)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			places[filepath.Base(file)+" of "+filepath.Base(filepath.Dir(file))] = string(text)
+		}
 	}
-	auditLog, err := os.ReadFile(w.server.auditFile)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	places := map[string]string{"the server log": string(serverLog), "the audit log": string(auditLog)}
 
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// pause is how long a reader of the fleet waits before it tries again, as an app without any patience does.
+const pause = 200 * time.Millisecond
+
+// cmdFleet is a fleet of apps that read a token in a loop, whatever they get. Each token must be accepted by Finicity, and
+// each error must say the phrase:
+//
+//	fleet 500 1m finicity/token 'vault write'
+func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 4, "fleet READERS DURATION PATH PHRASE")
+	w := worldOf(ts)
+	n, err := count(args[0])
+	ts.Check(err)
+	duration, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	path, phrase := args[2], args[3]
+
+	var tokens, refusals atomic.Int64
+	var readers sync.WaitGroup
+	found := make(chan error, 1) // The first thing that is wrong; the rest of it would say the same.
+	end := time.Now().Add(duration)
+	for range n {
+		readers.Go(func() {
+			for time.Now().Before(end) {
+				err := w.readOnce(path, phrase, &tokens, &refusals)
+				if err != nil {
+					select {
+					case found <- err:
+					default:
+					}
+					return
+				}
+				<-time.After(pause)
+			}
+		})
+	}
+	readers.Wait()
+	select {
+	case err := <-found:
+		ts.Fatalf("%v", err)
+	default:
+	}
+	ts.Logf("%d tokens and %d refusals for %d readers", tokens.Load(), refusals.Load(), n)
+	if refusals.Load() == 0 {
+		ts.Fatalf("no reader was refused, so nothing is shown")
+	}
+}
+
+func (w *world) readOnce(path, phrase string, tokens, refusals *atomic.Int64) error {
+	var secret struct {
+		Data struct {
+			Token     string `json:"token"`
+			PartnerID string `json:"partner_id"`
+		} `json:"data"`
+	}
+	err := w.server.call(http.MethodGet, "/v1/"+path, nil, &secret)
+	switch {
+	case err == nil && !w.fake.AcceptsToken(secret.Data.PartnerID, secret.Data.Token):
+		return errors.New("a reader got a token that Finicity does not accept")
+	case err == nil:
+		tokens.Add(1)
+	case !strings.Contains(err.Error(), "HTTP 400") || !strings.Contains(err.Error(), phrase):
+		return fmt.Errorf("a reader got an error that does not say %q: %w", phrase, err)
+	default:
+		refusals.Add(1)
+	}
+	return nil
+}
