@@ -63,11 +63,10 @@ type outgoing struct {
 
 const (
 	// abandonedFor is how long a candidate that came to nothing is kept: a call that was under way for a day is hard to
-	// imagine. A change with a grace period that lands late shows only when the old secret ends, 30 days later. And one
-	// that was replaced may be the only copy of the secret, while nobody looks for it.
-	abandonedFor     = 24 * time.Hour
-	abandonedForLong = 32 * 24 * time.Hour
-	abandonedMost    = 10
+	// imagine. A change with a grace period that lands late shows only when the old secret ends, 30 days later.
+	abandonedFor      = 24 * time.Hour
+	abandonedForGrace = 32 * 24 * time.Hour
+	abandonedMost     = 10
 
 	// rotatedAwayMost bounds the entry: a hundred rotations are eight years of monthly ones.
 	rotatedAwayMost = 100
@@ -144,18 +143,10 @@ func (c *credential) setAside(aside candidate) {
 	c.Abandoned = kept
 }
 
-// forget drops what was set aside long enough ago, now that Finicity has accepted the current secret. Without that the
-// clock alone drops nothing: a change may have come into force while nobody asked.
-func (c *credential) forget(now time.Time) (changed bool) {
-	before := len(c.Abandoned)
-	c.Abandoned = slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.expired(now) })
-	return len(c.Abandoned) < before
-}
-
 func (a *candidate) expired(now time.Time) bool {
 	limit := abandonedFor
-	if a.Grace || a.Replaced {
-		limit = abandonedForLong
+	if a.Grace {
+		limit = abandonedForGrace
 	}
 	return now.Sub(a.Since) > limit
 }
@@ -223,25 +214,38 @@ func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (cha
 	switch {
 	case c.Pending != nil && secret == c.Pending.Secret:
 		c.promote(now, hash)
-		return true
+		changed = true
 	case c.Pending != nil:
 		c.abandon(now)
 		changed = true
 	}
-	if secret == c.Current {
-		return changed
+	if secret != c.Current {
+		c.restore(secret, now, hash)
+		changed = true
 	}
+	return c.forget(now) || changed
+}
+
+// restore takes note that one of the abandoned secrets is in force after all.
+func (c *credential) restore(secret string, now time.Time, hash keyedHash) {
 	i := slices.IndexFunc(c.Abandoned, func(a candidate) bool { return a.Secret == secret })
 	found := c.Abandoned[i]
 	c.Abandoned = slices.Delete(slices.Clone(c.Abandoned), i, i+1)
 	if found.Replaced {
-		// What took its place was not in force, at least not yet: nothing was rotated, and it may come back.
+		// What took its place is not in force, at least not yet: nothing was rotated, and it may come back.
 		c.replace(secret, false, now, hash)
-		return true
+		return
 	}
-	// A change that was given up has come into force after all.
 	c.rotateTo(secret, now, hash)
-	return true
+}
+
+// forget drops the candidates that would be in force by now, and reports whether there were any. Only to be called when
+// another one has just been proven: by age alone, a mount that nobody reads would forget the one that is in force.
+func (c *credential) forget(now time.Time) (changed bool) {
+	kept := slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.expired(now) })
+	changed = len(kept) < len(c.Abandoned)
+	c.Abandoned = kept
+	return changed
 }
 
 // refusalCounts reports whether a refusal proves that the secret is not in force. With a grace period Finicity must have

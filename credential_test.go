@@ -5,6 +5,7 @@ package finicity
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,15 +88,33 @@ func TestAbandonedSecretsAreKeptForADayAndWithGraceForThirtyTwo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &credential{Current: "old"}
-			c.Abandoned = []candidate{{Secret: "older", Since: noon.Add(-test.age), Grace: test.grace}}
-			if changed := c.forget(noon); changed == test.kept {
-				t.Errorf("forgotten: %v, want %v", changed, !test.kept)
-			}
-			if kept := len(c.Abandoned) == 1; kept != test.kept {
-				t.Errorf("kept: %v, want %v", kept, test.kept)
+			for _, proven := range []string{"old", "new"} {
+				c := proposed(false)
+				c.Abandoned = []candidate{{Secret: "older", Since: noon.Add(-test.age), Grace: test.grace}}
+				c.accepted(proven, noon, plainHash)
+				kept := slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return a.Secret == "older" })
+				if kept != test.kept {
+					t.Errorf("kept: %v, want %v", kept, test.kept)
+				}
+				if again := c.accepted(proven, noon, plainHash); again {
+					t.Error("there is something to forget each time")
+				}
 			}
 		})
+	}
+}
+
+// Without proof it is the only copy of what may be in force.
+func TestNoCandidateIsForgottenWithoutProof(t *testing.T) {
+	t.Parallel()
+	c := proposed(false)
+	years := noon.Add(-3 * 365 * 24 * time.Hour)
+	c.Abandoned = []candidate{{Secret: "older", Since: years}, {Secret: "oldest", Since: years, Replaced: true}}
+	c.replace("brought", false, noon, plainHash)
+	c.replace("another", false, noon, plainHash)
+	want := []string{"another", "brought", "old", "new", "older", "oldest"}
+	if got := c.candidates(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -3,6 +3,7 @@
 package finicity
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,16 +68,42 @@ func TestAChangeThatLandsAfterSettlingIsFoundByTheNextRefresh(t *testing.T) {
 func TestUntilAChangeLandsTheOldSecretIsUsedWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h, _ := newLate(t, 25*time.Hour, nil)
-		for range 10 {
+		h, candidate := newLate(t, 27*time.Hour, nil)
+		for range 13 {
 			h.pass(2 * time.Hour)
 			h.token()
 		}
 		h.wrongly(1)
-		h.pass(8 * time.Hour)
-		h.token() // A day is over, but since the change landed nobody has shown that the old secret is in force.
+		if value, _ := h.storage.peek(configKey); leaked(string(value), []string{candidate}) >= 0 {
+			t.Error("after more than a day it is still in storage")
+		}
+		h.pass(2 * time.Hour)
+		h.fails(h.read("token", nil), 400, "10001") // That late, nobody would expect it any more.
 		h.wrongly(2)
 	})
+}
+
+// By age alone, the only copy of the secret would be forgotten on a mount that nobody reads for a while.
+func TestACandidateIsKeptUntilTheCurrentSecretIsProvenLongAfterIt(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []bool{false, true} {
+		for _, silence := range []time.Duration{25 * time.Hour, 31 * 24 * time.Hour, 365 * 24 * time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				h, candidate := newLate(t, 70*time.Second, fields{"secret_grace_period": grace})
+				h.pass(silence)
+				h.token()
+				if grace { // The old one is good for 30 days more.
+					h.pass(31 * 24 * time.Hour)
+					h.token()
+				}
+				if h.stored().Credential.Current != candidate {
+					t.Errorf("grace %v, after %s: it is not the current secret", grace, silence)
+				}
+				h.settled()
+				h.wrongly(2)
+			})
+		}
+	}
 }
 
 func TestALateChangeIsFoundWithinADay(t *testing.T) {
@@ -193,6 +220,36 @@ func TestWhilePendingAnEarlierLateChangeIsFoundByAPerson(t *testing.T) {
 		h.wrongly(3)
 		h.settled()
 	})
+}
+
+// A person who waits for the answer pays for two at a time, and is told why the second one was not made.
+func TestAPersonsProofMakesTwoCallsAtMost(t *testing.T) {
+	t.Parallel()
+	for spent, want := range []int{2, 2, 2, 1, 0} {
+		synctest.Test(t, func(t *testing.T) {
+			h, candidate := newLate(t, time.Hour, nil)
+			h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindDropped})
+			h.fails(h.write("rotate-root", nil), 502, "unknown")
+			h.pass(2 * time.Hour)
+			h.guesses(spent)
+			before := h.calls(fakefinicity.CallAuthenticate)
+			a := h.write("config/verify", nil)
+			h.fails(a, 400, "could not be settled", "10001")
+			if n := h.calls(fakefinicity.CallAuthenticate) - before; n != want {
+				t.Errorf("with %d spent it makes %d calls, want %d", spent, n, want)
+			}
+			if said := strings.Contains(a.text, "no call was made"); said != (want == 0) {
+				t.Errorf("with %d spent it says that no call was made: %v", spent, said)
+			}
+			h.spent(spent+want, 0)
+			if left := 4 - spent - want; left > 0 {
+				h.succeeds(h.write("config/verify", nil))
+				if h.stored().Credential.Current != candidate {
+					t.Errorf("with %d spent the third one is not found next", spent)
+				}
+			}
+		})
+	}
 }
 
 func TestAFindThatCannotBeStoredIsMadeAgain(t *testing.T) {

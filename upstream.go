@@ -253,18 +253,15 @@ func (b *backend) prove(
 // accepted takes note of which secret is in force.
 func (b *backend) accepted(cfg *config, secret string, hash keyedHash, save func() error) error {
 	cred := &cfg.Credential
-	rotated := secret != cred.Current
+	rotated, unsettled := secret != cred.Current, cred.Pending != nil
 	if !cred.accepted(secret, b.now().UTC(), hash) {
-		if cred.forget(b.now().UTC()) {
-			if err := save(); err != nil {
-				b.Logger().Warn("a candidate that came to nothing stays stored until the next time", "error", err)
-			}
-		}
 		return nil
 	}
 	if err := save(); err != nil {
 		return err
 	}
-	b.Logger().Info("the unsettled rotation is settled", "partner_id", cred.PartnerID, "new_secret", rotated)
+	if rotated || unsettled {
+		b.Logger().Info("found out which secret is in force", "partner_id", cred.PartnerID, "new_secret", rotated)
+	}
 	return nil
 }

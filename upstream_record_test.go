@@ -74,7 +74,7 @@ func TestNothingIsSentWhenTheAttemptCannotBeStored(t *testing.T) {
 					h.restart()
 					fault.always = true
 					h.storage.fail(fault)
-					for range 3 {
+					for range 6 { // More than the limit: what was never sent must not end in stopped.
 						h.fails(do(h), 500, "storage is out of order")
 					}
 					h.called(1, 0)
