@@ -153,7 +153,10 @@ func (b *backend) token(ctx context.Context, s logical.Storage, minTTL time.Dura
 		select {
 		case <-r.done:
 		case <-enough:
-			return t, nil, nil
+			if t, ok := usable(); ok {
+				return t, nil, nil
+			}
+			return nil, nil, errChanging
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}

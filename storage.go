@@ -37,7 +37,11 @@ func (b *backend) loadToken(ctx context.Context, s logical.Storage, cfg *config)
 		return nil
 	}
 	hash, err := b.keyedHash(ctx, s)
-	if err != nil || stored.Fingerprint != cfg.fingerprint(hash, cfg.Credential.Current) {
+	if err != nil {
+		b.Logger().Warn("the stored token cannot be matched with the credential, going on without it", "error", err)
+		return nil
+	}
+	if stored.Fingerprint != cfg.fingerprint(hash, cfg.Credential.Current) {
 		return nil
 	}
 	return &sharedToken{
