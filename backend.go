@@ -105,6 +105,24 @@ func (b *backend) lock(ctx context.Context) error {
 
 func (b *backend) unlock() { <-b.upstream }
 
+// lockConfig takes the upstream lock and reads the configuration, for a person's request that is going to use it. What is
+// begun with the context that it returns is brought to its end, whoever waits for it. After an error nothing is held.
+func (b *backend) lockConfig(ctx context.Context, s logical.Storage) (context.Context, *config, error) {
+	if err := b.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	cfg, err := loadConfig(ctx, s)
+	if err == nil && cfg == nil {
+		err = errNotConfigured
+	}
+	if err != nil {
+		b.unlock()
+		return nil, nil, err
+	}
+	return ctx, cfg, nil
+}
+
 // invalidate is called when another node has written the key.
 func (b *backend) invalidate(_ context.Context, key string) {
 	if strings.HasPrefix(key, attemptsPrefix) {

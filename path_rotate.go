@@ -33,19 +33,12 @@ func (b *backend) pathRotateRoot() *framework.Path {
 }
 
 func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-	if err := b.lock(ctx); err != nil {
-		return respond(req.MountPoint, err)
-	}
-	defer b.unlock()
-	ctx = context.WithoutCancel(ctx) // What has been started upstream is brought to its end, whoever waits for it.
-
-	cfg, err := loadConfig(ctx, req.Storage)
-	if err == nil && cfg == nil {
-		err = errNotConfigured
-	}
+	ctx, cfg, err := b.lockConfig(ctx, req.Storage)
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
+	defer b.unlock()
+
 	failure, err := b.rotate(ctx, req.Storage, cfg, person)
 	if err != nil {
 		b.Logger().Warn("rotation failed", "partner_id", cfg.Credential.PartnerID, "error", err)

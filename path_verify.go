@@ -40,19 +40,12 @@ func (b *backend) configVerify(ctx context.Context, req *logical.Request, d *fra
 	if force, _ := fieldValue[bool](d, "force"); force {
 		by = forced
 	}
-	if err := b.lock(ctx); err != nil {
-		return respond(req.MountPoint, err)
-	}
-	defer b.unlock()
-	ctx = context.WithoutCancel(ctx) // What has been started upstream is brought to its end, whoever waits for it.
-
-	cfg, err := loadConfig(ctx, req.Storage)
-	if err == nil && cfg == nil {
-		err = errNotConfigured
-	}
+	ctx, cfg, err := b.lockConfig(ctx, req.Storage)
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
+	defer b.unlock()
+
 	t, err := b.prove(ctx, req.Storage, cfg, by, func() error { return b.saveConfig(ctx, req.Storage, cfg) })
 	b.tokens.note(err, time.Now())
 	if err != nil {
