@@ -80,6 +80,9 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by
 	if err != nil {
 		return nil, err
 	}
+	if _, err := b.allowed(ctx, s, cfg, hash, by); err != nil {
+		return nil, fmt.Errorf("the secret has not changed: %w", err)
+	}
 	// Settling waits for one time-out from here on, so the call must be over by then, however long storage takes.
 	limit := cfg.RequestTimeout
 	sent, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no complete answer within %s", limit))

@@ -89,3 +89,55 @@ func (b *backend) saveConfig(ctx context.Context, s logical.Storage, cfg *config
 	}
 	return nil
 }
+
+// attemptsPrefix is where the attempt records are, one per partner and address.
+const attemptsPrefix = "attempts/"
+
+// keptRecord is the attempt record that this process goes by. When storing it fails after an answer, it knows more than
+// storage does.
+type keptRecord struct {
+	key string
+	attempts
+}
+
+// loadRecord reads the attempt record of cfg's partner and address. The upstream lock must be held by whoever is going to
+// change it.
+func (b *backend) loadRecord(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash) (*keptRecord, error) {
+	key := cfg.recordKey(hash)
+	if kept := b.record.Load(); kept != nil && kept.key == key {
+		changed := *kept
+		return &changed, nil
+	}
+	return readRecord(ctx, s, key)
+}
+
+func readRecord(ctx context.Context, s logical.Storage, key string) (*keptRecord, error) {
+	entry, err := s.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the attempt record from storage: %w", err)
+	}
+	kept := &keptRecord{key: key}
+	if entry != nil && entry.DecodeJSON(&kept.attempts) != nil {
+		// It may have been full. With an error here instead, not even force would get any further.
+		kept.attempts = attempts{Charged: attemptsMost, LastError: "the stored attempt record cannot be decoded"}
+	}
+	return kept, nil
+}
+
+// keep makes record the one that this process goes by, and stores it. When that fails, a restart knows less.
+func (b *backend) keep(ctx context.Context, s logical.Storage, record *keptRecord) {
+	kept := *record
+	b.record.Store(&kept)
+	if err := saveRecord(ctx, s, &kept); err != nil {
+		b.Logger().Warn("the attempt record cannot be stored, so a restart will take the last attempt for one without an answer",
+			"error", err)
+	}
+}
+
+func saveRecord(ctx context.Context, s logical.Storage, kept *keptRecord) error {
+	entry, err := logical.StorageEntryJSON(kept.key, kept.attempts)
+	if err != nil {
+		return fmt.Errorf("encoding the attempt record: %w", err)
+	}
+	return s.Put(ctx, entry)
+}

@@ -5,23 +5,12 @@ package finicity
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
-
-// attemptsPrefix is where the attempt records are, one per partner and address.
-const attemptsPrefix = "attempts/"
-
-// keptRecord is the attempt record that this process goes by. When storing it fails after an answer, it knows more than
-// storage does.
-type keptRecord struct {
-	key string
-	attempts
-}
 
 // rejection is Finicity's refusal of an attempt, with the record as it is after it.
 type rejection struct {
@@ -47,48 +36,6 @@ func (n *notSent) Error() string {
 }
 func (n *notSent) Unwrap() error { return n.err }
 
-// loadRecord reads the attempt record of cfg's partner and address. The upstream lock must be held by whoever is going to
-// change it.
-func (b *backend) loadRecord(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash) (*keptRecord, error) {
-	key := cfg.recordKey(hash)
-	if kept := b.record.Load(); kept != nil && kept.key == key {
-		changed := *kept
-		return &changed, nil
-	}
-	return readRecord(ctx, s, key)
-}
-
-func readRecord(ctx context.Context, s logical.Storage, key string) (*keptRecord, error) {
-	entry, err := s.Get(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("reading the attempt record from storage: %w", err)
-	}
-	kept := &keptRecord{key: key}
-	if entry != nil && entry.DecodeJSON(&kept.attempts) != nil {
-		// It may have been full. With an error here instead, not even force would get any further.
-		kept.attempts = attempts{Charged: attemptsMost, LastError: "the stored attempt record cannot be decoded"}
-	}
-	return kept, nil
-}
-
-// keep makes record the one that this process goes by, and stores it. When that fails, a restart knows less.
-func (b *backend) keep(ctx context.Context, s logical.Storage, record *keptRecord) {
-	kept := *record
-	b.record.Store(&kept)
-	if err := saveRecord(ctx, s, &kept); err != nil {
-		b.Logger().Warn("the attempt record cannot be stored, so a restart will take the last attempt for one without an answer",
-			"error", err)
-	}
-}
-
-func saveRecord(ctx context.Context, s logical.Storage, kept *keptRecord) error {
-	entry, err := logical.StorageEntryJSON(kept.key, kept.attempts)
-	if err != nil {
-		return fmt.Errorf("encoding the attempt record: %w", err)
-	}
-	return s.Put(ctx, entry)
-}
-
 // refuses tells which of cfg's secrets were refused since the last success. After another refusal, like one of the app key,
 // the next secret would fare no better.
 func (k *keptRecord) refuses(cfg *config, hash keyedHash) func(secret string) bool {
@@ -96,6 +43,20 @@ func (k *keptRecord) refuses(cfg *config, hash keyedHash) func(secret string) bo
 		noted, found := k.refused(cfg.fingerprint(hash, secret))
 		return found && noted.Secret
 	}
+}
+
+// allowed returns the attempt record if it allows an attempt now, and otherwise a *stopped, or a *notSent when the record
+// could not be read. The upstream lock must be held.
+func (b *backend) allowed(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash, by who) (*keptRecord, error) {
+	record, err := b.loadRecord(ctx, s, cfg, hash)
+	if err != nil {
+		return nil, &notSent{err}
+	}
+	now := b.now().UTC()
+	if record.redate(now) {
+		b.keep(ctx, s, record)
+	}
+	return record, record.allow(by, now)
 }
 
 // attempt makes one call that Finicity may count as an attempt with the given secret, if the record allows it. The
@@ -113,15 +74,8 @@ func (b *backend) attempt(
 	if err != nil {
 		return err
 	}
-	record, err := b.loadRecord(ctx, s, cfg, hash)
+	record, err := b.allowed(ctx, s, cfg, hash, by)
 	if err != nil {
-		return &notSent{err}
-	}
-	now := b.now().UTC()
-	if record.redate(now) {
-		b.keep(ctx, s, record)
-	}
-	if err := record.allow(by, now); err != nil {
 		return err
 	}
 	before := *record
