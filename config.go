@@ -75,9 +75,9 @@ func (cfg *config) recordKey(hash keyedHash) string {
 
 // configChange is what a write changes beyond settings that concern this engine only.
 type configChange struct {
-	partner    bool // another partner, or another place to find it: no history of the old one applies
 	credential bool // something that only Finicity can say is right
 	secret     bool // the partner secret was given, and is not the one stored
+	loses      bool // what may be the only copy of a secret that is in force
 }
 
 // merge applies the fields that were given to a copy of the stored configuration, nil for none, and checks the result.
@@ -104,15 +104,13 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 			}
 		}
 		next.Credential.Current = given["partner_secret"]
-		return next, configChange{partner: true, credential: true, secret: true}, nil
+		return next, configChange{credential: true, secret: true}, nil
 	}
 
 	old := cfg.Credential
-	change := configChange{
-		partner: next.Credential.PartnerID != old.PartnerID || next.BaseURL != cfg.BaseURL,
-		secret:  given["partner_secret"] != "" && given["partner_secret"] != old.Current,
-	}
-	moved := change.partner || next.CACert != cfg.CACert
+	change := configChange{secret: given["partner_secret"] != "" && given["partner_secret"] != old.Current}
+	partner := next.Credential.PartnerID != old.PartnerID
+	moved := partner || next.BaseURL != cfg.BaseURL || next.CACert != cfg.CACert
 	change.credential = moved || change.secret || next.Credential.AppKey != old.AppKey
 	if moved && (given["partner_secret"] == "" || given["app_key"] == "") {
 		// Otherwise whoever may write config, but does not know the secret, could have it sent to a host of theirs.
@@ -120,8 +118,7 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 			"partner_secret and app_key in the same write: the stored ones are not sent to another place. " +
 			"After a rotation nobody knows the secret, so make a new one in the developer portal first")
 	}
-	if at, found := old.rotatedAwayAt(given["partner_secret"], hash); found && change.secret &&
-		next.Credential.PartnerID == old.PartnerID {
+	if at, found := old.rotatedAwayAt(given["partner_secret"], hash); found && change.secret && !partner {
 		advice := "leave the field out, and the one in force stays"
 		if moved {
 			advice = "at another place the one in force is needed, and to have one that you know, reset it in the Finicity " +
@@ -130,13 +127,21 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 		return nil, configChange{}, fmt.Errorf("field %q has a secret that this engine rotated away on %s: %s",
 			"partner_secret", at.Format(time.RFC3339), advice)
 	}
-	if change.partner {
+	if moved {
+		proven := !change.secret || verifies(d) // and so the one in force: there is one per partner
+		change.loses = old.Pending != nil || old.ownSecrets() && (partner || !proven)
+	}
+	switch {
+	case moved && (partner || change.secret):
+		// The stored secrets stay here: whoever brings another one may not know them, and may own the other place.
 		next.Credential = credential{
 			PartnerID: next.Credential.PartnerID, AppKey: next.Credential.AppKey, Current: given["partner_secret"],
 		}
-		return next, change, nil
-	}
-	if change.secret {
+		if !partner {
+			next.Credential.Previous = &outgoing{Secret: old.Current, Since: now}
+			next.Credential.LastRotation, next.Credential.RotatedAway = old.LastRotation, old.RotatedAway
+		}
+	case change.secret:
 		next.Credential.replace(given["partner_secret"], verifies(d), now, hash)
 	}
 	return next, change, nil

@@ -172,6 +172,11 @@ func (c *credential) replace(secret string, proven bool, now time.Time, hash key
 	c.Current = secret
 }
 
+// ownSecrets reports whether one that nobody knows but this engine may be in force.
+func (c *credential) ownSecrets() bool {
+	return c.Pending != nil || !c.LastRotation.IsZero() || len(c.Abandoned) > 0
+}
+
 // settleWait is how long settling must still wait: a change sent by a process that died may be on its way for as long
 // as one call may take. redated means that the pending secret's time lay in the future, because the clock was set
 // back, and is now: to be stored, or the wait would begin anew each time.

@@ -124,10 +124,13 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	if err != nil {
 		return logical.ErrorResponse(err.Error()), nil
 	}
-	if stored != nil && stored.Credential.Pending != nil && change.partner {
-		return logical.ErrorResponse("a rotation of the stored partner is unsettled, so what is stored may be the only "+
-			"copy of its secret: write the new partner to another mount, or give it up with "+
-			"vault delete %sconfig force=true first", req.MountPoint), nil
+	if change.loses {
+		force := ""
+		if stored.Credential.Pending != nil {
+			force = " force=true"
+		}
+		return logical.ErrorResponse("what is stored may be the only copy of its secret: write the new credential to "+
+			"another mount, or give the stored one up with vault delete %sconfig%s first", req.MountPoint, force), nil
 	}
 
 	resp := &logical.Response{}

@@ -4,10 +4,13 @@ package finicity
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
 // A copied secret that this engine has rotated away, say by a terraform apply of the first value.
@@ -65,6 +68,92 @@ func TestANewAddressOfTheSamePartnerDoesNotBringBackASecretThatWasRotatedAway(t 
 			t.Error("the only copy of the secret is gone")
 		}
 		h.called(2, 1)
+	})
+}
+
+// Nobody but this engine may know the secret that such a write would put another one in the place of.
+func TestNothingThatMayBeTheOnlyCopyIsOverwritten(t *testing.T) {
+	t.Parallel()
+	cert, _ := selfSigned(t)
+	for name, enter := range map[string]func(h *harness){
+		"rotated":  func(h *harness) { h.rotate() },
+		"given up": func(h *harness) { h.pass(2 * time.Hour); h.interrupt(false); h.pass(time.Minute); h.token() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				enter(h)
+				before, _ := h.storage.peek(configKey)
+				calls := h.calls(fakefinicity.CallAuthenticate)
+				other := fields{"partner_id": otherID, "partner_secret": otherSecret, "app_key": otherKey}
+				unverified := fields{"verify_connection": false, "partner_secret": wrongSecret, "app_key": appKey}
+				for _, data := range []fields{
+					other, joined(other, fields{"verify_connection": false}),
+					joined(unverified, fields{"base_url": "http://127.0.0.2"}), joined(unverified, fields{"ca_cert": cert}),
+				} {
+					h.fails(h.write("config", data), 400, "may be the only copy", "another mount", "vault delete finicity/config first")
+				}
+				if after, _ := h.storage.peek(configKey); !bytes.Equal(before, after) {
+					t.Error("something was stored")
+				}
+				if n := h.calls(fakefinicity.CallAuthenticate); n != calls {
+					t.Errorf("%d calls were made", n-calls)
+				}
+				h.succeeds(h.remove("config", nil))
+				h.succeeds(h.write("config", credentials(other)))
+			})
+		})
+	}
+}
+
+// Whoever brings a certificate or an address, and a secret that the other end accepts, may know none of the stored ones.
+// With these as candidates, a refusal by the other end would make the engine send them there.
+func TestNoCandidateIsTakenToAnotherPlace(t *testing.T) {
+	t.Parallel()
+	cert, _ := selfSigned(t)
+	for name, place := range map[string]fields{
+		"base_url": {"base_url": "http://127.0.0.2"}, "ca_cert": {"ca_cert": cert},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				h.rotate()
+				h.pass(2 * time.Hour)
+				h.interrupt(false)
+				h.pass(time.Minute)
+				h.token()
+				h.fake.SetSecret(partnerID, wrongSecret)
+				h.succeeds(h.write("config", joined(place, fields{"partner_secret": wrongSecret, "app_key": appKey})))
+				cred := h.stored().Credential
+				if len(cred.candidates()) != 1 {
+					t.Error("a secret of the former place may be sent to the new one")
+				}
+				// The partner is the same, so what was rotated away is refused as before.
+				h.fails(h.write("config", fields{"partner_secret": partnerSecret}), 400, "rotated away")
+				if cred.LastRotation.IsZero() || cred.Previous == nil {
+					t.Error("the partner's history is gone")
+				}
+			})
+		})
+	}
+}
+
+// Who knows the secret may take everything along.
+func TestCandidatesStayWithASecretThatIsKnown(t *testing.T) {
+	t.Parallel()
+	cert, _ := selfSigned(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.pass(2 * time.Hour)
+		h.interrupt(false)
+		h.pass(time.Minute)
+		h.token()
+		h.succeeds(h.write("config", credentials(fields{"ca_cert": cert})))
+		if len(h.stored().Credential.Abandoned) != 1 {
+			t.Error("the candidate of the interrupted rotation is gone, and it may still come into force")
+		}
 	})
 }
 
@@ -147,4 +236,10 @@ func TestTheHashOfASecretDiffersFromMountToMount(t *testing.T) {
 			t.Error("the same secret, or the same partner, has the same hash on two mounts")
 		}
 	})
+}
+
+func joined(a, b fields) fields {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
 }

@@ -57,8 +57,9 @@ func TestANewPartnerReplacesTheCredentialItsHistoryAndItsToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newConfigured(t, nil)
-		h.rotate()
 		token := h.token()
+		h.fake.SetSecret(partnerID, wrongSecret)
+		h.succeeds(h.write("config", fields{"partner_secret": wrongSecret}))
 		h.succeeds(h.write("config", fields{"partner_id": otherID, "partner_secret": otherSecret, "app_key": otherKey}))
 		want := credential{PartnerID: otherID, AppKey: otherKey, Current: otherSecret}
 		if !reflect.DeepEqual(h.stored().Credential, want) {

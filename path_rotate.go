@@ -96,6 +96,7 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by
 	err = b.attempt(ctx, s, cfg, "", by, func(client *finicityapi.Client) error {
 		return client.ModifySecret(sent, old, secret, cfg.SecretGracePeriod)
 	})
+	b.tokens.note(err, time.Now())
 	if err != nil {
 		return nil, b.notRotated(cred, save, err)
 	}

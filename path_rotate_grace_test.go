@@ -129,10 +129,10 @@ func TestWhileFinicityIsDownAPendingRotationStaysAndReadsBackOff(t *testing.T) {
 		h.pass(30 * time.Second)
 		h.down()
 		h.fails(h.read("token", nil), 502, "could not be settled", "maintenance")
-		h.fails(h.read("token", nil), 503, "the next call is made in 1s")
+		h.fails(h.read("token", nil), 503, "the next call is made in 2s") // The rotation was the first failure.
 		h.pass(time.Hour)
 		h.fails(h.write("rotate-root", nil), 502, "could not be settled", "maintenance")
-		h.fails(h.read("token", nil), 503, "the next call is made in 2s") // What a person has found out holds too.
+		h.fails(h.read("token", nil), 503, "the next call is made in 4s") // What a person has found out holds too.
 		h.called(3, 1)
 		h.fake.ClearFaults()
 		h.pass(time.Minute)

@@ -142,6 +142,7 @@ func TestATokenThatIsDueIsServedWhileSettlingMustWait(t *testing.T) {
 		token := h.token()
 		h.pass(100 * time.Minute)
 		h.interrupt(applied)
+		h.pass(time.Second)
 		for range 3 {
 			a := h.read("token", nil)
 			h.warned(a, "which failed", "a rotation is pending, and its call may still be on its way")
@@ -189,6 +190,7 @@ func TestAClockThatWasSetBackDelaysSettlingOnce(t *testing.T) {
 		h := newConfigured(t, nil)
 		h.pass(2 * time.Hour)
 		h.interrupt(applied)
+		h.pass(time.Second)
 		h.setClock(-time.Hour)
 		h.storage.discard(tokenKey) // By this clock it would be good again.
 		h.storage.fail(storageFault{on: put(configKey)})

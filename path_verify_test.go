@@ -113,6 +113,27 @@ func TestAVerifyThatIsRefusedCountsAndLeavesEverythingElse(t *testing.T) {
 	})
 }
 
+// With a 5xx Vault's clients would repeat it by themselves, and each repetition may be refused unseen.
+func TestAVerifyWithoutAnAnswerIsNotRepeatedByClients(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]fields{"a person's": nil, "forced": {"force": true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				token := h.token()
+				h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindLost})
+				h.fails(h.write("config/verify", data), 400, "no readable answer", "It is not repeated by itself")
+				h.called(2, 0)
+				h.spent(0, 0)
+				if h.token() != token {
+					t.Error("the usable token is gone")
+				}
+			})
+		})
+	}
+}
+
 // Finicity may lock the partner now: each force is one call, whatever else there is to be tried.
 func TestForceGoesPastTheLimitOneCallAtATime(t *testing.T) {
 	t.Parallel()
