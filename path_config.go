@@ -258,12 +258,22 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	}
 	// The credential goes last: while it is there, the delete can be repeated.
 	keys := []string{tokenKey, configKey}
+	var resp *logical.Response
 	if cfg != nil {
 		hash, err := b.keyedHash(ctx, req.Storage)
 		if err != nil {
 			return respond(req.MountPoint, err)
 		}
-		keys = []string{tokenKey, cfg.recordKey(hash), configKey}
+		record, err := b.loadRecord(ctx, req.Storage, cfg, hash)
+		if err != nil {
+			return respond(req.MountPoint, err)
+		}
+		if spent := record.Rejected + record.Charged; spent > 0 {
+			resp = new(logical.Response)
+			resp.AddWarning(fmt.Sprintf("%d attempts that were refused or got no answer are forgotten here, and at Finicity they "+
+				"are not: the fifth since the last success locks the partner", spent))
+		}
+		keys = []string{tokenKey, record.key, configKey}
 	}
 	defer b.tokens.drop()
 	defer b.record.Store(nil)
@@ -274,7 +284,7 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	}
 	b.tokens.note(nil, time.Now())
 	b.Logger().Info("configuration deleted")
-	return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+	return resp, nil
 }
 
 const configHelp = `

@@ -236,3 +236,19 @@ func TestNothingIsBegunForACallerWhoHasGone(t *testing.T) {
 		})
 	}
 }
+
+func TestDeleteSaysThatFinicityForgetsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.guesses(3)
+		a := h.remove("config", nil)
+		h.succeeds(a)
+		h.warned(a, "3 attempts", "at Finicity they are not")
+		h.configure(nil)
+		h.spent(0, 0)
+		a = h.remove("config", nil)
+		h.succeeds(a)
+		h.warned(a)
+	})
+}
