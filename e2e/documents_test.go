@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// step is a command of a console block in a document, with the output that the document shows; or something that must
+// happen before the next one, and that a reader of the document does not see.
+type step struct {
+	command, behind string
+	output          []string
+}
+
+// hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or by a
+// command whose output does not matter, <!-- $ sleep 10 -->
+var hidden = regexp.MustCompile(`^<!-- (finicity .*|\$ .*) -->$`)
+
+// stepsOf reads a Markdown text. In console blocks, lines that begin with "$ " are commands, a backslash at the end
+// continues them, and what follows is their output.
+func stepsOf(text string) []step {
+	var found []step
+	inside, continued := false, false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		switch behind := hidden.FindStringSubmatch(line); {
+		case strings.HasPrefix(line, "```"):
+			inside = line == "```console"
+		case behind != nil:
+			found = append(found, step{behind: behind[1]})
+		case !inside:
+		case strings.HasPrefix(line, "$ "):
+			found = append(found, step{command: line[2:]})
+			continued = strings.HasSuffix(line, `\`)
+		case continued:
+			found[len(found)-1].command += "\n" + line
+			continued = strings.HasSuffix(line, `\`)
+		default:
+			last := &found[len(found)-1]
+			last.output = append(last.output, line)
+		}
+	}
+	return found
+}
+
+// varying is what differs from one run to the next: times, tokens, IDs of leases, ports.
+var varying = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:]+Z|\b[0-9A-Z]{20}\b|token/\w{24}|:\d{4,5}\b|1h5\dm\d+s|\b6[89]\d\d\b`)
+
+// shows reports whether the output is what the document says. Line breaks don't count, since the document breaks long
+// lines, and … stands for anything.
+func (s step) shows(output string) bool {
+	words := func(text string) string { return strings.Join(strings.Fields(varying.ReplaceAllString(text, "…")), " ") }
+	want := strings.ReplaceAll(regexp.QuoteMeta(words(strings.Join(s.output, "\n"))), "…", ".*")
+	return regexp.MustCompile("^" + want + "$").MatchString(words(output))
+}
+
+// The README is what a newcomer types, and the other documents are what an operator types in an emergency. Each command
+// of theirs works, in the order in which they stand there, and prints what they say, times and the like aside.
+func TestTheDocumentsAreTrue(t *testing.T) {
+	documents, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, document := range append(documents, "../README.md") {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := stepsOf(string(text))
+		if len(steps) == 0 {
+			continue
+		}
+		tried++
+		t.Run(filepath.Base(document), func(t *testing.T) {
+			t.Parallel()
+			d := newReader(t)
+			if filepath.Base(document) == "README.md" {
+				// The first one shows what it is all about, before anything is installed.
+				steps = append(steps[1:len(steps)-1], steps[0], steps[len(steps)-1])
+			} else {
+				d.install(t)
+			}
+			for _, s := range steps {
+				d.follow(t, s)
+			}
+			if err := d.world.leaks(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if tried < 2 {
+		t.Errorf("only %d documents have commands in them", tried)
+	}
+}
+
+// reader is somebody who follows a document, at a Vault server with a release of the plugin in its plugin directory.
+type reader struct {
+	world *world
+	env   []string
+}
+
+func newReader(t *testing.T) *reader {
+	t.Helper()
+	dir := t.TempDir()
+	plugin := filepath.Join(dir, "plugins", "vault-plugin-secrets-finicity")
+	release := exec.CommandContext(t.Context(), "go", "build", "-trimpath",
+		"-ldflags=-X vault-plugin-secrets-finicity.Version=v0.1.0", "-o", plugin, "../cmd/vault-plugin-secrets-finicity")
+	release.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := release.CombinedOutput(); err != nil {
+		t.Fatalf("building a release: %v\n%s", err, out)
+	}
+	w, err := newWorld(dir, program(t, "FINICITY_E2E_VAULT"), plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.close)
+	if err := w.server.start(); err != nil {
+		t.Fatal(err)
+	}
+	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.rootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
+	for name, value := range w.environment() {
+		if name != "SHA256" { // The README says how to get it.
+			env = append(env, name+"="+value)
+		}
+	}
+	return &reader{w, env}
+}
+
+// install is what the README has told the readers of the other documents.
+func (d *reader) install(t *testing.T) {
+	t.Helper()
+	for _, command := range []string{
+		"vault plugin register -sha256=" + d.world.digest + " -version=v0.1.0 secret vault-plugin-secrets-finicity",
+		"vault secrets enable -path=finicity vault-plugin-secrets-finicity",
+		"vault write finicity/config partner_id=$PARTNER_ID partner_secret=$PARTNER_SECRET app_key=$APP_KEY base_url=$FINICITY",
+	} {
+		if out, err := d.run(t, command); err != nil {
+			t.Fatalf("$ %s\n%v\n%s", command, err, out)
+		}
+	}
+}
+
+var assignment = regexp.MustCompile(`^([A-Z0-9_]+)=`)
+
+func (d *reader) follow(t *testing.T, s step) {
+	t.Helper()
+	if command, found := strings.CutPrefix(s.behind, "$ "); found {
+		_, _ = d.run(t, command) // It may be meant to fail. What comes of it shows in the next command.
+		return
+	}
+	if what, found := strings.CutPrefix(s.behind, "finicity "); found {
+		if err := d.behind(what); err != nil {
+			t.Fatalf("<!-- %s -->: %v", s.behind, err)
+		}
+		return
+	}
+	command := s.command
+	assigned := assignment.FindStringSubmatch(command)
+	if assigned != nil {
+		command += "; printf %s $" + assigned[1]
+	}
+	out, err := d.run(t, command)
+	if failed, shown := err != nil, strings.Contains(strings.Join(s.output, "\n"), "Code: "); failed != shown {
+		t.Fatalf("$ %s\nends with %v\n%s", s.command, err, out)
+	}
+	if assigned != nil { // Each command has a shell of its own, so this one's variable is handed on.
+		d.env = append(d.env, assigned[1]+"="+out)
+		return
+	}
+	if !s.shows(out) {
+		t.Errorf("$ %s\nprints\n%s\nand not\n%s", s.command, out, strings.Join(s.output, "\n"))
+	}
+}
+
+func (d *reader) run(t *testing.T, command string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-euc", command)
+	cmd.Env = d.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// behind does what happens at Finicity while nobody looks:
+//
+//	secret VALUE    somebody has changed it in the portal, where the reader finds it as $PARTNER_SECRET
+//	app-key VALUE   likewise, as $APP_KEY
+//	fault JSON      see fakefinicity.Fault
+//	unlock now      by Finicity's support
+func (d *reader) behind(what string) error {
+	fake, id := d.world.fake, partners[0].ID
+	verb, rest, _ := strings.Cut(what, " ")
+	switch verb {
+	case "secret":
+		fake.SetSecret(id, rest)
+		d.env = append(d.env, "PARTNER_SECRET="+rest)
+	case "app-key":
+		fake.SetAppKey(id, rest)
+		d.env = append(d.env, "APP_KEY="+rest)
+	case "fault":
+		var fault fakefinicity.Fault
+		if err := json.Unmarshal([]byte(rest), &fault); err != nil {
+			return fmt.Errorf("reading the fault: %w", err)
+		}
+		fake.Order(fault)
+	case "unlock":
+		fake.Unlock(id)
+	default:
+		return errors.New("it is not known what that is")
+	}
+	return nil
+}
