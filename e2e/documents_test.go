@@ -61,7 +61,9 @@ var varying = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:]+Z|\b[0-9A-Z]{20}\b|token
 // shows reports whether the output is what the document says. Line breaks don't count, since the document breaks long
 // lines, and … stands for anything.
 func (s step) shows(output string) bool {
-	words := func(text string) string { return strings.Join(strings.Fields(varying.ReplaceAllString(text, "…")), " ") }
+	words := func(text string) string {
+		return strings.Join(strings.Fields(varying.ReplaceAllString(text, "…")), " ")
+	}
 	want := strings.ReplaceAll(regexp.QuoteMeta(words(strings.Join(s.output, "\n"))), "…", ".*")
 	return regexp.MustCompile("^" + want + "$").MatchString(words(output))
 }
