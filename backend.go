@@ -65,9 +65,12 @@ func newBackend() *backend {
 		BackendType:    logical.TypeLogical,
 		RunningVersion: Version,
 		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configKey, tokenKey, attemptsPrefix}},
-		Paths:          []*framework.Path{b.pathConfig(), b.pathConfigVerify(), b.pathToken(), b.pathRotateRoot()},
-		Secrets:        []*framework.Secret{b.tokenSecret()},
-		Invalidate:     b.invalidate,
+		Paths: []*framework.Path{
+			b.pathConfig(), b.pathConfigVerify(), b.pathToken(), b.pathRotateRoot(), b.pathRotateToken(), b.pathStatus(),
+		},
+		Secrets:      []*framework.Secret{b.tokenSecret()},
+		PeriodicFunc: b.periodic,
+		Invalidate:   b.invalidate,
 	}
 	return b
 }

@@ -30,6 +30,9 @@ type config struct {
 	RequestTimeout    time.Duration `json:"request_timeout"`
 	TokenLifetime     time.Duration `json:"token_lifetime"`
 	SecretGracePeriod bool          `json:"secret_grace_period"`
+	PasswordPolicy    string        `json:"password_policy,omitempty"`
+	Schedule          schedule      `json:"schedule,omitzero"`
+	Plan              plan          `json:"plan,omitzero"`
 	Credential        credential    `json:"credential"`
 }
 
@@ -104,6 +107,7 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 			}
 		}
 		next.Credential.Current = given["partner_secret"]
+		next.Plan = plan{From: now}
 		return next, configChange{credential: true, secret: true}, nil
 	}
 
@@ -126,6 +130,10 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 		}
 		return nil, configChange{}, fmt.Errorf("field %q has a secret that this engine rotated away on %s: %s",
 			"partner_secret", at.Format(time.RFC3339), advice)
+	}
+	if then, set := cfg.Schedule, next.Schedule; partner ||
+		then.Period != set.Period || then.Cron != set.Cron || then.Disabled != set.Disabled {
+		next.Plan = plan{From: now}
 	}
 	if moved {
 		proven := !change.secret || verifies(d) // and so the one in force: there is one per partner
@@ -198,7 +206,36 @@ func (cfg *config) apply(d *framework.FieldData) (given map[string]string, err e
 	if value, ok := fieldValue[bool](d, "secret_grace_period"); ok {
 		cfg.SecretGracePeriod = value
 	}
-	return given, nil
+	if value, ok := fieldValue[string](d, "password_policy"); ok {
+		cfg.PasswordPolicy = value
+		if value != "" {
+			if err := checkIdentifier("password_policy", value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	cfg.Schedule.apply(d)
+	return given, cfg.Schedule.check()
+}
+
+// apply sets the fields that were given. One kind of schedule replaces the other, unless both are given: then they
+// contradict each other, which check finds.
+func (s *schedule) apply(d *framework.FieldData) {
+	period, givenPeriod := seconds(d, "rotation_period")
+	cron, givenCron := fieldValue[string](d, "rotation_schedule")
+	window, givenWindow := seconds(d, "rotation_window")
+	if givenPeriod || cron != "" {
+		s.Period = period
+	}
+	if givenCron || period != 0 {
+		s.Cron = cron
+	}
+	if givenWindow || s.Cron == "" {
+		s.Window = window
+	}
+	if disabled, given := fieldValue[bool](d, "disable_automated_rotation"); given {
+		s.Disabled = disabled
+	}
 }
 
 // checkIdentifier refuses what can't be right, before it costs one of five attempts. It does not hold an existing

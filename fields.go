@@ -23,7 +23,7 @@ import (
 // The errors here name the field and never its value.
 func (b *backend) checkFields(req *logical.Request) error {
 	switch req.Operation {
-	case logical.CreateOperation, logical.UpdateOperation, logical.ReadOperation, logical.DeleteOperation:
+	case logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation, logical.DeleteOperation:
 	default:
 		return nil // Vault's own operations, like revoke, bring data that is not the caller's.
 	}
@@ -38,6 +38,9 @@ func (b *backend) checkFields(req *logical.Request) error {
 			return fmt.Errorf("unknown field %s: %s takes %s", quoted(name), req.Path, fieldNames(path))
 		}
 		value := req.Data[name]
+		if value == nil && req.Operation == logical.PatchOperation && unsettable(name) {
+			continue
+		}
 		if value == nil {
 			return fmt.Errorf("field %q is null: leave it out, or give it a value", name)
 		}
@@ -46,6 +49,12 @@ func (b *backend) checkFields(req *logical.Request) error {
 		}
 	}
 	return nil
+}
+
+// unsettable reports whether a field has a default that a patch with null brings back. A credential has none.
+func unsettable(name string) bool {
+	_, setting := configSettings()[name]
+	return setting && name != "partner_id"
 }
 
 func typeName(t framework.FieldType) string {
@@ -108,4 +117,12 @@ func fieldValue[T any](d *framework.FieldData, name string) (value T, given bool
 func seconds(d *framework.FieldData, name string) (value time.Duration, given bool) {
 	n, given := fieldValue[int](d, name)
 	return time.Duration(n) * time.Second, given
+}
+
+// timeOrNull is a time as responses show it.
+func timeOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339)
 }

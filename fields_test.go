@@ -20,7 +20,8 @@ func TestAnUnknownFieldIsNamedWithWhatThePathTakes(t *testing.T) {
 		takes string
 	}{
 		"config": {logical.UpdateOperation, "config", credentials(fields{"partnerid": "x"}), "config takes app_key, " +
-			"base_url, ca_cert, force, partner_id, partner_secret, request_timeout, secret_grace_period, " +
+			"base_url, ca_cert, disable_automated_rotation, force, partner_id, partner_secret, password_policy, request_timeout, " +
+			"rotation_period, rotation_schedule, rotation_window, secret_grace_period, " +
 			"token_lifetime, verify_connection"},
 		"config, a null":  {logical.UpdateOperation, "config", credentials(fields{"partnerid": nil}), "config takes app_key,"},
 		"token":           {logical.ReadOperation, "token", fields{"partnerid": "1h"}, "token takes min_ttl"},

@@ -5,13 +5,12 @@ package finicity
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
-
-	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
 func (b *backend) pathConfig() *framework.Path {
@@ -20,6 +19,7 @@ func (b *backend) pathConfig() *framework.Path {
 		Summary:                     "Set the partner credential and how Finicity is reached.",
 		ForwardPerformanceStandby:   true,
 		ForwardPerformanceSecondary: true,
+		Responses:                   written(),
 	}
 	return &framework.Path{
 		Pattern:      configKey,
@@ -28,72 +28,29 @@ func (b *backend) pathConfig() *framework.Path {
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.CreateOperation: write,
 			logical.UpdateOperation: write,
+			logical.PatchOperation: &framework.PathOperation{
+				Callback:                    b.configPatch,
+				Summary:                     "Change some fields, and unset those that are null.",
+				ForwardPerformanceStandby:   true,
+				ForwardPerformanceSecondary: true,
+				Responses:                   written(),
+			},
 			logical.ReadOperation: &framework.PathOperation{
-				Callback: b.configRead,
-				Summary:  "Read the configuration, without the secrets.",
+				Callback:  b.configRead,
+				Summary:   "Read the configuration, without the secrets.",
+				Responses: one(http.StatusOK, "The configuration.", configShown()),
 			},
 			logical.DeleteOperation: &framework.PathOperation{
 				Callback:                    b.configDelete,
 				Summary:                     "Delete the credential and the token.",
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
+				Responses:                   written(),
 			},
 		},
 		ExistenceCheck:  b.configExists,
 		HelpSynopsis:    "Set the partner credential and how Finicity is reached.",
 		HelpDescription: strings.TrimSpace(configHelp),
-	}
-}
-
-func configFields() map[string]*framework.FieldSchema {
-	return map[string]*framework.FieldSchema{
-		"partner_id": {
-			Type:        framework.TypeString,
-			Description: "The partner ID, from the Finicity developer portal. Required on the first write.",
-		},
-		"partner_secret": {
-			Type:         framework.TypeString,
-			Description:  "The partner secret. Required on the first write, never returned.",
-			DisplayAttrs: &framework.DisplayAttributes{Sensitive: true},
-		},
-		"app_key": {
-			Type:         framework.TypeString,
-			Description:  "The app key. Required on the first write, not returned here.",
-			DisplayAttrs: &framework.DisplayAttributes{Sensitive: true},
-		},
-		"base_url": {
-			Type:        framework.TypeString,
-			Default:     finicityapi.DefaultBaseURL,
-			Description: "Address of the API. https only, but for a loopback host.",
-		},
-		"ca_cert": {
-			Type:        framework.TypeString,
-			Description: "PEM bundle that replaces the system's roots, for a proxy that inspects TLS.",
-		},
-		"request_timeout": {
-			Type:        framework.TypeDurationSecond,
-			Default:     int(defaultRequestTimeout / time.Second),
-			Description: "Limit of one call, from connecting to the last byte: 1s to 2m.",
-		},
-		"token_lifetime": {
-			Type:        framework.TypeDurationSecond,
-			Default:     int(defaultTokenLifetime / time.Second),
-			Description: "How long Finicity honours a token: 1m to 2h.",
-		},
-		"secret_grace_period": {
-			Type:        framework.TypeBool,
-			Description: "Rotate so that the old secret stays valid at Finicity for 30 days too.",
-		},
-		"verify_connection": {
-			Type:        framework.TypeBool,
-			Default:     true,
-			Description: "Authenticate once with a credential before storing it. Not stored itself.",
-		},
-		"force": {
-			Type:        framework.TypeBool,
-			Query:       true,
-			Description: "On delete: delete although a rotation is unsettled, and with it what may be the only copy of the secret.",
-		},
 	}
 }
 
@@ -133,6 +90,12 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 			"another mount, or give the stored one up with vault delete %sconfig%s first", req.MountPoint, force), nil
 	}
 
+	if d.Raw["password_policy"] != nil && next.PasswordPolicy != "" {
+		if _, err := b.newSecret(ctx, next, hash); err != nil {
+			return respond(req.MountPoint, err)
+		}
+	}
+
 	resp := &logical.Response{}
 	var t *sharedToken
 	switch {
@@ -162,56 +125,28 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 		b.publish(ctx, req.Storage, next, t, b.tokens.epoch())
 	}
 	b.Logger().Info("configuration written", "partner_id", next.Credential.PartnerID, "verified", t != nil)
+	b.tell(ctx, eventConfigWrite, string(req.Operation), "partner_id", next.Credential.PartnerID)
 	if len(resp.Warnings) == 0 {
 		return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
 	}
 	return resp, nil
 }
 
-// tryOut authenticates with a credential that is about to be stored, unless Finicity has refused it already.
-func (b *backend) tryOut(
-	ctx context.Context, s logical.Storage, stored, next *config, change configChange, hash keyedHash,
-) (*sharedToken, error) {
-	record, err := b.loadRecord(ctx, s, next, hash)
-	if err != nil {
-		return nil, err
-	}
-	cred := &next.Credential
-	secret := cred.Current
-	if !change.secret {
-		secret, _ = cred.toTry(record.refuses(next, hash))
-	}
-	if noted, found := record.refused(next.fingerprint(hash, secret)); found {
-		return nil, &knownBad{noted: noted, record: record.attempts}
-	}
-	if change.secret {
-		return b.authenticate(ctx, s, next, secret, person)
-	}
-	// The secret is one of those that are stored, and with a new app key each of them may be the one in force.
-	return b.prove(ctx, s, next, person, func() error {
-		if cred.Pending == nil {
-			return nil // Finicity has accepted one, and that is stored with the rest of what was written.
+// configPatch is a write that can unset a field as well: null stands for its default.
+func (b *backend) configPatch(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	for name, value := range d.Raw {
+		if value == nil {
+			d.Raw[name] = d.Schema[name].DefaultOrZero()
 		}
-		stored.Credential.Pending = cred.Pending // The clock was set back, so that settling waits from now on.
-		return b.saveConfig(ctx, s, stored)
-	})
-}
-
-// pardon has a credential that is about to be stored untried be tried as if it had not been refused before: whoever stores
-// it is sure that it is right by now.
-func (b *backend) pardon(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash) error {
-	record, err := b.loadRecord(ctx, s, cfg, hash)
+	}
+	cfg, err := loadConfig(ctx, req.Storage)
+	if err == nil && cfg == nil {
+		err = errNotConfigured
+	}
 	if err != nil {
-		return err
+		return respond(req.MountPoint, err)
 	}
-	if !record.pardon(cfg.fingerprint(hash, cfg.Credential.Current)) {
-		return nil
-	}
-	if err := saveRecord(ctx, s, record); err != nil {
-		return fmt.Errorf("nothing was stored: writing the attempt record to storage: %w", err)
-	}
-	b.record.Store(record)
-	return nil
+	return b.configWrite(ctx, req, d)
 }
 
 func (b *backend) configRead(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
@@ -219,21 +154,23 @@ func (b *backend) configRead(ctx context.Context, req *logical.Request, _ *frame
 	if err != nil || cfg == nil {
 		return nil, err
 	}
-	data := map[string]any{
-		"partner_id":          cfg.Credential.PartnerID,
-		"base_url":            cfg.BaseURL,
-		"ca_cert":             cfg.CACert,
-		"request_timeout":     int64(cfg.RequestTimeout / time.Second),
-		"token_lifetime":      int64(cfg.TokenLifetime / time.Second),
-		"secret_grace_period": cfg.SecretGracePeriod,
-		"rotation_pending":    cfg.Credential.Pending != nil,
-		"last_vault_rotation": nil,
-		"next_vault_rotation": nil, // Unknown: rotations are begun by hand.
-	}
-	if last := cfg.Credential.LastRotation; !last.IsZero() {
-		data["last_vault_rotation"] = last.Format(time.RFC3339)
-	}
-	return &logical.Response{Data: data}, nil
+	last := cfg.Credential.LastRotation
+	return &logical.Response{Data: map[string]any{
+		"partner_id":                 cfg.Credential.PartnerID,
+		"base_url":                   cfg.BaseURL,
+		"ca_cert":                    cfg.CACert,
+		"request_timeout":            int64(cfg.RequestTimeout / time.Second),
+		"token_lifetime":             int64(cfg.TokenLifetime / time.Second),
+		"password_policy":            cfg.PasswordPolicy,
+		"secret_grace_period":        cfg.SecretGracePeriod,
+		"rotation_period":            int64(cfg.Schedule.Period / time.Second),
+		"rotation_schedule":          cfg.Schedule.Cron,
+		"rotation_window":            int64(cfg.Schedule.Window / time.Second),
+		"disable_automated_rotation": cfg.Schedule.Disabled,
+		"rotation_pending":           cfg.Credential.Pending != nil,
+		"last_vault_rotation":        timeOrNull(last),
+		"next_vault_rotation":        timeOrNull(cfg.Plan.next(cfg.Schedule, last)),
+	}}, nil
 }
 
 func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
@@ -284,13 +221,6 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	}
 	b.tokens.note(nil, time.Now())
 	b.Logger().Info("configuration deleted")
+	b.tell(ctx, eventConfigDelete, string(req.Operation))
 	return resp, nil
 }
-
-const configHelp = `
-The first write needs partner_id, partner_secret and app_key. Before a credential is stored, the engine authenticates
-with it once, and stores nothing unless Finicity accepts it. A field that is left out keeps its value.
-
-A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation nobody knows
-the secret but this engine: deleting the configuration, or the mount, destroys the only copy.
-`

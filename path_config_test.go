@@ -45,6 +45,9 @@ func TestConfigReadShowsTheDefaultsAndNoSecrets(t *testing.T) {
 			"rotation_pending":    false,
 			"last_vault_rotation": nil,
 			"next_vault_rotation": nil,
+
+			"password_policy": "", "rotation_period": int64(0), "rotation_schedule": "", "rotation_window": int64(0),
+			"disable_automated_rotation": false,
 		}
 		if got := h.read("config", nil).data; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, want %v", got, want)

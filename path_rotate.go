@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,11 @@ func (b *backend) pathRotateRoot() *framework.Path {
 				Summary:                     "Replace the partner secret, at Finicity and here.",
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
+				Responses: one(http.StatusOK, "The secret is rotated.", map[string]*framework.FieldSchema{
+					"last_vault_rotation": {
+						Type: framework.TypeString, Required: true, Description: "When that was, in RFC 3339.",
+					},
+				}),
 			},
 		},
 		HelpSynopsis:    "Replace the partner secret, at Finicity and here.",
@@ -40,11 +47,10 @@ func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *frame
 	defer b.unlock()
 
 	failure, err := b.rotate(ctx, req.Storage, cfg, person)
+	b.rotated(ctx, string(req.Operation), &cfg.Credential, err)
 	if err != nil {
-		b.Logger().Warn("rotation failed", "partner_id", cfg.Credential.PartnerID, "error", err)
 		return respond(req.MountPoint, err)
 	}
-	b.Logger().Info("rotated the partner secret", "partner_id", cfg.Credential.PartnerID)
 	resp := &logical.Response{Data: map[string]any{
 		"last_vault_rotation": cfg.Credential.LastRotation.Format(time.RFC3339),
 	}}
@@ -63,20 +69,17 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by
 	save := func() error { return b.saveConfig(ctx, s, cfg) }
 	cred := &cfg.Credential
 	if cred.Pending != nil {
-		t, err := b.prove(ctx, s, cfg, by, save)
-		b.tokens.note(err, time.Now())
-		if err != nil {
+		if _, err := b.renew(ctx, s, cfg, by, b.tokens.epoch()); err != nil {
 			return nil, err
 		}
-		b.publish(ctx, s, cfg, t, b.tokens.epoch())
 	}
 
 	old := finicityapi.Credential{PartnerID: cred.PartnerID, PartnerSecret: cred.Current, AppKey: cred.AppKey}
-	secret, err := generateSecret()
+	hash, err := b.keyedHash(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	hash, err := b.keyedHash(ctx, s)
+	secret, err := b.newSecret(ctx, cfg, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +120,40 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by
 	return nil, nil
 }
 
+// rotated tells of the outcome of a rotation.
+func (b *backend) rotated(ctx context.Context, operation string, cred *credential, err error) {
+	if err != nil {
+		b.Logger().Warn("rotation failed", "partner_id", cred.PartnerID, "error", err)
+		b.tell(ctx, eventRotateFail, operation, "partner_id", cred.PartnerID, "error", err.Error())
+		return
+	}
+	b.Logger().Info("rotated the partner secret", "partner_id", cred.PartnerID)
+	b.tell(ctx, eventRotate, operation, "partner_id", cred.PartnerID,
+		"last_vault_rotation", cred.LastRotation.Format(time.RFC3339))
+}
+
+// newSecret makes a secret by Finicity's rules that was never in force here, by the password policy if there is one.
+func (b *backend) newSecret(ctx context.Context, cfg *config, hash keyedHash) (string, error) {
+	if cfg.PasswordPolicy == "" {
+		return generateSecret()
+	}
+	refuse := func(why string) error {
+		return refused(fmt.Sprintf("field \"password_policy\": %s: look at it with vault read sys/policies/password/%s",
+			why, cfg.PasswordPolicy))
+	}
+	secret, err := b.System().GeneratePasswordFromPolicy(ctx, cfg.PasswordPolicy)
+	if err != nil { // One opaque error, whatever is wrong with the policy.
+		return "", refuse(fmt.Sprintf("Vault makes no secret by the policy %q", cfg.PasswordPolicy))
+	}
+	if err := checkSecretRules(secret); err != nil {
+		return "", refuse(fmt.Sprintf("Finicity would not take what the policy %q makes: %v", cfg.PasswordPolicy, err))
+	}
+	if _, found := cfg.Credential.rotatedAwayAt(secret, hash); found || slices.Contains(cfg.Credential.candidates(), secret) {
+		return "", refuse(fmt.Sprintf("the policy %q has made a secret that it had made before", cfg.PasswordPolicy))
+	}
+	return secret, nil
+}
+
 // notRotated deals with a change of secret that failed, as far as can be known.
 func (b *backend) notRotated(cred *credential, save func() error, err error) error {
 	var failure *finicityapi.Error
@@ -143,4 +180,6 @@ then on, or for 30 days longer with secret_grace_period.
 
 The new secret is stored before it is sent. Whatever fails after that, the engine finds out which of the two Finicity
 holds before it uses the credential again.
+
+rotation_period or rotation_schedule of "config" have this done by itself.
 `

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ func (b *backend) pathToken() *framework.Path {
 				Type: framework.TypeDurationSecond,
 				Description: "Least validity that the token must have left, for work that outlives a token. " +
 					"At most three quarters of token_lifetime.",
-				Query: true,
+				Query:        true,
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Least validity"},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
@@ -33,10 +35,40 @@ func (b *backend) pathToken() *framework.Path {
 				Summary:                     "Read the shared Finicity token, with the app key and the partner ID.",
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
+				Responses:                   one(http.StatusOK, "The shared token.", tokenShown()),
 			},
 		},
 		HelpSynopsis:    "Read the shared Finicity token.",
 		HelpDescription: strings.TrimSpace(tokenHelp),
+	}
+}
+
+func tokenShown() map[string]*framework.FieldSchema {
+	shown := map[string]*framework.FieldSchema{
+		"token":      {Type: framework.TypeString, Description: "For the header Finicity-App-Token."},
+		"app_key":    {Type: framework.TypeString, Description: "For the header Finicity-App-Key."},
+		"partner_id": {Type: framework.TypeString, Description: "The partner that the token is for."},
+		"ttl":        {Type: framework.TypeInt64, Description: "How many seconds the token may be used, as long as the lease."},
+	}
+	for name, field := range tokenTimes() {
+		shown[name] = field
+	}
+	for _, field := range shown {
+		field.Required = true
+	}
+	return shown
+}
+
+func tokenTimes() map[string]*framework.FieldSchema {
+	return map[string]*framework.FieldSchema{
+		"issue_time": {
+			Type: framework.TypeString, Required: true,
+			Description: "When the request for the token was sent, in RFC 3339.",
+		},
+		"expire_time": {
+			Type: framework.TypeString, Required: true,
+			Description: "When it is served no more, a little before Finicity stops to honour it.",
+		},
 	}
 }
 
@@ -199,13 +231,9 @@ func (b *backend) refreshToken(ctx context.Context, s logical.Storage, minTTL ti
 	if err := b.tokens.held(time.Now()); err != nil {
 		return err
 	}
-
-	t, err = b.prove(ctx, s, cfg, automatic, func() error { return b.saveConfig(ctx, s, cfg) })
-	b.tokens.note(err, time.Now())
-	if err != nil {
+	if t, err = b.renew(ctx, s, cfg, automatic, epoch); err != nil {
 		return err
 	}
-	b.publish(ctx, s, cfg, t, epoch)
 	if t.left(b.age(t)) < minTTL {
 		return errTooSlow // To ask again at once would go on like that, an authentication each time.
 	}

@@ -5,7 +5,6 @@ package finicity
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -20,6 +19,7 @@ func (b *backend) pathConfigVerify() *framework.Path {
 				Type: framework.TypeBool,
 				Description: "Make the attempt although the engine's limit of four is reached. " +
 					"If it fails, Finicity may lock the partner.",
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Force the attempt"},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
@@ -28,6 +28,7 @@ func (b *backend) pathConfigVerify() *framework.Path {
 				Summary:                     "Authenticate with the stored credential, also when automatic attempts are stopped.",
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
+				Responses:                   written(),
 			},
 		},
 		HelpSynopsis:    "Authenticate with the stored credential, also when automatic attempts are stopped.",
@@ -46,12 +47,9 @@ func (b *backend) configVerify(ctx context.Context, req *logical.Request, d *fra
 	}
 	defer b.unlock()
 
-	t, err := b.prove(ctx, req.Storage, cfg, by, func() error { return b.saveConfig(ctx, req.Storage, cfg) })
-	b.tokens.note(err, time.Now())
-	if err != nil {
+	if _, err := b.renew(ctx, req.Storage, cfg, by, b.tokens.epoch()); err != nil {
 		return respond(req.MountPoint, err)
 	}
-	b.publish(ctx, req.Storage, cfg, t, b.tokens.epoch())
 	return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
 }
 

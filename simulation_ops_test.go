@@ -31,9 +31,9 @@ type step struct {
 // GoString makes a failing schedule readable.
 func (s step) GoString() string { return s.text }
 
-type schedule []step
+type scenario []step
 
-func (s schedule) GoString() string {
+func (s scenario) GoString() string {
 	text := "\n"
 	for i, step := range s {
 		text += fmt.Sprintf("  %2d. %s\n", i+1, step.text)

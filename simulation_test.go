@@ -35,7 +35,7 @@ func check(t *testing.T, n int, property func(rt *rapid.T)) {
 func TestWhateverHappensNoSecretIsLostAndNobodyIsLockedOut(t *testing.T) {
 	check(t, 2000, func(rt *rapid.T) {
 		grace := rapid.Bool().Draw(rt, "grace")
-		steps := schedule(rapid.SliceOfN(rapid.Custom(anyStep), 1, 24).Draw(rt, "steps"))
+		steps := scenario(rapid.SliceOfN(rapid.Custom(anyStep), 1, 24).Draw(rt, "steps"))
 		w, err := simulate(t, func(w *world) {
 			w.ask(request{op: updateOp, path: "config", data: credentials(fields{"secret_grace_period": grace})})
 			for i, s := range steps {
@@ -50,7 +50,7 @@ func TestWhateverHappensNoSecretIsLostAndNobodyIsLockedOut(t *testing.T) {
 	})
 }
 
-func report(rt *rapid.T, w *world, steps schedule, err error) {
+func report(rt *rapid.T, w *world, steps scenario, err error) {
 	if err == nil {
 		return
 	}
@@ -128,7 +128,7 @@ func TestOneInterruptionOfARotationCostsOneAttemptAndNeedsNobody(t *testing.T) {
 		}).Draw(rt, "pace")
 		silence := rapid.SampledFrom([]time.Duration{0, 25 * time.Hour, 31 * 24 * time.Hour}).Draw(rt, "silence")
 		w, err := simulate(t, func(w *world) { w.interrupted(grace, age, what, pace, silence) })
-		report(rt, w, schedule{
+		report(rt, w, scenario{
 			{text: fmt.Sprintf("config, with grace: %v", grace)},
 			{text: "time passes: " + age.String()},
 			{text: "rotate-root, and " + what.text},

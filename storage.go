@@ -61,6 +61,7 @@ func (b *backend) publish(ctx context.Context, s logical.Storage, cfg *config, t
 		b.Logger().Warn("the token cannot be stored, so a restart will cost an authentication", "error", err)
 	}
 	b.tokens.share(t, epoch)
+	b.tell(ctx, eventToken, "create", "partner_id", t.partnerID, "expire_time", t.expires().Format(time.RFC3339))
 }
 
 func (b *backend) storeToken(ctx context.Context, s logical.Storage, cfg *config, t *sharedToken) error {

@@ -48,6 +48,7 @@ type harness struct {
 	storage *fakeStorage
 	view    *logical.StaticSystemView
 	words   *words
+	ears    *ears
 	b       *backend
 	mount   string
 
@@ -79,6 +80,7 @@ func newHarnessWith(t *testing.T, cfg fakefinicity.Config) *harness {
 		zone:    time.UTC,
 	}
 	h.storage.learn = h.words.learn
+	h.ears = &ears{words: h.words}
 	t.Cleanup(h.fake.Close)
 	t.Cleanup(func() { h.words.check(t) })
 	h.restart()
@@ -101,7 +103,7 @@ func (h *harness) restart() {
 	h.b.dial = h.fake.Dialer()
 	err := h.b.Setup(h.t.Context(), &logical.BackendConfig{
 		Logger: hclog.New(&hclog.LoggerOptions{Output: h.words, Level: hclog.Trace}),
-		System: h.view,
+		System: h.view, EventsSender: h.ears, ObservationRecorder: h.ears,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -144,7 +146,19 @@ func (h *harness) send(ctx context.Context, op logical.Operation, path string, d
 		}
 	}
 	resp, err := h.b.HandleRequest(ctx, req)
+	if err == nil {
+		h.described(h.t, req, resp)
+	}
 	return h.take(path, resp, err)
+}
+
+// tick is what Vault does once a minute.
+func (h *harness) tick() {
+	h.t.Helper()
+	if _, err := h.b.HandleRequest(h.t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.storage}); err != nil {
+		h.words.note(err.Error())
+		h.t.Logf("once a minute: %s", h.words.hide(err.Error()))
+	}
 }
 
 // onTheWire is data after its way through JSON, as it is on the way into a plugin: each number is a float64.
@@ -221,6 +235,11 @@ func (h *harness) write(path string, data fields) answer {
 func (h *harness) remove(path string, data fields) answer {
 	h.t.Helper()
 	return h.send(h.t.Context(), logical.DeleteOperation, path, data)
+}
+
+func (h *harness) patch(path string, data fields) answer {
+	h.t.Helper()
+	return h.send(h.t.Context(), logical.PatchOperation, path, data)
 }
 
 // background does a request that is to be waited for later.

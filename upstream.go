@@ -5,6 +5,7 @@ package finicity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -98,6 +99,7 @@ func (b *backend) attempt(
 	if record.state() != before.state() {
 		b.Logger().Info("attempts", "partner_id", cfg.Credential.PartnerID, "state", record.state(),
 			"rejected", record.Rejected, "left", record.left())
+		b.tellState(ctx, cfg.Credential.PartnerID, &record.attempts)
 	}
 	if failure != nil && (failure.Class == finicityapi.Rejected || failure.Class == finicityapi.Locked) {
 		return &rejection{failure: failure, record: record.attempts}
@@ -204,6 +206,17 @@ func (b *backend) prove(
 	return nil, explain(rejected)
 }
 
+// renew makes a new token the shared one. The upstream lock must be held. epoch is from before cfg was read.
+func (b *backend) renew(ctx context.Context, s logical.Storage, cfg *config, by who, epoch uint64) (*sharedToken, error) {
+	t, err := b.prove(ctx, s, cfg, by, func() error { return b.saveConfig(ctx, s, cfg) })
+	b.tokens.note(err, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	b.publish(ctx, s, cfg, t, epoch)
+	return t, nil
+}
+
 // accepted takes note of which secret is in force.
 func (b *backend) accepted(cfg *config, secret string, hash keyedHash, save func() error) error {
 	cred := &cfg.Credential
@@ -217,5 +230,51 @@ func (b *backend) accepted(cfg *config, secret string, hash keyedHash, save func
 	if rotated || unsettled {
 		b.Logger().Info("found out which secret is in force", "partner_id", cred.PartnerID, "new_secret", rotated)
 	}
+	return nil
+}
+
+// tryOut authenticates with a credential that is about to be stored, unless Finicity has refused it already.
+func (b *backend) tryOut(
+	ctx context.Context, s logical.Storage, stored, next *config, change configChange, hash keyedHash,
+) (*sharedToken, error) {
+	record, err := b.loadRecord(ctx, s, next, hash)
+	if err != nil {
+		return nil, err
+	}
+	cred := &next.Credential
+	secret := cred.Current
+	if !change.secret {
+		secret, _ = cred.toTry(record.refuses(next, hash))
+	}
+	if noted, found := record.refused(next.fingerprint(hash, secret)); found {
+		return nil, &knownBad{noted: noted, record: record.attempts}
+	}
+	if change.secret {
+		return b.authenticate(ctx, s, next, secret, person)
+	}
+	// The secret is one of those that are stored, and with a new app key each of them may be the one in force.
+	return b.prove(ctx, s, next, person, func() error {
+		if cred.Pending == nil {
+			return nil // Finicity has accepted one, and that is stored with the rest of what was written.
+		}
+		stored.Credential.Pending = cred.Pending // The clock was set back, so that settling waits from now on.
+		return b.saveConfig(ctx, s, stored)
+	})
+}
+
+// pardon has a credential that is about to be stored untried be tried as if it had not been refused before: whoever stores
+// it is sure that it is right by now.
+func (b *backend) pardon(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash) error {
+	record, err := b.loadRecord(ctx, s, cfg, hash)
+	if err != nil {
+		return err
+	}
+	if !record.pardon(cfg.fingerprint(hash, cfg.Credential.Current)) {
+		return nil
+	}
+	if err := saveRecord(ctx, s, record); err != nil {
+		return fmt.Errorf("nothing was stored: writing the attempt record to storage: %w", err)
+	}
+	b.record.Store(record)
 	return nil
 }

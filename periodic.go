@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/helper/consts"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+// periodic is called by Vault about once a minute, on each node. It settles what is pending, so that a token which died
+// with the old secret does not stay in use until it is due, and rotates when that is due.
+func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
+	if !b.mayWrite() {
+		return nil
+	}
+	epoch := b.tokens.epoch()
+	ctx, cfg, err := b.lockConfig(ctx, req.Storage)
+	if errors.Is(err, errNotConfigured) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer b.unlock()
+	s, cred := req.Storage, &cfg.Credential
+
+	now := b.now().UTC()
+	redated := cfg.Plan.redate(&cred.LastRotation, now)
+	due, missed := cfg.Plan.due(cfg.Schedule, cred.LastRotation, now)
+	if redated || missed {
+		if err := b.saveConfig(ctx, s, cfg); err != nil {
+			return err
+		}
+	}
+	if missed {
+		b.Logger().Warn("no rotation was possible within its window", "partner_id", cred.PartnerID,
+			"next", cfg.Plan.next(cfg.Schedule, cred.LastRotation))
+	}
+
+	if cred.Pending != nil {
+		if b.tokens.held(time.Now()) != nil {
+			return nil
+		}
+		_, err = b.renew(ctx, s, cfg, automatic, epoch)
+		if err == nil { // It may have been this rotation that was pending.
+			due, _ = cfg.Plan.due(cfg.Schedule, cred.LastRotation, b.now().UTC())
+		}
+	}
+	if !due {
+		return nil // What settling has failed of is in the log, and tried again.
+	}
+	if err == nil {
+		_, err = b.rotate(ctx, s, cfg, automatic)
+		b.rotated(ctx, "rotate", cred, err)
+	}
+	if err == nil {
+		return nil
+	}
+	// Read anew: what failed may have left in cfg what storage does not hold, and must not.
+	cfg, unread := loadConfig(ctx, s)
+	if unread != nil {
+		return unread
+	}
+	cfg.Plan.failed(err.Error(), cfg.Credential.LastRotation, b.now().UTC())
+	b.Logger().Warn("the rotation that was due failed", "partner_id", cfg.Credential.PartnerID, "error", err,
+		"failures", cfg.Plan.Failures, "retry", cfg.Plan.retry(cfg.Credential.LastRotation))
+	return b.saveConfig(ctx, s, cfg)
+}
+
+// mayWrite reports whether this node's storage takes writes. On the others, what it would do is another node's business.
+func (b *backend) mayWrite() bool {
+	system := b.System()
+	state := system.ReplicationState()
+	return !state.HasState(consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary) &&
+		(system.LocalMount() || !state.HasState(consts.ReplicationPerformanceSecondary))
+}
