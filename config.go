@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -71,7 +72,8 @@ func (cfg *config) fingerprint(hash keyedHash, secret string) string {
 	return hash(cfg.BaseURL, cfg.Credential.PartnerID, cfg.Credential.AppKey, secret)
 }
 
-// recordKey is where the attempt record is: Finicity counts for a partner, and another address may be another Finicity.
+// recordKey is where the attempt record is: Finicity counts for a partner, and a success at another address, which may
+// be another Finicity, must not make the engine forget what was refused at this one.
 func (cfg *config) recordKey(hash keyedHash) string {
 	return attemptsPrefix + hash(cfg.BaseURL, cfg.Credential.PartnerID)
 }
@@ -106,7 +108,7 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 					"field %q is required: the first write needs partner_id, partner_secret and app_key", name)
 			}
 		}
-		next.Credential.Current = given["partner_secret"]
+		next.Credential.Current, next.Credential.Untried = given["partner_secret"], !verifies(d)
 		next.Plan = plan{From: now}
 		return next, configChange{credential: true, secret: true}, nil
 	}
@@ -143,7 +145,8 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 	case moved && (partner || change.secret):
 		// The stored secrets stay here: whoever brings another one may not know them, and may own the other place.
 		next.Credential = credential{
-			PartnerID: next.Credential.PartnerID, AppKey: next.Credential.AppKey, Current: given["partner_secret"],
+			PartnerID: next.Credential.PartnerID, AppKey: next.Credential.AppKey,
+			Current: given["partner_secret"], Untried: !verifies(d),
 		}
 		if !partner {
 			next.Credential.Previous = &outgoing{Secret: old.Current, Since: now}
@@ -269,8 +272,12 @@ func checkBaseURL(value string) (string, error) {
 		return refuse(fmt.Sprintf("is too long, at most %d characters are possible", maxURL))
 	}
 	u, err := url.Parse(value)
+	if err != nil {
+		return refuse("is not a URL with a host")
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	switch {
-	case err != nil || u.Hostname() == "" || strings.Contains(u.Host, "%"):
+	case host == "" || strings.Contains(u.Host, "%"):
 		return refuse("is not a URL with a host")
 	case !isPort(u.Port()):
 		return refuse("has a port that does not exist")
@@ -278,13 +285,20 @@ func checkBaseURL(value string) (string, error) {
 		return refuse("must not hold user info")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(value, "#"):
 		return refuse("must not have a query or a fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(host)):
 		return refuse("must begin with https:// (plain http is for a loopback host only)")
+	case strings.TrimSpace(value) != value:
+		return refuse("begins or ends with white space")
 	}
-	// One spelling for one address: each has an attempt record of its own.
-	port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
-	host := strings.TrimSuffix(strings.ToLower(u.Host), port)
-	return u.Scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
+	// One spelling for one address, or the same place would look like another one.
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	port, _ := strconv.Atoi(u.Port()) // 0 when there is none.
+	if standard := map[string]int{"https": 443, "http": 80}[u.Scheme]; port != 0 && port != standard {
+		host += ":" + strconv.Itoa(port)
+	}
+	return u.Scheme + "://" + host + strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/"), nil
 }
 
 func isPort(port string) bool {
@@ -308,6 +322,10 @@ func checkCACert(bundle string) error {
 		if block, rest = pem.Decode(rest); block == nil {
 			return fmt.Errorf("field %q: what should be certificate %d is not PEM: write the content of a file with "+
 				"-----BEGIN CERTIFICATE----- in it, like ca_cert=@ca.pem", "ca_cert", n)
+		}
+		if len(block.Headers) > 0 { // The TLS library leaves out such a block without a word.
+			return fmt.Errorf("field %q: certificate %d has lines before its content, like friendlyName: write it without",
+				"ca_cert", n)
 		}
 		if block.Type != "CERTIFICATE" {
 			return fmt.Errorf("field %q: block %d is not a certificate: write certificates only", "ca_cert", n)

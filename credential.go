@@ -23,8 +23,10 @@ import (
 type credential struct {
 	PartnerID string `json:"partner_id"`
 	AppKey    string `json:"app_key"`
-	// Current is the secret that Finicity accepted last.
+	// Current is the secret that Finicity accepted last, unless it is Untried.
 	Current string `json:"current"`
+	// Untried is set when an operator has brought the current secret, and Finicity was not asked yet.
+	Untried bool `json:"untried,omitempty"`
 	// Pending may have been sent, and may be the one that Finicity holds now.
 	Pending *candidate `json:"pending,omitempty"`
 	// Abandoned may come into force all the same, or may be in force after all. The latest comes first.
@@ -47,8 +49,10 @@ type candidate struct {
 	Secret string `json:"secret"`
 	// Since is when it took its place: stored as pending, or abandoned.
 	Since time.Time `json:"since"`
-	// Replaced is set when it was the current one, and another took its place without proof.
+	// Replaced is set when it was the current one, and another took its place without proof. Proven is set when it was
+	// in force until then: it is the last to be dropped.
 	Replaced bool `json:"replaced,omitempty"`
+	Proven   bool `json:"proven,omitempty"`
 	// Timeout is how long the call that sends a pending secret may take, whatever is configured later.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Grace is set when the change leaves the old secret valid for 30 days too.
@@ -92,7 +96,7 @@ func (c *credential) rotateTo(secret string, now time.Time, hash keyedHash) {
 		c.RotatedAway = slices.Delete(c.RotatedAway, 1, 2)
 	}
 	c.Previous = &outgoing{Secret: c.Current, Since: now}
-	c.Current = secret
+	c.Current, c.Untried = secret, false
 	c.LastRotation = now
 }
 
@@ -136,11 +140,16 @@ func (c *credential) doubt(now time.Time) {
 func (c *credential) setAside(aside candidate) {
 	kept := []candidate{aside}
 	for _, a := range c.Abandoned {
-		if a.Secret != aside.Secret && len(kept) < abandonedMost {
+		if a.Secret != aside.Secret {
 			kept = append(kept, a)
 		}
 	}
-	c.Abandoned = kept
+	for i := len(kept) - 1; i >= 0 && len(kept) > abandonedMost; i-- {
+		if !kept[i].Proven {
+			kept = slices.Delete(kept, i, i+1)
+		}
+	}
+	c.Abandoned = kept[:min(len(kept), abandonedMost)]
 }
 
 func (a *candidate) expired(now time.Time) bool {
@@ -166,16 +175,19 @@ func (c *credential) replace(secret string, proven bool, now time.Time, hash key
 		c.abandon(now)
 	}
 	if !proven {
-		c.setAside(candidate{Secret: c.Current, Since: now, Replaced: true})
+		c.setAside(candidate{Secret: c.Current, Since: now, Replaced: true, Proven: !c.Untried})
 	}
 	c.Previous = &outgoing{Secret: c.Current, Since: now}
-	c.Current = secret
+	c.Current, c.Untried = secret, !proven
 }
 
 // ownSecrets reports whether one that nobody knows but this engine may be in force.
 func (c *credential) ownSecrets() bool {
 	return c.Pending != nil || !c.LastRotation.IsZero() || len(c.Abandoned) > 0
 }
+
+// unsettled reports whether a secret that nobody knows but this engine may be in force in the place of the current one.
+func (c *credential) unsettled() bool { return c.Pending != nil || c.Untried && !c.LastRotation.IsZero() }
 
 // settleWait is how long settling must still wait: a change sent by a process that died may be on its way for as long
 // as one call may take. redated means that the pending secret's time lay in the future, because the clock was set
@@ -226,6 +238,10 @@ func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (cha
 	}
 	if secret != c.Current {
 		c.restore(secret, now, hash)
+		changed = true
+	}
+	if c.Untried {
+		c.Untried = false
 		changed = true
 	}
 	return c.forget(now) || changed

@@ -141,7 +141,7 @@ func TestReplaceForgetsNoSecretThatMayBeInForce(t *testing.T) {
 	later := noon.Add(time.Hour)
 	previous := &outgoing{Secret: "old", Since: later}
 	candidates := []candidate{{Secret: "new", Since: later, Timeout: time.Second}}
-	aside := candidate{Secret: "old", Since: later, Replaced: true}
+	aside := candidate{Secret: "old", Since: later, Replaced: true, Proven: true}
 	for name, test := range map[string]struct {
 		pending, proven bool
 		secret          string
@@ -149,7 +149,7 @@ func TestReplaceForgetsNoSecretThatMayBeInForce(t *testing.T) {
 	}{
 		"nothing pending": {false, true, "brought", credential{Current: "brought", Previous: previous}},
 		"nothing pending, untried": {false, false, "brought", credential{
-			Current: "brought", Previous: previous, Abandoned: []candidate{aside},
+			Current: "brought", Untried: true, Previous: previous, Abandoned: []candidate{aside},
 		}},
 		"the same again":          {false, true, "old", credential{Current: "old"}},
 		"the same again, untried": {false, false, "old", credential{Current: "old"}},
@@ -157,10 +157,10 @@ func TestReplaceForgetsNoSecretThatMayBeInForce(t *testing.T) {
 			Current: "brought", Previous: previous, Abandoned: candidates,
 		}},
 		"pending, and another one, untried": {true, false, "brought", credential{
-			Current: "brought", Previous: previous, Abandoned: append([]candidate{aside}, candidates...),
+			Current: "brought", Untried: true, Previous: previous, Abandoned: append([]candidate{aside}, candidates...),
 		}},
 		"pending, and this very one, untried": {true, false, "new", credential{
-			Current: "new", Previous: previous, Abandoned: append([]candidate{aside}, candidates...),
+			Current: "new", Untried: true, Previous: previous, Abandoned: append([]candidate{aside}, candidates...),
 		}},
 		"pending, and this very one": {true, true, "new", credential{
 			Current: "new", Previous: previous, LastRotation: later,

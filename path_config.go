@@ -188,9 +188,9 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	if force, _ := fieldValue[bool](d, "force"); cfg != nil && cfg.Credential.Pending != nil && !force {
-		return logical.ErrorResponse("a rotation is unsettled, so what is stored may be the only copy of the secret: "+
-			"type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
+	if force, _ := fieldValue[bool](d, "force"); cfg != nil && cfg.Credential.unsettled() && !force {
+		return logical.ErrorResponse("it is unsettled which of the stored secrets is in force, so this may be the only copy "+
+			"of the secret: type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
 			"vault delete %[1]sconfig force=true", req.MountPoint), nil
 	}
 	// The credential goes last: while it is there, the delete can be repeated.

@@ -111,6 +111,23 @@ func TestDeleteWorksInEachState(t *testing.T) {
 	}
 }
 
+// The rotated secret is only kept aside, and may be the right one.
+func TestDeleteIsRefusedWhileAnUntriedSecretIsInThePlaceOfARotatedOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		untried := fields{"partner_secret": wrongSecret, "verify_connection": false}
+		h.succeeds(h.write("config", untried))
+		h.succeeds(h.remove("config", nil)) // Nobody has rotated, so people know the secrets.
+		h.configure(nil)
+		h.rotate()
+		h.succeeds(h.write("config", untried))
+		h.fails(h.remove("config", nil), 400, "unsettled", "the only copy", "vault write -f finicity/config/verify")
+		h.succeeds(h.write("config/verify", nil)) // It finds the rotated one.
+		h.succeeds(h.remove("config", nil))
+	})
+}
+
 func TestDeleteTakesNoFieldButForce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

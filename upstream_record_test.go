@@ -315,7 +315,12 @@ func TestASpellingOfTheAddressBringsNoMoreAttempts(t *testing.T) {
 		for i, spelled := range []string{"http://LOCALHOST", "http://localhost:80", "http://localhost/", "HTTP://localhost"} {
 			h.fails(h.write("config", credentials(fields{"base_url": spelled, "partner_secret": h.guess(i)})), 400, "10001")
 		}
-		h.fails(h.write("config", credentials(fields{"base_url": "http://LocalHost:80/"})), 400, "no call was made")
+		for _, spelled := range []string{
+			"http://LocalHost:80/", "http://localhost:", "http://localhost:080", "http://localhost.", "http://localhost./.",
+			"http://localhost/a/..", "http://localhost//",
+		} {
+			h.fails(h.write("config", credentials(fields{"base_url": spelled})), 400, "no call was made")
+		}
 		h.wrongly(4)
 	})
 }
