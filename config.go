@@ -62,10 +62,13 @@ func loadConfig(ctx context.Context, s logical.Storage) (*config, error) {
 	}
 	cfg := new(config)
 	if entry.DecodeJSON(cfg) != nil { // Its error may quote what it could not decode.
-		return nil, errors.New("the stored configuration cannot be decoded")
+		return nil, errUndecodable
 	}
 	return cfg, nil
 }
+
+var errUndecodable = errors.New("the stored configuration cannot be decoded: restore it from a snapshot of Vault, or give it " +
+	"up with a delete of config, with force=true")
 
 // fingerprint tells one credential from another, and one place where it is sent from another.
 func (cfg *config) fingerprint(hash keyedHash, secret string) string {

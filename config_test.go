@@ -50,6 +50,16 @@ func TestABadValueIsRefusedByNameAndChangesNothing(t *testing.T) {
 		"a lifetime too long":          {"token_lifetime", "7201s", "between 1m and 2h"},
 		"a lifetime beyond numbers":    {"token_lifetime", "99999999999999999999", "must be a duration"},
 		"a URL without TLS":            {"base_url", "http://api.finicity.com", "must begin with https://"},
+		"a period too short":           {"rotation_period", "59s", "between 1m and 87600h"},
+		"a negative period":            {"rotation_period", "-1h", "not negative"},
+		"a period beyond sense":        {"rotation_period", "87601h", "between 1m and 87600h"},
+		"cron with six fields":         {"rotation_schedule", "0 0 3 1 * *", "five fields of cron"},
+		"cron with a name":             {"rotation_schedule", "@monthly", "five fields of cron"},
+		"cron elsewhere":               {"rotation_schedule", "TZ=America/New_York 0 3 1 * *", "five fields of cron"},
+		"cron that never comes":        {"rotation_schedule", "0 3 30 2 *", "a day that does not come"},
+		"cron that is none":            {"rotation_schedule", "monthly", "five fields of cron"},
+		"a window alone":               {"rotation_window", "1h", "needs rotation_schedule"},
+		"a policy with a blank":        {"password_policy", "my policy", "has a blank"},
 		"a bundle that is none":        {"ca_cert", "ca.pem", "is not PEM"},
 		"force, which is for deletion": {"force", true, "is for delete only"},
 		"force, even if it says no":    {"force", false, "is for delete only"},
@@ -246,7 +256,10 @@ func TestCACert(t *testing.T) {
 		"a certificate and a private key": {cert + key, "", "block 2 is not a certificate"},
 		"PEM of no certificate":           {broken, "", "certificate 1 cannot be read"},
 		"the second is no certificate":    {cert + broken, "", "certificate 2 cannot be read"},
-		"far too long":                    {strings.Repeat(cert, 1+256<<10/len(cert)), "", "is too long"},
+		"lines before the content": {
+			strings.Replace(cert, "-----\n", "-----\nfriendlyName: Proxy\n\n", 1), "", "certificate 1 has lines before its content",
+		},
+		"far too long": {strings.Repeat(cert, 1+256<<10/len(cert)), "", "is too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

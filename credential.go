@@ -187,7 +187,9 @@ func (c *credential) ownSecrets() bool {
 }
 
 // unsettled reports whether a secret that nobody knows but this engine may be in force in the place of the current one.
-func (c *credential) unsettled() bool { return c.Pending != nil || c.Untried && !c.LastRotation.IsZero() }
+func (c *credential) unsettled() bool {
+	return c.Pending != nil || c.Untried && !c.LastRotation.IsZero()
+}
 
 // settleWait is how long settling must still wait: a change sent by a process that died may be on its way for as long
 // as one call may take. redated means that the pending secret's time lay in the future, because the clock was set

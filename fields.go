@@ -35,7 +35,7 @@ func (b *backend) checkFields(req *logical.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		schema, known := path.Fields[name]
 		if !known {
-			return fmt.Errorf("unknown field %s: %s takes %s", quoted(name), req.Path, fieldNames(path))
+			return fmt.Errorf("unknown field %s: %s takes %s", quoted(name, path), req.Path, fieldNames(path))
 		}
 		value := req.Data[name]
 		if value == nil && req.Operation == logical.PatchOperation && unsettable(name) {
@@ -90,7 +90,14 @@ func isTyped(t framework.FieldType, value any) bool {
 // being JSON arrives as a name.
 var fieldName = regexp.MustCompile(`^[a-z_-]{1,40}$`)
 
-func quoted(name string) string {
+func quoted(name string, path *framework.Path) string {
+	// Finicity's own spelling, partnerId, is the likeliest mistake.
+	plain := strings.NewReplacer("_", "", "-", "")
+	for known := range path.Fields {
+		if strings.EqualFold(plain.Replace(name), plain.Replace(known)) {
+			return fmt.Sprintf("%q, which is %q here", name, known)
+		}
+	}
 	if fieldName.MatchString(name) {
 		return strconv.Quote(name)
 	}

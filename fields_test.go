@@ -3,6 +3,7 @@
 package finicity
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -211,4 +212,16 @@ func TestEveryFieldHasATypeThatCanBeNamed(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestFinicitysOwnSpellingOfAFieldIsNamed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		for given, known := range map[string]string{
+			"partnerId": "partner_id", "partnerSecret": "partner_secret", "AppKey": "app_key", "base-url": "base_url",
+		} {
+			h.fails(h.write("config", fields{given: "x"}), 400, fmt.Sprintf("unknown field %q, which is %q here", given, known))
+		}
+	})
 }

@@ -4,6 +4,7 @@ package finicity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -184,11 +185,12 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	}
 	defer b.unlock()
 
+	force, _ := fieldValue[bool](d, "force")
 	cfg, err := loadConfig(ctx, req.Storage)
-	if err != nil {
+	if err != nil && (!force || !errors.Is(err, errUndecodable)) {
 		return respond(req.MountPoint, err)
 	}
-	if force, _ := fieldValue[bool](d, "force"); cfg != nil && cfg.Credential.unsettled() && !force {
+	if cfg != nil && cfg.Credential.unsettled() && !force {
 		return logical.ErrorResponse("it is unsettled which of the stored secrets is in force, so this may be the only copy "+
 			"of the secret: type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
 			"vault delete %[1]sconfig force=true", req.MountPoint), nil

@@ -255,7 +255,7 @@ func TestANewAppKeyAloneFindsAnAbandonedSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newConfigured(t, nil)
 		h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLate, Delay: 3 * time.Hour})
-		h.fails(h.write("rotate-root", nil), 502, "unknown")
+		h.fails(h.write("rotate-root", nil), 400, "unknown")
 		candidate := h.stored().Credential.Pending.Secret
 		h.pass(2 * time.Hour)
 		h.token()

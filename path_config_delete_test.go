@@ -30,7 +30,7 @@ func (h *harness) interrupt(applied bool) {
 		kind = fakefinicity.KindLost
 	}
 	h.fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: kind})
-	h.fails(h.write("rotate-root", nil), 502, "whether the secret has changed is unknown")
+	h.fails(h.write("rotate-root", nil), 400, "whether the secret has changed is unknown")
 	current, pending := h.inForce()
 	if grace := h.stored().SecretGracePeriod; pending != applied || current == applied && !grace {
 		h.t.Fatal("the rotation is not unsettled as it should be")
@@ -125,6 +125,19 @@ func TestDeleteIsRefusedWhileAnUntriedSecretIsInThePlaceOfARotatedOne(t *testing
 		h.fails(h.remove("config", nil), 400, "unsettled", "the only copy", "vault write -f finicity/config/verify")
 		h.succeeds(h.write("config/verify", nil)) // It finds the rotated one.
 		h.succeeds(h.remove("config", nil))
+	})
+}
+
+func TestWhatCannotBeDecodedCanBeGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.storage.plant(configKey, []byte("{"))
+		h.restart()
+		h.fails(h.remove("config", nil), 500, "cannot be decoded", "force=true")
+		h.succeeds(h.remove("config", fields{"force": true}))
+		h.configure(nil)
+		h.token()
 	})
 }
 

@@ -3,6 +3,7 @@
 package finicity
 
 import (
+	"maps"
 	"net/http"
 	"time"
 
@@ -48,9 +49,7 @@ func configFields() map[string]*framework.FieldSchema {
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Force the deletion"},
 		},
 	}
-	for name, field := range configSettings() {
-		fields[name] = field
-	}
+	maps.Copy(fields, configSettings())
 	return fields
 }
 

@@ -159,7 +159,7 @@ func (b *backend) notRotated(cred *credential, save func() error, err error) err
 	var failure *finicityapi.Error
 	if errors.As(err, &failure) && failure.Ambiguous() {
 		return fmt.Errorf("whether the secret has changed is unknown; both are stored, and the engine finds out "+
-			"before the credential is used next: %w", err)
+			"before the credential is used next: %w", &unanswered{failure})
 	}
 	said := ""
 	if failure == nil || failure.Unchanged() {

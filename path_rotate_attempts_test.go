@@ -25,10 +25,10 @@ func TestAChangeOfTheSecretIsAnAttemptToo(t *testing.T) {
 		"blocked":         {put(rejections()["blocked"]), 400, 1},
 		"the lock":        {put(rejections()["locked"]), 400, 1},
 		"policy":          {put(policy), 400, 0},
-		"no answer":       {fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindDropped}, 502, 0},
-		"a time-out":      {fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindSlow, Delay: time.Hour}, 502, 0},
-		"a 500":           {put(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 500}), 502, 0},
-		"an answer, lost": {fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLost}, 502, 0},
+		"no answer":       {fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindDropped}, 400, 0},
+		"a time-out":      {fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindSlow, Delay: time.Hour}, 400, 0},
+		"a 500":           {put(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 500}), 400, 0},
+		"an answer, lost": {fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLost}, 400, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -17,7 +17,7 @@ func newLate(t *testing.T, lands time.Duration, extra fields) (h *harness, candi
 	t.Helper()
 	h = newConfigured(t, extra)
 	h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLate, Delay: lands})
-	h.fails(h.write("rotate-root", nil), 502, "unknown")
+	h.fails(h.write("rotate-root", nil), 400, "unknown")
 	candidate = h.stored().Credential.Pending.Secret
 	h.pass(30 * time.Second)
 	h.succeeds(h.write("config/verify", nil))
@@ -176,7 +176,7 @@ func TestOneOfSeveralLateChangesIsFoundAgain(t *testing.T) {
 					fault = fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLate, Delay: 3 * time.Hour}
 				}
 				h.fake.Order(fault)
-				h.fails(h.write("rotate-root", nil), 502, "unknown")
+				h.fails(h.write("rotate-root", nil), 400, "unknown")
 				if i == lands {
 					want = h.stored().Credential.Pending.Secret
 				}
@@ -204,7 +204,7 @@ func TestWhilePendingAnEarlierLateChangeIsFoundByAPerson(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, candidate := newLate(t, time.Hour, nil)
 		h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindDropped})
-		h.fails(h.write("rotate-root", nil), 502, "unknown")
+		h.fails(h.write("rotate-root", nil), 400, "unknown")
 		h.pass(2 * time.Hour)
 		h.fails(h.read("token", nil), 400, "could not be settled", "10001", "2 more are let through")
 		for range 5 {
@@ -229,7 +229,7 @@ func TestAPersonsProofMakesTwoCallsAtMost(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h, candidate := newLate(t, time.Hour, nil)
 			h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindDropped})
-			h.fails(h.write("rotate-root", nil), 502, "unknown")
+			h.fails(h.write("rotate-root", nil), 400, "unknown")
 			h.pass(2 * time.Hour)
 			h.guesses(spent)
 			before := h.calls(fakefinicity.CallAuthenticate)

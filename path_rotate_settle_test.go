@@ -50,7 +50,7 @@ func TestAnUnknownOutcomeIsSettledToTheSecretThatFinicityHolds(t *testing.T) {
 					h := newConfigured(t, fields{"secret_grace_period": grace})
 					token := h.token()
 					h.fake.Order(test.fault)
-					h.fails(h.write("rotate-root", nil), 502, "whether the secret has changed is unknown", "Finicity ")
+					h.fails(h.write("rotate-root", nil), 400, "whether the secret has changed is unknown", "Finicity ")
 					cred := h.stored().Credential
 					if cred.Pending == nil || cred.Pending.Grace != grace || cred.Current != partnerSecret {
 						t.Fatal("both secrets are not stored")
@@ -87,7 +87,7 @@ func TestATimeOutIsNamedWithItsLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newConfigured(t, fields{"request_timeout": "7s"})
 		h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: time.Hour, Count: 2})
-		h.fails(h.write("rotate-root", nil), 502, "no complete answer within 7s")
+		h.fails(h.write("rotate-root", nil), 400, "no complete answer within 7s")
 		h.pass(2 * time.Hour)
 		h.fails(h.read("token", nil), 502, "no complete answer within 7s")
 	})
@@ -100,7 +100,7 @@ func TestAShorterTimeOutDoesNotLetSettlingOvertakeTheCall(t *testing.T) {
 		h := newConfigured(t, fields{"request_timeout": "2m"})
 		h.pass(2 * time.Hour)
 		h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLate, Delay: 100 * time.Second})
-		h.fails(h.write("rotate-root", nil), 502, "unknown")
+		h.fails(h.write("rotate-root", nil), 400, "unknown")
 		h.succeeds(h.write("config", fields{"request_timeout": "5s"}))
 		h.pass(10 * time.Second)
 		h.fails(h.read("token", nil), 503, "try again in 1m50s")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -50,9 +51,7 @@ func tokenShown() map[string]*framework.FieldSchema {
 		"partner_id": {Type: framework.TypeString, Description: "The partner that the token is for."},
 		"ttl":        {Type: framework.TypeInt64, Description: "How many seconds the token may be used, as long as the lease."},
 	}
-	for name, field := range tokenTimes() {
-		shown[name] = field
-	}
+	maps.Copy(shown, tokenTimes())
 	for _, field := range shown {
 		field.Required = true
 	}
@@ -99,6 +98,10 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 	// Vault caps the lease too, but with a warning on each read, and then the lease and the ttl below would differ.
 	// The answer is 0 when Vault could not be asked.
 	if limit := b.System().MaxLeaseTTL(); limit > 0 && ttl > limit {
+		if minTTL > limit {
+			return logical.ErrorResponse("field %q is more than a lease of this mount may have: at most %s, or have the mount "+
+				"tuned: vault secrets tune -max-lease-ttl=2h %s", "min_ttl", limit, req.MountPoint), nil
+		}
 		ttl = max(time.Second, limit.Truncate(time.Second))
 	}
 	resp := b.Secret(tokenSecretType).Response(map[string]any{

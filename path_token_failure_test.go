@@ -91,7 +91,7 @@ func TestRetryAfterOfAChangeOfSecretIsObeyedByReads(t *testing.T) {
 		h := newConfigured(t, nil)
 		h.pass(2 * time.Hour)
 		h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "90"})
-		h.fails(h.write("rotate-root", nil), 502, "HTTP 429")
+		h.fails(h.write("rotate-root", nil), 400, "HTTP 429")
 		h.pass(40 * time.Second) // Longer than settling waits for the call itself.
 		h.fails(h.read("token", nil), 503, "the next call is made in 50s at the earliest")
 		h.called(1, 1)

@@ -134,3 +134,16 @@ func TestARefreshForMinTTLHoldsUpNobodyElse(t *testing.T) {
 		h.called(2, 0)
 	})
 }
+
+// Otherwise the answer would have less left than was asked for, and nobody would be told.
+func TestAMinTTLOfMoreThanALeaseMayHaveIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.view.MaxLeaseTTLVal = 10 * time.Minute
+		h.fails(h.read("token", fields{"min_ttl": "11m"}), 400, `field "min_ttl"`, "at most 10m0s", "vault secrets tune")
+		if a := h.read("token", fields{"min_ttl": "10m"}); a.data["ttl"] != int64(600) {
+			t.Errorf("ttl is %v", a.data["ttl"])
+		}
+	})
+}

@@ -62,7 +62,7 @@ func TestNothingButTheScheduleItselfMovesTheNextRotation(t *testing.T) {
 			"the same period":   func() { h.succeeds(h.write("config", fields{"rotation_period": "720h"})) },
 			"a restart":         func() { h.restart(); h.tick() },
 			"verifying":         func() { h.succeeds(h.write("config/verify", nil)) },
-			"the same secret":   func() { h.succeeds(h.write("config", credentials(nil))) },
+			"the same secret":   func() { h.succeeds(h.write("config", fields{"partner_secret": partnerSecret})) },
 			"a new app key":     func() { h.fake.SetAppKey(partnerID, newKey); h.succeeds(h.write("config", fields{"app_key": newKey})) },
 			"the grace period":  func() { h.succeeds(h.patch("config", fields{"secret_grace_period": true})) },
 			"a minute's call":   func() { h.tick() },
@@ -84,38 +84,33 @@ func TestOneKindOfScheduleReplacesTheOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newConfigured(t, fields{"rotation_period": "720h"})
-		type shown struct {
-			period   int64
-			schedule string
-			window   int64
-			next     any
-		}
+		type shown struct{ period, schedule, window, next any }
 		check := func(what string, want shown) {
 			t.Helper()
 			data := h.read("config", nil).data
-			got := shown{data["rotation_period"].(int64), data["rotation_schedule"].(string), data["rotation_window"].(int64), data["next_vault_rotation"]}
+			got := shown{data["rotation_period"], data["rotation_schedule"], data["rotation_window"], data["next_vault_rotation"]}
 			if got != want {
 				t.Errorf("%s: %+v, want %+v", what, got, want)
 			}
 		}
 		h.succeeds(h.write("config", fields{"rotation_schedule": "0 3 1 * *", "rotation_window": "2h"}))
-		check("a schedule over a period", shown{0, "0 3 1 * *", 7200, "2000-01-01T03:00:00Z"})
+		check("a schedule over a period", shown{int64(0), "0 3 1 * *", int64(7200), "2000-01-01T03:00:00Z"})
 		h.fails(h.write("config", fields{"rotation_period": "1h", "rotation_window": "2h"}), 400, `"rotation_window" needs`)
 		h.fails(h.write("config", fields{"rotation_period": "1h", "rotation_schedule": "* * * * *"}), 400, "exclude each other")
 		h.succeeds(h.write("config", fields{"rotation_period": "1h"}))
-		check("a period over a schedule", shown{3600, "", 0, "2000-01-01T01:00:00Z"})
+		check("a period over a schedule", shown{int64(3600), "", int64(0), "2000-01-01T01:00:00Z"})
 		h.succeeds(h.write("config", fields{"rotation_schedule": "0 3 * * *"}))
 		h.succeeds(h.patch("config", fields{"rotation_schedule": nil}))
-		check("a patch with null", shown{0, "", 0, nil})
+		check("a patch with null", shown{int64(0), "", int64(0), nil})
 		h.succeeds(h.write("config", fields{"rotation_period": 3600, "rotation_schedule": "", "rotation_window": 0}))
-		check("one of them empty", shown{3600, "", 0, "2000-01-01T01:00:00Z"})
+		check("one of them empty", shown{int64(3600), "", int64(0), "2000-01-01T01:00:00Z"})
 		h.succeeds(h.write("config", fields{"disable_automated_rotation": true}))
-		check("disabled", shown{3600, "", 0, nil})
+		check("disabled", shown{int64(3600), "", int64(0), nil})
 		h.pass(2 * time.Hour)
 		h.tick()
 		h.called(1, 0)
 		h.succeeds(h.write("config", fields{"disable_automated_rotation": false}))
-		check("enabled again", shown{3600, "", 0, "2000-01-01T03:00:00Z"})
+		check("enabled again", shown{int64(3600), "", int64(0), "2000-01-01T03:00:00Z"})
 		h.tick()
 		h.called(1, 0)
 		h.pass(time.Hour)

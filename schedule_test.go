@@ -63,35 +63,48 @@ func TestWhenARotationIsDue(t *testing.T) {
 		"disabled":           {disabled, plan{From: at("2026-01-01 00:00")}, time.Time{}, map[string]bool{"2036-01-01 00:00": false}},
 		"a period, just set": {monthly, plan{From: at("2026-01-01 00:00")}, time.Time{}, map[string]bool{"2026-01-30 23:59": false, "2026-01-31 00:00": true}},
 		"a period, rotated by hand since": {
-			monthly, plan{From: at("2026-01-01 00:00")}, at("2026-01-20 00:00"),
+			monthly,
+			plan{From: at("2026-01-01 00:00")},
+			at("2026-01-20 00:00"),
 			map[string]bool{"2026-01-31 00:00": false, "2026-02-18 23:59": false, "2026-02-19 00:00": true},
 		},
 		"a period, set after the last rotation": {
-			monthly, plan{From: at("2026-01-20 00:00")}, at("2026-01-01 00:00"),
+			monthly,
+			plan{From: at("2026-01-20 00:00")},
+			at("2026-01-01 00:00"),
 			map[string]bool{"2026-02-18 23:59": false, "2026-02-19 00:00": true},
 		},
 		"a period, overdue after a long outage": {
 			monthly, plan{}, at("2026-01-01 00:00"), map[string]bool{"2027-01-01 00:00": true},
 		},
 		"a schedule": {
-			nightly, plan{From: at("2026-01-01 04:00")}, time.Time{},
+			nightly,
+			plan{From: at("2026-01-01 04:00")},
+			time.Time{},
 			map[string]bool{"2026-01-02 02:59": false, "2026-01-02 03:00": true, "2026-01-09 12:00": true},
 		},
 		"a schedule, rotated by hand the minute before": {
-			nightly, plan{From: at("2026-01-01 04:00")}, at("2026-01-02 02:59"),
+			nightly,
+			plan{From: at("2026-01-01 04:00")},
+			at("2026-01-02 02:59"),
 			map[string]bool{"2026-01-02 02:59": false, "2026-01-02 03:00": true},
 		},
 		"a window": {
-			windowed, plan{From: at("2026-01-01 04:00")}, time.Time{},
+			windowed,
+			plan{From: at("2026-01-01 04:00")},
+			time.Time{},
 			map[string]bool{"2026-01-02 02:59": false, "2026-01-02 03:00": true, "2026-01-02 03:59": true, "2026-01-02 04:00": false},
 		},
 		"a failure": {
-			nightly, plan{From: at("2026-01-01 04:00"), FailedAt: at("2026-01-02 03:00"), Failures: 3}, time.Time{},
+			nightly,
+			plan{From: at("2026-01-01 04:00"), FailedAt: at("2026-01-02 03:00"), Failures: 3},
+			time.Time{},
 			map[string]bool{"2026-01-02 03:03": false, "2026-01-02 03:04": true},
 		},
 		"a failure, and a rotation by hand since": {
 			schedule{Period: time.Minute},
-			plan{From: at("2026-01-01 04:00"), FailedAt: at("2026-01-02 03:00"), Failures: 9}, at("2026-01-02 03:05"),
+			plan{From: at("2026-01-01 04:00"), FailedAt: at("2026-01-02 03:00"), Failures: 9},
+			at("2026-01-02 03:05"),
 			map[string]bool{"2026-01-02 03:05": false, "2026-01-02 03:06": true},
 		},
 	} {
@@ -132,10 +145,10 @@ func TestFailuresGetRarerMinutesThenHours(t *testing.T) {
 	t.Parallel()
 	var p plan
 	now := at("2026-01-01 03:00")
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 240, 240, 240} {
+	for i, want := range []float64{1, 2, 4, 8, 16, 32, 64, 128, 240, 240, 240} {
 		p.failed("it failed", time.Time{}, now)
-		if got := p.retry(time.Time{}).Sub(now); got != want*time.Minute {
-			t.Errorf("after failure %d it waits %s, want %dm", i+1, got, want)
+		if got := p.retry(time.Time{}).Sub(now).Minutes(); got != want {
+			t.Errorf("after failure %d it waits %v minutes, want %v", i+1, got, want)
 		}
 		now = now.Add(24 * time.Hour)
 	}

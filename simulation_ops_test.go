@@ -19,6 +19,7 @@ const (
 	readOp   = logical.ReadOperation
 	updateOp = logical.UpdateOperation
 	deleteOp = logical.DeleteOperation
+	minuteOp = logical.RollbackOperation // What Vault does once a minute.
 )
 
 // step is a thing that happens in the world. Drawn before the world begins, it is a plain value: what depends on the world,
@@ -116,6 +117,9 @@ func writeCall(t *rapid.T) call {
 			{"request_timeout": "1m"},
 			{"secret_grace_period": true},
 			{"secret_grace_period": false},
+			{"rotation_period": "1h"},
+			{"rotation_schedule": "0 3 * * *", "rotation_window": "1h"},
+			{"rotation_period": 0, "rotation_schedule": ""},
 		}).Draw(t, "setting")
 	}
 	text := "write config"
@@ -158,9 +162,13 @@ func writeCall(t *rapid.T) call {
 }
 
 func anyCall(t *rapid.T) call {
-	switch n := rapid.IntRange(0, 9).Draw(t, "call"); {
+	switch n := rapid.IntRange(0, 12).Draw(t, "call"); {
 	case n < 3:
 		return readCall(t)
+	case n > 10:
+		return fixed(minuteOp, "", nil)
+	case n > 9:
+		return fixed(updateOp, "rotate-token", nil)
 	case n < 6:
 		return fixed(updateOp, "rotate-root", nil)
 	case n < 8:
@@ -234,6 +242,8 @@ func readsStep(t *rapid.T) step {
 		for range n {
 			w.pass(apart)
 			w.ask(request{op: readOp, path: "token"})
+			w.rest()
+			w.ask(request{op: minuteOp})
 			w.rest()
 		}
 	}}

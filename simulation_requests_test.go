@@ -60,7 +60,7 @@ func (w *world) do(ctx context.Context, n *node, r request) answer {
 	c := caller{request: w.requests, node: n.id, memory: n.memory.Load(), by: "person"}
 	w.mu.Unlock()
 	switch {
-	case r.path == "token":
+	case r.path == "token", r.op == minuteOp:
 		c.by = "automatic"
 	case r.path == "config/verify" && r.data["force"] != nil:
 		c.by = "forced"

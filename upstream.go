@@ -22,8 +22,9 @@ type rejection struct {
 func (r *rejection) Error() string { return r.failure.Error() }
 func (r *rejection) Unwrap() error { return r.failure }
 
-// unanswered is the error of a person's attempt that was sent and got no answer. Vault's clients repeat what failed with
-// a 5xx, and each repetition might be refused unseen, so this must not be one.
+// unanswered is the error of a person's attempt that was sent and got no answer, or none that tells whether a secret has
+// changed. Vault's clients repeat what failed with a 5xx, and each repetition might be refused unseen, or cost an attempt
+// to settle, so this must not be one.
 type unanswered struct{ failure *finicityapi.Error }
 
 func (u *unanswered) Error() string { return u.failure.Error() }
@@ -257,8 +258,7 @@ func (b *backend) tryOut(
 		if cred.Pending == nil {
 			return nil // Finicity has accepted one, and that is stored with the rest of what was written.
 		}
-		stored.Credential.Pending = cred.Pending // The clock was set back, so that settling waits from now on.
-		return b.saveConfig(ctx, s, stored)
+		return b.saveConfig(ctx, s, stored) // Its pending secret, shared with next, begins now: the clock was set back.
 	})
 }
 
