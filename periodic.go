@@ -19,8 +19,8 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	}
 	epoch := b.tokens.epoch()
 	ctx, cfg, err := b.lockConfig(ctx, req.Storage)
-	if errors.Is(err, errNotConfigured) {
-		return nil
+	if errors.Is(err, errNotConfigured) || errors.Is(err, context.Canceled) {
+		return nil // Nothing is to be done, or Vault is on its way down.
 	}
 	if err != nil {
 		return err
