@@ -45,6 +45,7 @@ func newRedactor(secrets ...string) *redactor {
 			secret,
 			strings.Trim(string(inJSON), `"`),
 			html.EscapeString(secret),
+			html.UnescapeString(secret), // "&lt" may stand in a secret, and is a sign when the text is taken for a page.
 			inQuery,
 			url.PathEscape(secret),
 			strings.ReplaceAll(inQuery, "%2A", "*"), // as browsers and Java encode a form

@@ -143,6 +143,17 @@ func TestASecretInAMalformedAnswerIsHidden(t *testing.T) {
 	}
 }
 
+// An answer is taken for a page, where "&lt" is a sign: what is left of such a secret is easily read back.
+func TestASecretThatReadsLikeAnEntityIsHidden(t *testing.T) {
+	for secret, read := range map[string]string{"aq&lt5Jx&gt1Vx2": "aq<5Jx>1Vx2", "&lt&gt&amp1A2": "<>&1A2", "A1&#98&#99&#97x": "A1bcax"} {
+		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusBadRequest, "sent "+secret)).URL})
+		_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: secret, AppKey: appKey})
+		if e := failure(t, err); strings.Contains(e.Message, read) || hasRun(e.Message, secret, 8) {
+			t.Errorf("a secret of %d characters is shown", len(secret))
+		}
+	}
+}
+
 // A token comes from the other side, so that only its name tells what it is.
 func TestATokenInAnErrorIsHidden(t *testing.T) {
 	for _, body := range []string{
