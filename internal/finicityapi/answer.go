@@ -69,9 +69,11 @@ var (
 	// These two read XML elements, and JSON that was cut off before its end. Finicity's own codes are numbers.
 	looseCode    = regexp.MustCompile(`(?i)(?:"(?:reason)?code"\s*:\s*"?|<(?:reason)?code>\s*)([0-9]{1,32})\b`)
 	looseMessage = regexp.MustCompile(`(?i)(?:"(?:message|description)"\s*:\s*"|<(?:message|description)>)([^"<]*)`)
-	// The contents of some elements go with their tags. One that is never closed ends with the text: if it did not
-	// match, each one would be searched to the end of the text in vain.
-	tags = regexp.MustCompile(`(?is)<(?:style|script|token)\b.*?(?:</(?:style|script|token)>|\z)|<[^>]*>`)
+	// The contents of some elements go with their tags, and before all other tags: what begins with a stray "<" would take
+	// the tag of a token with it, and leave the token. One that is never closed ends with the text: if it did not match,
+	// each one would be searched to the end of the text in vain.
+	elements = regexp.MustCompile(`(?is)<(?:style|script|token)\b.*?(?:</(?:style|script|token)>|\z)`)
+	tags     = regexp.MustCompile(`<[^>]*>`)
 )
 
 // reason finds Finicity's code and message in the body of an error.
@@ -91,7 +93,7 @@ func reason(body []byte) (code, message string) {
 	if m := looseMessage.FindStringSubmatch(text); m != nil && strings.TrimSpace(m[1]) != "" {
 		return code, html.UnescapeString(m[1])
 	}
-	return code, html.UnescapeString(tags.ReplaceAllString(text, " "))
+	return code, html.UnescapeString(tags.ReplaceAllString(elements.ReplaceAllString(text, " "), " "))
 }
 
 // findReason looks for the first object with a code in it: Finicity sends {"code","message"} flat, or an object or a
