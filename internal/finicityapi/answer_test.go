@@ -160,7 +160,8 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	})
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		for name, location := range map[string]string{
-			"elsewhere": elsewhere.URL, "a path": "/", "this again": "", "unreadable": "http://[" + oldSecret, "with the secret": elsewhere.URL + "/?" + newSecret,
+			"elsewhere": elsewhere.URL, "a path": "/", "this again": "", "unreadable": "http://[" + oldSecret,
+			"unreadable, of a token": "http://Finicity-App-Token: " + token, "with the secret": elsewhere.URL + "/?" + newSecret,
 		} {
 			requests := 0
 			server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -171,7 +172,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 			})
 			for n, c := range both() {
 				e := failure(t, c.do(t, newClient(t, finicityapi.Config{BaseURL: server.URL})))
-				if requests != n+1 || !e.Ambiguous() || (e.Status != status && name != "unreadable") {
+				if requests != n+1 || !e.Ambiguous() || e.Status != status {
 					t.Errorf("%s, %d to %s: %d requests, class %v, status %d", c.name, status, name, requests, e.Class, e.Status)
 				}
 			}

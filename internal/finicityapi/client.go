@@ -92,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 		http: &http.Client{
 			// A redirect would carry the secret to wherever it points.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
+			Transport: &undirected{&http.Transport{
 				Proxy:           proxyFromEnvironment,
 				DialContext:     cfg.DialContext,
 				TLSClientConfig: tlsConfig,
@@ -100,9 +100,22 @@ func New(cfg Config) (*Client, error) {
 				// finds that out; on a fresh connection it never does.
 				DisableKeepAlives:      true,
 				MaxResponseHeaderBytes: 64 << 10,
-			},
+			}},
 		},
 	}, nil
+}
+
+// undirected leaves out where a redirect points. An http.Client reads that although it does not follow it, and quotes what
+// it can't read; of an answer that holds a token, the quotation may lack the name that the token is known by.
+type undirected struct{ *http.Transport }
+
+// RoundTrip sends the request as the transport does.
+func (u *undirected) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := u.Transport.RoundTrip(req)
+	if err == nil {
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
 
 // Authenticate trades the credential for a token, which is good for all calls of the API for two hours. The answer
