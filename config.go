@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -284,6 +285,8 @@ func checkBaseURL(value string) (string, error) {
 		return refuse("is not a URL with a host")
 	case !isPort(u.Port()):
 		return refuse("has a port that does not exist")
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return refuse("has a host with a letter outside ASCII, which has to be in its xn-- form")
 	case u.User != nil:
 		return refuse("must not hold user info")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(value, "#"):

@@ -200,6 +200,21 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
+// Each spelling would have its own attempt record, and so four more attempts before the engine stops.
+func TestAnAddressThatIsDialledAsAnotherIsStoredAsThatOneOrRefused(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"https://host:": "https://host", "https://host:/": "https://host", "https://host:0443": "https://host", "http://[::1]:080": "http://[::1]",
+		"https://host:08443": "https://host:8443", "https://[::1]:": "https://[::1]",
+		"https://b\u00fccher.example": "", "http://\uff4cocalhost": "", "http://localho\u017ft": "", "https://host\u3002example": "",
+	} {
+		got, err := checkBaseURL(given)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%+q is stored as %q, want %q (%v)", given, got, want, err)
+		}
+	}
+}
+
 // Otherwise a slash at the end would look like another place, and the write would need the secret.
 func TestTheSameAddressInAnotherFormIsNotAnotherPlace(t *testing.T) {
 	t.Parallel()
