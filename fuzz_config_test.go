@@ -52,7 +52,7 @@ func inState(t *testing.T, state byte) *harness {
 		h.rotate()
 	case 3:
 		h.fake.Order(fakefinicity.Fault{Call: modify, Kind: fakefinicity.KindLost, Count: 1})
-		h.fails(h.write("rotate-root", nil), http.StatusBadGateway)
+		h.fails(h.write("rotate-root", nil), http.StatusBadRequest)
 		h.pass(5 * time.Minute)
 	}
 	return h
@@ -104,6 +104,7 @@ func checkStored(t *testing.T, cfg *config, sent fields) {
 	for claim, kept := range map[string]bool{
 		"the time-out is 1s to 2m":                     cfg.RequestTimeout >= time.Second && cfg.RequestTimeout <= 2*time.Minute,
 		"the lifetime is 1m to 2h":                     cfg.TokenLifetime >= time.Minute && cfg.TokenLifetime <= 2*time.Hour,
+		"the schedule is one that is taken as it is":   cfg.Schedule.check() == nil,
 		"durations are whole seconds":                  cfg.RequestTimeout%time.Second == 0 && cfg.TokenLifetime%time.Second == 0,
 		"the identifiers can be sent":                  plain(cfg.Credential.PartnerID) && plain(cfg.Credential.AppKey) && plain(cfg.Credential.Current),
 		"the address is one that is taken as it is":    err == nil && again == cfg.BaseURL,
@@ -207,6 +208,8 @@ func FuzzAConfigWriteIsTakenWholeOrRefusedByField(f *testing.F) {
 		"verify_connection=false\npartner_secret=" + sub, "partner_secret=[\"" + sub + "\"]", "app_key={\"" + sub + "\":1}", sub + "=1", "partner_secret=" + sub,
 		"partner_secret=null", "app_key=" + sub + " ", "force=true", "ca_cert=" + sub, `ca_cert="-----BEGIN CERTIFICATE-----\n` + sub + `\n-----END CERTIFICATE-----"`,
 		"base_url=https://u:" + sub + "@host", "base_url=" + sub, "base_url=http://127.0.0.1:80/", "partnerid=1", "verify_connection=" + sub,
+		"rotation_period=720h", "rotation_period=1", "rotation_schedule=0 3 1 * *\nrotation_window=1h", "rotation_schedule=" + sub, "rotation_window=60",
+		"rotation_period=1h\nrotation_schedule=* * * * *", "disable_automated_rotation=true", "password_policy=" + sub, "password_policy=",
 		"request_timeout=" + sub, "partner_id=" + otherID, "app_key=" + newKey,
 	} {
 		f.Add(byte(i), lines)

@@ -87,8 +87,8 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 		if stored.Credential.Pending != nil {
 			force = " force=true"
 		}
-		return logical.ErrorResponse("what is stored may be the only copy of its secret: write the new credential to "+
-			"another mount, or give the stored one up with vault delete %sconfig%s first", req.MountPoint, force), nil
+		return logical.ErrorResponse("a new partner_id, base_url or ca_cert would take the place of what may be the only "+
+			"copy of a secret: write the new credential to another mount, or give the stored one up with vault delete %sconfig%s first", req.MountPoint, force), nil
 	}
 
 	if d.Raw["password_policy"] != nil && next.PasswordPolicy != "" {
