@@ -68,7 +68,7 @@ func (h *harness) searchedFor(secrets ...string) {
 
 // shows reports whether the canary stands in a field that the engine may show, in its log or on a read.
 func shows(sent fields) bool {
-	return slices.ContainsFunc([]string{"partner_id", "base_url", "ca_cert"}, func(name string) bool {
+	return slices.ContainsFunc([]string{"partner_id", "base_url", "ca_cert", "password_policy", "rotation_schedule"}, func(name string) bool {
 		text, isText := sent[name].(string)
 		return isText && strings.Contains(text, canary)
 	})
@@ -153,7 +153,7 @@ func (h *harness) refusedWhole(a answer, before map[string]string, calls int, en
 	case !sentNothing && (!strings.HasPrefix(a.text, "nothing was stored: ") || !strings.Contains(a.text, "Finicity answered")):
 		h.t.Errorf("the refusal does not say that it is Finicity's: %s", h.words.hide(a.text))
 	}
-	if leaked(a.text, []string{canary}) >= 0 { // Also if the field is none of the secret ones.
+	if !strings.Contains(a.text, `"password_policy"`) && leaked(a.text, []string{canary}) >= 0 { // Also of a field that is not secret.
 		h.t.Error("the refusal quotes a value")
 	}
 	after := h.snapshot()
