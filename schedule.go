@@ -48,7 +48,7 @@ func (s schedule) check() error {
 	if n := len(strings.Fields(s.Cron)); n != 5 { // The parser takes TZ=… too, and Vault goes by UTC.
 		return fmt.Errorf("%s: it has %d", form, n)
 	}
-	if _, err := rotation.DefaultScheduler.Parse(s.Cron); err != nil {
+	if _, err := rotation.DefaultScheduler.Parse(s.Cron); err != nil || len(s.Cron) > maxIdentifier {
 		return errors.New(form) // The parser's error quotes what it was given.
 	}
 	if s.next(time.Unix(0, 0)).IsZero() {
