@@ -82,6 +82,7 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //	finicity accepts-secret $PARTNER_ID $PARTNER_SECRET
 //	finicity accepts-token $PARTNER_ID $TOKEN
 //	finicity holds-generated $PARTNER_ID    the secret is one that nobody typed
+//	finicity secret-length $PARTNER_ID 30   the secret in force has so many characters
 //	finicity call $APP_KEY $TOKEN           an app's call, over the network
 //	finicity set-secret $PARTNER_ID VALUE   as if it were changed in the portal
 //	finicity fault '{"call":"authenticate","kind":"lost"}'
@@ -108,6 +109,12 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 	case "holds-generated":
 		if secret := w.latestSecret(rest[0]); len(secret) != 40 {
 			err = fmt.Errorf("the secret in force has %d characters, want 40", len(secret))
+		}
+	case "secret-length":
+		n, failed := count(rest[1])
+		ts.Check(failed)
+		if secret := w.latestSecret(rest[0]); len(secret) != n {
+			err = fmt.Errorf("the secret in force has %d characters, want %d", len(secret), n)
 		}
 	case "call":
 		err = w.customers(rest[0], rest[1])

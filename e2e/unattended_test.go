@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// rotationsTake is how long the scripts wait for the next rotation: Vault has a look once a minute, the schedules of the
+// scripts are of a minute, and a new leader begins to count anew.
+const rotationsTake = 4 * time.Minute
+
+// cmdUnattended waits until so many rotations have come about, and meanwhile reads the token four times a second: each one
+// must be accepted by Finicity.
+//
+//	unattended 3 finicity/token
+//
+// With rhythm it looks back: from one rotation to the next it has been that long.
+//
+//	unattended rhythm 55s 130s
+func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	usage(ts, !neg && len(args) >= 2, "unattended N PATH | unattended rhythm LEAST MOST")
+	if args[0] == "rhythm" {
+		usage(ts, len(args) == 3, "unattended rhythm LEAST MOST")
+		least, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		most, err := time.ParseDuration(args[2])
+		ts.Check(err)
+		ts.Check(w.rhythm(least, most))
+		return
+	}
+	n, err := count(args[0])
+	ts.Check(err)
+	leader := w.server
+	if len(w.others) > 0 {
+		leader, _, err = w.roles()
+		ts.Check(err)
+	}
+	before, reads := len(w.rotations()), 0
+	for end := time.Now().Add(time.Duration(n) * rotationsTake); len(w.rotations()) < before+n; reads++ {
+		if time.Now().After(end) {
+			ts.Fatalf("%d of %d rotations have come about", len(w.rotations())-before, n)
+		}
+		ts.Check(w.readGood(leader, args[1]))
+		<-time.After(250 * time.Millisecond)
+	}
+	ts.Logf("%d good tokens read during %d rotations", reads, n)
+}
+
+func (w *world) readGood(server *vaultServer, path string) error {
+	var secret struct {
+		Data struct {
+			Token     string `json:"token"`
+			PartnerID string `json:"partner_id"`
+		} `json:"data"`
+	}
+	if err := server.call(http.MethodGet, "/v1/"+path, nil, &secret); err != nil {
+		return err
+	}
+	if !w.fake.AcceptsToken(secret.Data.PartnerID, secret.Data.Token) {
+		return errors.New("a token was served that Finicity does not accept")
+	}
+	return nil
+}
+
+// rotations are the changes of secret that Finicity has made.
+func (w *world) rotations() []time.Time {
+	var times []time.Time
+	for _, r := range w.fake.Requests() {
+		if r.Call == fakefinicity.CallModifySecret && r.Outcome == fakefinicity.OutcomeAccepted {
+			times = append(times, r.Time)
+		}
+	}
+	return times
+}
+
+func (w *world) rhythm(least, most time.Duration) error {
+	times := w.rotations()
+	for i := 1; i < len(times); i++ {
+		if gap := times[i].Sub(times[i-1]); gap < least || gap > most {
+			return fmt.Errorf("%s from rotation %d to the next, want %s to %s", gap, i, least, most)
+		}
+	}
+	return nil
+}
