@@ -198,7 +198,9 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	// The credential goes last: while it is there, the delete can be repeated.
 	keys := []string{tokenKey, configKey}
 	var resp *logical.Response
+	var partner string
 	if cfg != nil {
+		partner = cfg.Credential.PartnerID
 		hash, err := b.keyedHash(ctx, req.Storage)
 		if err != nil {
 			return respond(req.MountPoint, err)
@@ -222,7 +224,7 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 		}
 	}
 	b.tokens.note(nil, time.Now())
-	b.Logger().Info("configuration deleted")
-	b.tell(ctx, eventConfigDelete, string(req.Operation))
+	b.Logger().Info("configuration deleted", "partner_id", partner)
+	b.tell(ctx, eventConfigDelete, string(req.Operation), "partner_id", partner)
 	return resp, nil
 }
