@@ -60,10 +60,10 @@ func configShown() map[string]*framework.FieldSchema {
 		"last_vault_rotation": "When this engine last changed the secret, in RFC 3339. Null when it never did.",
 		"next_vault_rotation": "When it is going to, by rotation_period or rotation_schedule. Null when it is not.",
 	} {
-		fields[name] = &framework.FieldSchema{Type: framework.TypeString, Description: description, Required: true}
+		fields[name] = &framework.FieldSchema{Type: framework.TypeString, Description: description}
 	}
 	fields["rotation_pending"] = &framework.FieldSchema{
-		Type: framework.TypeBool, Required: true,
+		Type:        framework.TypeBool,
 		Description: "Whether a change of the secret got no answer, and is going to be settled.",
 	}
 	for _, field := range fields {
