@@ -3,7 +3,6 @@
 package finicityapi
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -66,9 +65,12 @@ func retryAfter(value string) time.Duration {
 
 var (
 	codeFormat = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
-	// These two read XML elements, and JSON that was cut off before its end. Finicity's own codes are numbers.
-	looseCode    = regexp.MustCompile(`(?i)(?:"(?:reason)?code"\s*:\s*"?|<(?:reason)?code>\s*)([0-9]{1,32})\b`)
-	looseMessage = regexp.MustCompile(`(?i)(?:"(?:message|description)"\s*:\s*"|<(?:message|description)>)([^"<]*)`)
+	// These two read XML, and JSON that was cut off before its end. Finicity's own codes are numbers; one that nothing
+	// follows may be cut off itself, and be another one then.
+	looseCode = regexp.MustCompile(`(?i)["'\s<:](?:reason|error)?_?code` +
+		`(?:\\*["']\s*:\s*\\*["']?|\s*=\s*["']|(?:\s[^<>]*)?>)\s*([0-9]{1,32})\s*[\\"',}\]<]`)
+	looseMessage = regexp.MustCompile(`(?i)["\s<:](?:error)?_?(?:message|description)` +
+		`(?:"\s*:\s*"|\s*=\s*"|(?:\s[^<>]*)?>)([^"<]*)`)
 	// The contents of some elements go with their tags, and before all other tags: what begins with a stray "<" would take
 	// the tag of a token with it, and leave the token. One that is never closed ends with the text: if it did not match,
 	// each one would be searched to the end of the text in vain.
@@ -78,22 +80,32 @@ var (
 
 // reason finds Finicity's code and message in the body of an error.
 func reason(body []byte) (code, message string) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
+	// Without its NULs UTF-16 can be read, less an apostrophe or two, and without its CDATA an element is like any other.
+	text := strings.NewReplacer("\x00", "", "<![CDATA[", "", "]]>", "").Replace(string(body))
+	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber() // The code comes as a number or as a string, and both must read the same.
 	var value any
 	if decoder.Decode(&value) == nil {
-		if code, message := findReason(value, 5); code != "" || message != "" {
-			return code, html.UnescapeString(message)
+		code, message = findReason(value, 5)
+	}
+	codes := looseCode.FindAllStringSubmatch(text, -1)
+	if code == "" && message == "" {
+		if codes != nil {
+			code = codes[0][1]
+		}
+		if m := looseMessage.FindStringSubmatch(text); m != nil && strings.TrimSpace(m[1]) != "" {
+			message = m[1]
+		} else {
+			message = tags.ReplaceAllString(elements.ReplaceAllString(text, " "), " ")
 		}
 	}
-	text := string(body)
-	if m := looseCode.FindStringSubmatch(text); m != nil {
-		code = m[1]
+	// A gateway may put its own code around Finicity's, or the whole answer into its message.
+	for _, m := range codes {
+		if verdict(m[1]) > verdict(code) {
+			code = m[1]
+		}
 	}
-	if m := looseMessage.FindStringSubmatch(text); m != nil && strings.TrimSpace(m[1]) != "" {
-		return code, html.UnescapeString(m[1])
-	}
-	return code, html.UnescapeString(tags.ReplaceAllString(elements.ReplaceAllString(text, " "), " "))
+	return code, html.UnescapeString(message)
 }
 
 // findReason looks for the first object with a code in it: Finicity sends {"code","message"} flat, or an object or a
@@ -107,11 +119,11 @@ func findReason(value any, depth int) (code, message string) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(value)) { // Sorted, so that the same body gives the same error.
 			switch strings.ToLower(key) {
-			case "code", "reasoncode":
+			case "code", "reasoncode", "errorcode", "error_code":
 				if c := scalar(value[key]); codeFormat.MatchString(c) {
 					code = c
 				}
-			case "message", "description":
+			case "message", "description", "errormessage", "error_message":
 				message = scalar(value[key])
 			}
 			inner = append(inner, value[key])

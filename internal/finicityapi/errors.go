@@ -120,15 +120,24 @@ const (
 	codeSecretPolicy       = "24437"
 )
 
-// classifyAuthenticate trusts the code before the status, since Finicity reports a lock as HTTP 500. A 4xx that nobody
-// has described counts as a rejection: to think so wrongly delays a token, the opposite locks the company out.
-func classifyAuthenticate(status int, code, message string) Class {
+// verdict is what a code says by itself.
+func verdict(code string) Class {
 	switch code {
 	case codeAccountLocked:
 		return Locked
 	case codeInvalidCredentials, codeMissingParameter, codeNotAuthorized, codeAppKey, codePartnerNotFound,
 		codeBadRequest, codeSecretPolicy:
 		return Rejected
+	default:
+		return Unavailable
+	}
+}
+
+// classifyAuthenticate trusts the code before the status, since Finicity reports a lock as HTTP 500. A 4xx that nobody
+// has described counts as a rejection: to think so wrongly delays a token, the opposite locks the company out.
+func classifyAuthenticate(status int, code, message string) Class {
+	if class := verdict(code); class != Unavailable {
+		return class
 	}
 	if saysLocked(status, code, message) {
 		return Locked

@@ -3,6 +3,7 @@
 package finicityapi_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -61,6 +62,9 @@ func TestEachAnswerHasItsClass(t *testing.T) {
 		{"locked below a message", 500, `{"message":"Error","Errors":[{"code":24302}]}`, locked, locked, "24302"},
 		{"locked, second in a list", 500, `{"Errors":[{"message":"Error"},{"code":24302}]}`, locked, locked, "24302"},
 		{"locked, cut short", 500, `{"code":"24302","message":"For your secur`, locked, locked, "24302"},
+		{"locked below another code", 500, `{"code":500,"message":"Error","errors":[{"code":24302}]}`, locked, locked, "24302"},
+		{"locked, CDATA", 500, `<code><![CDATA[24302]]></code><message><![CDATA[x]]></message>`, locked, locked, "24302"},
+		{"locked, UTF-16", 500, utf16Of(binary.LittleEndian, `{"code":24302}`), locked, locked, "24302"},
 		{"locked, text", 500, lockedYou, locked, unavailable, ""},
 		{"locked, upper case", 401, strings.ToUpper(lockedYou), locked, locked, ""},
 		{"locked, a page", 502, "<html><p>For your security, we&#39;ve <b>locked</b>\n your account.</p></html>", locked, unavailable, ""},
