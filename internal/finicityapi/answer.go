@@ -34,10 +34,10 @@ const maxMessage = 300
 func (a *answer) refusal(classify func(status int, code, message string) Class) *Error {
 	var code, message string
 	switch {
-	case a.status >= 200 && a.status < 300:
-		// It may be a success that lost its way, so the body may hold a token.
+	case a.status < 300, a.status == http.StatusNotModified:
+		// No verdict: what it did is unknown. A success that lost its way may hold a token.
 		message = "not the expected answer"
-	case a.status >= 300 && a.status < 400:
+	case a.status < 400:
 		message = "a redirect, which is not followed because it would carry the secret along; check base_url"
 	default:
 		code, message = reason(a.body)

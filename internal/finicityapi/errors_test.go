@@ -126,6 +126,21 @@ func check(t *testing.T, call string, e *finicityapi.Error, status int, class fi
 	}
 }
 
+// net/http hands these on as they are. An attempt that a proxy answered for Finicity was not refused by Finicity.
+func TestAnAnswerBeforeTheFinalOneIsNoVerdict(t *testing.T) {
+	for _, status := range []int{101, 99, 1, 0} {
+		for _, code := range []string{"10001", "24302", "24437"} {
+			answer := fmt.Sprintf("HTTP/1.1 %03d Interim\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n{\"code\":%s,\"message\":%q}", status, code, lockedYou)
+			for _, c := range both() {
+				client := newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: wire(writes(answer))})
+				if e := failure(t, c.do(t, client)); e.Class != unavailable || !e.Ambiguous() || e.Code != "" {
+					t.Errorf("%s, HTTP %d: class %q, code %q", c.name, status, e.Class, e.Code)
+				}
+			}
+		}
+	}
+}
+
 // The success of one call is no success of the other.
 func TestEachCallHasOneSuccess(t *testing.T) {
 	for _, status := range []int{200, 201, 202, 203, 204, 205, 207, 226, 299} {
@@ -164,6 +179,7 @@ func TestAnErrorSaysWhatFinicitySaid(t *testing.T) {
 		"edge":         {403, "<html><title>Access Denied</title></html>", []string{"403", "Access Denied"}, true},
 		"edge, silent": {403, "", []string{"403"}, true},
 		"redirect":     {302, "", []string{"302", "redirect", "base_url"}, false},
+		"not modified": {304, "", []string{"304: not the expected answer"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(tc.status, tc.body)).URL})
