@@ -74,7 +74,7 @@ var (
 	// The contents of some elements go with their tags, and before all other tags: what begins with a stray "<" would take
 	// the tag of a token with it, and leave the token. One that is never closed ends with the text: if it did not match,
 	// each one would be searched to the end of the text in vain.
-	elements = regexp.MustCompile(`(?is)<(?:style|script|token)\b.*?(?:</(?:style|script|token)>|\z)`)
+	elements = regexp.MustCompile(`(?is)<(?:[\w.-]+:)?(?:style|script|token)\b.*?(?:</(?:[\w.-]+:)?(?:style|script|token)>|\z)`)
 	tags     = regexp.MustCompile(`<[^>]*>`)
 )
 

@@ -22,7 +22,7 @@ const redacted = "[redacted]"
 
 // tokenField finds a token that stands beside its name. What Finicity hands out is not known beforehand, as the secrets
 // are that were sent.
-var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]\s*[\\"']*([^\\"'\s,;&<>{}()\[\]]{8,})`)
+var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]\s*(?:<!\[CDATA\[)?[\\"']*([^\\"'\s,;&<>{}()\[\]]{8,})`)
 
 // escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes.
 var escapes = regexp.MustCompile(`\\+u[0-9a-fA-F]{4}`)

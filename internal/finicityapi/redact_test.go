@@ -158,7 +158,9 @@ func TestASecretThatReadsLikeAnEntityIsHidden(t *testing.T) {
 func TestATokenInAnErrorIsHidden(t *testing.T) {
 	for _, body := range []string{
 		`{"token":"` + token + `"}`, `{"token" : "` + token, `{"access_token":"` + token + `"}`, `{"x":{"Token":"` + token + `"}}`, "token=" + token,
-		"Finicity-App-Token: " + token, "<token>" + token + "</token>", "<token>" + token, "1 < 2, <token>" + token + "</token>", "<<token>" + token, "<p>{&quot;token&quot;:&quot;" + token + "&quot;}</p>",
+		"Finicity-App-Token: " + token, "<token>" + token + "</token>", "<token>" + token, "1 < 2, <token>" + token + "</token>",
+		"<<token>" + token, "<ns:token>" + token + "</ns:token>", "<token><![CDATA[" + token + "]]></token>",
+		"<p>{&quot;token&quot;:&quot;" + token + "&quot;}</p>",
 		`{"code":1,"message":"got {\"token\":\"` + token + `\"}"}`,
 	} {
 		for _, status := range []int{400, 401, 404, 500, 502} {
