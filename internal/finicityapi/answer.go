@@ -46,9 +46,10 @@ func (a *answer) refusal(classify func(status int, code, message string) Class) 
 	return &Error{
 		Class:      classify(a.status, code, message), // Before anything is hidden or cut off.
 		Status:     a.status,
-		Code:       a.secrets.clean(code),
-		Message:    readable(a.secrets.clean(message)),
+		Code:       a.secrets.show(code, redacted),
+		Message:    a.secrets.show(message, notShown),
 		RetryAfter: retryAfter(a.header.Get("Retry-After")),
+		appKey:     code == "" && strings.Contains(strings.ToLower(message), "finicity-app-key"),
 	}
 }
 

@@ -216,7 +216,7 @@ func noAnswer(ctx context.Context, err error, notSent bool, secrets *redactor) *
 		err = wrapped.Err // The method and the address add nothing that the operator does not know.
 	}
 	// A malformed answer is quoted in the error, so the error is text from outside like any other.
-	return &Error{NotSent: notSent, Message: readable(secrets.clean(err.Error()))}
+	return &Error{NotSent: notSent, Message: secrets.show(err.Error(), notShown)}
 }
 
 func isHeaderValue(s string) bool {

@@ -52,6 +52,8 @@ type Error struct {
 	Message string
 	// RetryAfter is how long the server asked to be left alone, at most [MaxRetryAfter]; 0 when it did not ask.
 	RetryAfter time.Duration
+
+	appKey bool // The message is about the app key. Finicity also says it without a code.
 }
 
 // MaxRetryAfter bounds what a server's Retry-After can hold up. Tokens live two hours; a longer wait would turn a
@@ -68,10 +70,7 @@ func (e *Error) SecretRefused() (refused, sure bool) {
 	return sure || e.Class == Rejected && e.Status == http.StatusUnauthorized && !e.appKeyRefused(), sure
 }
 
-// appKeyRefused goes by the text too: Finicity also says it without a code.
-func (e *Error) appKeyRefused() bool {
-	return e.Code == codeAppKey || e.Code == "" && strings.Contains(strings.ToLower(e.Message), "finicity-app-key")
-}
+func (e *Error) appKeyRefused() bool { return e.Code == codeAppKey || e.appKey }
 
 // Unchanged reports whether a change of secret was refused for a reason that a change which was carried out before can't
 // give. The others can: a gateway may repeat the request, and then the old secret is wrong.

@@ -222,6 +222,12 @@ func TestFinicitysOwnWordsStayAsTheyAre(t *testing.T) {
 		"Invalid credentials", "You are not authorized.", "Missing parameter (Finicity-App-Key)", "Invalid (Finicity-App-Key)",
 		"Missing parameter (partnerId)", "Missing parameter (partnerSecret)", "Bad request.", "partner not found", lockedYou,
 		"New password is not as per policy", "Invalid token", "Missing parameter (Finicity-App-Token)", "Resource Not Found.",
+		// And those who stand in between.
+		"Access Denied You don't have permission to access \"http://api.finicity.com/aggregation/v2/partners/authentication\" on " +
+			"this server. Reference #18.4d3c1202.1763812345.1a2b3c4d https://errors.edgesuite.net/18.4d3c1202.1763812345.1a2b3c4d",
+		"The request could not be satisfied. Request ID: QeXv1w-pJ0mD3mHnq2wkRz0vG5Yk0uQ7d1sB8t6LxW9cN4aF2hE==",
+		"upstream connect error or disconnect/reset before headers. reset reason: connection termination, 100% %2Fx \\x0a",
+		"2026-11-22T10:19:43.123456Z 7f1c2d9e-3b4a-4c5d-8e6f-0a1b2c3d4e5f partner 1234583871234: 0x80072ee7 [3 14 15 92 65]",
 	} {
 		body, err := json.Marshal(map[string]any{"code": 10001, "message": message})
 		if err != nil {
