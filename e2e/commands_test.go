@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -20,14 +21,61 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// cmdVault runs the vault command line: vault read finicity/token
+// cmdVault runs the vault command line. Scripts use no exec, because leaks looks at what is printed here.
+//
+//	vault read finicity/token
+//	vault write -f finicity/rotate-root &      in the background; whether it fails is not known
+//	! vault write -f finicity/rotate-root &    in the background; it must fail
 func cmdVault(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
+	if last := len(args) - 1; last > 0 && args[last] == "&" {
+		w.vaultAside(ts, neg, args[:last])
+		return
+	}
 	err := ts.Exec(w.vaultBin, args...)
-	w.mu.Lock()
-	w.transcript.WriteString(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
-	w.mu.Unlock()
+	w.overheard(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
 	check(ts, neg, err)
+}
+
+// aside is a vault command in the background.
+type aside struct {
+	command  string
+	mustFail bool
+	cancel   context.CancelFunc
+	ended    chan struct{} // closed when err is there
+	err      error
+}
+
+func (w *world) vaultAside(ts *testscript.TestScript, mustFail bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	a := &aside{command: strings.Join(args, " "), mustFail: mustFail, cancel: cancel, ended: make(chan struct{})}
+	w.asides = append(w.asides, a)
+	cmd := exec.CommandContext(ctx, w.vaultBin, args...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"HOME", "PATH", "VAULT_ADDR", "VAULT_MAX_RETRIES", "VAULT_TOKEN"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	go func() {
+		defer close(a.ended)
+		defer cancel()
+		out, err := cmd.CombinedOutput()
+		w.overheard(string(out))
+		a.err = err
+	}()
+}
+
+// cmdAwait waits for the vault commands in the background: await
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 0, "await")
+	w := worldOf(ts)
+	for _, a := range w.asides {
+		<-a.ended
+		if a.mustFail && a.err == nil {
+			ts.Fatalf("vault %s succeeded, and should not have", a.command)
+		}
+		ts.Logf("vault %s ended: %v", a.command, a.err)
+	}
+	w.asides = nil
 }
 
 // cmdServer starts, stops, kills or restarts the Vault server: server start

@@ -194,6 +194,7 @@ func (d *reader) run(t *testing.T, command string) (string, error) {
 	cmd := exec.CommandContext(ctx, "bash", "-euc", command)
 	cmd.Env = d.env
 	out, err := cmd.CombinedOutput()
+	d.world.overheard(string(out))
 	return string(out), err
 }
 

@@ -24,6 +24,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"vault":      cmdVault,
+			"await":      cmdAwait,
 			"server":     cmdServer,
 			"cluster":    cmdCluster,
 			"plugin":     cmdPlugin,

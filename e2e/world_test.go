@@ -9,11 +9,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,10 +40,12 @@ type world struct {
 	others              []*vaultServer // the rest of its cluster
 	digest              string         // of the plugin, as Vault wants it for registering
 
+	asides []*aside // vault commands in the background
+
 	mu         sync.Mutex
 	secrets    map[string]struct{} // every partner secret that went over the wire
 	tokens     map[string]struct{}
-	transcript bytes.Buffer // what the vault commands printed
+	transcript bytes.Buffer // what the vault commands printed, and those of the documents
 }
 
 func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
@@ -84,7 +90,18 @@ func (w *world) environment() map[string]string {
 
 func (w *world) servers() []*vaultServer { return append([]*vaultServer{w.server}, w.others...) }
 
+// overheard adds to the transcript.
+func (w *world) overheard(output string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.transcript.WriteString(output)
+}
+
 func (w *world) close() {
+	for _, a := range w.asides {
+		a.cancel()
+		<-a.ended
+	}
 	for _, server := range w.servers() {
 		server.stop()
 	}
@@ -143,6 +160,35 @@ func (w *world) latestSecret(partnerID string) string {
 	return ""
 }
 
+// notations are the ways in which a log or a program may write a text down: as it is, escaped, and escaped once more, as
+// in an error that quotes an answer in JSON and stands itself in a log in JSON.
+func notations(text string) []string {
+	all := map[string]struct{}{text: {}}
+	for range 2 {
+		for _, known := range slices.Collect(maps.Keys(all)) {
+			for _, escape := range []func(string) string{
+				func(s string) string { return jsonString(s, true) },
+				func(s string) string { return jsonString(s, false) },
+				html.EscapeString, url.QueryEscape, url.PathEscape,
+			} {
+				all[escape(known)] = struct{}{}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// jsonString is the text in a JSON string, without the quotation marks. Some encoders also escape &, < and >.
+func jsonString(text string, escapeHTML bool) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(escapeHTML)
+	if err := encoder.Encode(text); err != nil {
+		panic(err) // A string can always be encoded.
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(b.String(), `"`), "\"\n")
+}
+
 // leaks looks for secrets where none may be. Its error says which kind was found and where, not what.
 func (w *world) leaks() error {
 	places := map[string]string{}
@@ -162,15 +208,16 @@ func (w *world) leaks() error {
 	delete(w.tokens, "")
 	var found []error
 	search := func(kind, value string, places map[string]string) {
+		written := notations(value)
 		for place, text := range places {
-			if strings.Contains(text, value) {
+			if slices.ContainsFunc(written, func(value string) bool { return strings.Contains(text, value) }) {
 				found = append(found, fmt.Errorf("%s stands in %s", kind, place))
 			}
 		}
 	}
 	for secret := range w.secrets {
 		search("a partner secret", secret, places)
-		search("a partner secret", secret, map[string]string{"what vault printed": w.transcript.String()})
+		search("a partner secret", secret, map[string]string{"what was printed": w.transcript.String()})
 	}
 	for token := range w.tokens {
 		search("a Finicity token", token, places)

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"encoding/json"
+	"html"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every character that may stand in a secret and that some notation writes in another way.
+const awkward = `Fake&Secret<1>%"\/+ #'2`
+
+// logs makes a world without processes, with these texts in its server's log and in what was printed.
+func logs(t *testing.T, logged, printed string) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{
+		server:  &vaultServer{logFile: filepath.Join(dir, "server.log"), auditFile: filepath.Join(dir, "audit.log")},
+		secrets: map[string]struct{}{awkward: {}, "": {}}, tokens: map[string]struct{}{"": {}},
+	}
+	if err := os.WriteFile(w.server.logFile, []byte(logged), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.transcript.WriteString(printed)
+	return w
+}
+
+func quoted(t *testing.T, text string) string {
+	t.Helper()
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(quoted)
+}
+
+func TestASecretIsFoundHoweverItIsWritten(t *testing.T) {
+	unescaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(awkward)
+	for name, written := range map[string]string{
+		"as it is":            awkward,
+		"in JSON":             quoted(t, awkward),
+		"in JSON inside JSON": quoted(t, quoted(t, awkward)),
+		"in JSON with & < >":  `{"error":"` + unescaped + `"}`,
+		"in HTML":             html.EscapeString(awkward),
+		"in a query":          url.QueryEscape(awkward),
+		"in a path":           url.PathEscape(awkward),
+		"in a query in JSON":  quoted(t, "POST /?secret="+url.QueryEscape(awkward)),
+	} {
+		text := "something\n" + written + "\nsomething else"
+		for place, w := range map[string]*world{"a log": logs(t, text, ""), "the transcript": logs(t, "", text)} {
+			err := w.leaks()
+			if err == nil {
+				t.Errorf("%s, in %s: not found", name, place)
+			} else if strings.Contains(err.Error(), awkward) {
+				t.Errorf("%s, in %s: the error repeats it", name, place)
+			}
+		}
+	}
+	if err := logs(t, "Fake-Secret-12", "Fake&amp;").leaks(); err != nil {
+		t.Errorf("something else was taken for it: %v", err)
+	}
+}
+
+// What exec prints is not in the transcript, so nobody would look for secrets in it.
+func TestScriptsRunNothingThatIsNotOverheard(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	exec := regexp.MustCompile(`(?m)^[!\[].*\bexec\b.*|^exec\b.*`)
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range exec.FindAllString(string(text), -1) {
+			t.Errorf("%s: %s: use vault, with & at the end for the background", filepath.Base(script), line)
+		}
+	}
+}
