@@ -128,7 +128,6 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //
 //	finicity counts $PARTNER_ID authentications=1 rejected=0
 //	finicity accepts-secret $PARTNER_ID $PARTNER_SECRET
-//	finicity accepts-token $PARTNER_ID $TOKEN
 //	finicity holds-generated $PARTNER_ID    the secret is one that nobody typed
 //	finicity secret-length $PARTNER_ID 30   the secret in force has so many characters
 //	finicity call $APP_KEY $TOKEN           an app's call, over the network
@@ -138,21 +137,21 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //	finicity held 1                         waits until so many calls are held by a fault
 //	finicity release now                    lets them go on, whether or not their caller is still there
 //	finicity at-most $PARTNER_ID 1          so many wrong attempts, or fewer
-//	finicity set-app-key $PARTNER_ID VALUE  as if it were changed in the portal
 func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	usage(ts, len(args) > 1, "finicity WHAT …")
+	rest := args[1:]
+	switch args[0] {
+	case "counts", "accepts-secret", "holds-generated", "secret-length", "set-secret", "at-most":
+		ts.Check(isPartner(rest[0]))
+	}
 	var err error
-	switch rest := args[1:]; args[0] {
+	switch args[0] {
 	case "counts":
 		err = compareCounts(w.fake.Counters(rest[0]), rest[1:])
 	case "accepts-secret":
 		if !w.fake.AcceptsSecret(rest[0], rest[1]) {
 			err = errors.New("the secret is refused")
-		}
-	case "accepts-token":
-		if !w.fake.AcceptsToken(rest[0], rest[1]) {
-			err = errors.New("the token is refused")
 		}
 	case "holds-generated":
 		if secret := w.latestSecret(rest[0]); len(secret) != 40 {
@@ -182,8 +181,6 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 				return r.Fault == fakefinicity.KindHoldBefore && !r.Applied
 			}), nil
 		}, func() error { return errors.New("a released call was not applied") })
-	case "set-app-key":
-		w.fake.SetAppKey(rest[0], rest[1])
 	case "at-most":
 		n, failed := count(rest[1])
 		ts.Check(failed)
@@ -200,6 +197,14 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("unknown: finicity %s", args[0])
 	}
 	check(ts, neg, err)
+}
+
+// isPartner keeps a mistyped ID from proving things: the counts of nobody are all zero, and nobody accepts a secret.
+func isPartner(id string) error {
+	if !slices.ContainsFunc(partners, func(p fakefinicity.Partner) bool { return p.ID == id }) {
+		return fmt.Errorf("there is no partner %q", id)
+	}
+	return nil
 }
 
 func compareCounts(counters fakefinicity.Counters, wanted []string) error {
