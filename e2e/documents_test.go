@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,8 +25,8 @@ type step struct {
 	output          []string
 }
 
-// hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or by a
-// command whose output does not matter, <!-- $ sleep 10 -->
+// hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or
+// by a command whose output does not matter, <!-- $ sleep 10 -->
 var hidden = regexp.MustCompile(`^<!-- (finicity .*|\$ .*) -->$`)
 
 // stepsOf reads a Markdown text. In console blocks, lines that begin with "$ " are commands, a backslash at the end
@@ -108,6 +109,25 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 	}
 }
 
+// Vault refuses to register a release under another version than the one it reports, and takes that one where none is
+// named. A release that reported none would be taken for any.
+func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
+	t.Parallel()
+	d := newReader(t)
+	register := "vault plugin register -sha256=" + d.world.digest
+	out, err := d.run(t, register+" -version=v0.2.0 secret vault-plugin-secrets-finicity")
+	if err == nil || !strings.Contains(out, "reported version (v0.1.0)") {
+		t.Errorf("registered as v0.2.0: %v\n%s", err, out)
+	}
+	out, err = d.run(t, register+` secret vault-plugin-secrets-finicity
+		vault secrets enable -path=finicity vault-plugin-secrets-finicity
+		vault secrets list -detailed | grep ^finicity/`)
+	// The running version stands before the checksum.
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(out), " "), " v0.1.0 "+d.world.digest) {
+		t.Errorf("registered without a version: %v\n%s", err, out)
+	}
+}
+
 // reader is somebody who follows a document, at a Vault server with a release of the plugin in its plugin directory.
 type reader struct {
 	world *world
@@ -118,7 +138,7 @@ func newReader(t *testing.T) *reader {
 	t.Helper()
 	dir := t.TempDir()
 	plugin := filepath.Join(dir, "plugins", "vault-plugin-secrets-finicity")
-	release := exec.CommandContext(t.Context(), "go", "build", "-trimpath",
+	release := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath",
 		"-ldflags=-X vault-plugin-secrets-finicity.Version=v0.1.0", "-o", plugin, "../cmd/vault-plugin-secrets-finicity")
 	release.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := release.CombinedOutput(); err != nil {
@@ -147,7 +167,8 @@ func (d *reader) install(t *testing.T) {
 	for _, command := range []string{
 		"vault plugin register -sha256=" + d.world.digest + " -version=v0.1.0 secret vault-plugin-secrets-finicity",
 		"vault secrets enable -path=finicity vault-plugin-secrets-finicity",
-		"vault write finicity/config partner_id=$PARTNER_ID partner_secret=$PARTNER_SECRET app_key=$APP_KEY base_url=$FINICITY",
+		"vault write finicity/config base_url=$FINICITY partner_id=$PARTNER_ID partner_secret=$PARTNER_SECRET" +
+			" app_key=$APP_KEY",
 	} {
 		if out, err := d.run(t, command); err != nil {
 			t.Fatalf("$ %s\n%v\n%s", command, err, out)
