@@ -95,6 +95,37 @@ func TestTheDemoFailsWhenAStepDoes(t *testing.T) {
 	leftovers(t, cmd.Process.Pid)
 }
 
+// wrap puts a shell script in the place of a program, which it knows as $PROGRAM, and returns the script's path.
+func wrap(t *testing.T, program, name, body string) string {
+	t.Helper()
+	wrapper := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(wrapper, []byte("#!/bin/sh\nPROGRAM='"+program+"'\n"+body), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return wrapper
+}
+
+// Two demos that start at the same moment find the same port free, and one of them comes too late.
+func TestAPortThatSomebodyTakesFirstIsLeftToThem(t *testing.T) {
+	vault := wrap(t, program(t, "FINICITY_E2E_VAULT"), "vault", `
+if [ "$1" = server ] && ! [ -e "$0.late" ]; then
+	touch "$0.late"
+	echo 'Error initializing listener of type tcp: listen tcp4 127.0.0.1:8200: bind: address already in use'
+	exit 1
+fi
+exec "$PROGRAM" "$@"
+`)
+	cmd := script(t, "demo.sh")
+	cmd.Env = append(cmd.Env, "FINICITY_E2E_VAULT="+vault)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "That was all.") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(vault + ".late"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDevServesUntilCtrlC(t *testing.T) {
 	cmd := script(t, "dev.sh")
 	stdout, err := cmd.StdoutPipe()

@@ -31,18 +31,23 @@ stop_all() {
 	rm -rf "$scratch"
 }
 
-# wait_for LOG TEXT PID: until TEXT stands in LOG. Says what the log says when the process ends first or takes a minute.
+# wait_for LOG TEXT PID: until TEXT stands in LOG. Fails when the process ends first or takes a minute.
 wait_for() {
 	local tries=0
 	until grep -q "$2" "$1" 2>/dev/null; do
 		tries=$((tries + 1))
 		if ! kill -0 "$3" 2>/dev/null || [ "$tries" -gt 600 ]; then
-			say "It did not start. The end of its log:" >&2
-			tail -n 20 "$1" >&2
 			return 1
 		fi
 		sleep 0.1
 	done
+}
+
+# failed NAME LOG: says so, with the end of the log, and ends the script.
+failed() {
+	say "$1. The end of its log:" >&2
+	tail -n 20 "$2" >&2
+	exit 1
 }
 
 # free_port FIRST: the first port from FIRST on that nobody listens on.
@@ -55,24 +60,36 @@ free_port() {
 }
 
 # start_servers: the stand-in at $FINICITY, a Vault development server at $VAULT_ADDR, with root token $VAULT_TOKEN.
+# Their process IDs are pids[0] and pids[1], and they write fake.log and vault.log.
 start_servers() {
 	"$fake_bin" -listen 127.0.0.1:0 >"$scratch/fake.log" 2>&1 &
-	pids+=($!)
-	wait_for "$scratch/fake.log" 'listens on' "${pids[${#pids[@]} - 1]}"
+	pids=($!)
+	wait_for "$scratch/fake.log" 'listens on' "${pids[0]}" || failed "The stand-in did not start" "$scratch/fake.log"
 	FINICITY=$(sed -n 's/.* listens on //p' "$scratch/fake.log")
 
-	local port
-	port=$(free_port 8200)
 	cat >"$scratch/vault.hcl" <<-END
 		plugin_directory = "$(dirname "$plugin_bin")"
 		disable_mlock    = true
 	END
+	# Until it listens, somebody else may take the port that was free. Then the next one is tried.
+	local port=8200 tries=0
+	while true; do
+		port=$(free_port "$port")
+		# HOME, because a development server may write a token file there.
+		HOME=$scratch "$vault_bin" server -dev -dev-no-store-token -dev-root-token-id=root \
+			-dev-listen-address="127.0.0.1:$port" -config="$scratch/vault.hcl" >"$scratch/vault.log" 2>&1 &
+		pids=("${pids[0]}" $!)
+		if wait_for "$scratch/vault.log" 'Development mode should NOT be used' "${pids[1]}"; then
+			break
+		fi
+		tries=$((tries + 1))
+		if kill -0 "${pids[1]}" 2>/dev/null || [ "$tries" -eq 20 ] ||
+			! grep -q 'address already in use' "$scratch/vault.log"; then
+			failed "Vault did not start" "$scratch/vault.log"
+		fi
+		port=$((port + 1))
+	done
 	export VAULT_ADDR=http://127.0.0.1:$port VAULT_TOKEN=root
-	# HOME, because a development server may write a token file there.
-	HOME=$scratch "$vault_bin" server -dev -dev-no-store-token -dev-root-token-id="$VAULT_TOKEN" \
-		-dev-listen-address="127.0.0.1:$port" -config="$scratch/vault.hcl" >"$scratch/vault.log" 2>&1 &
-	pids+=($!)
-	wait_for "$scratch/vault.log" 'Development mode should NOT be used' "${pids[${#pids[@]} - 1]}"
 
 	export FINICITY
 	PATH=$(dirname "$vault_bin"):$PATH
