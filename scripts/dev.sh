@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Starts a Vault server with the engine mounted and configured, and a stand-in for Finicity, until Ctrl-C.
+# Starts a Vault server with the engine mounted and configured, and a stand-in for Finicity, until Ctrl-C or until one
+# of the two ends.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 trap 'stop_all; say "Both servers are stopped."' EXIT
@@ -19,12 +20,22 @@ cat <<END
 Vault and the stand-in for Finicity are running, and the engine is mounted at finicity/. In another terminal:
 
     export PATH="$(dirname "$vault_bin"):\$PATH"
-    export VAULT_ADDR=$VAULT_ADDR VAULT_TOKEN=$VAULT_TOKEN
-    export FINICITY=$FINICITY
+    export VAULT_ADDR=$VAULT_ADDR VAULT_TOKEN=$VAULT_TOKEN FINICITY=$FINICITY
+    export PARTNER_ID=$PARTNER_ID PARTNER_SECRET=$PARTNER_SECRET APP_KEY=$APP_KEY
     vault read finicity/token
 
-The stand-in's requests: curl $FINICITY/_fake/requests      Vault's log: $scratch/vault.log
+A new secret at the stand-in, as from the portal, when the one in force is not known any more:
+
+    curl -d '{"secret":"Fake-Sandbox-Secret-2"}' \$FINICITY/_fake/partners/\$PARTNER_ID/secret
+
+The stand-in's requests: curl \$FINICITY/_fake/requests      Vault's log: $scratch/vault.log
 
 Ctrl-C stops both.
 END
-wait "${pids[0]}" "${pids[1]}"
+
+# `wait -n` would say who has ended, but the bash of macOS has none.
+while true; do
+	kill -0 "${pids[0]}" 2>/dev/null || failed "The stand-in has ended" "$scratch/fake.log"
+	kill -0 "${pids[1]}" 2>/dev/null || failed "Vault has ended" "$scratch/vault.log"
+	sleep 0.5
+done
