@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
@@ -146,7 +147,10 @@ func TestRefusesWhatItCannotServe(t *testing.T) {
 		"unreadable duration": {"-token-lifetime", "soon"},
 	} {
 		var stdout, stderr bytes.Buffer
-		err := run(t.Context(), args, &stdout, &stderr)
+		// What is served after all ends soon, and without an error.
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := run(ctx, args, &stdout, &stderr)
+		cancel()
 		if err == nil || stdout.Len() > 0 {
 			t.Errorf("%s: %v %q", name, err, stdout.String())
 		} else if strings.Contains(err.Error()+stderr.String(), secret) {

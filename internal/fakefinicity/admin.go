@@ -217,8 +217,9 @@ func readJSON(from io.Reader, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
-	if decoder.More() {
-		return errors.New("body: more than one JSON value")
+	// More would take a stray } or ] for the end.
+	if err := decoder.Decode(&json.RawMessage{}); !errors.Is(err, io.EOF) {
+		return errors.New("body: something follows the JSON value")
 	}
 	return nil
 }

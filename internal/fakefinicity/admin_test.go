@@ -42,7 +42,11 @@ func TestAdminNamesWhatIsWrongWithAFault(t *testing.T) {
 	for body, named := range map[string]string{
 		``:                               "EOF",
 		`null`:                           "kind",
-		`{"kind":"lost"} {}`:             "more than one",
+		`{"kind":"lost"} {}`:             "something follows",
+		`{"kind":"lost"} }`:              "something follows",
+		`{"kind":"lost"} ]`:              "something follows",
+		`[{"kind":"lost"}] ]`:            "something follows",
+		`{"kind":"lost"} x`:              "something follows",
 		`{"kind":"lost","cout":2}`:       "cout",
 		`[{"kind":"lost"},{"kin":"x"}]`:  "kin",
 		`[{"kind":"lost"},{"kind":"x"}]`: "x",

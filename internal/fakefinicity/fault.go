@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,12 +45,15 @@ const (
 	KindEcho Kind = "echo"
 )
 
+// maxFaultCount is as good as for ever, and the sum of what is in the queue is still a number.
+const maxFaultCount = 1_000_000
+
 // Fault is an order for calls that are still to come.
 type Fault struct {
 	// Call is the call that it is for: CallAuthenticate, CallModifySecret or CallCustomers. Empty is the next of any.
 	Call string
 	Kind Kind
-	// Count is for how many calls it is good. Zero means one.
+	// Count is for how many calls it is good, at most a million. Zero means one.
 	Count int
 	// Delay is for KindSlow, KindSlowAnswer and KindLate.
 	Delay time.Duration
@@ -79,6 +83,8 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("unknown call %q", f.Call)
 	case f.Count < 0 || f.Delay < 0:
 		return errors.New("count and delay cannot be negative")
+	case f.Count > maxFaultCount:
+		return fmt.Errorf("count cannot be more than %d", maxFaultCount)
 	case f.Delay > 0 && !delayed:
 		return fmt.Errorf("%s takes no delay", f.Kind)
 	case f.Kind == KindStatus && (f.Status < 200 || f.Status > 599):
@@ -89,6 +95,21 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("%s takes no body or contentType", f.Kind)
 	case f.Body != "" && (f.Status == http.StatusNoContent || f.Status == http.StatusNotModified):
 		return fmt.Errorf("a %d has no body", f.Status)
+	}
+	return f.validateHeader()
+}
+
+// validateHeader refuses what net/http would leave out or write in another way than it was ordered.
+func (f Fault) validateHeader() error {
+	values := []string{f.RetryAfter, f.ContentType}
+	for name, value := range f.Header {
+		if name == "" || strings.ContainsAny(name, " \t\r\n:") {
+			return fmt.Errorf("%q is no name of a header", name)
+		}
+		values = append(values, value)
+	}
+	if slices.ContainsFunc(values, func(value string) bool { return strings.ContainsAny(value, "\r\n") }) {
+		return errors.New("a header, retryAfter or contentType has more than one line")
 	}
 	return nil
 }

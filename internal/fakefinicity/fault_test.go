@@ -173,6 +173,7 @@ func TestFaultsThatWouldNotDoWhatTheySayAreRefused(t *testing.T) {
 		"unknown kind":    {Kind: "exploded"},
 		"unknown call":    {Kind: fakefinicity.KindLost, Call: "logout"},
 		"negative count":  {Kind: fakefinicity.KindLost, Count: -1},
+		"immense count":   {Kind: fakefinicity.KindLost, Count: 1_000_001},
 		"negative delay":  {Kind: fakefinicity.KindSlow, Delay: -1},
 		"unused delay":    {Kind: fakefinicity.KindLost, Delay: 1},
 		"no status":       {Kind: fakefinicity.KindStatus},
@@ -182,6 +183,11 @@ func TestFaultsThatWouldNotDoWhatTheySayAreRefused(t *testing.T) {
 		"unused header":   {Kind: fakefinicity.KindLost, Header: map[string]string{"A": "b"}},
 		"unused body":     {Kind: fakefinicity.KindCut, Body: "x"},
 		"body with a 204": {Kind: fakefinicity.KindStatus, Status: 204, Body: "x"},
+		"line in a value": {Kind: fakefinicity.KindStatus, Status: 500, Header: map[string]string{"A": "b\r\nC: d"}},
+		"line in a name":  {Kind: fakefinicity.KindStatus, Status: 500, Header: map[string]string{"A: b\nC": "d"}},
+		"nameless header": {Kind: fakefinicity.KindStatus, Status: 500, Header: map[string]string{"": "d"}},
+		"line in a type":  {Kind: fakefinicity.KindGarbage, ContentType: "text/html\rX"},
+		"line in a retry": {Kind: fakefinicity.KindStatus, Status: 503, RetryAfter: "1\n"},
 	} {
 		if f.Validate() == nil {
 			t.Errorf("%s is valid", name)

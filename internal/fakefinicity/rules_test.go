@@ -172,6 +172,20 @@ func TestTokensDieWithTheSecretIfConfigured(t *testing.T) {
 	c.customers(betaKey, other).want(t, 200, "")
 }
 
+// Of the printable ASCII characters, letters, digits and these ten are allowed (OpenAPI document 1.42).
+func TestNewSecretMayHoldTheseCharactersAndNoOthers(t *testing.T) {
+	for c := byte(' '); c <= '~'; c++ {
+		secret := "Secret-1-with-" + string(c) + "-inside"
+		letter, digit := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z', c >= '0' && c <= '9'
+		caller := newCaller(t, fakefinicity.Config{})
+		if letter || digit || strings.ContainsRune("!@#$%&*_-+", rune(c)) {
+			caller.modify(map[string]any{"newPartnerSecret": secret}).want(t, 204, "")
+		} else {
+			caller.modify(map[string]any{"newPartnerSecret": secret}).want(t, 400, "24437")
+		}
+	}
+}
+
 func TestNewSecretMustMeetThePolicy(t *testing.T) {
 	const long = "Abc-1234567" // 11 characters
 	for secret, good := range map[string]bool{

@@ -53,7 +53,7 @@ func newReceiver(t *testing.T, status int) *receiver {
 		defer r.mu.Unlock()
 		r.bodies = append(r.bodies, string(body))
 		r.signatures = append(r.signatures, request.Header.Get(fakefinicity.SignatureHeader))
-		w.Header().Set("Location", "http://192.0.2.1/")
+		w.Header().Set("Location", "/elsewhere") // Followed, it would be one delivery more.
 		w.WriteHeader(status)
 	}))
 	t.Cleanup(r.Close)
@@ -88,6 +88,30 @@ func TestDeliveredWebhookCanBeRetriedWithTheSameBytesAndSignature(t *testing.T) 
 		wantEqual(t, "body", receiver.bodies[i], want)
 		wantEqual(t, "signature", receiver.signatures[i], signature)
 	}
+}
+
+func TestEachWebhookIsRetriedAsItWas(t *testing.T) {
+	receiver := newReceiver(t, 200)
+	c := newCaller(t, fakefinicity.Config{})
+	var ids []string
+	for _, order := range []map[string]any{
+		{"partnerId": alphaID, "url": receiver.URL, "eventType": "added"},
+		{"partnerId": betaID, "url": receiver.URL, "eventType": "done"},
+	} {
+		got := c.do(http.MethodPost, "/_fake/webhooks", object(order), nil)
+		var answer struct{ EventID string }
+		if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, answer.EventID)
+	}
+	for _, i := range []int{1, 0} {
+		c.do(http.MethodPost, "/_fake/webhooks", object(map[string]any{"retry": ids[i]}), nil).want(t, 200, "")
+		latest := len(receiver.bodies) - 1
+		wantEqual(t, "body", receiver.bodies[latest], receiver.bodies[i])
+		wantEqual(t, "signature", receiver.signatures[latest], receiver.signatures[i])
+	}
+	wantEqual(t, "deliveries", len(receiver.bodies), 4)
 }
 
 func TestOnlyTheLatestHundredWebhooksCanBeRetried(t *testing.T) {
