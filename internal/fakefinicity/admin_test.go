@@ -23,9 +23,11 @@ func (c *caller) admin(method, path, body string, status int) string {
 
 func TestAdminOrdersAndClearsFaults(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
-	ordered := c.admin(http.MethodPost, "faults", `{"kind":"status","status":429,"retryAfter":"7","header":{"X-A":"b"},"body":"{}","contentType":"text/plain"}`, 200)
+	ordered := c.admin(http.MethodPost, "faults", `{"kind":"status","status":429,"retryAfter":"7","header":{"X-A":"b"},`+
+		`"body":"{}","contentType":"text/plain"}`, 200)
 	wantEqual(t, "one", ordered, `{"ordered":1}`)
-	ordered = c.admin(http.MethodPost, "faults", ` [{"call":"authenticate","kind":"slow","delay":"1ns"},{"kind":"lost","count":3}]`, 200)
+	ordered = c.admin(http.MethodPost, "faults",
+		` [{"call":"authenticate","kind":"slow","delay":"1ns"},{"kind":"lost","count":3}]`, 200)
 	wantEqual(t, "a list", ordered, `{"ordered":2}`)
 	got := c.alpha()
 	got.want(t, 429, "")

@@ -15,6 +15,8 @@ import (
 
 func TestCallsThatCannotBeUnderstoodAre400AndCountAsNothing(t *testing.T) {
 	credential := `"partnerId":"` + alphaID + `","partnerSecret":"wrong"`
+	whole, badImmediate := `{`+credential+`}`, `{`+credential+`,"newPartnerSecret":"x","immediate":"false"}`
+	with := func(name, value string) map[string]string { return map[string]string{name: value} }
 	tests := map[string]struct {
 		method, body, code, message string
 		header                      map[string]string
@@ -33,13 +35,13 @@ func TestCallsThatCannotBeUnderstoodAre400AndCountAsNothing(t *testing.T) {
 		"null ID":                 {body: `{"partnerId":null,"partnerSecret":"x"}`, code: "10005", message: "(partnerId)"},
 		"blank secret":            {body: `{"partnerId":"1","partnerSecret":" "}`, code: "10005", message: "(partnerSecret)"},
 		"a name in another case":  {body: `{"partnerid":"1","partnerSecret":"x"}`, code: "10005", message: "(partnerId)"},
-		"no new secret":           {method: "PUT", body: `{` + credential + `}`, code: "10005", message: "(newPartnerSecret)"},
-		"string for immediate":    {method: "PUT", body: `{` + credential + `,"newPartnerSecret":"x","immediate":"false"}`, code: "14020"},
-		"another content type":    {body: `{` + credential + `}`, header: map[string]string{"Content-Type": "text/plain"}, code: "14020"},
-		"broken content type":     {body: `{` + credential + `}`, header: map[string]string{"Content-Type": ";"}, code: "14020"},
-		"no Accept":               {body: `{` + credential + `}`, header: map[string]string{"Accept": ""}, code: "14020"},
-		"Accept for XML":          {body: `{` + credential + `}`, header: map[string]string{"Accept": "application/xml"}, code: "14020"},
-		"Accept that excludes it": {body: `{` + credential + `}`, header: map[string]string{"Accept": "application/json;q=0"}, code: "14020"},
+		"no new secret":           {method: "PUT", body: whole, code: "10005", message: "(newPartnerSecret)"},
+		"string for immediate":    {method: "PUT", body: badImmediate, code: "14020"},
+		"another content type":    {body: whole, header: with("Content-Type", "text/plain"), code: "14020"},
+		"broken content type":     {body: whole, header: with("Content-Type", ";"), code: "14020"},
+		"no Accept":               {body: whole, header: with("Accept", ""), code: "14020"},
+		"Accept for XML":          {body: whole, header: with("Accept", "application/xml"), code: "14020"},
+		"Accept that excludes it": {body: whole, header: with("Accept", "application/json;q=0"), code: "14020"},
 		"more than 64 KiB":        {body: `{` + credential + `,"x":"` + strings.Repeat("x", 64<<10) + `"}`, code: "14020"},
 	}
 	for name, test := range tests {

@@ -43,7 +43,8 @@ func TestDialledConnectionsEndWithTheServer(t *testing.T) {
 func TestDialerHonoursItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := fakefinicity.New(fakefinicity.Config{}).Dialer()(ctx, "tcp", "127.0.0.1:80"); !errors.Is(err, context.Canceled) {
+	dial := fakefinicity.New(fakefinicity.Config{}).Dialer()
+	if _, err := dial(ctx, "tcp", "127.0.0.1:80"); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }

@@ -107,10 +107,11 @@ func TestGarbageHasTheRightStatusAndAnUnreadableBody(t *testing.T) {
 func TestStatusAnswersAsOrdered(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	elsewhere := map[string]string{"Location": "http://127.0.0.1/x"}
 	c.fake.Order(
 		fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "30"},
 		fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: "<html>blocked</html>", ContentType: "text/html"},
-		fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 302, Header: map[string]string{"Location": "http://127.0.0.1/x"}},
+		fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 302, Header: elsewhere},
 	)
 	got := c.alpha()
 	got.want(t, 429, "")
@@ -276,7 +277,8 @@ func TestLateIsAppliedUnderTheRulesOfItsMoment(t *testing.T) {
 
 		// The old secret is good when this one is sent, and wrong when it arrives.
 		c.fake.Order(late)
-		if got := c.modify(map[string]any{"partnerSecret": nextSecret, "newPartnerSecret": "Fake-Secret-Third-4"}); got.err == nil {
+		third := map[string]any{"partnerSecret": nextSecret, "newPartnerSecret": "Fake-Secret-Third-4"}
+		if got := c.modify(third); got.err == nil {
 			t.Fatal("there was an answer")
 		}
 		entry := last(t, c.fake)

@@ -26,11 +26,18 @@ func TestTheLogSaysWhatHappenedInTheOrderOfArrival(t *testing.T) {
 	c.customers(alphaKey, token).want(t, 200, "")
 	start := newClock().Now()
 	want := []fakefinicity.Request{
-		{Seq: 1, Time: start, Call: "authenticate", PartnerID: alphaID, Status: 200, Outcome: "accepted", Applied: true, UserAgent: "tester/1"},
-		{Seq: 2, Time: start.Add(time.Minute), Call: "modify_secret", PartnerID: alphaID, Outcome: "accepted", Applied: true, Fault: "lost", UserAgent: "tester/1"},
-		{Seq: 3, Time: start.Add(time.Minute), Call: "authenticate", PartnerID: alphaID, Status: 401, Code: "10001", Outcome: "rejected", Applied: true, UserAgent: "tester/1"},
-		{Seq: 4, Time: start.Add(time.Minute), Call: "customers", PartnerID: alphaID, Status: 200, Outcome: "accepted", Applied: true, UserAgent: "Go-http-client/1.1"},
+		{Seq: 1, Time: start, Call: "authenticate", PartnerID: alphaID, Status: 200, Outcome: "accepted"},
+		{Seq: 2, Time: start.Add(time.Minute), Call: "modify_secret", PartnerID: alphaID, Outcome: "accepted", Fault: "lost"},
+		{
+			Seq: 3, Time: start.Add(time.Minute), Call: "authenticate", PartnerID: alphaID,
+			Status: 401, Code: "10001", Outcome: "rejected",
+		},
+		{Seq: 4, Time: start.Add(time.Minute), Call: "customers", PartnerID: alphaID, Status: 200, Outcome: "accepted"},
 	}
+	for i := range want {
+		want[i].Applied, want[i].UserAgent = true, "tester/1"
+	}
+	want[3].UserAgent = "Go-http-client/1.1"
 	got := c.fake.Requests()
 	wantEqual(t, "entries", len(got), len(want))
 	for i := range want {

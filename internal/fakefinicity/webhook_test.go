@@ -76,7 +76,8 @@ func TestDeliveredWebhookCanBeRetriedWithTheSameBytesAndSignature(t *testing.T) 
 		t.Fatal(err)
 	}
 	wantEqual(t, "receiver's status", answer.Status, 307)
-	want := fmt.Sprintf(`{"customerId":"6000000001","eventType":"added","eventId":%q,"payload":{"accounts":["a b"]}}`, answer.EventID)
+	want := fmt.Sprintf(`{"customerId":"6000000001","eventType":"added","eventId":%q,"payload":{"accounts":["a b"]}}`,
+		answer.EventID)
 	signature, err := c.fake.SignWebhook(alphaID, []byte(want))
 	if err != nil {
 		t.Fatal(err)
