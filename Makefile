@@ -7,7 +7,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# For the scripts too.
 GO ?= go
+export GO
 # A path: take that Vault server. Empty: the one on PATH, else build it. "build": build it in any case.
 VAULT_BIN ?=
 export VAULT_BIN
@@ -60,7 +62,7 @@ bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 .PHONY: test
 test: vault build fake ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
 	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./...
-	@GO='$(GO)' FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
+	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
 
 .PHONY: unit
 unit: ## Run the quick tests, which need no Vault
@@ -68,11 +70,11 @@ unit: ## Run the quick tests, which need no Vault
 
 .PHONY: soak
 soak: ## Run the simulation until it is stopped or a promise is broken (SOAK_BATCH, SOAK_SEED)
-	@GO='$(GO)' bash scripts/soak.sh
+	@bash scripts/soak.sh
 
 .PHONY: fuzz
 fuzz: ## Give the parsers what nobody would send, 10s for each of them (FUZZTIME=10m, FUZZTARGET)
-	@GO='$(GO)' bash scripts/fuzz.sh
+	@bash scripts/fuzz.sh
 
 .PHONY: cover
 cover: ## Measure coverage, fail if a package has less than 90 per cent, write bin/cover.html

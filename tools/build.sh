@@ -15,6 +15,7 @@ if [ $# -lt 5 ]; then
 fi
 name=$1 module=$2 package=$3 output=$4 how_long=$5
 shift 5
+go=${GO:-go}
 
 # The tool runs on this machine, whatever the plugin is built for, and a workspace further up knows nothing of its module.
 unset GOOS GOARCH
@@ -47,7 +48,7 @@ progress() {
 echo "$name: building $(basename "$output"): $how_long"
 SECONDS=0
 set -m
-(cd "$module" && exec go build -v -trimpath -buildvcs=false "$@" -o "$fresh" "$package") >"$log" 2>&1 </dev/null &
+(cd "$module" && exec "$go" build -v -trimpath -buildvcs=false "$@" -o "$fresh" "$package") >"$log" 2>&1 </dev/null &
 child=$!
 set +m
 
@@ -68,8 +69,8 @@ if [ "$status" -ne 0 ]; then
 		echo "$name: the build failed after $(elapsed) (exit code $status):"
 		# Without the names of packages and modules, between which the message is lost: the others are built to the end.
 		grep -v -e '^[^ :]*$' -e '^go: downloading ' "$log" | tail -n 25 | sed 's/^/    /' || true
-		echo "$name: try the same by hand with: cd $module && CGO_ENABLED=$(go env CGO_ENABLED) go build $(printf '%q ' "$@")-o /dev/null $package"
-		echo "$name: downloads need a Go module proxy ('go env GOPROXY'); 'signal: killed' means too little memory (4 GiB do),"
+		echo "$name: try the same by hand with: cd $module && CGO_ENABLED=$("$go" env CGO_ENABLED) $go build $(printf '%q ' "$@")-o /dev/null $package"
+		echo "$name: downloads need a Go module proxy ('$go env GOPROXY'); 'signal: killed' means too little memory (4 GiB do),"
 		echo "$name: 'no space left' too little disk for the Go caches (10 GiB do). What is built already is kept."
 		echo "$name: all that go printed is in $log"
 	} >&2

@@ -13,22 +13,23 @@ if [ $# -lt 2 ]; then
 fi
 minimum=$1
 shift
+go=${GO:-go}
 cd "$(dirname "$0")/.."
 mkdir -p bin
 
-go test -coverprofile=bin/cover.out -covermode=atomic "$@"
-go tool cover -html=bin/cover.out -o bin/cover.html
+"$go" test -coverprofile=bin/cover.out -covermode=atomic "$@"
+"$go" tool cover -html=bin/cover.out -o bin/cover.html
 
 echo
 echo "Least covered functions:"
 # The last line is the total over all packages, where a well covered one hides the other.
-go tool cover -func=bin/cover.out | sed '$d' | awk '{print $NF "\t" $0}' | sort -n | cut -f 2- | sed -n 1,15p
+"$go" tool cover -func=bin/cover.out | sed '$d' | awk '{print $NF "\t" $0}' | sort -n | cut -f 2- | sed -n 1,15p
 echo
 echo "Line by line: bin/cover.html"
 echo
 
 # A line of the profile: import/path/file.go:from,to STATEMENTS HITS
-packages=$(go list "$@" | tr '\n' ' ')
+packages=$("$go" list "$@" | tr '\n' ' ')
 awk -v minimum="$minimum" -v packages="$packages" '
 	NR > 1 {
 		file = substr($1, 1, index($1, ".go:") + 2)
