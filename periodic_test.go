@@ -47,6 +47,24 @@ func TestAScheduleRotatesUnattended(t *testing.T) {
 	}
 }
 
+// A rotation takes its time, and Vault looks once a minute.
+func TestAPeriodOfAMinuteIsNoneOfTwo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "1m"})
+		h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer, Delay: 2 * time.Second, Count: 100})
+		for range 10 {
+			minute := time.After(time.Minute)
+			h.tick()
+			<-minute
+		}
+		h.tick()
+		if n := h.calls(fakefinicity.CallModifySecret); n != 10 {
+			t.Errorf("%d rotations in 10 minutes", n)
+		}
+	})
+}
+
 func TestNothingButTheScheduleItselfMovesTheNextRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

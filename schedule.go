@@ -85,6 +85,10 @@ type plan struct {
 	Error    string    `json:"error,omitempty"`
 }
 
+// periodSlack is how much sooner than its period a rotation may come. A rotation takes a moment, so without it a look that is
+// exactly one period later would come too early, and a period of a minute would be two.
+const periodSlack = 10 * time.Second
+
 // maxRotationBackoff is reached with the ninth failure.
 const maxRotationBackoff = 4 * time.Hour
 
@@ -122,8 +126,14 @@ func (p *plan) redate(last *time.Time, now time.Time) (redated bool) {
 // one counts; to be stored.
 func (p *plan) due(s schedule, last, now time.Time) (due, missed bool) {
 	next := p.next(s, last)
+	if next.IsZero() {
+		return false, false
+	}
+	if s.Period > 0 {
+		next = next.Add(-periodSlack)
+	}
 	switch {
-	case next.IsZero() || now.Before(next):
+	case now.Before(next):
 		return false, false
 	case s.Window > 0 && !now.Before(next.Add(s.Window)):
 		p.From, p.Failures = now, 0
