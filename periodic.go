@@ -42,7 +42,7 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	}
 
 	if cred.Pending != nil {
-		if b.tokens.held(time.Now()) != nil {
+		if wait, _ := cred.settleWait(now); wait > 0 || b.tokens.held(time.Now()) != nil {
 			return nil
 		}
 		_, err = b.renew(ctx, s, cfg, automatic, epoch)
@@ -55,19 +55,20 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	}
 	if err == nil {
 		_, err = b.rotate(ctx, s, cfg, automatic)
-		b.rotated(ctx, "rotate", cred, err)
 	}
+	b.rotated(ctx, "rotate", cred, err)
 	if err == nil {
 		return nil
 	}
 	// Read anew: what failed may have left in cfg what storage does not hold, and must not.
 	cfg, unread := loadConfig(ctx, s)
-	if unread != nil {
+	if unread != nil || cfg == nil {
 		return unread
 	}
-	cfg.Plan.failed(err.Error(), cfg.Credential.LastRotation, b.now().UTC())
-	b.Logger().Warn("the rotation that was due failed", "partner_id", cfg.Credential.PartnerID, "error", err,
-		"failures", cfg.Plan.Failures, "retry", cfg.Plan.retry(cfg.Credential.LastRotation))
+	last := cfg.Credential.LastRotation
+	cfg.Plan.failed(err.Error(), last, b.now().UTC())
+	b.Logger().Info("the rotation that is due is tried again", "partner_id", cfg.Credential.PartnerID,
+		"failures", cfg.Plan.Failures, "retry", cfg.Plan.retry(last))
 	return b.saveConfig(ctx, s, cfg)
 }
 
