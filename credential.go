@@ -144,12 +144,17 @@ func (c *credential) setAside(aside candidate) {
 			kept = append(kept, a)
 		}
 	}
-	for i := len(kept) - 1; i >= 0 && len(kept) > abandonedMost; i-- {
-		if !kept[i].Proven {
-			kept = slices.Delete(kept, i, i+1)
+	drop := func(dispensable func(a candidate) bool) {
+		for i := len(kept) - 1; i >= 0 && len(kept) > abandonedMost; i-- {
+			if dispensable(kept[i]) {
+				kept = slices.Delete(kept, i, i+1)
+			}
 		}
 	}
-	c.Abandoned = kept[:min(len(kept), abandonedMost)]
+	drop(func(a candidate) bool { return a.Replaced && !a.Proven }) // Whoever brought it knows it.
+	drop(func(a candidate) bool { return !a.Proven })
+	drop(func(candidate) bool { return true })
+	c.Abandoned = kept
 }
 
 func (a *candidate) expired(now time.Time) bool {

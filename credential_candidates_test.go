@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -227,5 +228,23 @@ func TestASecretThatWasRotatedAwayTwiceHasItsLatestDateAndTheCurrentOneNone(t *t
 	}
 	if _, found := new(credential).rotatedAwayAt("", plainHash); found {
 		t.Error("no secret at all is known as rotated away")
+	}
+}
+
+// Nobody knows them but the engine, while each untried one was brought by somebody.
+func TestUntriedSecretsPushOutNoSecretThatMayBeInForce(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "proven"}
+	c.propose("sent", false, time.Second, noon)
+	for i := range 3 * abandonedMost {
+		c.replace(strings.Repeat("x", i+1), false, noon, plainHash)
+	}
+	for _, secret := range []string{"proven", "sent"} {
+		if !slices.Contains(c.candidates(), secret) {
+			t.Errorf("the one that was %s is gone", secret)
+		}
+	}
+	if len(c.Abandoned) != abandonedMost {
+		t.Errorf("%d candidates are kept", len(c.Abandoned))
 	}
 }

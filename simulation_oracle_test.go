@@ -93,7 +93,7 @@ func (w *world) holds(cfg *config) bool {
 	return slices.ContainsFunc(secrets, func(secret string) bool { return w.fake.AcceptsSecret(partnerID, secret) })
 }
 
-// forgiven: people had the credential deleted, or had an untried secret put in its place, which keeps it for a month.
+// forgiven: people had the credential deleted, or had an untried secret put in its place, which keeps it until another one is accepted.
 func (w *world) forgiven() bool {
 	return w.gaveUp || !w.unproven.IsZero() && time.Since(w.unproven) > 30*24*time.Hour
 }
