@@ -67,6 +67,7 @@ func newBackend() *backend {
 		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configKey, tokenKey, attemptsPrefix}},
 		Paths: []*framework.Path{
 			b.pathConfig(), b.pathConfigVerify(), b.pathToken(), b.pathRotateRoot(), b.pathRotateToken(), b.pathStatus(),
+			b.pathWebhookVerify(),
 		},
 		Secrets:      []*framework.Secret{b.tokenSecret()},
 		PeriodicFunc: b.periodic,

@@ -153,7 +153,8 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 			Current: given["partner_secret"], Untried: !verifies(d),
 		}
 		if !partner {
-			next.Credential.Previous = &outgoing{Secret: old.Current, Since: now}
+			old.retire(now, false)
+			next.Credential.Previous = old.Previous
 			next.Credential.LastRotation, next.Credential.RotatedAway = old.LastRotation, old.RotatedAway
 		}
 	case change.secret:

@@ -31,8 +31,8 @@ type credential struct {
 	Pending *candidate `json:"pending,omitempty"`
 	// Abandoned may come into force all the same, or may be in force after all. The latest comes first.
 	Abandoned []candidate `json:"abandoned,omitempty"`
-	// Previous was Current before: webhooks that were signed with it may still arrive.
-	Previous *outgoing `json:"previous,omitempty"`
+	// Previous were Current before, the latest first: webhooks that were signed with them may still arrive.
+	Previous []outgoing `json:"previous,omitempty"`
 	// LastRotation is when this engine last changed the secret. Zero when it never did.
 	LastRotation time.Time `json:"last_rotation,omitzero"`
 	// RotatedAway are keyed hashes of the secrets that this engine has replaced, the oldest first.
@@ -59,10 +59,11 @@ type candidate struct {
 	Grace bool `json:"grace,omitempty"`
 }
 
-// outgoing is a secret that was in force until Since.
+// outgoing is a secret that was in force until another one took its place.
 type outgoing struct {
-	Secret string    `json:"secret"`
-	Since  time.Time `json:"since"`
+	Secret string `json:"secret"`
+	// Until is when no webhook that was signed with it arrives any more.
+	Until time.Time `json:"until"`
 }
 
 const (
@@ -71,6 +72,12 @@ const (
 	abandonedFor      = 24 * time.Hour
 	abandonedForGrace = 32 * 24 * time.Hour
 	abandonedMost     = 10
+
+	// outgoingFor is how long a webhook that was signed with a secret may arrive after it was replaced: Finicity repeats one
+	// for three days. With a grace period the secret is valid for longer.
+	outgoingFor      = 4 * 24 * time.Hour
+	outgoingForGrace = 30 * 24 * time.Hour
+	outgoingMost     = 40
 
 	// rotatedAwayMost bounds the entry: a hundred rotations are eight years of monthly ones.
 	rotatedAwayMost = 100
@@ -83,21 +90,31 @@ func (c *credential) propose(secret string, grace bool, timeout time.Duration, n
 
 // promote takes note that Finicity holds the pending secret.
 func (c *credential) promote(now time.Time, hash keyedHash) {
-	secret := c.Pending.Secret
+	pending := c.Pending
 	c.Pending = nil
-	c.rotateTo(secret, now, hash)
+	c.rotateTo(pending, now, hash)
 }
 
 // rotateTo makes current a secret that this engine has sent.
-func (c *credential) rotateTo(secret string, now time.Time, hash keyedHash) {
+func (c *credential) rotateTo(sent *candidate, now time.Time, hash keyedHash) {
 	c.RotatedAway = append(c.RotatedAway, rotatedAway{Hash: hash(c.Current), At: now})
 	if len(c.RotatedAway) > rotatedAwayMost {
 		// Not the first one: that is the secret which stands in scripts.
 		c.RotatedAway = slices.Delete(c.RotatedAway, 1, 2)
 	}
-	c.Previous = &outgoing{Secret: c.Current, Since: now}
-	c.Current, c.Untried = secret, false
+	c.retire(now, sent.Grace)
+	c.Current, c.Untried = sent.Secret, false
 	c.LastRotation = now
+}
+
+// retire keeps the current secret, which is about to be replaced, for the webhooks that were signed with it.
+func (c *credential) retire(now time.Time, grace bool) {
+	until := now.Add(outgoingFor)
+	if grace {
+		until = now.Add(outgoingForGrace)
+	}
+	c.Previous = append([]outgoing{{Secret: c.Current, Until: until}}, c.Previous...)
+	c.Previous = c.Previous[:min(len(c.Previous), outgoingMost)]
 }
 
 // rotatedAwayAt is when this engine replaced the secret. One that an operator has replaced may come back.
@@ -182,7 +199,7 @@ func (c *credential) replace(secret string, proven bool, now time.Time, hash key
 	if !proven {
 		c.setAside(candidate{Secret: c.Current, Since: now, Replaced: true, Proven: !c.Untried})
 	}
-	c.Previous = &outgoing{Secret: c.Current, Since: now}
+	c.retire(now, false)
 	c.Current, c.Untried = secret, !proven
 }
 
@@ -254,6 +271,18 @@ func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (cha
 	return c.forget(now) || changed
 }
 
+// signers are the secrets that a webhook may be signed with, with what is to be said of each: the candidates, since any of
+// them may be in force, and before them the current one.
+func (c *credential) signers(now time.Time) (current, previous []string) {
+	current = append([]string{c.Current}, c.candidates()...)
+	for _, o := range c.Previous {
+		if !now.After(o.Until) {
+			previous = append(previous, o.Secret)
+		}
+	}
+	return current, previous
+}
+
 // restore takes note that one of the abandoned secrets is in force after all.
 func (c *credential) restore(secret string, now time.Time, hash keyedHash) {
 	i := slices.IndexFunc(c.Abandoned, func(a candidate) bool { return a.Secret == secret })
@@ -264,15 +293,17 @@ func (c *credential) restore(secret string, now time.Time, hash keyedHash) {
 		c.replace(secret, false, now, hash)
 		return
 	}
-	c.rotateTo(secret, now, hash)
+	c.rotateTo(&found, now, hash)
 }
 
-// forget drops the candidates that would be in force by now, and reports whether there were any. Only to be called when
-// another one has just been proven: by age alone, a mount that nobody reads would forget the one that is in force.
+// forget drops the candidates that would be in force by now, and the outgoing secrets whose webhooks have arrived, and
+// reports whether there were any. Only to be called when another one has just been proven: by age alone, a mount that
+// nobody reads would forget the one that is in force.
 func (c *credential) forget(now time.Time) (changed bool) {
 	kept := slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.expired(now) })
-	changed = len(kept) < len(c.Abandoned)
-	c.Abandoned = kept
+	still := slices.DeleteFunc(slices.Clone(c.Previous), func(o outgoing) bool { return now.After(o.Until) })
+	changed = len(kept) < len(c.Abandoned) || len(still) < len(c.Previous)
+	c.Abandoned, c.Previous = kept, still
 	return changed
 }
 

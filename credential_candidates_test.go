@@ -77,7 +77,7 @@ func TestAnAcceptedCandidateTakesItsPlaceAndNoOtherIsLost(t *testing.T) {
 	pending := candidate{Secret: "new", Since: later, Timeout: 30 * time.Second}
 	late, earlier := candidate{Secret: "late", Since: noon}, candidate{Secret: "earlier", Since: noon.Add(-time.Hour)}
 	away := []rotatedAway{{Hash: "hash of old", At: later}}
-	previous := &outgoing{Secret: "old", Since: later}
+	previous := []outgoing{{Secret: "old", Until: later.Add(outgoingFor)}}
 	for accepted, want := range map[string]credential{
 		"new": {
 			Current: "new", Abandoned: []candidate{late, earlier}, Previous: previous, LastRotation: later, RotatedAway: away,
@@ -117,7 +117,9 @@ func TestAReplacedSecretThatIsAcceptedChangesPlacesWithTheCurrentOne(t *testing.
 		t.Error("it says that nothing has changed")
 	}
 	want := &credential{
-		Current: "rotated", LastRotation: noon.Add(-time.Hour), Previous: &outgoing{Secret: "brought", Since: later},
+		Current: "rotated", LastRotation: noon.Add(-time.Hour), Previous: []outgoing{
+			{Secret: "brought", Until: later.Add(outgoingFor)}, {Secret: "rotated", Until: noon.Add(outgoingFor)},
+		},
 		Abandoned: []candidate{{Secret: "brought", Since: later, Replaced: true}},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -156,8 +158,8 @@ func TestProofEndsWithTheSecretThatFinicityHolds(t *testing.T) {
 				t.Errorf("Finicity holds %s: after %d tries %s is current", holds, tries, c.Current)
 			}
 			left := append(c.candidates(), "")
-			if c.Previous != nil {
-				left = append(left, c.Previous.Secret)
+			for _, o := range c.Previous {
+				left = append(left, o.Secret)
 			}
 			for _, secret := range all {
 				if !slices.Contains(left, secret) {
@@ -199,7 +201,7 @@ func TestTheHashesOfTheLastHundredSecretsAndOfTheFirstAreKept(t *testing.T) {
 	secret := func(i int) string { return fmt.Sprintf("secret %d", i) }
 	c := &credential{Current: secret(0)}
 	for i := range 250 {
-		c.rotateTo(secret(i+1), noon.Add(time.Duration(i)*time.Hour), plainHash)
+		c.rotateTo(&candidate{Secret: secret(i + 1)}, noon.Add(time.Duration(i)*time.Hour), plainHash)
 	}
 	if len(c.RotatedAway) != 100 {
 		t.Errorf("%d are kept", len(c.RotatedAway))
@@ -217,12 +219,12 @@ func TestASecretThatWasRotatedAwayTwiceHasItsLatestDateAndTheCurrentOneNone(t *t
 	t.Parallel()
 	c := &credential{Current: "a"}
 	for i, secret := range []string{"b", "a", "c"} {
-		c.rotateTo(secret, noon.Add(time.Duration(i)*time.Hour), plainHash)
+		c.rotateTo(&candidate{Secret: secret}, noon.Add(time.Duration(i)*time.Hour), plainHash)
 	}
 	if at, found := c.rotatedAwayAt("a", plainHash); !found || !at.Equal(noon.Add(2*time.Hour)) {
 		t.Errorf("got %s, found %v", at, found)
 	}
-	c.rotateTo("a", noon.Add(3*time.Hour), plainHash)
+	c.rotateTo(&candidate{Secret: "a"}, noon.Add(3*time.Hour), plainHash)
 	if _, found := c.rotatedAwayAt("a", plainHash); found {
 		t.Error("the current secret is known as rotated away")
 	}

@@ -40,7 +40,7 @@ func TestAPromotedSecretMakesTheOldOnePrevious(t *testing.T) {
 	if c.Current != "new" || c.Pending != nil || !c.LastRotation.Equal(later) {
 		t.Error("the new secret is not the current one")
 	}
-	if !reflect.DeepEqual(c.Previous, &outgoing{Secret: "old", Since: later}) {
+	if !reflect.DeepEqual(c.Previous, []outgoing{{Secret: "old", Until: later.Add(outgoingFor)}}) {
 		t.Error("the old secret is not the previous one: webhooks signed with it would be refused")
 	}
 }
@@ -139,7 +139,7 @@ func TestAtMostTenAbandonedSecretsAreKept(t *testing.T) {
 func TestReplaceForgetsNoSecretThatMayBeInForce(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(time.Hour)
-	previous := &outgoing{Secret: "old", Since: later}
+	previous := []outgoing{{Secret: "old", Until: later.Add(outgoingFor)}}
 	candidates := []candidate{{Secret: "new", Since: later, Timeout: time.Second}}
 	aside := candidate{Secret: "old", Since: later, Replaced: true, Proven: true}
 	for name, test := range map[string]struct {
@@ -219,7 +219,7 @@ func TestACredentialSurvivesStorage(t *testing.T) {
 	full := proposed(true)
 	full.RotatedAway = []rotatedAway{{Hash: "hash of before", At: noon}}
 	full.Abandoned = []candidate{{Secret: "older", Since: noon, Grace: true}}
-	full.Previous = &outgoing{Secret: "before", Since: noon}
+	full.Previous = []outgoing{{Secret: "before", Until: noon}}
 	full.LastRotation = noon
 	for _, c := range []*credential{full, {PartnerID: partnerID, AppKey: appKey, Current: "old"}} {
 		encoded, err := json.Marshal(c)

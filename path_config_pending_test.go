@@ -166,7 +166,7 @@ func TestANewSecretWhileARotationIsUnsettledKeepsTheCandidate(t *testing.T) {
 			if got := cred.candidates(); !slices.Equal(got, append([]string{wrongSecret}, aside...)) {
 				t.Errorf("%d secrets may be tried, want %d, or they are others", len(got), len(aside)+1)
 			}
-			if cred.Previous == nil || cred.Previous.Secret != partnerSecret {
+			if len(cred.Previous) == 0 || cred.Previous[0].Secret != partnerSecret {
 				t.Error("the secret before it is not the previous one")
 			}
 			h.token()

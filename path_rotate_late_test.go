@@ -52,8 +52,8 @@ func TestAChangeThatLandsAfterSettlingIsFoundByTheNextRefresh(t *testing.T) {
 				}
 				find(h)
 				cred := h.stored().Credential
-				if cred.Previous == nil || name != "a rotation behind" && (cred.Current != candidate ||
-					cred.Previous.Secret != partnerSecret || !cred.LastRotation.Equal(h.now()) || len(cred.Abandoned) > 0) {
+				if len(cred.Previous) == 0 || name != "a rotation behind" && (cred.Current != candidate ||
+					cred.Previous[0].Secret != partnerSecret || !cred.LastRotation.Equal(h.now()) || len(cred.Abandoned) > 0) {
 					t.Error("it is not the current secret, with the old one behind it")
 				}
 				h.wrongly(2)

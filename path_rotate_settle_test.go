@@ -175,7 +175,7 @@ func TestRotateRootSettlesFirst(t *testing.T) {
 		if cred.Current == candidate || cred.Current == partnerSecret || cred.Pending != nil {
 			t.Error("it is not rotated to another secret")
 		}
-		if want := map[bool]string{true: candidate, false: partnerSecret}[applied]; cred.Previous.Secret != want {
+		if want := map[bool]string{true: candidate, false: partnerSecret}[applied]; cred.Previous[0].Secret != want {
 			t.Error("the previous secret is not the one that was in force")
 		}
 		h.settled()

@@ -44,7 +44,7 @@ func TestRotateRootReplacesTheSecretAtFinicityAndHere(t *testing.T) {
 		if err := checkSecretRules(cred.Current); err != nil {
 			t.Errorf("the new secret breaks the rules: %v", err)
 		}
-		if cred.Previous == nil || cred.Previous.Secret != partnerSecret {
+		if len(cred.Previous) == 0 || cred.Previous[0].Secret != partnerSecret {
 			t.Error("the old secret is not the previous one")
 		}
 		if h.fake.AcceptsSecret(partnerID, partnerSecret) || !h.fake.AcceptsSecret(partnerID, cred.Current) {

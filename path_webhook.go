@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+func (b *backend) pathWebhookVerify() *framework.Path {
+	return &framework.Path{
+		Pattern:      "webhook/verify",
+		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Fields: map[string]*framework.FieldSchema{
+			"input": {
+				Type:         framework.TypeString,
+				Description:  "The body of the webhook in base64, byte for byte as it arrived. At most 1 MiB before base64.",
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Body, in base64"},
+			},
+			"signature": {
+				Type:         framework.TypeString,
+				Description:  "The value of the header X-Finicity-Signature.",
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Signature"},
+			},
+		},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			// Needs storage alone, and reads it only, so that each node answers by itself.
+			logical.UpdateOperation: &framework.PathOperation{
+				Callback: b.webhookVerify,
+				Summary:  "Check the signature of a Connect webhook, without a call to Finicity.",
+				Responses: one(http.StatusOK, "The verdict.", map[string]*framework.FieldSchema{
+					"valid": {
+						Type: framework.TypeBool, Required: true,
+						Description: "Whether the webhook was signed with the partner secret.",
+					},
+					"secret_version": {
+						Type: framework.TypeString, AllowedValues: []any{signedByCurrent, signedByPrevious},
+						Description: "With which one: current, or previous for a while after a rotation. Only when it is valid.",
+					},
+				}),
+			},
+		},
+		HelpSynopsis:    "Check the signature of a Connect webhook.",
+		HelpDescription: strings.TrimSpace(webhookHelp),
+	}
+}
+
+const (
+	signedByCurrent  = "current"
+	signedByPrevious = "previous"
+
+	maxWebhook = 1 << 20 // bytes of a body
+)
+
+func (b *backend) webhookVerify(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	body, signature, err := webhookOf(d)
+	if err != nil {
+		return logical.ErrorResponse(err.Error()), nil
+	}
+	cfg, err := loadConfig(ctx, req.Storage)
+	if err == nil && cfg == nil {
+		err = errNotConfigured
+	}
+	if err != nil {
+		return respond(req.MountPoint, err)
+	}
+	current, previous := cfg.Credential.signers(b.now().UTC())
+	// Both are always looked through, so that the time taken tells nothing.
+	byCurrent, byPrevious := signedBy(current, body, signature), signedBy(previous, body, signature)
+	data := map[string]any{"valid": byCurrent || byPrevious}
+	switch {
+	case byCurrent:
+		data["secret_version"] = signedByCurrent
+	case byPrevious:
+		data["secret_version"] = signedByPrevious
+	}
+	return &logical.Response{Data: data}, nil
+}
+
+// webhookOf reads the fields. Its errors name the field and never its value.
+func webhookOf(d *framework.FieldData) (body, signature []byte, err error) {
+	input, given := fieldValue[string](d, "input")
+	if !given {
+		return nil, nil, fmt.Errorf("field %q is required: the body of the webhook in base64", "input")
+	}
+	if base64.StdEncoding.DecodedLen(len(input)) > maxWebhook+2 { // Up to two bytes of it are padding.
+		return nil, nil, fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
+	}
+	if body, err = base64.StdEncoding.DecodeString(input); err != nil {
+		return nil, nil, fmt.Errorf("field %q is not in base64: send the raw body through base64, and do not parse it before",
+			"input")
+	}
+	if len(body) > maxWebhook {
+		return nil, nil, fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
+	}
+	text, _ := fieldValue[string](d, "signature")
+	if text == "" {
+		return nil, nil, fmt.Errorf("field %q is required: the value of the header X-Finicity-Signature", "signature")
+	}
+	// What is no hex is the signature of nothing: a verdict, since it comes from whoever sent the webhook.
+	signature, err = hex.DecodeString(strings.TrimSpace(text))
+	if err != nil {
+		return body, nil, nil
+	}
+	return body, signature, nil
+}
+
+// signedBy reports whether the body was signed with one of the secrets: hex HMAC-SHA256 of its exact bytes, by Finicity's
+// partner documentation.
+func signedBy(secrets []string, body, signature []byte) (signed bool) {
+	for _, secret := range secrets {
+		mac := hmac.New(sha256.New, []byte(secret))
+		_, _ = mac.Write(body) // It never fails, by the documentation of package hash.
+		if hmac.Equal(mac.Sum(nil), signature) {
+			signed = true
+		}
+	}
+	return signed
+}
+
+const webhookHelp = `
+Finicity signs each Connect webhook with the partner secret, which only this engine knows after a rotation. Send the body
+exactly as it arrived, in base64, with the value of the header X-Finicity-Signature. The answer says whether it is
+valid, and for four days after a rotation also of what was signed with the secret before; for 30 days with
+secret_grace_period. A webhook can arrive twice, so keep its eventId.
+`
