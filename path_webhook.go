@@ -87,40 +87,36 @@ func (b *backend) webhookVerify(ctx context.Context, req *logical.Request, d *fr
 }
 
 // webhookOf reads the fields. Its errors name the field and never its value.
-func webhookOf(d *framework.FieldData) (body, signature []byte, err error) {
+func webhookOf(d *framework.FieldData) (body []byte, signature string, err error) {
 	input, given := fieldValue[string](d, "input")
 	if !given {
-		return nil, nil, fmt.Errorf("field %q is required: the body of the webhook in base64", "input")
+		return nil, "", fmt.Errorf("field %q is required: the body of the webhook in base64", "input")
 	}
 	if base64.StdEncoding.DecodedLen(len(input)) > maxWebhook+2 { // Up to two bytes of it are padding.
-		return nil, nil, fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
+		return nil, "", fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
 	}
 	if body, err = base64.StdEncoding.DecodeString(input); err != nil {
-		return nil, nil, fmt.Errorf("field %q is not in base64: send the raw body through base64, and do not parse it before",
+		return nil, "", fmt.Errorf("field %q is not in base64: send the raw body through base64, and do not parse it before",
 			"input")
 	}
 	if len(body) > maxWebhook {
-		return nil, nil, fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
+		return nil, "", fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
 	}
-	text, _ := fieldValue[string](d, "signature")
-	if text == "" {
-		return nil, nil, fmt.Errorf("field %q is required: the value of the header X-Finicity-Signature", "signature")
+	signature, _ = fieldValue[string](d, "signature")
+	if signature == "" {
+		return nil, "", fmt.Errorf("field %q is required: the value of the header X-Finicity-Signature", "signature")
 	}
-	// What is no hex is the signature of nothing: a verdict, since it comes from whoever sent the webhook.
-	signature, err = hex.DecodeString(strings.TrimSpace(text))
-	if err != nil {
-		return body, nil, nil
-	}
-	return body, signature, nil
+	// What is no hex signs nothing. That is a verdict and no error: it comes from whoever has sent the webhook.
+	return body, strings.ToLower(strings.TrimSpace(signature)), nil
 }
 
 // signedBy reports whether the body was signed with one of the secrets: hex HMAC-SHA256 of its exact bytes, by Finicity's
 // partner documentation.
-func signedBy(secrets []string, body, signature []byte) (signed bool) {
+func signedBy(secrets []string, body []byte, signature string) (signed bool) {
 	for _, secret := range secrets {
 		mac := hmac.New(sha256.New, []byte(secret))
 		_, _ = mac.Write(body) // It never fails, by the documentation of package hash.
-		if hmac.Equal(mac.Sum(nil), signature) {
+		if hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(signature)) {
 			signed = true
 		}
 	}

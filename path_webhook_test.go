@@ -48,6 +48,8 @@ func TestAWebhookIsValidWithItsExactBytesOnly(t *testing.T) {
 			"another secret's":       {body, h.otherSignature(body), ""},
 			"cut":                    {body, signature[:62], ""},
 			"an odd number of signs": {body, signature[:63], ""},
+			"a sign too many":        {body, signature + "0", ""},
+			"more than hex":          {body, signature + "zz", ""},
 			"with a name before":     {body, "sha256=" + signature, ""},
 			"no hex":                 {body, strings.Repeat("z", 64), ""},
 			"nothing signed":         {"", h.webhook(""), "current"},
