@@ -18,6 +18,7 @@ func (b *backend) pathConfig() *framework.Path {
 	write := &framework.PathOperation{
 		Callback:                    b.configWrite,
 		Summary:                     "Set the partner credential and how Finicity is reached.",
+		DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "configure"},
 		ForwardPerformanceStandby:   true,
 		ForwardPerformanceSecondary: true,
 		Responses:                   written(),
@@ -32,18 +33,21 @@ func (b *backend) pathConfig() *framework.Path {
 			logical.PatchOperation: &framework.PathOperation{
 				Callback:                    b.configPatch,
 				Summary:                     "Change some fields, and unset those that are null.",
+				DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "patch", OperationSuffix: "configuration"},
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
 				Responses:                   written(),
 			},
 			logical.ReadOperation: &framework.PathOperation{
-				Callback:  b.configRead,
-				Summary:   "Read the configuration, without the secrets.",
-				Responses: one(http.StatusOK, "The configuration.", configShown()),
+				Callback:     b.configRead,
+				Summary:      "Read the configuration, without the secrets.",
+				DisplayAttrs: &framework.DisplayAttributes{OperationVerb: "read", OperationSuffix: "configuration"},
+				Responses:    one(http.StatusOK, "The configuration.", configShown()),
 			},
 			logical.DeleteOperation: &framework.PathOperation{
 				Callback:                    b.configDelete,
 				Summary:                     "Delete the credential and the token.",
+				DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "delete", OperationSuffix: "configuration"},
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
 				Responses:                   written(),

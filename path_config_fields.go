@@ -14,9 +14,12 @@ import (
 
 // Groups of the fields in Vault's web interface.
 const (
-	groupCredential = "Credential"
-	groupConnection = "Connection"
-	groupRotation   = "Rotation"
+	groupCredential   = "Credential"
+	groupConnection   = "Connection"
+	groupRotation     = "Rotation"
+	groupDeletion     = "Deletion"
+	groupVerification = "Verification"
+	groupToken        = "Token"
 )
 
 // configFields are what a write takes.
@@ -46,7 +49,7 @@ func configFields() map[string]*framework.FieldSchema {
 			Type:         framework.TypeBool,
 			Query:        true,
 			Description:  "On delete: delete although a rotation is unsettled, and with it what may be the only copy of the secret.",
-			DisplayAttrs: &framework.DisplayAttributes{Name: "Force the deletion"},
+			DisplayAttrs: &framework.DisplayAttributes{Name: "Force the deletion", Group: groupDeletion},
 		},
 	}
 	maps.Copy(fields, configSettings())

@@ -19,8 +19,10 @@ import (
 
 func (b *backend) pathRotateRoot() *framework.Path {
 	return &framework.Path{
-		Pattern:      "rotate-root",
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Pattern: "rotate-root",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "rotate", OperationSuffix: "root",
+		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.UpdateOperation: &framework.PathOperation{
 				Callback:                    b.rotateRoot,

@@ -15,8 +15,10 @@ import (
 
 func (b *backend) pathRotateToken() *framework.Path {
 	return &framework.Path{
-		Pattern:      "rotate-token",
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Pattern: "rotate-token",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "rotate", OperationSuffix: "token",
+		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.UpdateOperation: &framework.PathOperation{
 				Callback:                    b.rotateToken,

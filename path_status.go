@@ -16,8 +16,10 @@ import (
 
 func (b *backend) pathStatus() *framework.Path {
 	return &framework.Path{
-		Pattern:      "status",
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Pattern: "status",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "read", OperationSuffix: "status",
+		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: &framework.PathOperation{
 				Callback: b.statusRead,

@@ -19,15 +19,17 @@ const tokenSecretType = "finicity_token"
 
 func (b *backend) pathToken() *framework.Path {
 	return &framework.Path{
-		Pattern:      "token",
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Pattern: "token",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "read", OperationSuffix: "token",
+		},
 		Fields: map[string]*framework.FieldSchema{
 			"min_ttl": {
 				Type: framework.TypeDurationSecond,
 				Description: "Least validity that the token must have left, for work that outlives a token. " +
 					"At most three quarters of token_lifetime.",
 				Query:        true,
-				DisplayAttrs: &framework.DisplayAttributes{Name: "Least validity"},
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Least validity", Group: groupToken},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{

@@ -12,14 +12,16 @@ import (
 
 func (b *backend) pathConfigVerify() *framework.Path {
 	return &framework.Path{
-		Pattern:      "config/verify",
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Pattern: "config/verify",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "verify", OperationSuffix: "configuration",
+		},
 		Fields: map[string]*framework.FieldSchema{
 			"force": {
 				Type: framework.TypeBool,
 				Description: "Make the attempt although the engine's limit of four is reached. " +
 					"If it fails, Finicity may lock the partner.",
-				DisplayAttrs: &framework.DisplayAttributes{Name: "Force the attempt"},
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Force the attempt", Group: groupVerification},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
