@@ -90,6 +90,10 @@ lint: bin/golangci-lint ## Check the code, its formatting, the modules and the s
 	$(GO) vet ./...
 	bin/golangci-lint run ./...
 
+.PHONY: openapi
+openapi: vault build ## Write the OpenAPI document that Vault generates to e2e/testdata/openapi.json, for a review
+	$(GO) test -count=1 -run TestTheOpenAPIDocumentOfVault ./e2e -update
+
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code
 	bin/golangci-lint fmt
