@@ -70,7 +70,11 @@ func configShown() map[string]*framework.FieldSchema {
 		Description: "Whether a change of the secret got no answer, and is going to be settled.",
 	}
 	for _, field := range fields {
-		field.Required = true
+		field.Required, field.Default = true, nil
+		if field.Type == framework.TypeDurationSecond { // Which is a text like 30s in OpenAPI. What is shown is a number.
+			field.Type = framework.TypeInt64
+			field.Description = "In seconds. " + field.Description
+		}
 	}
 	return fields
 }
