@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -25,20 +26,26 @@ type step struct {
 	output          []string
 }
 
-// hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or
-// by a command whose output does not matter, <!-- $ sleep 10 -->
-var hidden = regexp.MustCompile(`^<!-- (finicity .*|\$ .*) -->$`)
+// hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or by a
+// command whose output does not matter, <!-- $ sleep 10 -->, or that the block after it is what the reader has put into a file,
+// <!-- file payload.json -->
+var hidden = regexp.MustCompile(`^<!-- (finicity .*|file .*|\$ .*) -->$`)
 
 // stepsOf reads a Markdown text. In console blocks, lines that begin with "$ " are commands, a backslash at the end
 // continues them, and what follows is their output.
 func stepsOf(text string) []step {
 	var found []step
-	inside, continued := false, false
+	inside, continued, filing := false, false, false
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		switch behind := hidden.FindStringSubmatch(line); {
 		case strings.HasPrefix(line, "```"):
+			last := len(found) - 1
+			filing = !filing && last >= 0 && strings.HasPrefix(found[last].behind, "file ") && found[last].output == nil
 			inside = line == "```console"
+		case filing:
+			last := &found[len(found)-1]
+			last.output = append(last.output, line)
 		case behind != nil:
 			found = append(found, step{behind: behind[1]})
 		case !inside:
@@ -56,14 +63,18 @@ func stepsOf(text string) []step {
 	return found
 }
 
-// varying is what differs from one run to the next: times, tokens, IDs of leases, ports.
-var varying = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:]+Z|\b[0-9A-Z]{20}\b|token/\w{24}|:\d{4,5}\b|1h5\dm\d+s|\b6[89]\d\d\b`)
+// varying is what differs from one run to the next: times, tokens, IDs of leases and requests, ports.
+var varying = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:]+Z|\b[0-9A-Z]{20}\b|token/\w{24}|:\d{4,5}\b|1h5\dm\d+s|\b6[89]\d\d\b`)
 
 // shows reports whether the output is what the document says. Line breaks don't count, since the document breaks long
 // lines, and … stands for anything.
 func (s step) shows(output string) bool {
 	words := func(text string) string {
 		return strings.Join(strings.Fields(varying.ReplaceAllString(text, "…")), " ")
+	}
+	var pretty bytes.Buffer // Vault sends JSON in one line. A document has it like vault -format=json.
+	if json.Indent(&pretty, []byte(output), "", "  ") == nil {
+		output = pretty.String()
 	}
 	want := strings.ReplaceAll(regexp.QuoteMeta(words(strings.Join(s.output, "\n"))), "…", ".*")
 	return regexp.MustCompile("^" + want + "$").MatchString(words(output))
@@ -128,6 +139,9 @@ func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
 	}
 }
 
+// standInAddress is where the stand-in listens in the documents, by default.
+const standInAddress = "http://127.0.0.1:8210"
+
 // reader is somebody who follows a document, at a Vault server with a release of the plugin in its plugin directory.
 type reader struct {
 	world *world
@@ -152,9 +166,16 @@ func newReader(t *testing.T) *reader {
 	if err := w.server.start(); err != nil {
 		t.Fatal(err)
 	}
+	if err := provideCurl(dir); err != nil {
+		t.Fatal(err)
+	}
 	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.rootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
 	for name, value := range w.environment() {
-		if name != "SHA256" { // The README says how to get it.
+		switch name {
+		case "SHA256": // The README says how to get it.
+		case "PATH":
+			env = append(env, "PATH="+value+string(os.PathListSeparator)+dir)
+		default:
 			env = append(env, name+"="+value)
 		}
 	}
@@ -182,6 +203,13 @@ func (d *reader) follow(t *testing.T, s step) {
 	t.Helper()
 	if command, found := strings.CutPrefix(s.behind, "$ "); found {
 		_, _ = d.run(t, command) // It may be meant to fail. What comes of it shows in the next command.
+		return
+	}
+	if name, found := strings.CutPrefix(s.behind, "file "); found {
+		content := strings.ReplaceAll(strings.Join(s.output, "\n"), standInAddress, d.world.plain.URL)
+		if err := os.WriteFile(filepath.Join(d.world.dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		return
 	}
 	if what, found := strings.CutPrefix(s.behind, "finicity "); found {
@@ -213,7 +241,7 @@ func (d *reader) run(t *testing.T, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euc", command)
-	cmd.Env = d.env
+	cmd.Env, cmd.Dir = d.env, d.world.dir
 	out, err := cmd.CombinedOutput()
 	d.world.overheard(string(out))
 	return string(out), err
