@@ -346,7 +346,7 @@ func TestEveryCommandInTheDocumentsAndTheHelpIsOneThatTheMountTakes(t *testing.T
 			}
 		}
 	}
-	if count < 40 {
+	if count < 60 {
 		t.Errorf("only %d commands were found", count)
 	}
 }

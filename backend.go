@@ -180,8 +180,27 @@ func (b *backend) client(ctx context.Context, cfg *config) (*finicityapi.Client,
 
 const backendHelp = `
 The Finicity secrets engine keeps the partner credential of Finicity (Mastercard Open Finance US) and gives apps the
-short-lived token that API calls need.
+short-lived token that API calls need. Five unsuccessful attempts lock the partner, so it counts them and stops in time.
 
-Give it the credential once with "config", read the shared token from "token", and let "rotate-root" replace the
-partner secret by one that nobody has seen.
+Give it the credential, which it tries once and never shows. For a mount at finicity/:
+
+    vault write finicity/config partner_id=… partner_secret=… app_key=…
+
+Read the token that all apps share, and how things stand:
+
+    vault read finicity/token
+    vault read finicity/status
+
+Replace the partner secret by one that nobody has seen, or a token that has leaked:
+
+    vault write -f finicity/rotate-root
+    vault write -f finicity/rotate-token
+
+Try the stored credential again, after an error:
+
+    vault write -f finicity/config/verify
+
+Errors say what happened and what to type. There is more about each path, like this:
+
+    vault path-help finicity/config
 `

@@ -5,11 +5,13 @@ package finicity
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/helper/consts"
@@ -140,6 +142,25 @@ func TestEveryPathHasHelpThatSaysWhatItTakes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Somebody at a prompt learns from it what to type. That the commands are right is a test in api_doc_test.go.
+func TestTheHelpSaysWhatToType(t *testing.T) {
+	t.Parallel()
+	b := newBackend()
+	for _, path := range b.Paths {
+		command := regexp.MustCompile(`(?m)^    vault (read|write)[a-z_= -]* finicity/` + path.Pattern + `( |$)`)
+		for where, help := range map[string]string{"the mount": b.Help, path.Pattern: path.HelpDescription} {
+			if !command.MatchString(help) {
+				t.Errorf("the help of %s has no command for %s", where, path.Pattern)
+			}
+			for line := range strings.Lines(help) {
+				if utf8.RuneCountInString(line) > 125 {
+					t.Errorf("the help of %s has a line that is too long for a terminal: %s", where, line)
+				}
+			}
+		}
+	}
 }
 
 // A read and a delete have no body. A secret must never be there: proxies log addresses.

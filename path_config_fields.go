@@ -160,8 +160,14 @@ The first write needs partner_id, partner_secret and app_key. Before a credentia
 with it once, and stores nothing unless Finicity accepts it. A field that is left out keeps its value, and one that is
 null in a patch gets its default.
 
+    vault write finicity/config partner_id=… partner_secret=… app_key=…
+    vault read finicity/token
+
 A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation nobody knows
 the secret but this engine: deleting the configuration, or the mount, destroys the only copy.
 
-To have the secret rotated by itself, set rotation_period, like 720h, or rotation_schedule, like "0 3 1 * *".
+To have the secret rotated by itself, set rotation_period or rotation_schedule. When it is next is in the configuration:
+
+    vault write finicity/config rotation_period=720h
+    vault read -field=next_vault_rotation finicity/config
 `

@@ -180,8 +180,14 @@ const rotateRootHelp = `
 Generates a new partner secret, changes it at Finicity and stores it. Nobody sees it, and the old one is refused from
 then on, or for 30 days longer with secret_grace_period.
 
-The new secret is stored before it is sent. Whatever fails after that, the engine finds out which of the two Finicity
-holds before it uses the credential again.
+    vault write -f finicity/rotate-root
 
-rotation_period or rotation_schedule of "config" have this done by itself.
+The new secret is stored before it is sent. Whatever fails after that, the engine finds out which of the two Finicity
+holds before it uses the credential again. Until then rotation_pending is true:
+
+    vault read finicity/status
+
+rotation_period or rotation_schedule have this done by itself:
+
+    vault write finicity/config rotation_period=720h
 `

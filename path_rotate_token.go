@@ -71,5 +71,8 @@ const rotateTokenHelp = `
 For a token that has leaked, or that Finicity does not honour any more (HTTP 401 with code 10022 or 10023). The old one is
 good until its two hours are over, because Finicity has no call to revoke it, but nobody is given it any more.
 
+    vault write -f finicity/rotate-token
+    vault read finicity/token
+
 Within a minute of the last one this changes nothing, and says so in a warning.
 `

@@ -139,6 +139,10 @@ const statusHelp = `
 Shows the times of the shared token, whether attempts are held back and why, and when the secret was and will be rotated.
 No secret is among it, and Finicity is not asked.
 
+    vault read finicity/status
+
 authentication is "ok", "held" after a refusal until retry_time, "stopped" after two until a config write or config/verify
-succeeds, or "locked" when Finicity has locked the partner.
+succeeds, or "locked" when Finicity has locked the partner. When the cause is out of the way:
+
+    vault write -f finicity/config/verify
 `

@@ -250,6 +250,11 @@ const tokenHelp = `
 Every reader gets the same token until it is refreshed, three quarters into its lifetime: 90 minutes for Finicity's two
 hours. Send it as Finicity-App-Token, and app_key as Finicity-App-Key.
 
+    vault read finicity/token
+    vault read -field=token finicity/token min_ttl=80m
+
 The lease ends a little before the token does. It can't be renewed, read again instead. Revoking it takes the token from
-nobody, because all apps share it.
+nobody, because all apps share it. When the token has leaked, or Finicity does not honour it:
+
+    vault write -f finicity/rotate-token
 `

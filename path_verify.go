@@ -56,8 +56,15 @@ func (b *backend) configVerify(ctx context.Context, req *logical.Request, d *fra
 }
 
 const configVerifyHelp = `
-After two refusals by Finicity the engine makes no further attempt by itself, because five lock the partner. When the
-cause is out of the way, this makes one. If it succeeds, everything is as before, and its token becomes the shared one.
+After two refusals by Finicity the engine makes no further attempt by itself, because five lock the partner. What it was
+refused for is in the status. When the cause is out of the way, this makes one attempt. If it succeeds, everything is as
+before, and its token becomes the shared one. A rotation that is pending is settled by it.
 
-Without force no attempt is made once four have been refused, or have got no answer, since the last success.
+    vault read finicity/status
+    vault write -f finicity/config/verify
+
+Without force no attempt is made once four have been refused, or have got no answer, since the last success. With it, the
+next refusal may lock the partner, so be sure of the credential first:
+
+    vault write finicity/config/verify force=true
 `
