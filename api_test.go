@@ -30,15 +30,16 @@ func openAPI(t *testing.T) *framework.OASDocument {
 func TestEachOperationHasANameOfItsOwnThatReadsWell(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"POST /config":        "finicity-configure",
-		"PATCH /config":       "finicity-patch-configuration",
-		"GET /config":         "finicity-read-configuration",
-		"DELETE /config":      "finicity-delete-configuration",
-		"POST /config/verify": "finicity-verify-configuration",
-		"GET /token":          "finicity-read-token",
-		"POST /rotate-root":   "finicity-rotate-root",
-		"POST /rotate-token":  "finicity-rotate-token",
-		"GET /status":         "finicity-read-status",
+		"POST /config":         "finicity-configure",
+		"PATCH /config":        "finicity-patch-configuration",
+		"GET /config":          "finicity-read-configuration",
+		"DELETE /config":       "finicity-delete-configuration",
+		"POST /config/verify":  "finicity-verify-configuration",
+		"GET /token":           "finicity-read-token",
+		"POST /rotate-root":    "finicity-rotate-root",
+		"POST /rotate-token":   "finicity-rotate-token",
+		"GET /status":          "finicity-read-status",
+		"POST /webhook/verify": "finicity-verify-webhook",
 	}
 	got := map[string]string{}
 	for path, item := range openAPI(t).Paths {

@@ -200,6 +200,10 @@ Try the stored credential again, after an error:
 
     vault write -f finicity/config/verify
 
+Check a webhook without the partner secret:
+
+    vault write finicity/webhook/verify input=… signature=…
+
 Errors say what happened and what to type. There is more about each path, like this:
 
     vault path-help finicity/config

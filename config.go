@@ -4,17 +4,10 @@ package finicity
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
-	"path"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -244,108 +237,4 @@ func (s *schedule) apply(d *framework.FieldData) {
 	if disabled, given := fieldValue[bool](d, "disable_automated_rotation"); given {
 		s.Disabled = disabled
 	}
-}
-
-// checkIdentifier refuses what can't be right, before it costs one of five attempts. It does not hold an existing
-// secret to the rules for new ones: an old secret may be older than the rules.
-func checkIdentifier(name, value string) error {
-	switch {
-	case value == "":
-		return fmt.Errorf("field %q is empty: leave it out to keep the stored value", name)
-	case len(value) > maxIdentifier:
-		return fmt.Errorf("field %q is too long: it has %d characters, and at most %d are possible",
-			name, len(value), maxIdentifier)
-	case strings.TrimSpace(value) != value:
-		return fmt.Errorf("field %q begins or ends with white space, often the line break at the end of a file: "+
-			"write it without", name)
-	}
-	for _, c := range []byte(value) {
-		if c <= ' ' || c > '~' {
-			return fmt.Errorf("field %q has a blank, a control character or a letter outside ASCII in it: "+
-				"copy it again from the Finicity developer portal", name)
-		}
-	}
-	return nil
-}
-
-// checkBaseURL returns the address in the form in which it is stored and compared.
-func checkBaseURL(value string) (string, error) {
-	refuse := func(reason string) (string, error) {
-		return "", fmt.Errorf("field %q %s: write an address like %s", "base_url", reason, finicityapi.DefaultBaseURL)
-	}
-	if len(value) > maxURL {
-		return refuse(fmt.Sprintf("is too long, at most %d characters are possible", maxURL))
-	}
-	u, err := url.Parse(value)
-	if err != nil {
-		return refuse("is not a URL with a host")
-	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	switch {
-	case host == "" || strings.Contains(u.Host, "%"):
-		return refuse("is not a URL with a host")
-	case !isPort(u.Port()):
-		return refuse("has a port that does not exist")
-	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
-		return refuse("has a host with a letter outside ASCII, which has to be in its xn-- form")
-	case u.User != nil:
-		return refuse("must not hold user info")
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(value, "#"):
-		return refuse("must not have a query or a fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(host)):
-		return refuse("must begin with https:// (plain http is for a loopback host only)")
-	case strings.TrimSpace(value) != value:
-		return refuse("begins or ends with white space")
-	}
-	// One spelling for one address, or the same place would look like another one.
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	port, _ := strconv.Atoi(u.Port()) // 0 when there is none.
-	if standard := map[string]int{"https": 443, "http": 80}[u.Scheme]; port != 0 && port != standard {
-		host += ":" + strconv.Itoa(port)
-	}
-	return u.Scheme + "://" + host + strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/"), nil
-}
-
-func isPort(port string) bool {
-	n, err := strconv.Atoi(port)
-	return port == "" || err == nil && n > 0 && n < 1<<16
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
-}
-
-func checkCACert(bundle string) error {
-	if len(bundle) > maxCACert {
-		return fmt.Errorf("field %q is too long: at most %d bytes are possible", "ca_cert", maxCACert)
-	}
-	n := 0
-	for rest := []byte(bundle); len(rest) > 0; {
-		n++
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return fmt.Errorf("field %q: what should be certificate %d is not PEM: write the content of a file with "+
-				"-----BEGIN CERTIFICATE----- in it, like ca_cert=@ca.pem", "ca_cert", n)
-		}
-		if len(block.Headers) > 0 { // The TLS library leaves out such a block without a word.
-			return fmt.Errorf("field %q: certificate %d has lines before its content, like friendlyName: write it without",
-				"ca_cert", n)
-		}
-		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("field %q: block %d is not a certificate: write certificates only", "ca_cert", n)
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return fmt.Errorf("field %q: certificate %d cannot be read: %w", "ca_cert", n, err)
-		}
-		rest = []byte(strings.TrimSpace(string(rest)))
-	}
-	// A block that is cut short or garbled is skipped by the decoder, and by the TLS library later.
-	if begun := strings.Count(bundle, "-----BEGIN "); begun != n {
-		return fmt.Errorf("field %q: %d of its %d blocks cannot be read: write complete certificates only",
-			"ca_cert", begun-n, begun)
-	}
-	return nil
 }

@@ -20,6 +20,7 @@ const (
 	groupDeletion     = "Deletion"
 	groupVerification = "Verification"
 	groupToken        = "Token"
+	groupWebhook      = "Webhook"
 )
 
 // configFields are what a write takes.

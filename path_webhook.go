@@ -18,18 +18,22 @@ import (
 
 func (b *backend) pathWebhookVerify() *framework.Path {
 	return &framework.Path{
-		Pattern:      "webhook/verify",
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
+		Pattern: "webhook/verify",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "verify", OperationSuffix: "webhook",
+		},
 		Fields: map[string]*framework.FieldSchema{
 			"input": {
 				Type:         framework.TypeString,
+				Required:     true,
 				Description:  "The body of the webhook in base64, byte for byte as it arrived. At most 1 MiB before base64.",
-				DisplayAttrs: &framework.DisplayAttributes{Name: "Body, in base64"},
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Body, in base64", Group: groupWebhook},
 			},
 			"signature": {
 				Type:         framework.TypeString,
+				Required:     true,
 				Description:  "The value of the header X-Finicity-Signature.",
-				DisplayAttrs: &framework.DisplayAttributes{Name: "Signature"},
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Signature", Group: groupWebhook},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
@@ -125,7 +129,10 @@ func signedBy(secrets []string, body []byte, signature string) (signed bool) {
 
 const webhookHelp = `
 Finicity signs each Connect webhook with the partner secret, which only this engine knows after a rotation. Send the body
-exactly as it arrived, in base64, with the value of the header X-Finicity-Signature. The answer says whether it is
-valid, and for four days after a rotation also of what was signed with the secret before; for 30 days with
-secret_grace_period. A webhook can arrive twice, so keep its eventId.
+exactly as it arrived, in base64, with the value of the header X-Finicity-Signature:
+
+    vault write finicity/webhook/verify input=… signature=…
+
+The answer says whether it is valid, and for four days after a rotation also of what was signed with the secret before; for
+30 days with secret_grace_period. A webhook can arrive twice, so keep its eventId.
 `

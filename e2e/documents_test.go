@@ -254,6 +254,7 @@ func (d *reader) run(t *testing.T, command string) (string, error) {
 //	app-key VALUE   likewise, as $APP_KEY
 //	fault JSON      see fakefinicity.Fault
 //	unlock now      by Finicity's support
+//	webhook FILE BODY   it has sent one, whose body is in the file, and whose signature beside it
 func (d *reader) behind(what string) error {
 	fake, id := d.world.fake, partners[0].ID
 	verb, rest, _ := strings.Cut(what, " ")
@@ -272,6 +273,14 @@ func (d *reader) behind(what string) error {
 		fake.Order(fault)
 	case "unlock":
 		fake.Unlock(id)
+	case "webhook":
+		name, body, _ := strings.Cut(rest, " ")
+		signature, err := fake.SignWebhook(id, []byte(body))
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(d.world.dir, name)
+		return errors.Join(os.WriteFile(file, []byte(body), 0o600), os.WriteFile(file+".signature", []byte(signature), 0o600))
 	default:
 		return errors.New("it is not known what that is")
 	}
