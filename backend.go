@@ -14,7 +14,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -46,9 +45,9 @@ type backend struct {
 	// whose caller has gone does not queue for it. A read of a fresh token never takes it.
 	upstream chan struct{}
 	tokens   tokenCache
-	// record is the attempt record as this process knows it, nil when it has to be read. It is changed under the upstream
-	// lock only, but for being forgotten.
-	record atomic.Pointer[keptRecord]
+	// records are the attempt records as this process knows them, *keptRecord by key, as far as they need not be read. They
+	// are changed under the upstream lock only, but for being forgotten.
+	records sync.Map
 
 	saltMu sync.Mutex
 	salt   *salt.Salt
@@ -130,7 +129,7 @@ func (b *backend) lockConfig(ctx context.Context, s logical.Storage) (context.Co
 // invalidate is called when another node has written the key.
 func (b *backend) invalidate(_ context.Context, key string) {
 	if strings.HasPrefix(key, attemptsPrefix) {
-		b.record.Store(nil)
+		b.records.Clear()
 	}
 	switch key {
 	case configKey, tokenKey:

@@ -135,22 +135,22 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 		next.Plan = plan{From: now}
 	}
 	if moved {
-		proven := !change.secret || verifies(d) // and so the one in force: there is one per partner
-		change.loses = old.Pending != nil || old.ownSecrets() && (partner || !proven)
-	}
-	switch {
-	case moved && (partner || change.secret):
-		// The stored secrets stay here: whoever brings another one may not know them, and may own the other place.
+		// That the secret is accepted elsewhere proves nothing: it may be another Finicity, or nobody's.
+		known := !change.secret && !old.Untried && len(old.Abandoned) == 0
+		change.loses = old.Pending != nil || old.ownSecrets() && (partner || !known)
+		// No other secret goes along: whoever sends this one may not know them, and may own the other place.
 		next.Credential = credential{
 			PartnerID: next.Credential.PartnerID, AppKey: next.Credential.AppKey,
 			Current: given["partner_secret"], Untried: !verifies(d),
 		}
 		if !partner {
-			old.retire(now, false)
+			if change.secret {
+				old.retire(now, false)
+			}
 			next.Credential.Previous = old.Previous
 			next.Credential.LastRotation, next.Credential.RotatedAway = old.LastRotation, old.RotatedAway
 		}
-	case change.secret:
+	} else if change.secret {
 		next.Credential.replace(given["partner_secret"], verifies(d), now, hash)
 	}
 	return next, change, nil

@@ -48,6 +48,8 @@ type candidate struct {
 	// in force until then: it is the last to be dropped.
 	Replaced bool `json:"replaced,omitempty"`
 	Proven   bool `json:"proven,omitempty"`
+	// Doubted is set when Finicity has refused the call that sent it, as far as can be believed.
+	Doubted bool `json:"doubted,omitempty"`
 	// Timeout is how long the call that sends a pending secret may take, whatever is configured later.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Grace is set when the change leaves the old secret valid for 30 days too.
@@ -92,12 +94,16 @@ func (c *credential) promote(now time.Time, hash keyedHash) {
 
 // rotateTo makes current a secret that this engine has sent.
 func (c *credential) rotateTo(sent *candidate, now time.Time, hash keyedHash) {
-	c.RotatedAway = append(c.RotatedAway, rotatedAway{Hash: hash(c.Current), At: now})
+	if c.Untried { // It was not in force, and may come into force yet.
+		c.setAside(candidate{Secret: c.Current, Since: now, Replaced: true})
+	} else {
+		c.RotatedAway = append(c.RotatedAway, rotatedAway{Hash: hash(c.Current), At: now})
+		c.retire(now, sent.Grace)
+	}
 	if len(c.RotatedAway) > rotatedAwayMost {
 		// Not the first one: that is the secret which stands in scripts.
 		c.RotatedAway = slices.Delete(c.RotatedAway, 1, 2)
 	}
-	c.retire(now, sent.Grace)
 	c.Current, c.Untried = sent.Secret, false
 	c.LastRotation = now
 }
@@ -142,20 +148,22 @@ func (c *credential) abandon(now time.Time) {
 // may have sent the request twice, and then this is what the second one came to. It is the least likely candidate.
 func (c *credential) doubt(now time.Time) {
 	aside := *c.Pending
-	aside.Since = now
+	aside.Since, aside.Doubted = now, true
 	c.Pending = nil
-	if len(c.Abandoned) < abandonedMost {
-		c.Abandoned = append(slices.Clone(c.Abandoned), aside)
+	first := slices.IndexFunc(c.Abandoned, func(a candidate) bool { return a.Doubted })
+	if first < 0 {
+		first = len(c.Abandoned)
 	}
+	c.keepAside(slices.Insert(slices.Clone(c.Abandoned), first, aside))
 }
 
 func (c *credential) setAside(aside candidate) {
-	kept := []candidate{aside}
-	for _, a := range c.Abandoned {
-		if a.Secret != aside.Secret {
-			kept = append(kept, a)
-		}
-	}
+	kept := slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.Secret == aside.Secret })
+	c.keepAside(slices.Insert(kept, 0, aside))
+}
+
+// keepAside bounds what is kept: those go first that somebody has brought and so knows, then the least likely ones.
+func (c *credential) keepAside(kept []candidate) {
 	drop := func(dispensable func(a candidate) bool) {
 		for i := len(kept) - 1; i >= 0 && len(kept) > abandonedMost; i-- {
 			if dispensable(kept[i]) {
@@ -163,7 +171,7 @@ func (c *credential) setAside(aside candidate) {
 			}
 		}
 	}
-	drop(func(a candidate) bool { return a.Replaced && !a.Proven }) // Whoever brought it knows it.
+	drop(func(a candidate) bool { return a.Replaced && !a.Proven })
 	drop(func(a candidate) bool { return !a.Proven })
 	drop(func(candidate) bool { return true })
 	c.Abandoned = kept
@@ -198,14 +206,19 @@ func (c *credential) replace(secret string, proven bool, now time.Time, hash key
 	c.Current, c.Untried = secret, !proven
 }
 
-// ownSecrets reports whether one that nobody knows but this engine may be in force.
+// ownSecrets reports whether one that nobody knows but this engine may be in force, or may come into force.
 func (c *credential) ownSecrets() bool {
-	return c.Pending != nil || !c.LastRotation.IsZero() || len(c.Abandoned) > 0
+	return c.Pending != nil || !c.LastRotation.IsZero() ||
+		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Replaced })
 }
 
+// unproven reports whether another stored secret than the current one may be in force.
+func (c *credential) unproven() bool { return c.Pending != nil || c.Untried || len(c.Abandoned) > 0 }
+
 // unsettled reports whether a secret that nobody knows but this engine may be in force in the place of the current one.
-func (c *credential) unsettled() bool {
-	return c.Pending != nil || c.Untried && !c.LastRotation.IsZero()
+// refused says that Finicity has refused something since the last success.
+func (c *credential) unsettled(refused bool) bool {
+	return c.Pending != nil || c.ownSecrets() && (c.Untried || refused && len(c.Abandoned) > 0)
 }
 
 // settleWait is how long settling must still wait: a change sent by a process that died may be on its way for as long

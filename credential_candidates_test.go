@@ -250,3 +250,41 @@ func TestUntriedSecretsPushOutNoSecretThatMayBeInForce(t *testing.T) {
 		t.Errorf("%d candidates are kept", len(c.Abandoned))
 	}
 }
+
+// Each refused change may have been carried out by a gateway's first copy of it, the latest one most likely.
+func TestTheLatestOfManyDoubtsIsKept(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "current", Abandoned: []candidate{{Secret: "abandoned", Since: noon}}}
+	for i := range 3 * abandonedMost {
+		c.propose(fmt.Sprintf("sent %d", i), false, time.Second, noon)
+		c.doubt(noon)
+	}
+	want := []string{"current", "abandoned", "sent 29", "sent 28"}
+	if got := c.candidates(); !slices.Equal(got[:4], want) || len(got) != abandonedMost+1 {
+		t.Errorf("the candidates are %v", got)
+	}
+}
+
+func TestASecretIsSetAsideOnce(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "a"}
+	for _, secret := range []string{"b", "a", "b", "a"} {
+		c.replace(secret, false, noon, plainHash)
+	}
+	if len(c.Abandoned) != 2 {
+		t.Errorf("%d are kept", len(c.Abandoned))
+	}
+}
+
+// Brought too soon, it comes into force later: it was never rotated away.
+func TestAnUntriedSecretThatWasNotInForceMayComeIntoForce(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "old"}
+	c.propose("sent", false, time.Second, noon)
+	c.abandon(noon)
+	c.replace("soon", false, noon, plainHash)
+	c.accepted("sent", noon, plainHash)
+	if _, away := c.rotatedAwayAt("soon", plainHash); away || c.Current != "sent" || !slices.Contains(c.candidates(), "soon") {
+		t.Errorf("rotated away: %v, candidates %v", away, c.candidates())
+	}
+}

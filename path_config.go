@@ -92,7 +92,7 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 			force = " force=true"
 		}
 		return logical.ErrorResponse("a new partner_id, base_url or ca_cert would take the place of what may be the only "+
-			"copy of a secret: write the new credential to another mount, or give the stored one up with vault delete %sconfig%s first", req.MountPoint, force), nil
+			"copy of a secret: write a new secret alone first, or the new credential to another mount, or give the stored one up with vault delete %sconfig%s first", req.MountPoint, force), nil
 	}
 
 	if d.Raw["password_policy"] != nil && next.PasswordPolicy != "" {
@@ -194,12 +194,7 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 	if err != nil && (!force || !errors.Is(err, errUndecodable)) {
 		return respond(req.MountPoint, err)
 	}
-	if cfg != nil && cfg.Credential.unsettled() && !force {
-		return logical.ErrorResponse("it is unsettled which of the stored secrets is in force, so this may be the only copy "+
-			"of the secret: type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
-			"vault delete %[1]sconfig force=true", req.MountPoint), nil
-	}
-	// The credential goes last: while it is there, the delete can be repeated.
+	// The attempts go last: what is refused must not be forgotten while there is a credential to try.
 	keys := []string{tokenKey, configKey}
 	var resp *logical.Response
 	var partner string
@@ -213,15 +208,20 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 		if err != nil {
 			return respond(req.MountPoint, err)
 		}
+		if cfg.Credential.unsettled(record.Rejected > 0) && !force {
+			return logical.ErrorResponse("it is unsettled which of the stored secrets is in force, so this may be the only copy "+
+				"of the secret: type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
+				"vault delete %[1]sconfig force=true", req.MountPoint), nil
+		}
 		if spent := record.Rejected + record.Charged; spent > 0 {
 			resp = new(logical.Response)
 			resp.AddWarning(fmt.Sprintf("%d attempts that were refused or got no answer are forgotten here, and at Finicity they "+
 				"are not: the fifth since the last success locks the partner", spent))
 		}
-		keys = []string{tokenKey, record.key, configKey}
+		keys = []string{tokenKey, configKey, record.key}
 	}
 	defer b.tokens.drop()
-	defer b.record.Store(nil)
+	defer b.records.Clear()
 	for _, key := range keys {
 		if err := req.Storage.Delete(ctx, key); err != nil {
 			return respond(req.MountPoint, fmt.Errorf("deleting %s from storage: %w", key, err))

@@ -128,6 +128,33 @@ func TestDeleteIsRefusedWhileAnUntriedSecretIsInThePlaceOfARotatedOne(t *testing
 	})
 }
 
+// What a lost answer has left may be in force, however it is covered up.
+func TestDeleteIsRefusedWhileACandidateMayBeInForce(t *testing.T) {
+	t.Parallel()
+	for name, cover := range map[string]func(h *harness){
+		"an untried secret": func(h *harness) {
+			h.succeeds(h.write("config", fields{"partner_secret": wrongSecret, "verify_connection": false}))
+		},
+		"settled, and refused": func(h *harness) {
+			h.pass(2 * time.Hour)
+			h.token()
+			h.fake.SetSecret(partnerID, wrongSecret)
+			h.pass(2 * time.Hour)
+			h.fails(h.read("token", nil), 400, "10001")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newUnsettled(t, false, nil)
+				cover(h)
+				h.fails(h.remove("config", nil), 400, "unsettled", "force=true")
+				h.succeeds(h.remove("config", fields{"force": true}))
+			})
+		})
+	}
+}
+
 func TestWhatCannotBeDecodedCanBeGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,7 +209,7 @@ func TestAfterSettlingADeleteNeedsNoForce(t *testing.T) {
 	})
 }
 
-// The credential goes last, so whatever fails, the delete can be repeated and the secret is not lost halfway.
+// The attempts go last: a credential without them would be tried until the partner is locked.
 func TestADeleteThatFailsCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]storageFault{
@@ -205,11 +232,11 @@ func TestADeleteThatFailsCanBeRepeated(t *testing.T) {
 				h.restart()
 				h.storage.fail(fault)
 				h.fails(h.remove("config", nil), 500, "storage is out of order")
-				applied := fault.on == del(configKey) && fault.applied
-				if gone := h.stored() == nil; gone != applied {
-					t.Errorf("the credential is gone: %v, want %v", gone, applied)
+				gone := fault.on == del(configKey) && fault.applied || fault.on == del(h.ownKey())
+				if got := h.stored() == nil; got != gone {
+					t.Errorf("the credential is gone: %v, want %v", got, gone)
 				}
-				if !applied {
+				if !gone {
 					h.token() // Until then everything works as before.
 				}
 				h.succeeds(h.remove("config", nil))
@@ -218,6 +245,26 @@ func TestADeleteThatFailsCanBeRepeated(t *testing.T) {
 				}
 				h.fails(h.read("token", nil), 400, "not configured")
 			})
+		})
+	}
+}
+
+func TestADeleteThatFailsHalfwayForgetsNoAttempt(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{tokenKey, configKey} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newRefused(t)
+			for range 4 {
+				h.fails(h.write("config/verify", nil), 400, "10001")
+			}
+			h.storage.fail(storageFault{on: del(key)})
+			h.fails(h.remove("config", nil), 500, "storage is out of order")
+			h.restart()
+			for range 5 {
+				h.fails(h.read("token", nil), 400, "no call was made")
+				h.pass(time.Hour)
+			}
+			h.wrongly(4)
 		})
 	}
 }

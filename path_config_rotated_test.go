@@ -4,6 +4,7 @@ package finicity
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -107,53 +108,49 @@ func TestNothingThatMayBeTheOnlyCopyIsOverwritten(t *testing.T) {
 	}
 }
 
-// Whoever brings a certificate or an address, and a secret that the other end accepts, may know none of the stored ones.
-// With these as candidates, a refusal by the other end would make the engine send them there.
+// Whoever brings a certificate or an address may know none of the stored secrets, also when they have had one of theirs
+// stored before. With these as candidates, a refusal by the other end would make the engine send them there.
 func TestNoCandidateIsTakenToAnotherPlace(t *testing.T) {
 	t.Parallel()
 	cert, _ := selfSigned(t)
 	for name, place := range map[string]fields{
 		"base_url": {"base_url": "http://127.0.0.2"}, "ca_cert": {"ca_cert": cert},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				h := newConfigured(t, nil)
-				h.rotate()
-				h.pass(2 * time.Hour)
-				h.interrupt(false)
-				h.pass(time.Minute)
-				h.token()
-				h.fake.SetSecret(partnerID, wrongSecret)
-				h.succeeds(h.write("config", joined(place, fields{"partner_secret": wrongSecret, "app_key": appKey})))
-				cred := h.stored().Credential
-				if len(cred.candidates()) != 1 {
-					t.Error("a secret of the former place may be sent to the new one")
-				}
-				// The partner is the same, so what was rotated away is refused as before.
-				h.fails(h.write("config", fields{"partner_secret": partnerSecret}), 400, "rotated away")
-				if cred.LastRotation.IsZero() || len(cred.Previous) == 0 {
-					t.Error("the partner's history is gone")
-				}
+		for _, verify := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, verified %v", name, verify), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := newConfigured(t, nil)
+					theirs := fields{"partner_secret": wrongSecret, "app_key": appKey, "verify_connection": false}
+					h.succeeds(h.write("config", theirs))
+					h.fake.SetSecret(partnerID, wrongSecret) // What the other end takes.
+					theirs["verify_connection"] = verify
+					h.succeeds(h.write("config", joined(place, theirs)))
+					if cred := h.stored().Credential; len(cred.candidates()) != 1 || cred.Untried == verify {
+						t.Error("a secret of the former place may be sent to the new one")
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
-// Who knows the secret may take everything along.
-func TestCandidatesStayWithASecretThatIsKnown(t *testing.T) {
+// Then the partner's history stays: it is the same one.
+func TestAfterARotationAMoveNeedsASecretThatIsKnownToBeInForce(t *testing.T) {
 	t.Parallel()
-	cert, _ := selfSigned(t)
 	synctest.Test(t, func(t *testing.T) {
 		h := newConfigured(t, nil)
-		h.pass(2 * time.Hour)
-		h.interrupt(false)
-		h.pass(time.Minute)
-		h.token()
-		h.succeeds(h.write("config", credentials(fields{"ca_cert": cert})))
-		if len(h.stored().Credential.Abandoned) != 1 {
-			t.Error("the candidate of the interrupted rotation is gone, and it may still come into force")
+		h.rotate()
+		h.fake.SetSecret(partnerID, wrongSecret) // In the portal, because nobody knows the other one.
+		move := fields{"base_url": "http://127.0.0.2", "partner_secret": wrongSecret, "app_key": appKey}
+		h.fails(h.write("config", move), 400, "write a new secret alone first")
+		h.succeeds(h.write("config", fields{"partner_secret": wrongSecret}))
+		h.succeeds(h.write("config", move))
+		h.fails(h.write("config", fields{"partner_secret": partnerSecret}), 400, "rotated away")
+		if cred := h.stored().Credential; cred.LastRotation.IsZero() || len(cred.Previous) != 2 {
+			t.Error("the partner's history is gone")
 		}
+		h.token()
 	})
 }
 

@@ -70,9 +70,12 @@ func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *frame
 func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by who) (failure, err error) {
 	save := func() error { return b.saveConfig(ctx, s, cfg) }
 	cred := &cfg.Credential
-	if cred.Pending != nil {
-		if _, err := b.renew(ctx, s, cfg, by, b.tokens.epoch()); err != nil {
+	if cred.unproven() { // With a wrong one the change would be refused, and the right one not be tried.
+		pending := cred.Pending != nil
+		if _, err := b.renew(ctx, s, cfg, by, b.tokens.epoch()); err != nil && pending {
 			return nil, err
+		} else if err != nil {
+			return nil, fmt.Errorf("the secret has not changed: %w", err)
 		}
 	}
 

@@ -144,21 +144,42 @@ func TestWithGraceALateChangeIsFoundAfterThirtyDays(t *testing.T) {
 	}
 }
 
-// The change that is sent then carries the old secret, and is refused.
-func TestARotationAfterALateChangeIsRefusedAndTheNextReadFindsTheSecret(t *testing.T) {
+// A change that carries the old secret would be refused, and so would the next one: the stored secrets are tried first.
+func TestARotationAfterALateChangeFindsTheSecretFirst(t *testing.T) {
+	t.Parallel()
+	for name, rotate := range map[string]func(h *harness){
+		"by hand": func(h *harness) { h.rotate() },
+		"by schedule": func(h *harness) {
+			h.succeeds(h.write("config", fields{"rotation_period": "1m"}))
+			h.pass(time.Minute)
+			h.tick()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h, candidate := newLate(t, time.Hour, nil)
+				h.pass(2 * time.Hour)
+				rotate(h)
+				if cred := h.stored().Credential; cred.Current == candidate || cred.Previous[0].Secret != candidate {
+					t.Error("it is not rotated on from the secret that came late")
+				}
+				h.wrongly(2)
+				h.settled()
+			})
+		})
+	}
+}
+
+// Somebody was wrong, and what they have replaced is still in force.
+func TestARotationAfterAWrongUntriedSecretFindsTheRightOneFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h, candidate := newLate(t, time.Hour, nil)
-		h.pass(2 * time.Hour)
-		h.fails(h.write("rotate-root", nil), 400, "the secret has not changed", "10001",
-			"vault write -f finicity/config/verify")
-		h.spent(1, 0)
-		h.succeeds(h.write("config/verify", nil)) // As the error says.
-		if h.stored().Credential.Current != candidate {
-			t.Error("it is not the current secret")
-		}
-		h.wrongly(3) // A refused change is no verdict on the current secret, so that one is tried once more.
+		h := newConfigured(t, nil)
 		h.rotate()
+		h.succeeds(h.write("config", fields{"partner_secret": wrongSecret, "verify_connection": false}))
+		h.rotate()
+		h.wrongly(1)
 		h.settled()
 	})
 }

@@ -41,8 +41,11 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 			"next", cfg.Plan.next(cfg.Schedule, cred.LastRotation))
 	}
 
+	if b.tokens.held(time.Now()) != nil {
+		return nil
+	}
 	if cred.Pending != nil {
-		if wait, _ := cred.settleWait(now); wait > 0 || b.tokens.held(time.Now()) != nil {
+		if wait, _ := cred.settleWait(now); wait > 0 {
 			return nil
 		}
 		_, err = b.renew(ctx, s, cfg, automatic, epoch)

@@ -165,6 +165,24 @@ func TestARotationThatFailsIsTriedAgainMoreAndMoreRarely(t *testing.T) {
 	})
 }
 
+func TestTheScheduleObeysRetryAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "2h"})
+		h.pass(2 * time.Hour)
+		h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "1800"})
+		h.fails(h.read("token", nil), 502, "HTTP 429")
+		for range 29 {
+			h.pass(time.Minute)
+			h.tick()
+		}
+		h.called(2, 0)
+		h.pass(time.Minute)
+		h.tick()
+		h.called(3, 1)
+	})
+}
+
 // However it ends, the answer that got lost belongs to the one rotation that was due.
 func TestALostAnswerNeitherSkipsNorDoublesARotation(t *testing.T) {
 	t.Parallel()

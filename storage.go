@@ -105,8 +105,8 @@ type keptRecord struct {
 // change it.
 func (b *backend) loadRecord(ctx context.Context, s logical.Storage, cfg *config, hash keyedHash) (*keptRecord, error) {
 	key := cfg.recordKey(hash)
-	if kept := b.record.Load(); kept != nil && kept.key == key {
-		changed := *kept
+	if kept, found := b.records.Load(key); found {
+		changed := *kept.(*keptRecord) //nolint:errcheck // There are no others.
 		return &changed, nil
 	}
 	return readRecord(ctx, s, key)
@@ -128,7 +128,7 @@ func readRecord(ctx context.Context, s logical.Storage, key string) (*keptRecord
 // keep makes record the one that this process goes by, and stores it. When that fails, a restart knows less.
 func (b *backend) keep(ctx context.Context, s logical.Storage, record *keptRecord) {
 	kept := *record
-	b.record.Store(&kept)
+	b.records.Store(kept.key, &kept)
 	if err := saveRecord(ctx, s, &kept); err != nil {
 		b.Logger().Warn("the attempt record cannot be stored, so a restart will take the last attempt for one without an answer",
 			"error", err)

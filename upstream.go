@@ -83,7 +83,7 @@ func (b *backend) attempt(
 	before := *record
 	record.charge()
 	if err := saveRecord(ctx, s, record); err != nil {
-		b.record.Store(&before) // Storage may have the charge. That is made good with the next one.
+		b.records.Store(before.key, &before) // Storage may have the charge. That is made good with the next one.
 		return &notSent{err}
 	}
 
@@ -150,7 +150,7 @@ func (b *backend) authenticate(
 	if err != nil {
 		b.Logger().Warn("authentication failed", "partner_id", cred.PartnerID, "error", err)
 		var failure *finicityapi.Error
-		if by >= person && errors.As(err, &failure) && failure.Status == 0 && failure.Ambiguous() {
+		if by >= person && errors.As(err, &failure) && failure.Unanswered() {
 			return nil, &unanswered{failure}
 		}
 		return nil, err
@@ -275,6 +275,6 @@ func (b *backend) pardon(ctx context.Context, s logical.Storage, cfg *config, ha
 	if err := saveRecord(ctx, s, record); err != nil {
 		return fmt.Errorf("nothing was stored: writing the attempt record to storage: %w", err)
 	}
-	b.record.Store(record)
+	b.records.Store(record.key, record)
 	return nil
 }

@@ -63,6 +63,12 @@ const MaxRetryAfter = time.Hour
 // Ambiguous reports whether a change of secret may have been carried out although the call failed.
 func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
 
+// Unanswered reports whether Finicity may have come to a verdict that got lost on the way: there was no answer, or that of
+// a gateway which got none.
+func (e *Error) Unanswered() bool {
+	return e.Ambiguous() && (e.Status == 0 || e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout)
+}
+
 // SecretRefused reports whether the answer is a verdict on the secret, and not on something else about the call, like
 // the app key, the request, or the place it came from. sure means that it says so in so many words.
 func (e *Error) SecretRefused() (refused, sure bool) {
