@@ -279,16 +279,15 @@ func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (cha
 	return c.forget(now) || changed
 }
 
-// signers are the secrets that a webhook may be signed with, with what is to be said of each: the candidates, since any of
-// them may be in force, and before them the current one.
+// signers are the secrets that a webhook may be signed with: each candidate may be in force, and so counts as the current
+// one.
 func (c *credential) signers(now time.Time) (current, previous []string) {
-	current = append([]string{c.Current}, c.candidates()...)
 	for _, o := range c.Previous {
 		if !now.After(o.Until) {
 			previous = append(previous, o.Secret)
 		}
 	}
-	return current, previous
+	return c.candidates(), previous
 }
 
 // restore takes note that one of the abandoned secrets is in force after all.
