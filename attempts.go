@@ -150,9 +150,9 @@ func (a *attempts) charge() { a.Charged++ }
 // giveBack takes back one that was charged. It may be gone already, with a success of another process.
 func (a *attempts) giveBack() { a.Charged = max(0, a.Charged-1) }
 
-// settle takes the answer to a charged attempt, nil for a success. fingerprint is that of the credential that the
-// answer is a verdict on, if it is one. A refusal stays, a success makes everything forgotten, and anything else is given back, a time-out too: an outage
-// of Finicity must not end in stopped.
+// settle takes the answer to a charged attempt, nil for a success. fingerprint is that of the credential that the answer
+// is a verdict on, if it is one. A refusal stays, a success makes everything forgotten, and anything else is given back, a
+// time-out too: an outage of Finicity must not end in stopped.
 func (a *attempts) settle(failure *finicityapi.Error, fingerprint string, now time.Time) {
 	if failure == nil {
 		*a = attempts{}

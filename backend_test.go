@@ -235,3 +235,18 @@ func TestOperationsAtTheSameTimeLeaveTheMountInOrder(t *testing.T) {
 		}
 	})
 }
+
+// On another node they would see an older state, or fail where nothing may be written.
+func TestEachPathGoesToTheNodeInCharge(t *testing.T) {
+	t.Parallel()
+	alone := map[string]bool{"read config": true, "update webhook/verify": true} // Storage, read only.
+	for _, path := range newBackend().Paths {
+		for op, handler := range path.Operations {
+			properties := handler.Properties()
+			want := !alone[string(op)+" "+path.Pattern]
+			if properties.ForwardPerformanceStandby != want || properties.ForwardPerformanceSecondary != want {
+				t.Errorf("%s %s is not forwarded as it should be", op, path.Pattern)
+			}
+		}
+	}
+}

@@ -210,7 +210,7 @@ func (cfg *config) apply(d *framework.FieldData) (given map[string]string, err e
 	if value, ok := fieldValue[string](d, "password_policy"); ok {
 		cfg.PasswordPolicy = value
 		if value != "" {
-			if err := checkIdentifier("password_policy", value); err != nil {
+			if err := checkPolicyName(value); err != nil {
 				return nil, err
 			}
 		}

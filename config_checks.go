@@ -38,6 +38,14 @@ func checkIdentifier(name, value string) error {
 	return nil
 }
 
+// checkPolicyName leaves it to Vault which names there are.
+func checkPolicyName(name string) error {
+	if len(name) > maxIdentifier || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("field %q is no name of a policy: it is too long, or has a control character in it", "password_policy")
+	}
+	return nil
+}
+
 // checkBaseURL returns the address in the form in which it is stored and compared.
 func checkBaseURL(value string) (string, error) {
 	refuse := func(reason string) (string, error) {
@@ -52,7 +60,7 @@ func checkBaseURL(value string) (string, error) {
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	switch {
-	case host == "" || strings.Contains(u.Host, "%"):
+	case host == "" || strings.HasSuffix(host, ".") || strings.Contains(u.Host, "%"):
 		return refuse("is not a URL with a host")
 	case !isPort(u.Port()):
 		return refuse("has a port that does not exist")
@@ -68,8 +76,10 @@ func checkBaseURL(value string) (string, error) {
 		return refuse("begins or ends with white space")
 	}
 	// One spelling for one address, or the same place would look like another one.
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
+		host = "[" + addr.String() + "]"
+	} else if strings.ContainsAny(host, ":[]") {
+		return refuse("is not a URL with a host")
 	}
 	port, _ := strconv.Atoi(u.Port()) // 0 when there is none.
 	if standard := map[string]int{"https": 443, "http": 80}[u.Scheme]; port != 0 && port != standard {

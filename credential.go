@@ -95,14 +95,19 @@ func (c *credential) promote(now time.Time, hash keyedHash) {
 // rotateTo makes current a secret that this engine has sent.
 func (c *credential) rotateTo(sent *candidate, now time.Time, hash keyedHash) {
 	if c.Untried { // It was not in force, and may come into force yet.
+		for _, a := range c.Abandoned {
+			if a.Proven { // What was in force until this one came.
+				c.RotatedAway = append(c.RotatedAway, rotatedAway{Hash: hash(a.Secret), At: now})
+			}
+		}
 		c.setAside(candidate{Secret: c.Current, Since: now, Replaced: true})
 	} else {
 		c.RotatedAway = append(c.RotatedAway, rotatedAway{Hash: hash(c.Current), At: now})
 		c.retire(now, sent.Grace)
 	}
-	if len(c.RotatedAway) > rotatedAwayMost {
+	if over := len(c.RotatedAway) - rotatedAwayMost; over > 0 {
 		// Not the first one: that is the secret which stands in scripts.
-		c.RotatedAway = slices.Delete(c.RotatedAway, 1, 2)
+		c.RotatedAway = slices.Delete(c.RotatedAway, 1, 1+over)
 	}
 	c.Current, c.Untried = sent.Secret, false
 	c.LastRotation = now
@@ -212,13 +217,17 @@ func (c *credential) ownSecrets() bool {
 		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Replaced })
 }
 
-// unproven reports whether another stored secret than the current one may be in force.
-func (c *credential) unproven() bool { return c.Pending != nil || c.Untried || len(c.Abandoned) > 0 }
+// unproven reports whether another stored secret than the current one may be in force. A doubted one hardly is: to find
+// out about it before each change would make refused changes of no account, because that is a success.
+func (c *credential) unproven() bool {
+	return c.Pending != nil || c.Untried ||
+		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Doubted })
+}
 
 // unsettled reports whether a secret that nobody knows but this engine may be in force in the place of the current one.
-// refused says that Finicity has refused something since the last success.
-func (c *credential) unsettled(refused bool) bool {
-	return c.Pending != nil || c.ownSecrets() && (c.Untried || refused && len(c.Abandoned) > 0)
+// spent says that attempts were refused, or got no answer, since the last success.
+func (c *credential) unsettled(spent bool) bool {
+	return c.Pending != nil || c.ownSecrets() && (c.Untried || spent && len(c.Abandoned) > 0)
 }
 
 // settleWait is how long settling must still wait: a change sent by a process that died may be on its way for as long
@@ -260,16 +269,16 @@ func (c *credential) toTry(refused func(secret string) bool) (secret string, unt
 
 // accepted takes note that Finicity has accepted a candidate, and reports whether that changes anything.
 func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (changed bool) {
-	switch {
-	case c.Pending != nil && secret == c.Pending.Secret:
+	if c.Pending != nil && secret == c.Pending.Secret {
 		c.promote(now, hash)
 		changed = true
-	case c.Pending != nil:
-		c.abandon(now)
+	}
+	if secret != c.Current { // Before anything else is set aside, which might push it out.
+		c.restore(secret, now, hash)
 		changed = true
 	}
-	if secret != c.Current {
-		c.restore(secret, now, hash)
+	if c.Pending != nil {
+		c.abandon(now)
 		changed = true
 	}
 	if c.Untried {

@@ -288,3 +288,35 @@ func TestAnUntriedSecretThatWasNotInForceMayComeIntoForce(t *testing.T) {
 		t.Errorf("rotated away: %v, candidates %v", away, c.candidates())
 	}
 }
+
+// The accepted one must not be pushed out by what is set aside on the way.
+func TestAnAcceptedSecretIsFoundHoweverManyAreKept(t *testing.T) {
+	t.Parallel()
+	for i := range abandonedMost {
+		for _, replaced := range []bool{false, true} {
+			c := &credential{Current: "current"}
+			for n := range abandonedMost {
+				c.Abandoned = append(c.Abandoned, candidate{Secret: fmt.Sprint(n), Since: noon, Replaced: replaced, Doubted: !replaced})
+			}
+			c.propose("pending", false, time.Second, noon)
+			c.accepted(fmt.Sprint(i), noon, plainHash)
+			if c.Current != fmt.Sprint(i) || c.Pending != nil || len(c.Abandoned) > abandonedMost {
+				t.Errorf("candidate %d, replaced %v: the current one is %s", i, replaced, c.Current)
+			}
+		}
+	}
+}
+
+func TestWhatWasInForceBeforeAnUntriedSecretCountsAsRotatedAway(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "first"}
+	c.propose("sent", false, time.Second, noon)
+	c.replace("wrong", false, noon, plainHash)
+	c.accepted("sent", noon, plainHash)
+	if _, away := c.rotatedAwayAt("first", plainHash); !away {
+		t.Error("the first secret would be sent again")
+	}
+	if _, away := c.rotatedAwayAt("wrong", plainHash); away {
+		t.Error("the wrong one was never in force")
+	}
+}

@@ -36,20 +36,20 @@ func (e event) dataPath() (path string, modified bool) {
 	}
 }
 
-// tellingTakes bounds how long a request waits for Vault to take note.
+// tellingTakes bounds how long a request waits for Vault to take note, of an observation and of an event each.
 const tellingTakes = time.Second
 
 // tell has Vault tell others what happened. The pairs of names and values must hold no secret. It must never fail what it
 // tells of: OpenBao has neither service, and Vault has them switched off by default.
 func (b *backend) tell(ctx context.Context, e event, operation string, pairs ...string) {
-	ctx, cancel := context.WithTimeout(ctx, tellingTakes)
-	defer cancel()
 	pairs = append([]string{logical.EventMetadataOperation, operation}, pairs...)
 	data := map[string]any{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		data[pairs[i]] = pairs[i+1]
 	}
-	if err := b.RecordObservation(ctx, string(e), data); err != nil {
+	observing, observed := context.WithTimeout(ctx, tellingTakes)
+	defer observed()
+	if err := b.RecordObservation(observing, string(e), data); err != nil {
 		b.Logger().Trace("the observation was not recorded", "observation", e, "error", err)
 	}
 
@@ -58,9 +58,16 @@ func (b *backend) tell(ctx context.Context, e event, operation string, pairs ...
 	if modified {
 		pairs = append(pairs, logical.EventMetadataModified, "true")
 	}
-	if err := logical.SendEvent(ctx, b, string(e), pairs...); err != nil {
+	sending, sent := context.WithTimeout(ctx, tellingTakes)
+	defer sent()
+	if err := logical.SendEvent(sending, b, string(e), pairs...); err != nil {
 		b.Logger().Trace("the event was not sent", "event", e, "error", err)
 	}
+}
+
+func (b *backend) tellRotated(ctx context.Context, operation string, cred *credential) {
+	b.tell(ctx, eventRotate, operation, "partner_id", cred.PartnerID,
+		"last_vault_rotation", cred.LastRotation.Format(time.RFC3339))
 }
 
 // tellState tells of a record that holds calls back from now on.

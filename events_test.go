@@ -82,3 +82,29 @@ func TestNothingFailsWhereNobodyListens(t *testing.T) {
 		}
 	})
 }
+
+// A subscriber must not be left with the failure.
+func TestARotationThatIsFoundToHaveHappenedIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newUnsettled(t, true, nil)
+		h.pass(time.Minute)
+		h.tick()
+		heard := h.heard()
+		if last := heard[len(heard)-2:]; !slices.Equal(last, []string{"finicity/root-rotate", "finicity/token-create"}) {
+			t.Errorf("the last ones are %v", last)
+		}
+	})
+}
+
+func TestALockIsToldAsAStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		states()["locked"](h)
+		last := h.ears.events[len(h.ears.events)-1]
+		if last.kind != "finicity/attempts-stopped" || last.data["state"] != "locked" || last.data["data_path"] != "status" {
+			t.Errorf("it is %s %v", last.kind, last.data)
+		}
+	})
+}

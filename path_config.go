@@ -78,6 +78,9 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
+	if stored == nil && req.Operation == logical.PatchOperation {
+		return respond(req.MountPoint, errNotConfigured)
+	}
 	hash, err := b.keyedHash(ctx, req.Storage)
 	if err != nil {
 		return respond(req.MountPoint, err)
@@ -96,8 +99,10 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	}
 
 	if d.Raw["password_policy"] != nil && next.PasswordPolicy != "" {
-		if _, err := b.newSecret(ctx, next, hash); err != nil {
-			return respond(req.MountPoint, err)
+		for range policyDraws { // A policy that is good by chance would fail a rotation, months later.
+			if _, err := b.drawSecret(ctx, next, hash); err != nil {
+				return respond(req.MountPoint, err)
+			}
 		}
 	}
 
@@ -115,7 +120,9 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	case !change.credential:
 	default:
 		if t, err = b.tryOut(ctx, req.Storage, stored, next, change, hash); err != nil {
-			b.tokens.note(err, time.Now())
+			if stored == nil || stored.recordKey(hash) == next.recordKey(hash) { // Another place says nothing about this one.
+				b.tokens.note(err, time.Now())
+			}
 			return respond(req.MountPoint, &notStored{err: err, first: stored == nil})
 		}
 	}
@@ -144,13 +151,6 @@ func (b *backend) configPatch(ctx context.Context, req *logical.Request, d *fram
 			d.Raw[name] = d.Schema[name].DefaultOrZero()
 		}
 	}
-	cfg, err := loadConfig(ctx, req.Storage)
-	if err == nil && cfg == nil {
-		err = errNotConfigured
-	}
-	if err != nil {
-		return respond(req.MountPoint, err)
-	}
 	return b.configWrite(ctx, req, d)
 }
 
@@ -174,7 +174,7 @@ func (b *backend) configRead(ctx context.Context, req *logical.Request, _ *frame
 		"disable_automated_rotation": cfg.Schedule.Disabled,
 		"rotation_pending":           cfg.Credential.Pending != nil,
 		"last_vault_rotation":        timeOrNull(last),
-		"next_vault_rotation":        timeOrNull(cfg.Plan.next(cfg.Schedule, last)),
+		"next_vault_rotation":        timeOrNull(cfg.Plan.announced(cfg.Schedule, last)),
 	}}, nil
 }
 
@@ -208,7 +208,7 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 		if err != nil {
 			return respond(req.MountPoint, err)
 		}
-		if cfg.Credential.unsettled(record.Rejected > 0) && !force {
+		if cfg.Credential.unsettled(record.Rejected+record.Charged > 0) && !force {
 			return logical.ErrorResponse("it is unsettled which of the stored secrets is in force, so this may be the only copy "+
 				"of the secret: type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
 				"vault delete %[1]sconfig force=true", req.MountPoint), nil
@@ -228,6 +228,9 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 		}
 	}
 	b.tokens.note(nil, time.Now())
+	if cfg == nil {
+		return resp, nil
+	}
 	b.Logger().Info("configuration deleted", "partner_id", partner)
 	b.tell(ctx, eventConfigDelete, string(req.Operation), "partner_id", partner)
 	return resp, nil

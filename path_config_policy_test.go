@@ -5,6 +5,7 @@ package finicity
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,5 +86,22 @@ func TestAPolicyThatWasDeletedSendsNothingAndSaysSo(t *testing.T) {
 		if h.stored().Credential.Pending != nil {
 			t.Error("something is pending")
 		}
+	})
+}
+
+// One rotation in four would fail, months later.
+func TestAPolicyThatIsGoodByChanceIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		n := 0
+		h.view.SetPasswordPolicy("by chance/ünd mit Leerzeichen", func() (string, error) {
+			if n++; n%4 == 0 {
+				return "No-Digit-This-Time", nil
+			}
+			return fmt.Sprintf("With-Number-%d", n), nil
+		})
+		h.fails(h.write("config", credentials(fields{"password_policy": "by chance/ünd mit Leerzeichen"})), 400, "has no digit")
+		h.called(0, 0)
 	})
 }

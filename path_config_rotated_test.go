@@ -243,3 +243,30 @@ func joined(a, b fields) fields {
 	maps.Copy(all, b)
 	return all
 }
+
+func TestAMoveDropsNoCandidateThatMayBeInForce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.pass(2 * time.Hour)
+		h.interrupt(false)
+		h.pass(time.Minute)
+		h.token()
+		h.fails(h.write("config", credentials(fields{"base_url": "http://127.0.0.2"})), 400, "may be the only copy")
+		h.pass(25 * time.Hour)
+		h.token() // Another one was accepted long after, so it is forgotten.
+		h.succeeds(h.write("config", credentials(fields{"base_url": "http://127.0.0.2"})))
+	})
+}
+
+// It says nothing about the stored credential.
+func TestTheFailureOfAnotherAddressHoldsNoReadBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.pass(2 * time.Hour)
+		h.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"})
+		h.fails(h.write("config", credentials(fields{"base_url": "http://127.0.0.2"})), 502, "HTTP 429")
+		h.token()
+	})
+}

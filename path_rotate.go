@@ -133,15 +133,26 @@ func (b *backend) rotated(ctx context.Context, operation string, cred *credentia
 		return
 	}
 	b.Logger().Info("rotated the partner secret", "partner_id", cred.PartnerID)
-	b.tell(ctx, eventRotate, operation, "partner_id", cred.PartnerID,
-		"last_vault_rotation", cred.LastRotation.Format(time.RFC3339))
+	b.tellRotated(ctx, operation, cred)
 }
 
+// policyDraws is how many secrets are drawn to see whether a password policy is good, or until one of them is.
+const policyDraws = 10
+
 // newSecret makes a secret by Finicity's rules that was never in force here, by the password policy if there is one.
-func (b *backend) newSecret(ctx context.Context, cfg *config, hash keyedHash) (string, error) {
+func (b *backend) newSecret(ctx context.Context, cfg *config, hash keyedHash) (secret string, err error) {
 	if cfg.PasswordPolicy == "" {
 		return generateSecret()
 	}
+	for range policyDraws {
+		if secret, err = b.drawSecret(ctx, cfg, hash); err == nil {
+			return secret, nil
+		}
+	}
+	return "", err
+}
+
+func (b *backend) drawSecret(ctx context.Context, cfg *config, hash keyedHash) (string, error) {
 	refuse := func(why string) error {
 		return refused(fmt.Sprintf("field \"password_policy\": %s: look at it with vault read sys/policies/password/%s",
 			why, cfg.PasswordPolicy))

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func (b *backend) pathStatus() *framework.Path {
 
 func statusShown() map[string]*framework.FieldSchema {
 	shown := map[string]*framework.FieldSchema{
-		"configured":         {Type: framework.TypeBool, Description: "Whether a credential is stored. Without one, the rest is empty."},
+		"configured":         {Type: framework.TypeBool, Description: "Whether a credential is stored. Without one, the rest says nothing."},
 		"version":            {Type: framework.TypeString, Description: "The version of this engine."},
 		"token_issue_time":   {Type: framework.TypeString, Description: "When the shared token was requested."},
 		"token_expire_time":  {Type: framework.TypeString, Description: "When it is served no more."},
@@ -88,16 +89,17 @@ func (b *backend) statusRead(ctx context.Context, req *logical.Request, _ *frame
 	if t == nil {
 		t = b.loadToken(ctx, req.Storage, cfg)
 	}
-	return &logical.Response{Data: b.status(cfg, &record.attempts, t)}, nil
+	data := b.status(cfg, &record.attempts, t)
+	if cfg.Plan.stopped(cfg.Credential.LastRotation) {
+		data["last_rotation_error"] = fmt.Sprintf("%s. The schedule waits until a rotation by hand has succeeded: type "+
+			"vault write -f %srotate-root", data["last_rotation_error"], req.MountPoint)
+	}
+	return &logical.Response{Data: data}, nil
 }
 
 // status has each field in each state, so that a script can rely on them.
 func (b *backend) status(cfg *config, record *attempts, t *sharedToken) map[string]any {
 	last := cfg.Credential.LastRotation
-	next := cfg.Plan.next(cfg.Schedule, last)
-	if retry := cfg.Plan.retry(last); !next.IsZero() && retry.After(next) {
-		next = retry
-	}
 	data := map[string]any{
 		"configured":          cfg.Credential.PartnerID != "",
 		"version":             cmp.Or(Version, "dev"),
@@ -107,12 +109,12 @@ func (b *backend) status(cfg *config, record *attempts, t *sharedToken) map[stri
 		"authentication":      record.state(),
 		"rejected_attempts":   record.Rejected,
 		"attempts_left":       record.left(),
-		"retry_time":          timeOrNull(b.retryTime(record)),
+		"retry_time":          timeOrNull(b.retryTime(cfg, record)),
 		"last_error":          record.LastError,
 		"last_error_time":     timeOrNull(record.LastErrorAt),
 		"rotation_pending":    cfg.Credential.Pending != nil,
 		"last_vault_rotation": timeOrNull(last),
-		"next_vault_rotation": timeOrNull(next),
+		"next_vault_rotation": timeOrNull(cfg.Plan.announced(cfg.Schedule, last)),
 		"last_rotation_error": cfg.Plan.lastError(last),
 	}
 	if t != nil && t.left(b.age(t)) > 0 {
@@ -124,15 +126,25 @@ func (b *backend) status(cfg *config, record *attempts, t *sharedToken) map[stri
 }
 
 // retryTime is when the next call is made by itself, zero when it need not wait or is not made.
-func (b *backend) retryTime(record *attempts) time.Time {
+func (b *backend) retryTime(cfg *config, record *attempts) time.Time {
+	now := b.now()
 	if record.state() != stateOK {
-		return record.retry()
-	}
-	var held *heldBack
-	if !errors.As(b.tokens.held(time.Now()), &held) {
+		if retry := record.retry(); retry.After(now) {
+			return retry
+		}
 		return time.Time{}
 	}
-	return b.now().Add(held.wait)
+	wait := time.Duration(0)
+	if held, found := errors.AsType[*heldBack](b.tokens.held(time.Now())); found {
+		wait = held.wait
+	}
+	if pending := cfg.Credential.Pending; pending != nil {
+		wait = max(wait, pending.Timeout-now.Sub(pending.Since))
+	}
+	if wait <= 0 {
+		return time.Time{}
+	}
+	return now.Add(wait)
 }
 
 const statusHelp = `

@@ -80,7 +80,7 @@ func TestStatusInEachState(t *testing.T) {
 		}},
 		"a rotation pending": {func(h *harness) { h.interrupt(true) }, joined(healthy, fields{
 			"rotation_pending": true, "last_error": "Finicity gave no readable answer: EOF",
-			"last_error_time": "2000-01-01T00:00:00Z", "retry_time": "2000-01-01T00:00:01Z",
+			"last_error_time": "2000-01-01T00:00:00Z", "retry_time": "2000-01-01T00:00:30Z",
 		})},
 		"rotated, and scheduled": {func(h *harness) {
 			h.succeeds(h.write("config", fields{"rotation_period": "720h"}))

@@ -29,7 +29,7 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	s, cred := req.Storage, &cfg.Credential
 
 	now := b.now().UTC()
-	redated := cfg.Plan.redate(&cred.LastRotation, now)
+	redated := cfg.Plan.redate(cfg.Schedule, &cred.LastRotation, now)
 	due, missed := cfg.Plan.due(cfg.Schedule, cred.LastRotation, now)
 	if redated || missed {
 		if err := b.saveConfig(ctx, s, cfg); err != nil {
@@ -69,9 +69,13 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 		return unread
 	}
 	last := cfg.Credential.LastRotation
-	cfg.Plan.failed(err.Error(), last, b.now().UTC())
-	b.Logger().Info("the rotation that is due is tried again", "partner_id", cfg.Credential.PartnerID,
-		"failures", cfg.Plan.Failures, "retry", cfg.Plan.retry(last))
+	cfg.Plan.failed(err, last, b.now().UTC())
+	if cfg.Plan.stopped(last) {
+		b.Logger().Warn("no rotation by schedule until a person has rotated", "partner_id", cfg.Credential.PartnerID)
+	} else {
+		b.Logger().Info("the rotation that is due is tried again", "partner_id", cfg.Credential.PartnerID,
+			"failures", cfg.Plan.Failures, "retry", cfg.Plan.retry(last))
+	}
 	return b.saveConfig(ctx, s, cfg)
 }
 

@@ -4,6 +4,7 @@ package finicity
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,17 +146,17 @@ func TestARotationThatFailsIsTriedAgainMoreAndMoreRarely(t *testing.T) {
 			Call: fakefinicity.CallModifySecret, Count: 1000, Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance",
 		})
 		h.pass(59 * time.Minute)
-		h.minutes(60) // Tries after 0, 1, 3, 7, 15, 31 minutes; the second and the further ones settle first.
-		if n := h.calls(fakefinicity.CallModifySecret); n != 6 {
+		h.minutes(60) // Tries after 0 and 1 minutes. The second and the further ones settle first, at the cost of an attempt.
+		if n := h.calls(fakefinicity.CallModifySecret); n != 2 {
 			t.Errorf("%d tries in an hour", n)
 		}
 		status := h.read("status", nil).data
-		if text, _ := status["last_rotation_error"].(string); text == "" || status["next_vault_rotation"] != "2000-01-01T02:03:00Z" {
+		if text, _ := status["last_rotation_error"].(string); text == "" || status["next_vault_rotation"] != "2000-01-01T02:01:00Z" {
 			t.Errorf("the status shows %v and %v", status["last_rotation_error"], status["next_vault_rotation"])
 		}
 		h.fake.ClearFaults()
 		h.minutes(10)
-		if n := h.calls(fakefinicity.CallModifySecret); n != 7 {
+		if n := h.calls(fakefinicity.CallModifySecret); n != 3 {
 			t.Errorf("%d calls at last", n)
 		}
 		if text := h.read("status", nil).data["last_rotation_error"]; text != "" {
@@ -312,4 +313,109 @@ func TestStorageMayFailAtAnyWriteOfAScheduledRotation(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Each authentication in between is a success. Finicity may count the refused changes all the same.
+func TestTheScheduleStopsAfterTwoRefusedChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "1h"})
+		h.fake.Order(fakefinicity.Fault{
+			Call: fakefinicity.CallModifySecret, Count: 1000, Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden",
+		})
+		for minute := range 48 * 60 {
+			h.pass(time.Minute)
+			h.tick()
+			if minute%60 == 0 {
+				h.succeeds(h.write("config/verify", nil))
+			}
+		}
+		if n := h.calls(fakefinicity.CallModifySecret); n != 2 {
+			t.Errorf("%d changes were sent", n)
+		}
+		status := h.read("status", nil).data
+		text, _ := status["last_rotation_error"].(string)
+		if !strings.Contains(text, "vault write -f finicity/rotate-root") || status["next_vault_rotation"] != nil {
+			t.Errorf("the status shows %q and %v", text, status["next_vault_rotation"])
+		}
+		h.fake.ClearFaults()
+		h.rotate()
+		h.pass(time.Hour)
+		h.tick()
+		if n := h.calls(fakefinicity.CallModifySecret); n != 4 {
+			t.Errorf("after a rotation by hand it does not go on: %d changes", n)
+		}
+		h.settled()
+	})
+}
+
+func TestAWindowThatWasMissedIsPassedOverOnce(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		away time.Duration
+		want int
+	}{
+		"back in the day":               {60 * time.Hour, 1}, // At 12:00 on the third, and the next window is on the fourth.
+		"back in the window of a later": {51*time.Hour + 5*time.Minute, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, fields{"rotation_schedule": "0 3 * * *", "rotation_window": "1h"})
+				h.pass(test.away)
+				h.tick()
+				if rotated := h.calls(fakefinicity.CallModifySecret) == 1; rotated != (name == "back in the window of a later") {
+					t.Errorf("rotated: %v", rotated)
+				}
+				for range 16 * 60 { // To the window of the next night, and past it.
+					h.pass(time.Minute)
+					h.restart()
+					h.tick()
+				}
+				if n := h.calls(fakefinicity.CallModifySecret); n != test.want {
+					t.Errorf("%d rotations", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAClockThatIsSetBackByALittleDoesNotRotateTwice(t *testing.T) {
+	t.Parallel()
+	for _, back := range []time.Duration{3 * time.Second, time.Minute, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newConfigured(t, fields{"rotation_schedule": "0 3 * * *"})
+			h.pass(3*time.Hour - 10*time.Second)
+			h.tick()
+			h.called(1, 0) // Not before its time.
+			h.pass(11 * time.Second)
+			h.tick()
+			h.setClock(-back)
+			for range 120 {
+				h.pass(time.Minute)
+				h.tick()
+			}
+			if n := h.calls(fakefinicity.CallModifySecret); n != 1 {
+				t.Errorf("set back by %s: %d rotations", back, n)
+			}
+		})
+	}
+}
+
+func TestAClockThatWasAYearAheadPutsOffARotationByNoMoreThanAPeriod(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.setClock(365 * 24 * time.Hour)
+		h.configure(fields{"rotation_period": "1h"})
+		h.setClock(-365 * 24 * time.Hour)
+		for range 62 {
+			h.restart()
+			h.tick()
+			h.pass(time.Minute)
+		}
+		if n := h.calls(fakefinicity.CallModifySecret); n != 1 {
+			t.Errorf("%d rotations within an hour", n)
+		}
+	})
 }

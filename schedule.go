@@ -78,23 +78,31 @@ func (s schedule) next(after time.Time) time.Time {
 type plan struct {
 	// From is when the schedule was set, or when a window was missed.
 	From time.Time `json:"from,omitzero"`
-	// FailedAt is when the last rotation by schedule failed, and Failures how many have in a row. Both are history once a
-	// rotation has succeeded after it.
-	FailedAt time.Time `json:"failed_at,omitzero"`
-	Failures int       `json:"failures,omitempty"`
-	Error    string    `json:"error,omitempty"`
+	// FailedAt is when the last rotation by schedule failed, and Failures how many have in a row. Unanswered are those among
+	// them that Finicity may have carried out, and Refused those that it has refused. All of it is history once a rotation
+	// has succeeded after it.
+	FailedAt   time.Time `json:"failed_at,omitzero"`
+	Failures   int       `json:"failures,omitempty"`
+	Unanswered int       `json:"unanswered,omitempty"`
+	Refused    int       `json:"refused,omitempty"`
+	Error      string    `json:"error,omitempty"`
 }
+
+const (
+	// maxRotationBackoff is reached with the ninth failure.
+	maxRotationBackoff = 4 * time.Hour
+	// refusedRotations is how many refused changes the schedule makes in a row. The attempt record alone would let it go on:
+	// the tokens that are had in between are successes, and may not reset Finicity's own count.
+	refusedRotations = 2
+)
 
 // periodSlack is how much sooner than its period a rotation may come. A rotation takes a moment, so without it a look that is
 // exactly one period later would come too early, and a period of a minute would be two.
 const periodSlack = 10 * time.Second
 
-// maxRotationBackoff is reached with the ninth failure.
-const maxRotationBackoff = 4 * time.Hour
-
 // next is when the next rotation is due, after the last one at the given time. Zero when none is.
 func (p *plan) next(s schedule, last time.Time) time.Time {
-	if s.Disabled {
+	if s.Disabled || p.stopped(last) {
 		return time.Time{}
 	}
 	if p.From.After(last) {
@@ -103,27 +111,46 @@ func (p *plan) next(s schedule, last time.Time) time.Time {
 	return s.next(last)
 }
 
-// retry is when a rotation that has failed is tried again, zero when it has not.
+// failing reports whether the last rotation by schedule failed.
+func (p *plan) failing(last time.Time) bool { return p.Failures > 0 && last.Before(p.FailedAt) }
+
+// stopped reports whether the schedule waits for a person to rotate, or to set it anew.
+func (p *plan) stopped(last time.Time) bool { return p.failing(last) && p.Refused >= refusedRotations }
+
+// retry is when a rotation that has failed is tried again, zero when it has not. One that got no answer costs an attempt to
+// settle, so the next but one waits for hours.
 func (p *plan) retry(last time.Time) time.Time {
-	if p.Failures == 0 || last.After(p.FailedAt) {
+	if !p.failing(last) {
 		return time.Time{}
 	}
-	return p.FailedAt.Add(min(time.Minute<<min(p.Failures-1, 8), maxRotationBackoff))
+	wait := min(time.Minute<<min(p.Failures-1, 8), maxRotationBackoff)
+	if p.Unanswered > 1 {
+		wait = min(time.Hour<<min(2*(p.Unanswered-2), 5), 24*time.Hour)
+	}
+	return p.FailedAt.Add(wait)
 }
 
 // redate has nothing lie in the future, as it does after the clock was set back: a rotation would be put off by as much.
-// It reports whether there was anything, which is to be stored then, or it would be put off again and again.
-func (p *plan) redate(last *time.Time, now time.Time) (redated bool) {
-	for _, t := range []*time.Time{&p.From, &p.FailedAt, last} {
-		if now.Before(*t) {
+// It reports whether there was anything, which is to be stored then, or it would be put off again and again. With a cron
+// expression a day is no matter, and a time that was served already would come again.
+func (p *plan) redate(s schedule, last *time.Time, now time.Time) (redated bool) {
+	ahead := now
+	if s.Cron != "" {
+		ahead = now.Add(24 * time.Hour)
+	}
+	for _, t := range []*time.Time{&p.From, last} {
+		if ahead.Before(*t) {
 			*t, redated = now, true
 		}
+	}
+	if now.Before(p.FailedAt) {
+		p.FailedAt, redated = now, true
 	}
 	return redated
 }
 
-// due reports whether it is time to rotate. missed means that the window has passed without a rotation, so that the next
-// one counts; to be stored.
+// due reports whether it is time to rotate. missed means that a window has passed without a rotation, so that the next one
+// counts, which may have begun; to be stored.
 func (p *plan) due(s schedule, last, now time.Time) (due, missed bool) {
 	next := p.next(s, last)
 	if next.IsZero() {
@@ -132,29 +159,49 @@ func (p *plan) due(s schedule, last, now time.Time) (due, missed bool) {
 	if s.Period > 0 {
 		next = next.Add(-periodSlack)
 	}
-	switch {
-	case now.Before(next):
-		return false, false
-	case s.Window > 0 && !now.Before(next.Add(s.Window)):
-		p.From, p.Failures = now, 0
-		return false, true
-	default:
-		return !now.Before(p.retry(last)), false
+	if s.Window > 0 && !now.Before(next.Add(s.Window)) {
+		missed = true
+		p.From, p.Failures, p.Unanswered = now.Add(-s.Window), 0, 0
+		next = s.next(p.From)
 	}
+	return !now.Before(next) && !now.Before(p.retry(last)), missed
+}
+
+// announced is when the next rotation will be tried, as far as the plan knows.
+func (p *plan) announced(s schedule, last time.Time) time.Time {
+	next, retry := p.next(s, last), p.retry(last)
+	switch {
+	case next.IsZero() || !retry.After(next):
+		return next
+	case s.Window > 0 && !retry.Before(next.Add(s.Window)):
+		// Too late for this window. The retry may fall into a later one.
+		if later := s.next(retry.Add(-s.Window)); later.After(retry) {
+			return later
+		}
+	}
+	return retry
 }
 
 // failed takes note of a rotation that was due and failed. why must hold no secret.
-func (p *plan) failed(why string, last, now time.Time) {
-	if p.retry(last).IsZero() {
-		p.Failures = 0
+func (p *plan) failed(why error, last, now time.Time) {
+	if !p.failing(last) {
+		p.Failures, p.Unanswered, p.Refused = 0, 0, 0
 	}
 	p.Failures++
-	p.FailedAt, p.Error = now, why
+	var refusal *rejection
+	var silent *unanswered
+	switch {
+	case errors.As(why, &refusal):
+		p.Refused++
+	case errors.As(why, &silent):
+		p.Unanswered++
+	}
+	p.FailedAt, p.Error = now, why.Error()
 }
 
 // lastError is why the last rotation failed, empty once one has succeeded since.
 func (p *plan) lastError(last time.Time) string {
-	if last.After(p.FailedAt) {
+	if !last.Before(p.FailedAt) {
 		return ""
 	}
 	return p.Error

@@ -3,6 +3,7 @@
 package finicity
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -146,7 +147,7 @@ func TestFailuresGetRarerMinutesThenHours(t *testing.T) {
 	var p plan
 	now := at("2026-01-01 03:00")
 	for i, want := range []float64{1, 2, 4, 8, 16, 32, 64, 128, 240, 240, 240} {
-		p.failed("it failed", time.Time{}, now)
+		p.failed(errors.New("it failed"), time.Time{}, now)
 		if got := p.retry(time.Time{}).Sub(now).Minutes(); got != want {
 			t.Errorf("after failure %d it waits %v minutes, want %v", i+1, got, want)
 		}
@@ -156,7 +157,7 @@ func TestFailuresGetRarerMinutesThenHours(t *testing.T) {
 	if !p.retry(last).IsZero() || p.lastError(last) != "" {
 		t.Error("a rotation since then does not end it")
 	}
-	p.failed("it failed", last, now.Add(time.Hour))
+	p.failed(errors.New("it failed"), last, now.Add(time.Hour))
 	if p.Failures != 1 {
 		t.Errorf("the first failure after a rotation counts as number %d", p.Failures)
 	}
@@ -168,7 +169,7 @@ func TestAClockThatWasSetBackMovesARotationOnce(t *testing.T) {
 	s := schedule{Period: 24 * time.Hour}
 	now := at("2026-01-01 00:00")
 	p, last := plan{From: now.Add(8760 * time.Hour), FailedAt: now.Add(time.Hour), Failures: 9}, now.Add(8000*time.Hour)
-	if !p.redate(&last, now) || p.redate(&last, now.Add(time.Minute)) {
+	if !p.redate(s, &last, now) || p.redate(s, &last, now.Add(time.Minute)) {
 		t.Fatal("it is not redated once")
 	}
 	if next := p.next(s, last); !next.Equal(now.Add(24 * time.Hour)) {

@@ -193,7 +193,7 @@ func (b *backend) prove(
 		secret, untried := cred.toTry(record.refuses(cfg, hash))
 		t, err := b.authenticate(ctx, s, cfg, secret, by)
 		if err == nil {
-			return t, b.accepted(cfg, secret, hash, save)
+			return t, b.accepted(ctx, cfg, secret, hash, save)
 		}
 		if held := new(stopped); rejected != nil && errors.As(err, &held) {
 			return nil, explain(rejected) // Why it stopped says more than that it did.
@@ -219,9 +219,9 @@ func (b *backend) renew(ctx context.Context, s logical.Storage, cfg *config, by 
 }
 
 // accepted takes note of which secret is in force.
-func (b *backend) accepted(cfg *config, secret string, hash keyedHash, save func() error) error {
+func (b *backend) accepted(ctx context.Context, cfg *config, secret string, hash keyedHash, save func() error) error {
 	cred := &cfg.Credential
-	rotated, unsettled := secret != cred.Current, cred.Pending != nil
+	rotated, unsettled, last := secret != cred.Current, cred.Pending != nil, cred.LastRotation
 	if !cred.accepted(secret, b.now().UTC(), hash) {
 		return nil
 	}
@@ -230,6 +230,9 @@ func (b *backend) accepted(cfg *config, secret string, hash keyedHash, save func
 	}
 	if rotated || unsettled {
 		b.Logger().Info("found out which secret is in force", "partner_id", cred.PartnerID, "new_secret", rotated)
+	}
+	if !cred.LastRotation.Equal(last) {
+		b.tellRotated(ctx, "settle", cred)
 	}
 	return nil
 }
