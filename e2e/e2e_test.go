@@ -34,6 +34,8 @@ func TestScripts(t *testing.T) {
 			"readers":    cmdReaders,
 			"fleet":      cmdFleet,
 			"sleep":      cmdSleep,
+			"login":      cmdLogin,
+			"allows":     cmdAllows,
 			"unattended": cmdUnattended,
 		},
 		Setup: func(env *testscript.Env) error {

@@ -34,6 +34,7 @@ var partners = []fakefinicity.Partner{
 type world struct {
 	vaultBin, pluginBin string
 	dir                 string
+	repository          string // its root folder, for the examples in it
 	fake                *fakefinicity.Server
 	plain, tls          *httptest.Server
 	server              *vaultServer   // the one that VAULT_ADDR names at the start
@@ -57,6 +58,9 @@ func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.repository, err = filepath.Abs(".."); err != nil { // A test runs in the folder of its package.
+		return nil, err
+	}
 	w.digest = fmt.Sprintf("%x", sha256.Sum256(binary))
 
 	w.fake = fakefinicity.New(fakefinicity.Config{Partners: partners})
@@ -74,6 +78,7 @@ func (w *world) environment() map[string]string {
 	return map[string]string{
 		"VAULT_ADDR":       w.server.address,
 		"HOME":             w.dir,
+		"REPOSITORY":       w.repository,
 		"PATH":             filepath.Dir(w.vaultBin) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"PLUGIN":           filepath.Base(w.pluginBin),
 		"SHA256":           w.digest,

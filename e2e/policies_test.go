@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// cmdLogin makes the token that the last command printed the one of the commands after it.
+func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 0, "login")
+	ts.Setenv("VAULT_TOKEN", strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// cmdAllows asks Vault what a policy allows on each path of the mount, and on some that are none. What is not named must be
+// denied:
+//
+//	allows reader token=read rotate-token=update
+func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) > 1, "allows POLICY PATH=CAPABILITY,… …")
+	w := worldOf(ts)
+	want := map[string]string{}
+	for _, path := range []string{
+		"config", "config/verify", "token", "rotate-root", "rotate-token", "status", "webhook/verify", "", "token/x", "config/x",
+	} {
+		want[path] = "deny"
+	}
+	for _, arg := range args[1:] {
+		path, capabilities, _ := strings.Cut(arg, "=")
+		if want[path] == "" {
+			ts.Fatalf("there is no path %s", path)
+		}
+		want[path] = capabilities
+	}
+	var created struct {
+		Auth struct {
+			ClientToken string `json:"client_token"`
+		} `json:"auth"`
+	}
+	ts.Check(w.server.call(http.MethodPost, "/v1/auth/token/create",
+		map[string]any{"policies": args[:1], "no_default_policy": true}, &created))
+	for _, path := range slices.Sorted(maps.Keys(want)) {
+		var answer struct {
+			Capabilities []string `json:"capabilities"`
+		}
+		ts.Check(w.server.call(http.MethodPost, "/v1/sys/capabilities",
+			map[string]string{"token": created.Auth.ClientToken, "path": "finicity/" + path}, &answer))
+		slices.Sort(answer.Capabilities)
+		if got := strings.Join(answer.Capabilities, ","); got != want[path] {
+			ts.Fatalf("%s may on finicity/%s: %s", args[0], path, fmt.Sprint(got, ", want ", want[path]))
+		}
+	}
+}
