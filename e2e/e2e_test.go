@@ -37,6 +37,8 @@ func TestScripts(t *testing.T) {
 			"login":      cmdLogin,
 			"allows":     cmdAllows,
 			"unattended": cmdUnattended,
+			"receivers":  cmdReceivers,
+			"webhook":    cmdWebhook,
 		},
 		Setup: func(env *testscript.Env) error {
 			w, err := newWorld(env.WorkDir, vault, plugin)

@@ -41,12 +41,13 @@ type world struct {
 	others              []*vaultServer // the rest of its cluster
 	digest              string         // of the plugin, as Vault wants it for registering
 
-	asides []*aside // vault commands in the background
+	asides    []*aside    // vault commands in the background
+	receivers []*receiver // of webhooks
 
 	mu         sync.Mutex
 	secrets    map[string]struct{} // every partner secret that went over the wire
 	tokens     map[string]struct{}
-	transcript bytes.Buffer // what the vault commands printed, and those of the documents
+	transcript bytes.Buffer // what the vault commands printed, those of the documents, and the receivers
 }
 
 func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
@@ -107,6 +108,7 @@ func (w *world) close() {
 		a.cancel()
 		<-a.ended
 	}
+	w.stopReceivers()
 	for _, server := range w.servers() {
 		server.stop()
 	}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is right. See
+// ../README.md. Node.js 18 or newer, no packages. It is run by e2e/testdata/webhook.txtar.
+'use strict';
+
+const http = require('node:http');
+
+const MAX_BODY = 1 << 20; // bytes, as many as webhook/verify takes
+const MAX_SEEN = 10_000;
+
+const env = process.env;
+const vault = (env.VAULT_ADDR || 'https://127.0.0.1:8200').replace(/\/+$/, '');
+const mount = (env.FINICITY_MOUNT || 'finicity').replace(/^\/+|\/+$/g, '');
+const verifyURL = `${vault}/v1/${mount}/webhook/verify`;
+const headers = { 'Content-Type': 'application/json', 'X-Vault-Request': 'true' };
+if (env.VAULT_TOKEN) headers['X-Vault-Token'] = env.VAULT_TOKEN; // Not needed behind a Vault Agent that adds its own.
+if (env.VAULT_NAMESPACE) headers['X-Vault-Namespace'] = env.VAULT_NAMESPACE;
+
+// The raw bytes are what was signed. JSON that was parsed and written again has other ones, and so has text.
+async function rawBody(request) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size <= MAX_BODY) chunks.push(chunk); // The rest is thrown away, and the connection kept for the answer.
+  }
+  return size <= MAX_BODY ? Buffer.concat(chunks) : null;
+}
+
+// Vault compares in constant time, and knows the secret before the last rotation too. Throws without a verdict.
+async function verify(body, signature) {
+  const response = await fetch(verifyURL, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ input: body.toString('base64'), signature }),
+    redirect: 'error', // It would take the token along to wherever it leads.
+    signal: AbortSignal.timeout(5_000),
+  });
+  const answer = await response.json(); // Read even if it is not needed, which gives the connection back.
+  if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+  if (typeof answer.data?.valid !== 'boolean') throw new Error('an answer without a verdict');
+  return answer.data.valid;
+}
+
+// A webhook comes again when its answer was lost, or when somebody has recorded it, and its signature is right each time.
+// This memory ends with the process and is not shared. A real app inserts the eventId into a column with a unique key, in
+// the same transaction as the work. Here nothing awaits between the look and the note, so that no two get past it.
+const seen = new Set(); // In the order of their arrival.
+
+function once({ eventId, eventType }) {
+  if (seen.has(eventId)) return;
+  work(eventType, eventId); // If it throws, the event is not remembered, and the next one tries again.
+  if (seen.size === MAX_SEEN) seen.delete(seen.values().next().value);
+  seen.add(eventId);
+}
+
+function work(eventType, eventId) {
+  console.log(`done: ${JSON.stringify(eventType)} ${JSON.stringify(eventId)}`);
+}
+
+// The status to answer with. Finicity repeats what is not answered with a 200, for three days.
+async function receive(request) {
+  if (request.method !== 'POST') return 405;
+  const body = await rawBody(request);
+  if (body === null) return 413;
+  const signature = request.headers['x-finicity-signature'];
+  if (!signature) return 401;
+  try {
+    if (!(await verify(body, signature))) return 401;
+  } catch (err) {
+    // It may well be Finicity's. A 401 would say that it is not.
+    console.error('no verdict from Vault:', err.cause?.message || err.message);
+    return 503;
+  }
+  let event;
+  try {
+    event = JSON.parse(body);
+  } catch (err) {
+    console.error('signed, but not understood:', err.message);
+    return 400;
+  }
+  if (event.eventId) once(event); // A ping has none: it only wants to know whether anybody is there.
+  return 200;
+}
+
+const server = http.createServer({ headersTimeout: 10_000, requestTimeout: 10_000 }, async (request, response) => {
+  let status = 500;
+  try {
+    status = await receive(request);
+  } catch (err) {
+    console.error(err.message);
+  }
+  response.writeHead(status).end();
+});
+
+// A loopback address: TLS, and Finicity, end at the proxy in front of it.
+const [, host, port] = /^(.*):(\d+)$/.exec(env.LISTEN || '127.0.0.1:8300');
+server.listen(Number(port), host, () => console.log(`listening on http://${host}:${server.address().port}`));
