@@ -96,6 +96,13 @@ func (s *Server) SetAppKey(partnerID, appKey string) {
 	s.change(partnerID, func(p *partner) { p.AppKey = appKey })
 }
 
+// SetTokenLifetime changes how long the tokens of later authentications are honoured, as for Config.TokenLifetime.
+func (s *Server) SetTokenLifetime(lifetime time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokenLifetime = lifetime
+}
+
 // AcceptsSecret reports whether the secret is good now, the lock aside. Asking counts as nothing.
 func (s *Server) AcceptsSecret(partnerID, secret string) bool {
 	s.mu.Lock()

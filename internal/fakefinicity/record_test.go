@@ -93,6 +93,19 @@ func TestSecretAndAppKeyChangedInThePortalKillTheOldOnesAtOnce(t *testing.T) {
 	c.customers("portal-app-key", token).want(t, 200, "")
 }
 
+func TestAnotherTokenLifetimeIsThatOfTheTokensAfterIt(t *testing.T) {
+	clock := newClock()
+	c := newCaller(t, fakefinicity.Config{Now: clock.Now})
+	before := c.alpha().token
+	c.fake.SetTokenLifetime(time.Minute)
+	after := c.alpha().token
+	clock.Advance(time.Minute - time.Nanosecond)
+	c.customers(alphaKey, after).want(t, 200, "")
+	clock.Advance(time.Nanosecond)
+	c.customers(alphaKey, after).want(t, 401, "10023")
+	c.customers(alphaKey, before).want(t, 200, "")
+}
+
 func TestOraclesCountAsNothingAndKnowNoStrangers(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	for range 6 {

@@ -88,7 +88,6 @@ func (c Config) Validate() error {
 
 // Server is the stand-in. All its methods may be called at the same time from several goroutines.
 type Server struct {
-	tokenLifetime       time.Duration
 	now                 func() time.Time
 	successKeepsCount   bool
 	tokensDieWithSecret bool
@@ -98,17 +97,18 @@ type Server struct {
 	closed    chan struct{}
 	closeOnce sync.Once
 
-	mu          sync.Mutex // for all below
-	partners    []*partner
-	tokens      map[string]issuedToken
-	tokenQueue  []string // by time of issue, for pruning
-	faults      []*Fault
-	log         []*Request
-	seq         int
-	held        []chan struct{}
-	heldChanged chan struct{}
-	late        map[*time.Timer]struct{}
-	deliveries  []delivery
+	mu            sync.Mutex // for all below
+	tokenLifetime time.Duration
+	partners      []*partner
+	tokens        map[string]issuedToken
+	tokenQueue    []string // by time of issue, for pruning
+	faults        []*Fault
+	log           []*Request
+	seq           int
+	held          []chan struct{}
+	heldChanged   chan struct{}
+	late          map[*time.Timer]struct{}
+	deliveries    []delivery
 }
 
 // New makes a stand-in. It panics if the configuration is not valid: ask [Config.Validate] first where it comes from a
