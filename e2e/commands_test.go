@@ -132,6 +132,7 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //	finicity secret-length $PARTNER_ID 30   the secret in force has so many characters
 //	finicity call $APP_KEY $TOKEN           an app's call, over the network
 //	finicity set-secret $PARTNER_ID VALUE   as if it were changed in the portal
+//	finicity token-lifetime 1m              tokens die earlier, for scripts that wait for it
 //	finicity fault '{"call":"authenticate","kind":"lost"}'
 //	finicity clear-faults now
 //	finicity held 1                         waits until so many calls are held by a fault
@@ -165,6 +166,10 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case "call":
 		err = w.customers(rest[0], rest[1])
+	case "token-lifetime":
+		lifetime, failed := time.ParseDuration(rest[0])
+		ts.Check(failed)
+		w.fake.SetTokenLifetime(lifetime)
 	case "set-secret":
 		w.fake.SetSecret(rest[0], rest[1])
 	case "held":

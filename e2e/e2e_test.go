@@ -39,6 +39,9 @@ func TestScripts(t *testing.T) {
 			"unattended": cmdUnattended,
 			"receivers":  cmdReceivers,
 			"webhook":    cmdWebhook,
+			"agent":      cmdAgent,
+			"app":        cmdApp,
+			"headers":    cmdHeaders,
 		},
 		Setup: func(env *testscript.Env) error {
 			w, err := newWorld(env.WorkDir, vault, plugin)

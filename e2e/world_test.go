@@ -43,6 +43,8 @@ type world struct {
 
 	asides    []*aside    // vault commands in the background
 	receivers []*receiver // of webhooks
+	children  map[string]*child
+	watch     *watch
 
 	mu         sync.Mutex
 	secrets    map[string]struct{} // every partner secret that went over the wire
@@ -109,6 +111,12 @@ func (w *world) close() {
 		<-a.ended
 	}
 	w.stopReceivers()
+	if w.watch != nil {
+		_ = w.watch.end() // Only a script that has failed leaves one behind.
+	}
+	for _, c := range w.children {
+		_ = c.stop() // Likewise: whether an app has failed is asked before.
+	}
 	for _, server := range w.servers() {
 		server.stop()
 	}
@@ -207,6 +215,14 @@ func (w *world) leaks() error {
 			}
 			places[filepath.Base(file)+" of "+filepath.Base(filepath.Dir(file))] = string(text)
 		}
+	}
+
+	for _, c := range w.children {
+		text, err := os.ReadFile(c.logFile)
+		if err != nil {
+			return err
+		}
+		places[filepath.Base(c.logFile)] = string(text)
 	}
 
 	w.mu.Lock()
