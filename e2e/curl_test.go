@@ -44,8 +44,18 @@ func curl(out io.Writer, args []string) error {
 		value := args[1]
 		switch args[0] {
 		case "--header":
-			name, content, _ := strings.Cut(value, ":")
-			header.Set(name, strings.TrimSpace(content))
+			lines := value
+			if name, file := strings.CutPrefix(value, "@"); file {
+				content, err := os.ReadFile(name)
+				if err != nil {
+					return err
+				}
+				lines = string(content)
+			}
+			for line := range strings.Lines(lines) {
+				name, content, _ := strings.Cut(line, ":")
+				header.Set(name, strings.TrimSpace(content))
+			}
 		case "--request":
 			method = value
 		case "--data":

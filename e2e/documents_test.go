@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
@@ -81,7 +82,8 @@ func (s step) shows(output string) bool {
 	return regexp.MustCompile("^" + want + "$").MatchString(words(output))
 }
 
-// The README is what a newcomer types, and the other documents are what an operator types in an emergency. Each command
+// The README is what a newcomer types, the other documents are what an operator types in an emergency, and those of the
+// examples what somebody types who has an app. Each command
 // of theirs works, in the order in which they stand there, and prints what they say, times and the like aside.
 func TestTheDocumentsAreTrue(t *testing.T) {
 	documents, err := filepath.Glob("../docs/*.md")
@@ -89,7 +91,8 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	tried := 0
-	for _, document := range append(documents, "../README.md") {
+	const root = "../README.md"
+	for _, document := range append(documents, root, "../examples/agent/README.md") {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
@@ -99,10 +102,10 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 			continue
 		}
 		tried++
-		t.Run(filepath.Base(document), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(document, "../"), func(t *testing.T) {
 			t.Parallel()
 			d := newReader(t)
-			if filepath.Base(document) == "README.md" {
+			if document == root {
 				// The first one shows what it is all about, before anything is installed.
 				steps = append(steps[1:len(steps)-1], steps[0], steps[len(steps)-1])
 			} else {
@@ -167,10 +170,17 @@ func newReader(t *testing.T) *reader {
 	if err := w.server.start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { stopAgent(t, dir) })
 	if err := provideCurl(dir); err != nil {
 		t.Fatal(err)
 	}
-	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.rootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
+	// The home of the reader is empty, and building an app without Go's cache takes most of a minute.
+	cache, err := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("GO"), "go"), "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.rootToken, "PLUGIN_DIR="+filepath.Dir(plugin),
+		"GOCACHE="+strings.TrimSpace(string(cache)))
 	for name, value := range w.environment() {
 		switch name {
 		case "SHA256": // The README says how to get it.
@@ -181,6 +191,28 @@ func newReader(t *testing.T) *reader {
 		}
 	}
 	return &reader{w, env}
+}
+
+// stopAgent waits for the end of an agent that a document has started. It need not have told it to, when it has failed.
+func stopAgent(t *testing.T, dir string) {
+	t.Helper()
+	file := filepath.Join(dir, "agent.pid") // The agent removes it at its end.
+	if err := poll(func() (bool, error) {
+		text, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) {
+			return true, nil
+		}
+		pid, failed := count(string(text))
+		if err := errors.Join(err, failed); err != nil {
+			return false, err
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return false, err
+		}
+		return false, nil
+	}, func() error { return errors.New("the agent does not end") }); err != nil {
+		t.Error(err)
+	}
 }
 
 // install is what the README has told the readers of the other documents.
