@@ -61,7 +61,7 @@ bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 
 .PHONY: test
 test: vault build fake ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
 
 .PHONY: unit
