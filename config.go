@@ -134,6 +134,9 @@ func (cfg *config) merge(d *framework.FieldData, now time.Time, hash keyedHash) 
 		then.Period != set.Period || then.Cron != set.Cron || then.Disabled != set.Disabled {
 		next.Plan = plan{From: now}
 	}
+	if change.credential {
+		next.Plan.Refused = 0 // What was refused may have been the one before.
+	}
 	if moved {
 		// That the secret is accepted elsewhere proves nothing: it may be another Finicity, or nobody's.
 		known := !change.secret && !old.Untried && len(old.Abandoned) == 0

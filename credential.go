@@ -48,8 +48,10 @@ type candidate struct {
 	// in force until then: it is the last to be dropped.
 	Replaced bool `json:"replaced,omitempty"`
 	Proven   bool `json:"proven,omitempty"`
-	// Doubted is set when Finicity has refused the call that sent it, as far as can be believed.
-	Doubted bool `json:"doubted,omitempty"`
+	// Doubted is set when Finicity has refused the call that sent it, as far as can be believed. OldRefused is set when it
+	// was the old secret that was refused: so it is when a first copy of the call was carried out.
+	Doubted    bool `json:"doubted,omitempty"`
+	OldRefused bool `json:"old_refused,omitempty"`
 	// Timeout is how long the call that sends a pending secret may take, whatever is configured later.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Grace is set when the change leaves the old secret valid for 30 days too.
@@ -151,9 +153,9 @@ func (c *credential) abandon(now time.Time) {
 
 // doubt takes note that Finicity has refused the pending secret, as far as can be believed: a gateway that got no answer
 // may have sent the request twice, and then this is what the second one came to. It is the least likely candidate.
-func (c *credential) doubt(now time.Time) {
+func (c *credential) doubt(oldRefused bool, now time.Time) {
 	aside := *c.Pending
-	aside.Since, aside.Doubted = now, true
+	aside.Since, aside.Doubted, aside.OldRefused = now, true, oldRefused
 	c.Pending = nil
 	first := slices.IndexFunc(c.Abandoned, func(a candidate) bool { return a.Doubted })
 	if first < 0 {
@@ -170,7 +172,7 @@ func (c *credential) setAside(aside candidate) {
 // keepAside bounds what is kept: those go first that somebody has brought and so knows, then the least likely ones.
 func (c *credential) keepAside(kept []candidate) {
 	drop := func(dispensable func(a candidate) bool) {
-		for i := len(kept) - 1; i >= 0 && len(kept) > abandonedMost; i-- {
+		for i := len(kept) - 1; i > 0 && len(kept) > abandonedMost; i-- { // Never the first one, which has just come.
 			if dispensable(kept[i]) {
 				kept = slices.Delete(kept, i, i+1)
 			}
@@ -217,11 +219,12 @@ func (c *credential) ownSecrets() bool {
 		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Replaced })
 }
 
-// unproven reports whether another stored secret than the current one may be in force. A doubted one hardly is: to find
-// out about it before each change would make refused changes of no account, because that is a success.
+// unproven reports whether another stored secret than the current one may be in force. A doubted one hardly is, unless it
+// was the old secret that was refused: to find out about it before each change would make refused changes of no account,
+// because that is a success.
 func (c *credential) unproven() bool {
 	return c.Pending != nil || c.Untried ||
-		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Doubted })
+		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Doubted || a.OldRefused })
 }
 
 // unsettled reports whether a secret that nobody knows but this engine may be in force in the place of the current one.

@@ -257,7 +257,7 @@ func TestTheLatestOfManyDoubtsIsKept(t *testing.T) {
 	c := &credential{Current: "current", Abandoned: []candidate{{Secret: "abandoned", Since: noon}}}
 	for i := range 3 * abandonedMost {
 		c.propose(fmt.Sprintf("sent %d", i), false, time.Second, noon)
-		c.doubt(noon)
+		c.doubt(false, noon)
 	}
 	want := []string{"current", "abandoned", "sent 29", "sent 28"}
 	if got := c.candidates(); !slices.Equal(got[:4], want) || len(got) != abandonedMost+1 {

@@ -48,7 +48,7 @@ func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *frame
 	}
 	defer b.unlock()
 
-	failure, err := b.rotate(ctx, req.Storage, cfg, person)
+	failure, err := b.rotateNow(ctx, req.Storage, cfg)
 	b.rotated(ctx, string(req.Operation), &cfg.Credential, err)
 	if err != nil {
 		return respond(req.MountPoint, err)
@@ -63,22 +63,26 @@ func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *frame
 	return resp, nil
 }
 
-// rotate replaces the partner secret. The upstream lock must be held, and ctx must not end with the caller's request.
+// rotateNow rotates for a person, when it is known which secret is in force: with a wrong one the change would be refused,
+// and the right one not be tried.
+func (b *backend) rotateNow(ctx context.Context, s logical.Storage, cfg *config) (failure, err error) {
+	if pending := cfg.Credential.Pending != nil; cfg.Credential.unproven() {
+		if _, err := b.renew(ctx, s, cfg, person, b.tokens.epoch()); err != nil && pending {
+			return nil, err
+		} else if err != nil {
+			return nil, fmt.Errorf("the secret has not changed: %w", err)
+		}
+	}
+	return b.rotate(ctx, s, cfg, person)
+}
+
+// rotate replaces the partner secret, which must be settled. The upstream lock must be held, and ctx must not end with the caller's request.
 // When the secret is rotated but no token could be had with it yet, failure says why.
 //
 // At each line the process may die, so before each one storage holds whatever Finicity may hold after it.
 func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by who) (failure, err error) {
 	save := func() error { return b.saveConfig(ctx, s, cfg) }
 	cred := &cfg.Credential
-	if cred.unproven() { // With a wrong one the change would be refused, and the right one not be tried.
-		pending := cred.Pending != nil
-		if _, err := b.renew(ctx, s, cfg, by, b.tokens.epoch()); err != nil && pending {
-			return nil, err
-		} else if err != nil {
-			return nil, fmt.Errorf("the secret has not changed: %w", err)
-		}
-	}
-
 	old := finicityapi.Credential{PartnerID: cred.PartnerID, PartnerSecret: cred.Current, AppKey: cred.AppKey}
 	hash, err := b.keyedHash(ctx, s)
 	if err != nil {
@@ -181,7 +185,8 @@ func (b *backend) notRotated(cred *credential, save func() error, err error) err
 	if failure == nil || failure.Unchanged() {
 		cred.withdraw()
 	} else {
-		cred.doubt(b.now().UTC())
+		_, oldRefused := failure.SecretRefused()
+		cred.doubt(oldRefused, b.now().UTC())
 		said = "Finicity says that "
 	}
 	if storage := save(); storage != nil {

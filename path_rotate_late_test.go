@@ -161,6 +161,13 @@ func TestARotationAfterALateChangeFindsTheSecretFirst(t *testing.T) {
 				h, candidate := newLate(t, time.Hour, nil)
 				h.pass(2 * time.Hour)
 				rotate(h)
+				if name == "by schedule" { // What was found out to have happened is the rotation that was due.
+					if h.stored().Credential.Current != candidate {
+						t.Error("the late secret is not the current one")
+					}
+					h.pass(time.Minute)
+					h.tick()
+				}
 				if cred := h.stored().Credential; cred.Current == candidate || cred.Previous[0].Secret != candidate {
 					t.Error("it is not rotated on from the secret that came late")
 				}
@@ -289,4 +296,24 @@ func TestAFindThatCannotBeStoredIsMadeAgain(t *testing.T) {
 			h.settled()
 		})
 	}
+}
+
+// A gateway has sent the change twice: the first copy was carried out, and the second one refused for the old secret.
+func TestARotationAfterADoubtedChangeFindsTheSecretFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		refusal := rejections()["10001"]
+		refusal.Call = fakefinicity.CallModifySecret
+		h.fake.Order(refusal)
+		h.fails(h.write("rotate-root", nil), 400, "10001")
+		sent := h.stored().Credential.Abandoned[0].Secret
+		h.fake.SetSecret(partnerID, sent)
+		h.rotate()
+		h.wrongly(1)
+		if h.stored().Credential.Previous[0].Secret != sent {
+			t.Error("it is not rotated on from the doubted secret")
+		}
+		h.settled()
+	})
 }

@@ -91,8 +91,9 @@ func (b *backend) statusRead(ctx context.Context, req *logical.Request, _ *frame
 	}
 	data := b.status(cfg, &record.attempts, t)
 	if cfg.Plan.stopped(cfg.Credential.LastRotation) {
-		data["last_rotation_error"] = fmt.Sprintf("%s. The schedule waits until a rotation by hand has succeeded: type "+
-			"vault write -f %srotate-root", data["last_rotation_error"], req.MountPoint)
+		why := strings.TrimSuffix(cfg.Plan.Error, ".") // Finicity's own sentence may have one.
+		data["last_rotation_error"] = fmt.Sprintf("%s. The schedule waits until another credential is written or a rotation by "+
+			"hand has succeeded: type vault write -f %srotate-root", why, req.MountPoint)
 	}
 	return &logical.Response{Data: data}, nil
 }
@@ -139,7 +140,7 @@ func (b *backend) retryTime(cfg *config, record *attempts) time.Time {
 		wait = held.wait
 	}
 	if pending := cfg.Credential.Pending; pending != nil {
-		wait = max(wait, pending.Timeout-now.Sub(pending.Since))
+		wait = max(wait, min(pending.Timeout, pending.Timeout-now.Sub(pending.Since)))
 	}
 	if wait <= 0 {
 		return time.Time{}

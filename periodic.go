@@ -45,11 +45,19 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 		return nil
 	}
 	if cred.Pending != nil {
-		if wait, _ := cred.settleWait(now); wait > 0 {
+		wait, redated := cred.settleWait(now)
+		if redated { // Or it would wait anew each minute.
+			if err := b.saveConfig(ctx, s, cfg); err != nil {
+				return err
+			}
+		}
+		if wait > 0 {
 			return nil
 		}
+	}
+	if cred.Pending != nil || due && cred.unproven() {
 		_, err = b.renew(ctx, s, cfg, automatic, epoch)
-		if err == nil { // It may have been this rotation that was pending.
+		if err == nil { // It may have been this rotation that was found out to have happened.
 			due, _ = cfg.Plan.due(cfg.Schedule, cred.LastRotation, b.now().UTC())
 		}
 	}

@@ -419,3 +419,56 @@ func TestAClockThatWasAYearAheadPutsOffARotationByNoMoreThanAPeriod(t *testing.T
 		}
 	})
 }
+
+// Whatever the windows are like, a change that gets no answer costs an attempt.
+func TestWindowsDoNotMakeAFailingRotationMoreFrequent(t *testing.T) {
+	t.Parallel()
+	for _, cron := range []string{"0 * * * *", "* * * * *"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newConfigured(t, fields{"rotation_schedule": cron, "rotation_window": "1h"})
+			h.fake.Order(fakefinicity.Fault{
+				Call: fakefinicity.CallModifySecret, Count: 1000, Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance",
+			})
+			for range 24 * 60 {
+				h.pass(time.Minute)
+				h.tick()
+			}
+			if n := h.calls(fakefinicity.CallModifySecret); n > 5 {
+				t.Errorf("%s: %d changes were sent in a day", cron, n)
+			}
+		})
+	}
+}
+
+func TestAPendingRotationIsSettledAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	eitherWay(t, func(t *testing.T, applied bool) {
+		h := newUnsettled(t, applied, nil)
+		h.setClock(-24 * time.Hour)
+		for range 3 {
+			h.pass(time.Minute)
+			h.tick()
+		}
+		h.settled()
+	})
+}
+
+func TestTheScheduleGoesOnAfterTheAppKeyWasPutRight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "1h"})
+		h.fake.SetAppKey(partnerID, newKey)
+		h.pass(59 * time.Minute)
+		for range 10 {
+			h.pass(time.Minute)
+			h.tick()
+		}
+		h.succeeds(h.write("config", fields{"app_key": newKey}))
+		h.pass(5 * time.Hour)
+		h.tick()
+		if h.stored().Credential.LastRotation.IsZero() {
+			t.Error("nothing is rotated")
+		}
+		h.settled()
+	})
+}

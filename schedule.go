@@ -134,7 +134,7 @@ func (p *plan) retry(last time.Time) time.Time {
 // It reports whether there was anything, which is to be stored then, or it would be put off again and again. With a cron
 // expression a day is no matter, and a time that was served already would come again.
 func (p *plan) redate(s schedule, last *time.Time, now time.Time) (redated bool) {
-	ahead := now
+	failing, ahead := p.failing(*last), now
 	if s.Cron != "" {
 		ahead = now.Add(24 * time.Hour)
 	}
@@ -145,6 +145,9 @@ func (p *plan) redate(s schedule, last *time.Time, now time.Time) (redated bool)
 	}
 	if now.Before(p.FailedAt) {
 		p.FailedAt, redated = now, true
+	}
+	if failing && !last.Before(p.FailedAt) {
+		p.FailedAt, redated = last.Add(1), true
 	}
 	return redated
 }
@@ -159,12 +162,15 @@ func (p *plan) due(s schedule, last, now time.Time) (due, missed bool) {
 	if s.Period > 0 {
 		next = next.Add(-periodSlack)
 	}
+	if now.Before(next) || now.Before(p.retry(last)) {
+		return false, false
+	}
 	if s.Window > 0 && !now.Before(next.Add(s.Window)) {
 		missed = true
-		p.From, p.Failures, p.Unanswered = now.Add(-s.Window), 0, 0
+		p.From = now.Add(-s.Window)
 		next = s.next(p.From)
 	}
-	return !now.Before(next) && !now.Before(p.retry(last)), missed
+	return !now.Before(next), missed
 }
 
 // announced is when the next rotation will be tried, as far as the plan knows.

@@ -179,3 +179,15 @@ func TestAClockThatWasSetBackMovesARotationOnce(t *testing.T) {
 		t.Errorf("it is not tried before %s", retry)
 	}
 }
+
+func TestAStopOutlivesAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	for _, s := range []schedule{{Cron: "0 * * * *"}, {Period: time.Hour}} {
+		last := at("2026-01-01 12:00")
+		p := plan{From: at("2026-01-01 00:00"), FailedAt: at("2026-01-01 13:07"), Failures: 2, Refused: 2, Error: "it failed"}
+		p.redate(s, &last, at("2026-01-01 11:30"))
+		if !p.stopped(last) || p.lastError(last) == "" {
+			t.Errorf("%+v: it has gone", s)
+		}
+	}
+}

@@ -23,7 +23,8 @@ packages=$(find . \( -name .git -o -path ./bin -o -path ./tools \) -prune -o -na
 echo 'fuzz: building; the first time everything that is linked in is built once more, which takes a minute or two'
 ran=0
 for package in $packages; do
-	for target in $("$go" test -list "${FUZZTARGET:-.}" "$package" | grep '^Fuzz' || true); do
+	listed=$("$go" test -list "${FUZZTARGET:-.}" "$package") # A package that does not build ends this here.
+	for target in $(grep '^Fuzz' <<<"$listed" || true); do
 		ran=$((ran + 1))
 		fuzz "$target" "$package" "${FUZZTIME:-10s}" && failed=0 || failed=1
 		# The corpus is read within the time, the part of it included that this machine has found before.
