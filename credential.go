@@ -152,16 +152,23 @@ func (c *credential) abandon(now time.Time) {
 }
 
 // doubt takes note that Finicity has refused the pending secret, as far as can be believed: a gateway that got no answer
-// may have sent the request twice, and then this is what the second one came to. It is the least likely candidate.
+// may have sent the request twice, and then this is what the second one came to. It is the least likely candidate, unless it
+// was the old secret that was refused.
 func (c *credential) doubt(oldRefused bool, now time.Time) {
+	doubted := func(a candidate) bool { return a.Doubted }
 	aside := *c.Pending
-	aside.Since, aside.Doubted, aside.OldRefused = now, true, oldRefused
+	aside.Since, aside.Doubted = now, true
+	// Once in a row: what is found out then is a success, and the refused changes would have no end.
+	aside.OldRefused = oldRefused && !slices.ContainsFunc(c.Abandoned, doubted)
 	c.Pending = nil
-	first := slices.IndexFunc(c.Abandoned, func(a candidate) bool { return a.Doubted })
-	if first < 0 {
-		first = len(c.Abandoned)
+	at := slices.IndexFunc(c.Abandoned, doubted)
+	switch {
+	case oldRefused:
+		at = 0 // The likeliest of all.
+	case at < 0:
+		at = len(c.Abandoned)
 	}
-	c.keepAside(slices.Insert(slices.Clone(c.Abandoned), first, aside))
+	c.keepAside(slices.Insert(slices.Clone(c.Abandoned), at, aside))
 }
 
 func (c *credential) setAside(aside candidate) {
@@ -287,6 +294,13 @@ func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (cha
 	if c.Untried {
 		c.Untried = false
 		changed = true
+	}
+	for i, a := range c.Abandoned {
+		if a.OldRefused { // Now it is known which one is in force.
+			c.Abandoned = slices.Clone(c.Abandoned)
+			c.Abandoned[i].OldRefused = false
+			changed = true
+		}
 	}
 	return c.forget(now) || changed
 }

@@ -113,6 +113,7 @@ func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by
 		return nil, b.notRotated(cred, save, err)
 	}
 	cred.promote(b.now().UTC(), hash)
+	cfg.Plan.rotated()
 	if err := save(); err != nil {
 		return nil, fmt.Errorf("the secret has changed, but storage failed when that was to be noted; the new secret is "+
 			"stored as pending, and the engine makes up for it before the credential is used next: %w", err)

@@ -472,3 +472,32 @@ func TestTheScheduleGoesOnAfterTheAppKeyWasPutRight(t *testing.T) {
 		h.settled()
 	})
 }
+
+func TestARotationByHandEndsAStopWhateverTheClockShows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_schedule": "0 * * * *"})
+		h.pass(30 * time.Minute)
+		h.rotate()
+		h.fake.Order(fakefinicity.Fault{
+			Call: fakefinicity.CallModifySecret, Count: 2, Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden",
+		})
+		h.pass(31 * time.Minute)
+		for range 20 {
+			h.tick()
+			h.pass(time.Minute)
+			h.succeeds(h.write("config/verify", nil))
+		}
+		h.setClock(-90 * time.Minute)
+		h.tick()
+		h.rotate()
+		changes := h.calls(fakefinicity.CallModifySecret)
+		for range 5 * 60 {
+			h.pass(time.Minute)
+			h.tick()
+		}
+		if n := h.calls(fakefinicity.CallModifySecret) - changes; n < 4 || n > 5 {
+			t.Errorf("%d rotations in the next five hours", n)
+		}
+	})
+}

@@ -111,6 +111,9 @@ func (p *plan) next(s schedule, last time.Time) time.Time {
 	return s.next(last)
 }
 
+// rotated takes note of a rotation, by whomever: what has failed before is history, whatever the clock shows.
+func (p *plan) rotated() { *p = plan{From: p.From} }
+
 // failing reports whether the last rotation by schedule failed.
 func (p *plan) failing(last time.Time) bool { return p.Failures > 0 && last.Before(p.FailedAt) }
 

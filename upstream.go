@@ -225,6 +225,9 @@ func (b *backend) accepted(ctx context.Context, cfg *config, secret string, hash
 	if !cred.accepted(secret, b.now().UTC(), hash) {
 		return nil
 	}
+	if !cred.LastRotation.Equal(last) {
+		cfg.Plan.rotated()
+	}
 	if err := save(); err != nil {
 		return err
 	}
