@@ -320,3 +320,18 @@ func TestWhatWasInForceBeforeAnUntriedSecretCountsAsRotatedAway(t *testing.T) {
 		t.Error("the wrong one was never in force")
 	}
 }
+
+// Ten others are kept already, and it may be the only copy.
+func TestASecretThatWasJustSentIsNeverPushedOut(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "current"}
+	for i := range 2 * abandonedMost {
+		c.propose(fmt.Sprint(i), false, time.Second, noon)
+		c.abandon(noon)
+	}
+	c.propose("sent", false, time.Second, noon)
+	c.doubt(true, noon)
+	if got := c.candidates(); got[1] != "sent" {
+		t.Errorf("the candidates are %v", got)
+	}
+}

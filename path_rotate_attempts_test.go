@@ -174,3 +174,22 @@ func TestAnInterruptedRotationCostsOneAttemptHoweverOften(t *testing.T) {
 		h.settled()
 	})
 }
+
+// To find out each time which secret is in force would be a success each time, and no refusal would count.
+func TestRefusedChangesHaveAnEnd(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"10001", "blocked"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newConfigured(t, nil)
+			refusal := rejections()[name]
+			refusal.Call, refusal.Count = fakefinicity.CallModifySecret, 1000
+			h.fake.Order(refusal)
+			for range 20 {
+				h.fails(h.write("rotate-root", nil), 400)
+			}
+			if n := h.calls(fakefinicity.CallModifySecret); n > 5 {
+				t.Errorf("%s: %d changes were refused", name, n)
+			}
+		})
+	}
+}

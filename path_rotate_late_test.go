@@ -3,7 +3,6 @@
 package finicity
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -317,38 +316,4 @@ func TestARotationAfterADoubtedChangeFindsTheSecretFirst(t *testing.T) {
 		}
 		h.settled()
 	})
-}
-
-// To find out each time which secret is in force would be a success each time, and no refusal would count.
-func TestRefusedChangesHaveAnEnd(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"10001", "blocked"} {
-		synctest.Test(t, func(t *testing.T) {
-			h := newConfigured(t, nil)
-			refusal := rejections()[name]
-			refusal.Call, refusal.Count = fakefinicity.CallModifySecret, 1000
-			h.fake.Order(refusal)
-			for range 20 {
-				h.fails(h.write("rotate-root", nil), 400)
-			}
-			if n := h.calls(fakefinicity.CallModifySecret); n > 5 {
-				t.Errorf("%s: %d changes were refused", name, n)
-			}
-		})
-	}
-}
-
-// Ten others are kept already, and it may be the only copy.
-func TestASecretThatWasJustSentIsNeverPushedOut(t *testing.T) {
-	t.Parallel()
-	c := &credential{Current: "current"}
-	for i := range 2 * abandonedMost {
-		c.propose(fmt.Sprint(i), false, time.Second, noon)
-		c.abandon(noon)
-	}
-	c.propose("sent", false, time.Second, noon)
-	c.doubt(true, noon)
-	if got := c.candidates(); got[1] != "sent" {
-		t.Errorf("the candidates are %v", got)
-	}
 }

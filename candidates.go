@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"slices"
+	"time"
+)
+
+// What is kept beside the current secret, and in which order it is tried.
+
+func (c *credential) setAside(aside candidate) {
+	kept := slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.Secret == aside.Secret })
+	c.keepAside(slices.Insert(kept, 0, aside))
+}
+
+// keepAside bounds what is kept: those go first that somebody has brought and so knows, then the least likely ones.
+func (c *credential) keepAside(kept []candidate) {
+	drop := func(dispensable func(a candidate) bool) {
+		for i := len(kept) - 1; i > 0 && len(kept) > abandonedMost; i-- { // Never the first one, which has just come.
+			if dispensable(kept[i]) {
+				kept = slices.Delete(kept, i, i+1)
+			}
+		}
+	}
+	drop(func(a candidate) bool { return a.Replaced && !a.Proven })
+	drop(func(a candidate) bool { return !a.Proven })
+	drop(func(candidate) bool { return true })
+	c.Abandoned = kept
+}
+
+func (a *candidate) expired(now time.Time) bool {
+	limit := abandonedFor
+	if a.Grace {
+		limit = abandonedForGrace
+	}
+	return now.Sub(a.Since) > limit
+}
+
+// candidates are the secrets that Finicity may hold, the likeliest first. While one is pending it comes first: with a
+// grace period the current one works in both cases, and would prove nothing.
+func (c *credential) candidates() []string {
+	var secrets []string
+	if c.Pending != nil {
+		secrets = append(secrets, c.Pending.Secret)
+	}
+	secrets = append(secrets, c.Current)
+	for _, a := range c.Abandoned {
+		if a.Secret != c.Current {
+			secrets = append(secrets, a.Secret)
+		}
+	}
+	return secrets
+}
+
+// toTry is the candidate to authenticate with next: the first one that Finicity has not refused since the last success,
+// or the first one of all when it has refused each of them. untried says that there is another one after it.
+func (c *credential) toTry(refused func(secret string) bool) (secret string, untried bool) {
+	left := slices.DeleteFunc(c.candidates(), refused)
+	if len(left) == 0 {
+		return c.candidates()[0], false
+	}
+	return left[0], len(left) > 1
+}
