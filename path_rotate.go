@@ -76,8 +76,8 @@ func (b *backend) rotateNow(ctx context.Context, s logical.Storage, cfg *config)
 	return b.rotate(ctx, s, cfg, person)
 }
 
-// rotate replaces the partner secret, which must be settled. The upstream lock must be held, and ctx must not end with the caller's request.
-// When the secret is rotated but no token could be had with it yet, failure says why.
+// rotate replaces the partner secret, which must be settled. The upstream lock must be held, and ctx must not end with the
+// caller's request. When the secret is rotated but no token could be had with it yet, failure says why.
 //
 // At each line the process may die, so before each one storage holds whatever Finicity may hold after it.
 func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by who) (failure, err error) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
 // periodic is called by Vault about once a minute, on each node. It settles what is pending, so that a token which died
@@ -44,25 +46,18 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	if b.tokens.held(time.Now()) != nil {
 		return nil
 	}
-	if cred.Pending != nil {
-		wait, redated := cred.settleWait(now)
-		if redated { // Or it would wait anew each minute.
-			if err := b.saveConfig(ctx, s, cfg); err != nil {
-				return err
-			}
-		}
-		if wait > 0 {
-			return nil
-		}
-	}
 	if cred.Pending != nil || due && cred.unproven() {
 		_, err = b.renew(ctx, s, cfg, automatic, epoch)
 		if err == nil { // It may have been this rotation that was found out to have happened.
 			due, _ = cfg.Plan.due(cfg.Schedule, cred.LastRotation, b.now().UTC())
 		}
 	}
+	var early *unsettled
+	if errors.As(err, &early) && early.wait > 0 {
+		return nil
+	}
 	if !due {
-		return nil // What settling has failed of is in the log, and tried again.
+		return unreported(err)
 	}
 	if err == nil {
 		_, err = b.rotate(ctx, s, cfg, automatic)
@@ -85,6 +80,17 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 			"failures", cfg.Plan.Failures, "retry", cfg.Plan.retry(last))
 	}
 	return b.saveConfig(ctx, s, cfg)
+}
+
+// unreported is an error of settling that nobody has been told of. A refusal or an outage is in the log already, and a stop
+// would be an error each minute.
+func unreported(err error) error {
+	var failure *finicityapi.Error
+	var halt *stopped
+	if errors.As(err, &failure) || errors.As(err, &halt) {
+		return nil
+	}
+	return err
 }
 
 // mayWrite reports whether this node's storage takes writes. On the others, what it would do is another node's business.

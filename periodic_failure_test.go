@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/vault/sdk/logical"
+
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
@@ -195,5 +197,26 @@ func TestARotationByHandEndsAStopWhateverTheClockShows(t *testing.T) {
 		if n := h.calls(fakefinicity.CallModifySecret) - changes; n < 4 || n > 5 {
 			t.Errorf("%d rotations in the next five hours", n)
 		}
+	})
+}
+
+// A refusal by Finicity is in the log already, a failure of storage is not.
+func TestSettlingThatFailsForStorageIsToldToVault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newUnsettled(t, true, nil)
+		h.pass(time.Minute)
+		minute := func() bool {
+			resp, err := h.b.HandleRequest(t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.storage})
+			return err != nil || resp.IsError()
+		}
+		h.storage.fail(storageFault{on: put(configKey)})
+		if !minute() {
+			t.Error("nobody is told")
+		}
+		if minute() {
+			t.Error("it has failed again")
+		}
+		h.settled()
 	})
 }

@@ -106,3 +106,23 @@ func TestAnAttemptWhoseNodeWasDeposedStaysCharged(t *testing.T) {
 		h.wrongly(3)
 	})
 }
+
+// What could not be stored is known to the node that made the attempts, whatever else it is asked meanwhile.
+func TestARecordThatCannotBeStoredIsNotForgottenForAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newRefused(t)
+		key := h.ownKey()
+		for range 4 {
+			h.storage.fail(storageFault{on: put(key), skip: 1}) // The charge is stored, the outcome is not.
+			h.read("token", nil)
+			h.storage.heal()
+			elsewhere := fields{"base_url": "http://127.0.0.2", "partner_secret": h.guess(0), "app_key": appKey}
+			h.fails(h.write("config", elsewhere), 400, "nothing was stored")
+			h.pass(10 * time.Minute)
+		}
+		if n := h.record().Charged + h.record().Rejected; n > 2 {
+			t.Errorf("%d automatic attempts were made", n)
+		}
+	})
+}
