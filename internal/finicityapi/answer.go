@@ -43,13 +43,15 @@ func (a *answer) refusal(classify func(status int, code, message string) Class) 
 		code, message = reason(a.body)
 		message = cmp.Or(message, a.broken)
 	}
+	said := html.UnescapeString(message)
 	return &Error{
-		Class:      classify(a.status, code, message), // Before anything is hidden or cut off.
-		Status:     a.status,
-		Code:       a.secrets.show(code, redacted),
-		Message:    a.secrets.show(message, notShown),
+		Class:  classify(a.status, code, said), // Before anything is hidden or cut off.
+		Status: a.status,
+		Code:   a.secrets.show(code, redacted),
+		// A sign of HTML may take the first letters of a token's name with it: "&not" those of "&notoken=".
+		Message:    a.secrets.show(html.UnescapeString(hideTokens(message)), notShown),
 		RetryAfter: retryAfter(a.header.Get("Retry-After")),
-		appKey:     code == "" && strings.Contains(strings.ToLower(message), "finicity-app-key"),
+		appKey:     code == "" && strings.Contains(strings.ToLower(said), "finicity-app-key"),
 	}
 }
 
@@ -79,7 +81,7 @@ var (
 	tags     = regexp.MustCompile(`<[^>]*>`)
 )
 
-// reason finds Finicity's code and message in the body of an error.
+// reason finds Finicity's code and message in the body of an error. The message may hold signs of HTML.
 func reason(body []byte) (code, message string) {
 	// Without its NULs UTF-16 can be read, less an apostrophe or two, and without its CDATA an element is like any other.
 	text := strings.NewReplacer("\x00", "", "<![CDATA[", "", "]]>", "").Replace(string(body))
@@ -106,7 +108,7 @@ func reason(body []byte) (code, message string) {
 			code = m[1]
 		}
 	}
-	return code, html.UnescapeString(message)
+	return code, message
 }
 
 // findReason looks for the first object with a code in it: Finicity sends {"code","message"} flat, or an object or a

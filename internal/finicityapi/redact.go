@@ -180,6 +180,12 @@ func (r *redactor) clean(text string) string {
 	return b.String()
 }
 
+func hideTokens(text string) string {
+	return tokenField.ReplaceAllStringFunc(text, func(field string) string {
+		return strings.TrimSuffix(field, tokenField.FindStringSubmatch(field)[1]) + redacted
+	})
+}
+
 // lower folds ASCII only, so that positions in the folded text are positions in the text.
 func lower(s string) string {
 	b := []byte(s)

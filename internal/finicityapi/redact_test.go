@@ -173,6 +173,16 @@ func TestATokenInAnErrorIsHidden(t *testing.T) {
 	}
 }
 
+// A sign of HTML needs no semicolon: read as one, "&not" leaves "oken" of the name.
+func TestATokenWhoseNameReadsLikeAnEntityIsHidden(t *testing.T) {
+	for _, name := range []string{"&notoken", "&gtoken", "&lttoken", "&quotoken", "&amp;notoken"} {
+		for _, format := range []string{"%s=%s", `{"message":"%s=%s"}`, "<p>%s: %s</p>", "message=\"%s: %s\""} {
+			body := fmt.Sprintf(format, name, token)
+			_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusUnauthorized, body)).URL})))
+		}
+	}
+}
+
 func TestAShortSecretIsHiddenWhole(t *testing.T) {
 	for _, secret := range []string{"s3cret", "A1&", "hunter7"} {
 		cred := finicityapi.Credential{PartnerID: "1", PartnerSecret: secret, AppKey: "k"}
