@@ -26,8 +26,8 @@ const (
 )
 
 // tokenField finds a token that stands beside its name. What Finicity hands out is not known beforehand, as the secrets
-// are that were sent.
-var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]\s*(?:<!\[CDATA\[)?[\\"']*([^\\"'\s,;&<>{}()\[\]]{8,})`)
+// are that were sent. The value ends where the sign behind another name stands, whose value follows.
+var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]+\s*(?:<!\[CDATA\[)?[\\"']*([^\\"'\s,;&<>{}()\[\]:=]{8,}={0,2})`)
 
 // escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes.
 var escapes = regexp.MustCompile(`\\+u[0-9a-fA-F]{4}`)
@@ -149,8 +149,8 @@ func (r *redactor) clean(text string) string {
 			hidden[i] = true
 		}
 	}
-	for _, at := range tokenField.FindAllStringSubmatchIndex(text, -1) {
-		hide(at[2], at[3]-at[2])
+	for _, token := range tokensIn(text) {
+		hide(token.from, token.to-token.from)
 	}
 	for i := 0; i+window <= len(folded); i++ {
 		if _, found := r.windows[folded[i:i+window]]; found {
@@ -180,10 +180,29 @@ func (r *redactor) clean(text string) string {
 	return b.String()
 }
 
+type span struct{ from, to int }
+
+// tokensIn are the places of tokens that stand beside their name. One may stand in the end of another's value.
+func tokensIn(text string) (found []span) {
+	for from := 0; ; {
+		at := tokenField.FindStringSubmatchIndex(text[from:])
+		if at == nil {
+			return found
+		}
+		found = append(found, span{from + at[2], from + at[3]})
+		from += at[2]
+	}
+}
+
+// hideTokens is for a text that is changed before clean sees it.
 func hideTokens(text string) string {
-	return tokenField.ReplaceAllStringFunc(text, func(field string) string {
-		return strings.TrimSuffix(field, tokenField.FindStringSubmatch(field)[1]) + redacted
-	})
+	var b strings.Builder
+	shown := 0
+	for _, token := range tokensIn(text) {
+		b.WriteString(text[shown:max(shown, token.from)] + redacted)
+		shown = token.to
+	}
+	return b.String() + text[shown:]
 }
 
 // lower folds ASCII only, so that positions in the folded text are positions in the text.

@@ -162,6 +162,7 @@ func TestATokenInAnErrorIsHidden(t *testing.T) {
 		"<<token>" + token, "<ns:token>" + token + "</ns:token>", "<token><![CDATA[" + token + "]]></token>",
 		"<p>{&quot;token&quot;:&quot;" + token + "&quot;}</p>",
 		`{"code":1,"message":"got {\"token\":\"` + token + `\"}"}`,
+		"Finicity-App-Token:" + token + "Finicity-App-Token:" + token, "token==" + token,
 	} {
 		for _, status := range []int{400, 401, 404, 500, 502} {
 			_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: serve(t, answering(status, body)).URL})))
