@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -17,15 +18,18 @@ import (
 //	cluster use leader     VAULT_ADDR names the leader
 //	cluster use standby    VAULT_ADDR names another node
 //	cluster kill leader
+//	cluster retire leader  it steps down, and another one leads
+//	cluster revive dead    those that were killed come back
 func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
+	const synopsis = "cluster start | use leader|standby | kill leader | retire leader | revive dead"
 	w := worldOf(ts)
-	usage(ts, !neg && len(args) > 0, "cluster start | use leader|standby | kill leader")
+	usage(ts, !neg && len(args) > 0, synopsis)
 	if args[0] == "start" {
 		ts.Check(w.startCluster())
 		ts.Setenv("VAULT_TOKEN", w.server.rootToken)
 		return
 	}
-	usage(ts, len(args) == 2, "cluster use leader|standby | kill leader")
+	usage(ts, len(args) == 2, synopsis)
 	leader, standby, err := w.roles()
 	ts.Check(err)
 	switch args[0] + " " + args[1] {
@@ -34,19 +38,58 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	case "use standby":
 		ts.Setenv("VAULT_ADDR", standby.address)
 	case "kill leader":
+		over := w.apps.failover()
+		w.apps.avoid(leader, true)
 		leader.kill()
-		next, _, err := w.roles()
-		ts.Check(err)
-		ts.Logf("the leader is now %s", filepath.Base(filepath.Dir(next.configFile)))
+		ts.Check(w.agree())
+		over()
+	case "retire leader":
+		over := w.apps.failover()
+		ts.Check(leader.call(http.MethodPut, "/v1/sys/step-down", nil, nil))
+		ts.Check(poll(func() (bool, error) {
+			next, _, err := w.roles()
+			return next != leader, err
+		}, func() error { return errors.New("nobody else leads") }))
+		ts.Check(w.agree())
+		over()
+	case "revive dead":
+		for _, node := range w.servers() {
+			if node.cmd == nil {
+				ts.Check(node.start())
+				ts.Check(w.agree())
+				w.apps.avoid(node, false)
+			}
+		}
 	default:
 		ts.Fatalf("unknown: cluster %s %s", args[0], args[1])
 	}
+}
+
+// agree waits until all nodes that live know the same leader, and can reach it: then a fail-over is over for whoever asks
+// any of them.
+func (w *world) agree() error {
+	leader, _, err := w.roles()
+	if err != nil {
+		return err
+	}
+	// The first one a node answers by itself, and for the second it needs the leader.
+	knows := func(node *vaultServer) bool {
+		var known struct {
+			Address string `json:"leader_address"`
+		}
+		return node.call(http.MethodGet, "/v1/sys/leader", nil, &known) == nil && known.Address == leader.address &&
+			node.call(http.MethodGet, "/v1/auth/token/lookup-self", nil, nil) == nil
+	}
+	return poll(func() (bool, error) {
+		return !slices.ContainsFunc(w.servers(), func(node *vaultServer) bool { return node.cmd != nil && !knows(node) }), nil
+	}, func() error { return errors.New("the nodes do not agree on a leader") })
 }
 
 func (w *world) startCluster() error {
 	if err := w.server.start(); err != nil {
 		return err
 	}
+	w.server.standbyOK = true // When it comes back, another one leads.
 	for _, name := range []string{"vault2", "vault3"} {
 		node, err := newVaultServer(w.vaultBin, filepath.Join(w.dir, name), filepath.Dir(w.pluginBin), w.server)
 		if err != nil {

@@ -10,9 +10,9 @@ import (
 	"maps"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -95,10 +95,22 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdPlugin kills the plugin's processes, or counts them: plugin kill, plugin processes 1
+// cmdPlugin kills the plugin's processes, or counts them, or builds a release of it, which is then $RELEASE in the plugin
+// directory:
+//
+//	plugin kill
+//	plugin processes 1
+//	plugin release v0.2.0
 func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N")
+	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N | plugin release VERSION")
+	if args[0] == "release" {
+		ts.Setenv("RELEASE", filepath.Base(w.pluginBin)+"-"+args[1])
+		digest, err := buildRelease(args[1], filepath.Join(filepath.Dir(w.pluginBin), ts.Getenv("RELEASE")))
+		ts.Check(err)
+		ts.Setenv("RELEASE_SHA256", digest)
+		return
+	}
 	pids, err := w.server.plugins()
 	ts.Check(err)
 	switch args[0] {
@@ -284,53 +296,6 @@ func cmdBetween(ts *testscript.TestScript, neg bool, args []string) {
 		err = fmt.Errorf("%d is not between %d and %d", n[0], n[1], n[2])
 	}
 	check(ts, neg, err)
-}
-
-// cmdReaders reads a token many times at once, and sees to it that each partner's readers all got the same one:
-// readers 200 finicity/token
-func cmdReaders(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) >= 2, "readers N PATH …")
-	w := worldOf(ts)
-	n, err := count(args[0])
-	ts.Check(err)
-	paths := args[1:]
-
-	type result struct {
-		path, partner, token string
-		err                  error
-	}
-	results := make([]result, n*len(paths))
-	var readers sync.WaitGroup
-	for i := range results {
-		path := paths[i%len(paths)]
-		readers.Go(func() {
-			var secret struct {
-				Data struct {
-					Token     string `json:"token"`
-					PartnerID string `json:"partner_id"`
-				} `json:"data"`
-			}
-			err := w.server.call(http.MethodGet, "/v1/"+path, nil, &secret)
-			results[i] = result{path, secret.Data.PartnerID, secret.Data.Token, err}
-		})
-	}
-	readers.Wait()
-
-	first := map[string]result{}
-	for _, r := range results {
-		ts.Check(r.err)
-		before, seen := first[r.path]
-		switch {
-		case !seen:
-			first[r.path] = r
-			if !w.fake.AcceptsToken(r.partner, r.token) {
-				ts.Fatalf("%s: partner %s got a token that Finicity does not accept", r.path, r.partner)
-			}
-		case r.token != before.token || r.partner != before.partner:
-			ts.Fatalf("%s: readers at the same time got different tokens", r.path)
-		}
-	}
-	ts.Logf("%d readers of %d paths", len(results), len(first))
 }
 
 // cmdSleep lets real time pass, for what only real time shows: sleep 46s

@@ -156,11 +156,8 @@ func newReader(t *testing.T) *reader {
 	t.Helper()
 	dir := t.TempDir()
 	plugin := filepath.Join(dir, "plugins", "vault-plugin-secrets-finicity")
-	release := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath",
-		"-ldflags=-X vault-plugin-secrets-finicity.Version=v0.1.0", "-o", plugin, "../cmd/vault-plugin-secrets-finicity")
-	release.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := release.CombinedOutput(); err != nil {
-		t.Fatalf("building a release: %v\n%s", err, out)
+	if _, err := buildRelease("v0.1.0", plugin); err != nil {
+		t.Fatal(err)
 	}
 	w, err := newWorld(dir, program(t, "FINICITY_E2E_VAULT"), plugin)
 	if err != nil {

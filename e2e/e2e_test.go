@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"webhook":    cmdWebhook,
 			"agent":      cmdAgent,
 			"app":        cmdApp,
+			"apps":       cmdApps,
 			"headers":    cmdHeaders,
 		},
 		Setup: func(env *testscript.Env) error {

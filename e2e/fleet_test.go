@@ -5,7 +5,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,15 +61,9 @@ func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func (w *world) readOnce(path, phrase string, tokens, refusals *atomic.Int64) error {
-	var secret struct {
-		Data struct {
-			Token     string `json:"token"`
-			PartnerID string `json:"partner_id"`
-		} `json:"data"`
-	}
-	err := w.server.call(http.MethodGet, "/v1/"+path, nil, &secret)
+	got, err := readToken(w.server, path)
 	switch {
-	case err == nil && !w.fake.AcceptsToken(secret.Data.PartnerID, secret.Data.Token):
+	case err == nil && !w.fake.AcceptsToken(got.PartnerID, got.Token):
 		return errors.New("a reader got a token that Finicity does not accept")
 	case err == nil:
 		tokens.Add(1)

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -48,30 +47,19 @@ func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
 		if time.Now().After(end) {
 			ts.Fatalf("%d of %d rotations have come about", len(w.rotations())-before, n)
 		}
-		token, partner, err := readToken(leader, args[1])
+		got, err := readToken(leader, args[1])
 		switch {
 		case err != nil && cluster: // Nobody leads for a while, or another one does.
 			leader, _, err = w.roles()
 			ts.Check(err)
 		case err != nil:
 			ts.Fatalf("%v", err)
-		case !w.fake.AcceptsToken(partner, token):
+		case !w.fake.AcceptsToken(got.PartnerID, got.Token):
 			ts.Fatalf("a token was served that Finicity does not accept")
 		}
 		<-time.After(250 * time.Millisecond)
 	}
 	ts.Logf("%d good tokens read during %d rotations", reads, n)
-}
-
-func readToken(server *vaultServer, path string) (token, partner string, err error) {
-	var secret struct {
-		Data struct {
-			Token     string `json:"token"`
-			PartnerID string `json:"partner_id"`
-		} `json:"data"`
-	}
-	err = server.call(http.MethodGet, "/v1/"+path, nil, &secret)
-	return secret.Data.Token, secret.Data.PartnerID, err
 }
 
 // rotations are the changes of secret that Finicity has made.

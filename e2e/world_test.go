@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
@@ -16,6 +17,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,12 +41,13 @@ type world struct {
 	plain, tls          *httptest.Server
 	server              *vaultServer   // the one that VAULT_ADDR names at the start
 	others              []*vaultServer // the rest of its cluster
-	digest              string         // of the plugin, as Vault wants it for registering
+	digest              string         // of the plugin
 
 	asides    []*aside    // vault commands in the background
 	receivers []*receiver // of webhooks
 	children  map[string]*child
 	watch     *watch
+	apps      *apps
 
 	mu         sync.Mutex
 	secrets    map[string]struct{} // every partner secret that went over the wire
@@ -54,18 +57,24 @@ type world struct {
 
 func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 	w := &world{
-		vaultBin: vaultBin, pluginBin: pluginBin, dir: dir,
+		vaultBin: vaultBin, pluginBin: filepath.Join(dir, "plugins", filepath.Base(pluginBin)), dir: dir,
 		secrets: map[string]struct{}{}, tokens: map[string]struct{}{},
 	}
-	binary, err := os.ReadFile(pluginBin)
+	err := os.MkdirAll(filepath.Dir(w.pluginBin), 0o700)
+	if err == nil && w.pluginBin != pluginBin {
+		// By another program: while this one has it open for writing, each child that it starts has too, and Vault could
+		// not run it.
+		err = exec.Command("cp", pluginBin, w.pluginBin).Run() //nolint:noctx // It takes no time.
+	}
 	if err != nil {
+		return nil, err
+	}
+	if w.digest, err = digestOf(w.pluginBin); err != nil {
 		return nil, err
 	}
 	if w.repository, err = filepath.Abs(".."); err != nil { // A test runs in the folder of its package.
 		return nil, err
 	}
-	w.digest = fmt.Sprintf("%x", sha256.Sum256(binary))
-
 	w.fake = fakefinicity.New(fakefinicity.Config{Partners: partners})
 	w.plain = httptest.NewServer(w.overhear(w.fake))
 	w.tls = httptest.NewTLSServer(w.overhear(w.fake))
@@ -73,8 +82,25 @@ func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca, 0o600); err != nil {
 		return nil, err
 	}
-	w.server, err = newVaultServer(vaultBin, filepath.Join(dir, "vault"), filepath.Dir(pluginBin), nil)
+	w.server, err = newVaultServer(vaultBin, filepath.Join(dir, "vault"), filepath.Dir(w.pluginBin), nil)
 	return w, err
+}
+
+// digestOf is the checksum of a plugin as Vault wants it for registering.
+func digestOf(plugin string) (string, error) {
+	binary, err := os.ReadFile(plugin)
+	return fmt.Sprintf("%x", sha256.Sum256(binary)), err
+}
+
+// buildRelease builds the plugin as make build VERSION=… does, and returns its checksum.
+func buildRelease(version, plugin string) (digest string, err error) {
+	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", //nolint:noctx // The tests have a limit.
+		"-ldflags=-X vault-plugin-secrets-finicity.Version="+version, "-o", plugin, "../cmd/vault-plugin-secrets-finicity")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building a release: %w\n%s", err, out)
+	}
+	return digestOf(plugin)
 }
 
 func (w *world) environment() map[string]string {
@@ -116,6 +142,9 @@ func (w *world) close() {
 	}
 	for _, c := range w.children {
 		_ = c.stop() // Likewise: whether an app has failed is asked before.
+	}
+	if w.apps != nil {
+		w.apps.halt()
 	}
 	for _, server := range w.servers() {
 		server.stop()

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// apps read tokens through all nodes of a cluster, without a break, while a script does things to it.
+type apps struct {
+	w    *world
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu        sync.Mutex
+	down      map[*vaultServer]bool // they are asked by nobody, as behind a load balancer
+	failovers []span
+	failures  []failedRead
+	wrong     []error             // answers that no app may ever get
+	newest    map[string]served   // by path, of the reads that have ended
+	tokens    map[string]struct{} // all that were served
+	reads     map[string]int      // by node
+}
+
+// span is a stretch of time. Its end is the zero time for as long as it goes on.
+type span struct{ begin, end time.Time }
+
+type failedRead struct {
+	span
+
+	err error
+}
+
+// cmdApps has apps read tokens, so many for each node and path, one read after the other. Each token must be one that
+// Finicity accepts from the partner that comes with it, the partner and its app key always the same for a path, and no token
+// older than one that a read before got on whatever node. A read may fail only while nobody leads: from a kill or a
+// step-down until all nodes that are left know who leads.
+//
+//	apps start 4 sandbox/token production/token
+//	apps end 2    so many tokens were served in all, and each node that lives has served them
+func cmdApps(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) >= 2, "apps start N PATH … | apps end TOKENS")
+	w := worldOf(ts)
+	n, err := count(args[1])
+	ts.Check(err)
+	switch args[0] {
+	case "start":
+		w.apps = &apps{
+			w: w, stop: make(chan struct{}), down: map[*vaultServer]bool{},
+			newest: map[string]served{}, tokens: map[string]struct{}{}, reads: map[string]int{},
+		}
+		for _, node := range w.servers() {
+			for _, path := range args[2:] {
+				for range n {
+					w.apps.done.Go(func() { w.apps.loop(node, path) })
+				}
+			}
+		}
+	case "end":
+		w.apps.halt()
+		ts.Logf("reads by node: %v; %d failed while nobody led", w.apps.reads, len(w.apps.failures))
+		for _, f := range w.apps.failovers {
+			ts.Logf("nobody led for %s", f.end.Sub(f.begin).Round(time.Millisecond))
+		}
+		ts.Check(w.apps.verdict(n))
+	default:
+		ts.Fatalf("unknown: apps %s", args[0])
+	}
+}
+
+func (a *apps) halt() {
+	select {
+	case <-a.stop:
+	default:
+		close(a.stop)
+	}
+	a.done.Wait()
+}
+
+// loop is one app at one node.
+func (a *apps) loop(node *vaultServer, path string) {
+	for {
+		select {
+		case <-a.stop:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+		a.mu.Lock()
+		down, before := a.down[node], a.newest[path]
+		a.mu.Unlock()
+		if down {
+			continue
+		}
+		begin := time.Now()
+		got, err := readToken(node, path)
+		end := time.Now()
+		a.mu.Lock()
+		switch wrong := a.judge(got, before); {
+		case err != nil:
+			a.failures = append(a.failures, failedRead{span{begin, end}, fmt.Errorf("%s: %w", node.address, err)})
+		case wrong != nil:
+			a.wrong = append(a.wrong, fmt.Errorf("%s of %s: %w", path, node.address, wrong))
+		default:
+			a.reads[node.address]++
+			a.tokens[got.Token] = struct{}{}
+			if got.IssueTime.After(a.newest[path].IssueTime) {
+				a.newest[path] = got
+			}
+		}
+		a.mu.Unlock()
+	}
+}
+
+// judge compares what a read got to what another one had got before it began.
+func (a *apps) judge(got, before served) error {
+	owned := func(p fakefinicity.Partner) bool { return p.ID == got.PartnerID && p.AppKey == got.AppKey }
+	switch {
+	case !slices.ContainsFunc(partners, owned):
+		return errors.New("a partner with the app key of another one")
+	case before.PartnerID != "" && got.PartnerID != before.PartnerID:
+		return errors.New("another partner than before")
+	case !a.w.fake.AcceptsToken(got.PartnerID, got.Token):
+		return errors.New("a token that Finicity does not accept from this partner")
+	case got.IssueTime.Before(before.IssueTime):
+		return fmt.Errorf("a token of %s, and another read had got one of %s before", got.IssueTime, before.IssueTime)
+	}
+	return nil
+}
+
+// failover is told when the leader goes, and returns what to call when all nodes that are left know the next one.
+func (a *apps) failover() (over func()) {
+	if a == nil { // The script has none.
+		return func() {}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failovers = append(a.failovers, span{begin: time.Now()})
+	this := len(a.failovers) - 1
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.failovers[this].end = time.Now()
+	}
+}
+
+// avoid has the apps ask this node no more, or ask it again.
+func (a *apps) avoid(node *vaultServer, down bool) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.down[node] = down
+}
+
+func (a *apps) verdict(tokens int) error {
+	beyond := slices.DeleteFunc(slices.Clone(a.failures), func(f failedRead) bool {
+		return slices.ContainsFunc(a.failovers, func(failover span) bool {
+			return f.end.After(failover.begin) && f.begin.Before(failover.end)
+		})
+	})
+	switch {
+	case len(a.wrong) > 0:
+		return fmt.Errorf("%d wrong answers, the first one: %w", len(a.wrong), a.wrong[0])
+	case len(beyond) > 0:
+		return fmt.Errorf("%d reads failed while there was a leader, the first one at %s: %w",
+			len(beyond), beyond[0].begin.Format(time.TimeOnly), beyond[0].err)
+	case len(a.tokens) != tokens:
+		return fmt.Errorf("%d tokens were served, want %d", len(a.tokens), tokens)
+	}
+	for _, node := range a.w.servers() {
+		if reads := a.reads[node.address]; !a.down[node] && reads < 100 {
+			return fmt.Errorf("%s has served %d reads, which show nothing", node.address, reads)
+		}
+	}
+	return nil
+}
