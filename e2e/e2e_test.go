@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"agent":      cmdAgent,
 			"app":        cmdApp,
 			"apps":       cmdApps,
+			"proxy":      cmdProxy,
 			"headers":    cmdHeaders,
 		},
 		Setup: func(env *testscript.Env) error {

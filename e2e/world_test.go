@@ -48,6 +48,7 @@ type world struct {
 	children  map[string]*child
 	watch     *watch
 	apps      *apps
+	proxy     *proxy
 
 	mu         sync.Mutex
 	secrets    map[string]struct{} // every partner secret that went over the wire
@@ -148,6 +149,9 @@ func (w *world) close() {
 	}
 	for _, server := range w.servers() {
 		server.stop()
+	}
+	if w.proxy != nil {
+		w.proxy.server.Close()
 	}
 	w.fake.Close()
 	w.plain.Close()
