@@ -59,9 +59,10 @@ bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 
 ##: Check
 
+# Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
 .PHONY: test
 test: vault build fake ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 50m ./...
+	CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
 
 .PHONY: unit
