@@ -57,6 +57,10 @@ bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	@bash tools/build.sh lint tools/lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $@ \
 		'two to four minutes on two cores the first time, seconds later'
 
+bin/kubeconform: tools/kubeconform/go.mod tools/kubeconform/go.sum
+	@bash tools/build.sh kubeconform tools/kubeconform github.com/yannh/kubeconform/cmd/kubeconform $@ \
+		'less than a minute on two cores the first time, seconds later'
+
 ##: Check
 
 # Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
@@ -95,6 +99,10 @@ lint: bin/golangci-lint ## Check the code, its formatting, the modules and the s
 openapi: vault build ## Write the OpenAPI document that Vault generates to e2e/testdata/openapi.json, for a review
 	$(GO) test -count=1 -run TestTheOpenAPIDocumentOfVault ./e2e -update
 
+.PHONY: schemas
+schemas: ## Write the schemas for examples/kubernetes anew, from what tools/kubeconform/main.go names
+	cd tools/kubeconform && GOWORK=off $(GO) run .
+
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code
 	bin/golangci-lint fmt
@@ -111,9 +119,9 @@ dev: vault build fake ## Start a Vault server with the engine mounted, to play w
 
 ##: Clean
 
-# The two that take minutes stay.
+# What takes longer stays.
 .PHONY: clean
-clean: ## Remove what was built, but for the Vault server and the linter
+clean: ## Remove what was built, but for the Vault server, the linter and kubeconform
 	@rm -rf bin/vault-plugin-secrets-finicity bin/fake-finicity bin/cover.* bin/*.log
 
 .PHONY: distclean
