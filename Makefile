@@ -17,6 +17,7 @@ export VAULT_BIN
 export FINICITY_E2E_VAULT := $(CURDIR)/bin/vault
 export FINICITY_E2E_PLUGIN := $(CURDIR)/bin/vault-plugin-secrets-finicity
 export FINICITY_E2E_FAKE := $(CURDIR)/bin/fake-finicity
+export FINICITY_E2E_KUBECONFORM := $(CURDIR)/bin/kubeconform
 
 # Set on the command line for a release (make build VERSION=v0.1.0), never taken from the environment: Vault refuses a
 # plugin whose version is not the registered one, and takes any version if it has none, as in development builds.
@@ -65,7 +66,7 @@ bin/kubeconform: tools/kubeconform/go.mod tools/kubeconform/go.sum
 
 # Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
 .PHONY: test
-test: vault build fake ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
+test: vault build fake bin/kubeconform ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
 	CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
 

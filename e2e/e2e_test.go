@@ -3,8 +3,8 @@
 // Package e2e drives the plugin in a real Vault server, with raft storage and the vault command line, the way an
 // operator does. The scripts in testdata read as terminal sessions; a stand-in takes Finicity's place.
 //
-// It needs three programs, which make test builds and names in FINICITY_E2E_VAULT, FINICITY_E2E_PLUGIN and
-// FINICITY_E2E_FAKE. Without them the tests fail: a test that skips itself proves nothing.
+// It needs four programs, which make test builds and names in FINICITY_E2E_VAULT, FINICITY_E2E_PLUGIN, FINICITY_E2E_FAKE
+// and FINICITY_E2E_KUBECONFORM. Without them the tests fail: a test that skips itself proves nothing.
 package e2e
 
 import (
@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 			"apps":       cmdApps,
 			"proxy":      cmdProxy,
 			"headers":    cmdHeaders,
+			"pod":        cmdPod,
+			"operator":   cmdOperator,
 		},
 		Setup: func(env *testscript.Env) error {
 			w, err := newWorld(env.WorkDir, vault, plugin)
