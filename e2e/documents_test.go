@@ -92,7 +92,7 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 	}
 	tried := 0
 	const root = "../README.md"
-	for _, document := range append(documents, root, "../examples/agent/README.md") {
+	for _, document := range append(documents, root, "../examples/agent/README.md", "../examples/kubernetes/README.md") {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
