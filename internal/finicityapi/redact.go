@@ -29,8 +29,9 @@ const (
 // are that were sent. The value ends where the sign behind another name stands, whose value follows.
 var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]+\s*(?:<!\[CDATA\[)?[\\"']*([^\\"'\s,;&<>{}()\[\]:=]{8,}={0,2})`)
 
-// escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes.
-var escapes = regexp.MustCompile(`\\+u[0-9a-fA-F]{4}`)
+// escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes, and one
+// that was cut off may end within one.
+var escapes = regexp.MustCompile(`\\+u(?:[0-9a-fA-F]{4}|[0-9a-fA-F]{0,3}$)`)
 
 // byteEscapes are bytes and line breaks as programming languages, addresses and standards write them.
 var byteEscapes = regexp.MustCompile(`(?i)(?:%|%u00|\\+x|\\+u00|0x|u\+00)[0-9a-f]{2}|\\+[nrt]`)
@@ -139,7 +140,7 @@ func bones(text string) []string {
 // clean replaces every part of a secret in text, in any of the encodings that an echo is likely to have.
 func (r *redactor) clean(text string) string {
 	text = escapes.ReplaceAllStringFunc(text, func(escape string) string {
-		character, _ := strconv.Unquote(`"\u` + escape[len(escape)-4:] + `"`) // Empty for half of a pair, which is no loss.
+		character, _ := strconv.Unquote(`"\` + escape[strings.IndexByte(escape, 'u'):] + `"`) // Empty for a part of one, which is no loss.
 		return character
 	})
 	folded := lower(text)

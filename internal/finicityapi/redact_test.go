@@ -116,6 +116,26 @@ func TestAnEchoedSecretIsHidden(t *testing.T) {
 	}
 }
 
+// An answer may end anywhere: within the echo, and within a character that is written as an escape.
+func TestASecretThatIsCutOffIsHidden(t *testing.T) {
+	for encoding, encode := range encodings() {
+		if encoding == "in a longer word" {
+			continue // Its first character is not the secret's.
+		}
+		echo := encode(newSecret)
+		for length := 8; length < len(echo); length++ {
+			answer := fmt.Sprintf("HTTP/1.1 401 No\r\n\r\nsent %s", echo[:length])
+			client := newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: wire(writes(answer))})
+			e := failure(t, modify(t, client))
+			for _, form := range hiddenForms(encoding, newSecret, echo) {
+				if hasRun(e.Error(), form, 8) {
+					t.Errorf("the error shows a part of a secret, encoded as %s, of which %d characters were sent", encoding, length)
+				}
+			}
+		}
+	}
+}
+
 // net/http quotes what it can't read.
 func TestASecretInAMalformedAnswerIsHidden(t *testing.T) {
 	for _, format := range []string{
