@@ -69,6 +69,10 @@ bin/tofu: tools/opentofu/go.mod tools/opentofu/go.sum
 		'three to four minutes on two idle cores the first time, seconds later' \
 		-ldflags '-s -w -X github.com/opentofu/opentofu/version.dev=no'
 
+bin/terraform-provider-vault: export CGO_ENABLED := 0
+bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
+	@bash tools/build.sh provider tools/terraform-provider . $@ 'a minute the first time, seconds later' -ldflags '-s -w'
+
 ##: Check
 
 # Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
@@ -130,7 +134,7 @@ dev: vault build fake ## Start a Vault server with the engine mounted, to play w
 # What takes longer stays.
 .PHONY: clean
 clean: ## Remove what was built, but for the Vault server, the linter, kubeconform and OpenTofu
-	@rm -rf bin/vault-plugin-secrets-finicity bin/fake-finicity bin/cover.* bin/*.log
+	@rm -rf bin/vault-plugin-secrets-finicity bin/fake-finicity bin/terraform-provider-vault bin/cover.* bin/*.log
 
 .PHONY: distclean
 distclean: ## Remove these too: the next make builds them again
