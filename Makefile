@@ -18,6 +18,8 @@ export FINICITY_E2E_VAULT := $(CURDIR)/bin/vault
 export FINICITY_E2E_PLUGIN := $(CURDIR)/bin/vault-plugin-secrets-finicity
 export FINICITY_E2E_FAKE := $(CURDIR)/bin/fake-finicity
 export FINICITY_E2E_KUBECONFORM := $(CURDIR)/bin/kubeconform
+export FINICITY_E2E_TOFU := $(CURDIR)/bin/tofu
+export FINICITY_E2E_TERRAFORM_PROVIDER := $(CURDIR)/bin/terraform-provider-vault
 
 # Set on the command line for a release (make build VERSION=v0.1.0), never taken from the environment: Vault refuses a
 # plugin whose version is not the registered one, and takes any version if it has none, as in development builds.
@@ -77,7 +79,7 @@ bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
 
 # Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
 .PHONY: test
-test: vault build fake bin/kubeconform ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
+test: vault build fake bin/kubeconform bin/tofu bin/terraform-provider-vault ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
 	CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
 
@@ -97,11 +99,12 @@ fuzz: ## Give the parsers what nobody would send, 10s for each of them (FUZZTIME
 cover: ## Measure coverage, fail if a package has less than 90 per cent, write bin/cover.html
 	@bash tools/cover.sh $(COVER_MIN) $(COVER_PACKAGES)
 
-# Cheapest first. `golangci-lint run` checks the formatting too.
+# Cheapest first. `golangci-lint run` checks the formatting too. tofu is to heed nobody's settings but its own.
 .PHONY: lint
-lint: bin/golangci-lint ## Check the code, its formatting, the modules and the scripts
+lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules, the scripts and examples/terraform
 	@find . \( -name .git -o -path ./bin \) -prune -o -type f \( -name '*.sh' -o -path ./.ci/run \) -print | \
 		while IFS= read -r script; do bash -n "$$script" || exit 1; done
+	TF_CLI_CONFIG_FILE=/dev/null bin/tofu fmt -check -diff -recursive examples/terraform
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
@@ -116,8 +119,9 @@ schemas: ## Write the schemas for examples/kubernetes anew, from what tools/kube
 	cd tools/kubeconform && GOWORK=off $(GO) run .
 
 .PHONY: fmt
-fmt: bin/golangci-lint ## Format the code
+fmt: bin/golangci-lint bin/tofu ## Format the code
 	bin/golangci-lint fmt
+	TF_CLI_CONFIG_FILE=/dev/null bin/tofu fmt -recursive examples/terraform
 
 ##: Try
 

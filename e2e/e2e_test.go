@@ -46,6 +46,9 @@ func TestScripts(t *testing.T) {
 			"headers":    cmdHeaders,
 			"pod":        cmdPod,
 			"operator":   cmdOperator,
+			"terraform":  cmdTerraform,
+			"holds":      cmdHolds,
+			"json":       cmdJSON,
 		},
 		Setup: func(env *testscript.Env) error {
 			w, err := newWorld(env.WorkDir, vault, plugin)
