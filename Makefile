@@ -37,7 +37,7 @@ COVER_PACKAGES := . ./internal/finicityapi
 
 .PHONY: help
 help: ## Show this list (the default)
-	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 ##: Build
 
@@ -78,10 +78,17 @@ bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
 ##: Check
 
 # Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
+END_TO_END := vault build fake bin/kubeconform bin/tofu bin/terraform-provider-vault
 .PHONY: test
-test: vault build fake bin/kubeconform bin/tofu bin/terraform-provider-vault ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
+test: $(END_TO_END) ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
 	CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
+
+SCRIPT :=
+.PHONY: e2e
+e2e: $(END_TO_END) ## Run the end-to-end tests alone (SCRIPT=cluster for e2e/testdata/cluster.txtar, and to see what it does)
+	@$(if $(SCRIPT),ls e2e/testdata/$(SCRIPT).txtar >/dev/null)
+	$(GO) test -count=1 -parallel 4 -timeout 50m $(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$') ./e2e
 
 .PHONY: unit
 unit: ## Run the quick tests, which need no Vault
