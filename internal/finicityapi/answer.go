@@ -43,13 +43,12 @@ func (a *answer) refusal(classify func(status int, code, message string) Class) 
 		code, message = reason(a.body)
 		message = cmp.Or(message, a.broken)
 	}
-	said := html.UnescapeString(message)
+	said := html.UnescapeString(signBeforeToken.ReplaceAllString(message, "$1 $2"))
 	return &Error{
-		Class:  classify(a.status, code, said), // Before anything is hidden or cut off.
-		Status: a.status,
-		Code:   a.secrets.show(code, redacted),
-		// A sign of HTML may take the first letters of a token's name with it: "&not" those of "&notoken=".
-		Message:    a.secrets.show(html.UnescapeString(hideTokens(message)), notShown),
+		Class:      classify(a.status, code, said), // Before anything is hidden or cut off.
+		Status:     a.status,
+		Code:       a.secrets.show(code, redacted),
+		Message:    a.secrets.show(said, notShown),
 		RetryAfter: retryAfter(a.header.Get("Retry-After")),
 		appKey:     code == "" && strings.Contains(strings.ToLower(said), "finicity-app-key"),
 	}
@@ -79,6 +78,8 @@ var (
 	// each one would be searched to the end of the text in vain.
 	elements = regexp.MustCompile(`(?is)<(?:[\w.-]+:)?(?:style|script|token)\b.*?(?:</(?:[\w.-]+:)?(?:style|script|token)>|\z)`)
 	tags     = regexp.MustCompile(`<[^>]*>`)
+	// A sign of HTML would take the first letters of a token's name with it: "&not" those of "&notoken=".
+	signBeforeToken = regexp.MustCompile(`(?i)(&[a-z]+)(token)`)
 )
 
 // reason finds Finicity's code and message in the body of an error. The message may hold signs of HTML.

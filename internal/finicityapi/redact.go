@@ -25,9 +25,11 @@ const (
 	notShown = "[not shown, because it repeats the secret or the app key]"
 )
 
-// tokenField finds a token that stands beside its name. What Finicity hands out is not known beforehand, as the secrets
-// are that were sent. The value ends where the sign behind another name stands, whose value follows.
-var tokenField = regexp.MustCompile(`(?i)token[\\"']*\s*[:=>]+\s*(?:<!\[CDATA\[)?[\\"']*([^\\"'\s,;&<>{}()\[\]:=]{8,}={0,2})`)
+// tokenName finds where a token stands beside its name. What Finicity hands out is not known beforehand, as the secrets are
+// that were sent. It goes on until one of the tokenEnds, and one of seven characters or less is none.
+var tokenName = regexp.MustCompile(`(?i)token[\\"']*\s*(?:[:=>]|%3[ad])+\s*(?:bearer\s+)?(?:<!\[CDATA\[)?[\\"']*`)
+
+const tokenEnds = "\\\"' \t\r\n\v\f,;&<>{}()[]"
 
 // escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes, and one
 // that was cut off may end within one.
@@ -183,27 +185,22 @@ func (r *redactor) clean(text string) string {
 
 type span struct{ from, to int }
 
-// tokensIn are the places of tokens that stand beside their name. One may stand in the end of another's value.
+// tokensIn are the places of tokens that stand beside their name. What stands beside another name within one goes with it.
 func tokensIn(text string) (found []span) {
-	for from := 0; ; {
-		at := tokenField.FindStringSubmatchIndex(text[from:])
-		if at == nil {
-			return found
+	end := 0
+	for _, name := range tokenName.FindAllStringIndex(text, -1) {
+		if name[1] < end {
+			continue
 		}
-		found = append(found, span{from + at[2], from + at[3]})
-		from += at[2]
+		end = len(text)
+		if length := strings.IndexAny(text[name[1]:], tokenEnds); length >= 0 {
+			end = name[1] + length
+		}
+		if end-name[1] >= window {
+			found = append(found, span{name[1], end})
+		}
 	}
-}
-
-// hideTokens is for a text that is changed before clean sees it.
-func hideTokens(text string) string {
-	var b strings.Builder
-	shown := 0
-	for _, token := range tokensIn(text) {
-		b.WriteString(text[shown:max(shown, token.from)] + redacted)
-		shown = token.to
-	}
-	return b.String() + text[shown:]
+	return found
 }
 
 // lower folds ASCII only, so that positions in the folded text are positions in the text.

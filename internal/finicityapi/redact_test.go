@@ -204,6 +204,16 @@ func TestATokenWhoseNameReadsLikeAnEntityIsHidden(t *testing.T) {
 	}
 }
 
+// Whatever it is made of, and however a sign in it is written.
+func TestATokenIsHiddenToItsEnd(t *testing.T) {
+	for _, sign := range []string{"&#43;", "&#x2F;", ":", "=", "%2B", `\u002b`, "+"} {
+		for _, name := range []string{"token=", "token: ", "token%3D", "Finicity-App-Token: Bearer "} {
+			body := "bad " + name + token[:10] + sign + token[10:]
+			_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusUnauthorized, body)).URL})))
+		}
+	}
+}
+
 func TestAShortSecretIsHiddenWhole(t *testing.T) {
 	for _, secret := range []string{"s3cret", "A1&", "hunter7"} {
 		cred := finicityapi.Credential{PartnerID: "1", PartnerSecret: secret, AppKey: "k"}
