@@ -59,7 +59,9 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	if !due {
 		return unreported(err)
 	}
-	if err == nil {
+	before, begun := cfg.Plan, err == nil
+	if begun {
+		cfg.Plan.begun(cred.LastRotation, b.now().UTC()) // Stored together with the new secret.
 		_, err = b.rotate(ctx, s, cfg, automatic)
 	}
 	b.rotated(ctx, "rotate", cred, err)
@@ -70,6 +72,9 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	cfg, unread := loadConfig(ctx, s)
 	if unread != nil || cfg == nil {
 		return unread
+	}
+	if begun {
+		cfg.Plan = before
 	}
 	last := cfg.Credential.LastRotation
 	cfg.Plan.failed(err, last, b.now().UTC())

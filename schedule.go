@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/sdk/rotation"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
 // schedule is when an operator wants the secret to be rotated, in Vault's standard terms: each Period, or by the Cron
@@ -189,6 +191,12 @@ func (p *plan) announced(s schedule, last time.Time) time.Time {
 		}
 	}
 	return retry
+}
+
+// begun takes note of a rotation that is due, before its change is sent: a process that dies then notes nothing any more, and
+// each one after it would send another change at once.
+func (p *plan) begun(last, now time.Time) {
+	p.failed(&unanswered{&finicityapi.Error{Message: "how the last rotation ended was not noted"}}, last, now)
 }
 
 // failed takes note of a rotation that was due and failed. why must hold no secret.
