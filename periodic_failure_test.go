@@ -100,6 +100,28 @@ func TestAClockThatIsSetBackByALittleDoesNotRotateTwice(t *testing.T) {
 	}
 }
 
+// Each write is one of the whole credential.
+func TestAClockThatIsSetBackAfterAFailureIsPutRightOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_schedule": "0 * * * *"})
+		h.pass(30 * time.Minute)
+		h.rotate()
+		h.fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden"})
+		h.pass(31 * time.Minute)
+		h.tick()
+		h.setClock(-20 * time.Hour)
+		before := h.storage.accesses(put(configKey))
+		for range 30 {
+			h.pass(time.Minute)
+			h.tick()
+		}
+		if n := h.storage.accesses(put(configKey)) - before; n > 1 {
+			t.Errorf("%d writes", n)
+		}
+	})
+}
+
 func TestAClockThatWasAYearAheadPutsOffARotationByNoMoreThanAPeriod(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

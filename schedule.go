@@ -148,12 +148,15 @@ func (p *plan) redate(s schedule, last *time.Time, now time.Time) (redated bool)
 			*t, redated = now, true
 		}
 	}
-	if now.Before(p.FailedAt) {
-		p.FailedAt, redated = now, true
+	at := p.FailedAt
+	if now.Before(at) {
+		at = now
 	}
-	if failing && !last.Before(p.FailedAt) {
-		p.FailedAt, redated = last.Add(1), true
+	if failing && !last.Before(at) {
+		at = last.Add(1)
 	}
+	redated = redated || !at.Equal(p.FailedAt)
+	p.FailedAt = at
 	return redated
 }
 
