@@ -11,25 +11,40 @@ import (
 
 func (c *credential) setAside(aside candidate) {
 	kept := slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.Secret == aside.Secret })
-	c.keepAside(slices.Insert(kept, 0, aside))
+	c.keepAside(slices.Insert(kept, 0, aside), aside.Secret)
 }
 
-// keepAside bounds what is kept: those go first that somebody has brought and so knows, then the least likely ones.
-func (c *credential) keepAside(kept []candidate) {
+// keepAside bounds what is kept: those go first that somebody has brought and so knows, then the least likely ones, but
+// never the one that came, if it was sent just now.
+func (c *credential) keepAside(kept []candidate, came string) {
 	drop := func(dispensable func(a candidate) bool) {
-		for i := len(kept) - 1; i > 0 && len(kept) > abandonedMost; i-- { // Never the first one, which has just come.
+		for i := len(kept) - 1; i >= 0 && len(kept) > abandonedMost; i-- {
 			if dispensable(kept[i]) {
 				kept = slices.Delete(kept, i, i+1)
 			}
 		}
 	}
-	drop(func(a candidate) bool { return a.Replaced && !a.Proven })
-	drop(func(a candidate) bool { return !a.Proven })
-	drop(func(candidate) bool { return true })
+	drop(candidate.known)
+	drop(func(a candidate) bool { return !a.Proven && a.Secret != came })
+	drop(func(a candidate) bool { return a.Secret != came })
 	c.Abandoned = kept
 }
 
-func (a *candidate) expired(now time.Time) bool {
+// known reports whether somebody has brought it and it was never in force, so that it is no loss.
+func (a candidate) known() bool { return a.Replaced && !a.Proven }
+
+// crowded reports whether another change of the secret could be one too many. By itself the engine keeps to what can be
+// found again: four attempts are enough for the current secret and three others. A person may go on until the only copy of
+// a secret would be pushed out.
+func (c *credential) crowded(by who) bool {
+	most := abandonedMost
+	if by < person {
+		most = attemptsMost - 1
+	}
+	return len(slices.DeleteFunc(slices.Clone(c.Abandoned), candidate.known)) >= most
+}
+
+func (a candidate) expired(now time.Time) bool {
 	limit := abandonedFor
 	if a.Grace {
 		limit = abandonedForGrace

@@ -52,6 +52,8 @@ type candidate struct {
 	// was the old secret that was refused: so it is when a first copy of the call was carried out.
 	Doubted    bool `json:"doubted,omitempty"`
 	OldRefused bool `json:"old_refused,omitempty"`
+	// Asked is set when it was found out since which one is in force.
+	Asked bool `json:"asked,omitempty"`
 	// Timeout is how long the call that sends a pending secret may take, whatever is configured later.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Grace is set when the change leaves the old secret valid for 30 days too.
@@ -106,6 +108,9 @@ func (c *credential) rotateTo(sent *candidate, now time.Time, hash keyedHash) {
 	} else {
 		c.RotatedAway = append(c.RotatedAway, rotatedAway{Hash: hash(c.Current), At: now})
 		c.retire(now, sent.Grace)
+		// It may have been brought twice, and set aside in between. With a grace period it works on, and as a candidate it would
+		// win against the one that stays.
+		c.Abandoned = slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.Secret == c.Current })
 	}
 	if over := len(c.RotatedAway) - rotatedAwayMost; over > 0 {
 		// Not the first one: that is the secret which stands in scripts.
@@ -155,20 +160,19 @@ func (c *credential) abandon(now time.Time) {
 // may have sent the request twice, and then this is what the second one came to. It is the least likely candidate, unless it
 // was the old secret that was refused.
 func (c *credential) doubt(oldRefused bool, now time.Time) {
-	doubted := func(a candidate) bool { return a.Doubted }
 	aside := *c.Pending
 	aside.Since, aside.Doubted = now, true
 	// Once in a row: what is found out then is a success, and the refused changes would have no end.
-	aside.OldRefused = oldRefused && !slices.ContainsFunc(c.Abandoned, doubted)
+	aside.OldRefused = oldRefused && !slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return a.OldRefused || a.Asked })
 	c.Pending = nil
-	at := slices.IndexFunc(c.Abandoned, doubted)
+	at := slices.IndexFunc(c.Abandoned, func(a candidate) bool { return a.Doubted })
 	switch {
 	case oldRefused:
 		at = 0 // The likeliest of all.
 	case at < 0:
 		at = len(c.Abandoned)
 	}
-	c.keepAside(slices.Insert(slices.Clone(c.Abandoned), at, aside))
+	c.keepAside(slices.Insert(slices.Clone(c.Abandoned), at, aside), aside.Secret)
 }
 
 // replace makes current a secret that an operator has brought. What was pending may still come into force, unless it
@@ -244,7 +248,7 @@ func (c *credential) accepted(secret string, now time.Time, hash keyedHash) (cha
 	for i, a := range c.Abandoned {
 		if a.OldRefused { // Now it is known which one is in force.
 			c.Abandoned = slices.Clone(c.Abandoned)
-			c.Abandoned[i].OldRefused = false
+			c.Abandoned[i].OldRefused, c.Abandoned[i].Asked = false, true
 			changed = true
 		}
 	}

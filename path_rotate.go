@@ -83,6 +83,9 @@ func (b *backend) rotateNow(ctx context.Context, s logical.Storage, cfg *config)
 func (b *backend) rotate(ctx context.Context, s logical.Storage, cfg *config, by who) (failure, err error) {
 	save := func() error { return b.saveConfig(ctx, s, cfg) }
 	cred := &cfg.Credential
+	if cred.crowded(by) {
+		return nil, tooMany(by)
+	}
 	old := finicityapi.Credential{PartnerID: cred.PartnerID, PartnerSecret: cred.Current, AppKey: cred.AppKey}
 	hash, err := b.keyedHash(ctx, s)
 	if err != nil {
@@ -182,18 +185,33 @@ func (b *backend) notRotated(cred *credential, save func() error, err error) err
 		return fmt.Errorf("whether the secret has changed is unknown; both are stored, and the engine finds out "+
 			"before the credential is used next: %w", &unanswered{failure})
 	}
-	said := ""
-	if failure == nil || failure.Unchanged() {
+	// With a grace period the old secret is good for a gateway's second copy of the call, and a policy may forbid what the
+	// first one has done.
+	again := cred.Pending.Grace && failure != nil && failure.Class == finicityapi.RefusedByPolicy
+	said := "the secret has not changed"
+	if failure == nil || failure.Unchanged() && !again {
 		cred.withdraw()
 	} else {
 		_, oldRefused := failure.SecretRefused()
 		cred.doubt(oldRefused, b.now().UTC())
-		said = "Finicity says that "
+		said = "by this answer " + said
 	}
 	if storage := save(); storage != nil {
-		return fmt.Errorf("%sthe secret has not changed: %w (storage failed too: %w)", said, err, storage)
+		return fmt.Errorf("%s: %w (storage failed too: %w)", said, err, storage)
 	}
-	return fmt.Errorf("%sthe secret has not changed: %w", said, err)
+	return fmt.Errorf("%s: %w", said, err)
+}
+
+// tooMany is for a change that is not made because of those that got no answer before it.
+func tooMany(by who) refused {
+	const aside = "the secret has not changed, and nothing was sent: changes before it got no clear answer, and may come " +
+		"into force yet. "
+	if by < person {
+		return refused(fmt.Sprintf(aside+"With one more of them, %d attempts might not find the right one. The schedule goes on "+
+			"when the oldest is given up, after a day, or 32 with secret_grace_period; rotate-root does not wait for that", attemptsMost))
+	}
+	return refused(aside + "One more would push out the only copy of one. The oldest is given up after a day, or 32 with " +
+		"secret_grace_period, and then another change can be made")
 }
 
 const rotateRootHelp = `
