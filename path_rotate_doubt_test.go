@@ -15,7 +15,8 @@ import (
 // secret, which counts.
 func (h *harness) gatewayRepeats(do func()) {
 	h.t.Helper()
-	defer h.onceSent(func(secret string) { h.fake.SetSecret(partnerID, secret) })()
+	end := h.onceSent(func(secret string) { h.fake.SetSecret(partnerID, secret) })
+	defer end()
 	do()
 }
 

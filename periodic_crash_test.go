@@ -16,12 +16,13 @@ import (
 // nothing is stored after it.
 func (h *harness) dies(do func()) {
 	h.t.Helper()
-	defer h.onceSent(func(string) {
+	end := h.onceSent(func(string) {
 		for _, key := range []string{configKey, h.ownKey()} {
 			h.storage.fail(storageFault{on: put(key), skip: 1, always: true})
 		}
 		h.storage.fail(storageFault{on: put(tokenKey), always: true})
-	})()
+	})
+	defer end()
 	do()
 	h.storage.heal()
 	h.restart()

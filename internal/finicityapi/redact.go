@@ -26,10 +26,10 @@ const (
 )
 
 // tokenName finds where a token stands beside its name. What Finicity hands out is not known beforehand, as the secrets are
-// that were sent. It goes on until one of the tokenEnds, and one of seven characters or less is none.
+// that were sent. It goes on until one of the valueEnds, and one of seven characters or less is none.
 var tokenName = regexp.MustCompile(`(?i)token[\\"']*\s*(?:[:=>]|%3[ad])+\s*(?:bearer\s+)?(?:<!\[CDATA\[)?[\\"']*`)
 
-const tokenEnds = "\\\"' \t\r\n\v\f,;&<>{}()[]"
+const valueEnds = "\\\"' \t\r\n\v\f,;&<>{}()[]"
 
 // escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes, and one
 // that was cut off may end within one.
@@ -193,7 +193,7 @@ func tokensIn(text string) (found []span) {
 			continue
 		}
 		end = len(text)
-		if length := strings.IndexAny(text[name[1]:], tokenEnds); length >= 0 {
+		if length := strings.IndexAny(text[name[1]:], valueEnds); length >= 0 {
 			end = name[1] + length
 		}
 		if end-name[1] >= window {
