@@ -41,16 +41,17 @@ help: ## Show this list (the default)
 
 ##: Build
 
-# Always run: the Go toolchain knows better than file times what is up to date.
+# Always run: the Go toolchain knows better than file times what is up to date. Without the state of the checkout in it the
+# same source gives the same bytes, whose checksum is what Vault trusts.
 .PHONY: build
 build: ## Build the plugin at bin/vault-plugin-secrets-finicity (VERSION=v0.1.0 for a release)
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/vault-plugin-secrets-finicity ./cmd/vault-plugin-secrets-finicity
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/vault-plugin-secrets-finicity ./cmd/vault-plugin-secrets-finicity
 
 .PHONY: fake
 fake: ## Build the stand-in for Finicity at bin/fake-finicity
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/fake-finicity ./cmd/fake-finicity
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o bin/fake-finicity ./cmd/fake-finicity
 
 .PHONY: vault
 vault: ## Put a Vault server at bin/vault: VAULT_BIN, the one on PATH, or a build from source

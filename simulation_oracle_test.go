@@ -99,7 +99,7 @@ func (w *world) forgiven() bool {
 }
 
 // wrong reports whether Finicity has refused a call and told the engine so. An answer that got lost is none that the
-// engine could count: by section 5 of the design such an attempt is given back, because it looks the same as an outage.
+// engine could count: such an attempt is given back, because it looks the same as an outage.
 // The same holds for a change of secret that is applied later, and for the answer that the whole body was lost of.
 func wrong(r fakefinicity.Request) bool {
 	told := r.Applied && r.Status != 0
@@ -123,7 +123,7 @@ func (w *world) checkAttempts() {
 	resets := w.disk.reset
 	log := w.fake.Requests()
 	for i, r := range log {
-		for len(resets) > 0 && r.Seq > resets[0] { // Somebody had the config deleted, and by section 3 the record with it.
+		for len(resets) > 0 && r.Seq > resets[0] { // Somebody had the config deleted, and the record with it.
 			resets, spent, automatic = resets[1:], 0, nil
 			untold++
 		}

@@ -89,11 +89,12 @@ func (w *world) endChild(ts *testscript.TestScript, name string) {
 // exampleListener is where proxy.hcl listens.
 const exampleListener = "127.0.0.1:8100"
 
-// cmdAgent runs Vault Agent with a file of examples/agent as it is, in a folder with copies of all of them. The role-id and
+// cmdAgent runs Vault Agent, or Vault Proxy, with a file of examples/agent as it is, in a folder with copies of all of them. The role-id and
 // secret-id of the script are its own, and so is the app that it may start. $LISTENER is for proxy.hcl.
 //
 //	agent start one agent.hcl
 //	agent serves $LISTENER    waits until it does, for who sends the header that proxy.hcl requires
+//	agent again one agent.hcl  stops it, and starts it in the same folder with what is left there
 //	agent stop one
 func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "agent start NAME FILE | agent serves ADDRESS | agent stop NAME")
@@ -116,9 +117,15 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 		if args[2] == "exec.hcl" {
 			w.buildApp(ts, filepath.Join(name, "app"))
 		}
+		mode := "agent"
 		if args[2] == "proxy.hcl" {
 			ts.Setenv("LISTENER", "http://"+listener)
+			mode = "proxy"
 		}
+		w.launch(ts, name, w.vaultBin, mode, "-config="+args[2])
+	case args[0] == "again" && len(args) == 3:
+		w.endChild(ts, name)
+		delete(w.children, name)
 		w.launch(ts, name, w.vaultBin, "agent", "-config="+args[2])
 	case args[0] == "serves":
 		var err error
@@ -274,6 +281,9 @@ func (w *watch) look(file string) {
 		appKey, token, err := readHeaders(file)
 		if err == nil {
 			err = w.world.customers(appKey, token)
+		}
+		if info, _ := os.Stat(file); err == nil && info != nil && info.Mode().Perm()&0o077 != 0 {
+			err = errors.New("others may read them")
 		}
 		if w.note(file, token, err); err != nil {
 			return

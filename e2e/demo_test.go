@@ -60,7 +60,7 @@ func TestTheDemoRunsToItsEndAndLeavesNothingBehind(t *testing.T) {
 func TestTheDemoNeedsNoCurl(t *testing.T) {
 	tools := t.TempDir()
 	for _, name := range []string{
-		"bash", "cat", "cut", "dirname", "env", "grep", "mktemp", "rm", "sed", "sha256sum", "shasum", "sleep", "tail",
+		"bash", "cat", "cp", "cut", "dirname", "env", "grep", "mkdir", "mktemp", "rm", "sed", "sha256sum", "shasum", "sleep", "tail",
 	} {
 		if path, err := exec.LookPath(name); err == nil {
 			if err := os.Symlink(path, filepath.Join(tools, name)); err != nil {

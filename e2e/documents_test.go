@@ -274,6 +274,9 @@ func (d *reader) run(t *testing.T, command string) (string, error) {
 	cmd.Env, cmd.Dir = d.env, d.world.dir
 	out, err := cmd.CombinedOutput()
 	d.world.overheard(string(out))
+	if info, _ := os.Stat(filepath.Join(d.world.dir, "secret-id")); info != nil && info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("after %q others may read the secret-id", command)
+	}
 	return string(out), err
 }
 

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"app":        cmdApp,
 			"apps":       cmdApps,
 			"proxy":      cmdProxy,
+			"impostor":   cmdImpostor,
 			"headers":    cmdHeaders,
 			"pod":        cmdPod,
 			"operator":   cmdOperator,

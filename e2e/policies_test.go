@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,8 @@ func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 0, "login")
 	ts.Setenv("VAULT_TOKEN", strings.TrimSpace(ts.ReadFile("stdout")))
 }
+
+var policyPath = regexp.MustCompile(`(?m)^path "([^"]+)"`)
 
 // cmdAllows asks Vault what a policy allows on each path of the mount, and on some that are none. What is not named must be
 // denied:
@@ -37,6 +40,21 @@ func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("there is no path %s", path)
 		}
 		want[path] = capabilities
+	}
+	// Nor may it speak of anything outside the mount, of which Vault is not asked.
+	var policy struct {
+		Data struct {
+			Policy string `json:"policy"`
+		} `json:"data"`
+	}
+	ts.Check(w.server.call(http.MethodGet, "/v1/sys/policies/acl/"+args[0], nil, &policy))
+	for _, path := range policyPath.FindAllStringSubmatch(policy.Data.Policy, -1) {
+		if name, found := strings.CutPrefix(path[1], "finicity/"); !found || want[name] == "deny" || want[name] == "" {
+			ts.Fatalf("%s speaks of %s", args[0], path[1])
+		}
+	}
+	if paths := len(policyPath.FindAllString(policy.Data.Policy, -1)); paths != len(args)-1 {
+		ts.Fatalf("%s speaks of %d paths, want %d", args[0], paths, len(args)-1)
 	}
 	var created struct {
 		Auth struct {

@@ -49,6 +49,7 @@ type world struct {
 	watch     *watch
 	apps      *apps
 	proxy     *proxy
+	impostor  *impostor
 
 	mu         sync.Mutex
 	secrets    map[string]struct{} // every partner secret that went over the wire
@@ -95,8 +96,8 @@ func digestOf(plugin string) (string, error) {
 
 // buildRelease builds the plugin as make build VERSION=… does, and returns its checksum.
 func buildRelease(version, plugin string) (digest string, err error) {
-	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", //nolint:noctx // The tests have a limit.
-		"-ldflags=-X vault-plugin-secrets-finicity.Version="+version, "-o", plugin, "../cmd/vault-plugin-secrets-finicity")
+	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-buildvcs=false", //nolint:noctx // The tests have a limit.
+		"-ldflags=-s -w -X vault-plugin-secrets-finicity.Version="+version, "-o", plugin, "../cmd/vault-plugin-secrets-finicity")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building a release: %w\n%s", err, out)
@@ -149,6 +150,10 @@ func (w *world) close() {
 	}
 	for _, server := range w.servers() {
 		server.stop()
+	}
+	if w.impostor != nil {
+		w.impostor.server.Close()
+		w.impostor.elsewhere.Close()
 	}
 	if w.proxy != nil {
 		w.proxy.server.Close()

@@ -22,11 +22,13 @@ Vault and the stand-in for Finicity are running, and the engine is mounted at fi
     export PATH="$(dirname "$vault_bin"):\$PATH"
     export VAULT_ADDR=$VAULT_ADDR VAULT_TOKEN=$VAULT_TOKEN FINICITY=$FINICITY
     export PARTNER_ID=$PARTNER_ID PARTNER_SECRET=$PARTNER_SECRET APP_KEY=$APP_KEY
+    export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
     vault read finicity/token
 
-A new secret at the stand-in, as from the portal, when the one in force is not known any more:
+To play Finicity's portal and make a new secret, when after a rotation nobody knows the one in force:
 
     curl -d '{"secret":"Fake-Sandbox-Secret-2"}' \$FINICITY/_fake/partners/\$PARTNER_ID/secret
+    vault write finicity/config partner_secret=Fake-Sandbox-Secret-2
 
 The stand-in's requests: curl \$FINICITY/_fake/requests      Vault's log: $scratch/vault.log
 

@@ -67,8 +67,11 @@ start_servers() {
 	wait_for "$scratch/fake.log" 'listens on' "${pids[0]}" || failed "The stand-in did not start" "$scratch/fake.log"
 	FINICITY=$(sed -n 's/.* listens on //p' "$scratch/fake.log")
 
+	# A copy, because the next `make build` replaces the original, and Vault would not run that at the next start.
+	mkdir "$scratch/plugins"
+	cp "$plugin_bin" "$scratch/plugins/"
 	cat >"$scratch/vault.hcl" <<-END
-		plugin_directory = "$(dirname "$plugin_bin")"
+		plugin_directory = "$scratch/plugins"
 		disable_mlock    = true
 	END
 	# Until it listens, somebody else may take the port that was free. Then the next one is tried.

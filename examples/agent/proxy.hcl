@@ -1,10 +1,10 @@
-# Vault Agent logs in for apps on this machine, which then read the token from it over HTTP, without credentials of theirs:
+# Vault Proxy logs in for apps on this machine, which then read the token from it over HTTP, without credentials of theirs:
 #
-#     vault agent -config=proxy.hcl
+#     vault proxy -config=proxy.hcl
 #
 # Whoever can connect to the listener can read the token.
 #
-# Adjust the lines marked with EDIT. Paths are relative to the folder that the agent is started in.
+# Adjust the lines marked with EDIT. Paths are relative to the folder that it is started in.
 pid_file = "agent.pid"
 
 vault {

@@ -22,6 +22,8 @@ variable "plugin" {
     command = string
     version = string
     sha256  = string
+    # Like ["HTTPS_PROXY=http://proxy.internal:3128"]. It belongs to this version, and each one needs it.
+    env = optional(list(string), [])
   })
 }
 
@@ -37,6 +39,7 @@ resource "vault_plugin" "finicity" {
   command = var.plugin.command
   version = var.plugin.version
   sha256  = var.plugin.sha256
+  env     = var.plugin.env
 
   lifecycle {
     # A new version is another entry of the catalog. The other way round the mount would have none for a while, and a
@@ -86,7 +89,7 @@ resource "vault_generic_endpoint" "settings" {
 }
 
 resource "vault_policy" "finicity" {
-  for_each = toset(["reader", "webhook", "rotator", "operator"]) # EDIT
+  for_each = toset(["reader", "webhook", "rotator", "monitor", "operator"]) # EDIT
   name     = "finicity-${each.key}"
   policy   = file("${path.module}/../policies/${each.key}.hcl")
 }

@@ -127,7 +127,7 @@ func sane(t *testing.T, call string, e *finicityapi.Error) {
 	}
 }
 
-// The classes of section 2 of the design, once more: whatever the body, these statuses and codes decide.
+// The classes of Finicity's errors, once more: whatever the body, these statuses and codes decide.
 func checkClass(t *testing.T, call string, e *finicityapi.Error) {
 	t.Helper()
 	definite := slices.Contains([]int{400, 401, 403, 404}, e.Status)

@@ -30,6 +30,8 @@ func pluginInCatalog() *schema.Resource {
 			"version": fixed(false),
 			"sha256":  text(true),
 			"command": text(true),
+			// Never read back: Vault does not show it.
+			"env": {Type: schema.TypeList, Optional: true, Elem: &schema.Schema{Type: schema.TypeString}},
 		},
 	}
 }
@@ -46,6 +48,7 @@ func pluginWrite(ctx context.Context, d *schema.ResourceData, meta any) diag.Dia
 	name, version := get(d, "name"), get(d, "version")
 	err := clientOf(meta).Sys().RegisterPluginWithContext(ctx, &api.RegisterPluginInput{
 		Type: pluginType(d), Name: name, Version: version, SHA256: get(d, "sha256"), Command: get(d, "command"),
+		Env: list(d, "env"),
 	})
 	if err != nil {
 		return diag.Errorf("error updating plugin %q: %s", name, err)

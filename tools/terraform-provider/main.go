@@ -78,6 +78,16 @@ func get(d *schema.ResourceData, name string) string {
 	return value
 }
 
+func list(d *schema.ResourceData, name string) []string {
+	listed, _ := d.Get(name).([]any)
+	var texts []string
+	for _, item := range listed {
+		text, _ := item.(string)
+		texts = append(texts, text)
+	}
+	return texts
+}
+
 func has(d *schema.ResourceData, name string) bool {
 	value, _ := d.Get(name).(bool)
 	return value

@@ -50,7 +50,7 @@ func mountCreate(ctx context.Context, d *schema.ResourceData, meta any) diag.Dia
 			MaxLeaseTTL:     fmt.Sprintf("%ds", d.Get("max_lease_ttl_seconds")),
 			PluginVersion:   get(d, "plugin_version"),
 
-			AuditNonHMACResponseKeys: keys(d),
+			AuditNonHMACResponseKeys: list(d, "audit_non_hmac_response_keys"),
 		},
 		Options: map[string]string{},
 	})
@@ -80,7 +80,7 @@ func mountUpdate(ctx context.Context, d *schema.ResourceData, meta any) diag.Dia
 		}
 	}
 	if d.HasChange("audit_non_hmac_response_keys") {
-		tuned["audit_non_hmac_response_keys"] = keys(d)
+		tuned["audit_non_hmac_response_keys"] = list(d, "audit_non_hmac_response_keys")
 	}
 	// Not by the client's own call, which leaves out what is empty.
 	request := client.NewRequest(http.MethodPost, "/v1/sys/mounts/"+d.Id()+"/tune")
@@ -115,14 +115,4 @@ func mountRead(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagn
 		"audit_non_hmac_response_keys": found.Config.AuditNonHMACResponseKeys,
 	})
 	return nil
-}
-
-func keys(d *schema.ResourceData) []string {
-	listed, _ := d.Get("audit_non_hmac_response_keys").([]any)
-	var names []string
-	for _, item := range listed {
-		name, _ := item.(string)
-		names = append(names, name)
-	}
-	return names
 }

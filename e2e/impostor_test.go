@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// impostor is something that listens where the receivers of webhooks expect Vault.
+type impostor struct {
+	server, elsewhere *httptest.Server
+	says              atomic.Value // string
+	followed          atomic.Int64
+}
+
+// cmdImpostor puts something else in Vault's place, VAULT_ADDR, and tells it what to answer:
+//
+//	impostor start now
+//	impostor says redirect    to somebody who calls everything valid, and would get the Vault token on the way
+//	impostor says '{"data":{"valid":"yes"}}'
+//	impostor sent nobody      nobody has followed the redirect
+func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 2, "impostor start now | says WHAT | sent nobody")
+	w := worldOf(ts)
+	switch args[0] {
+	case "start":
+		w.impostor = &impostor{}
+		w.impostor.says.Store("")
+		w.impostor.elsewhere = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			w.impostor.followed.Add(1)
+			_, _ = io.WriteString(rw, `{"data":{"valid":true,"secret_version":"current"}}`)
+		}))
+		w.impostor.server = httptest.NewServer(w.impostor)
+		ts.Setenv("VAULT_ADDR", w.impostor.server.URL)
+	case "says":
+		w.impostor.says.Store(args[1])
+	case "sent":
+		if n := w.impostor.followed.Load(); n > 0 {
+			ts.Fatalf("%d redirects were followed, with the Vault token", n)
+		}
+	default:
+		ts.Fatalf("unknown: impostor %s", args[0])
+	}
+}
+
+func (i *impostor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	says, _ := i.says.Load().(string)
+	if says == "redirect" {
+		http.Redirect(rw, r, i.elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		return
+	}
+	_, _ = io.WriteString(rw, says) // Whoever has asked may have gone.
+}
