@@ -23,7 +23,7 @@ type impostor struct {
 //	impostor start now
 //	impostor says redirect    to somebody who calls everything valid, and would get the Vault token on the way
 //	impostor says '{"data":{"valid":"yes"}}'
-//	impostor sent nobody      nobody has followed the redirect
+//	impostor sent nobody      the redirect was not followed
 func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 2, "impostor start now | says WHAT | sent nobody")
 	w := worldOf(ts)
@@ -51,7 +51,7 @@ func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
 func (i *impostor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	says, _ := i.says.Load().(string)
 	if says == "redirect" {
-		http.Redirect(rw, r, i.elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		http.Redirect(rw, r, i.elsewhere.URL, http.StatusTemporaryRedirect)
 		return
 	}
 	_, _ = io.WriteString(rw, says) // Whoever has asked may have gone.
