@@ -35,14 +35,18 @@ func (a candidate) known() bool { return a.Replaced && !a.Proven }
 
 // crowded reports whether another change of the secret could be one too many. By itself the engine keeps to what can be
 // found again: four attempts are enough for the current secret and three others. A person may go on until the only copy of
-// a secret would be pushed out.
+// a secret could be pushed out. One place is for the current one, which an untried secret sets aside, and what Finicity has
+// refused makes room for others.
 func (c *credential) crowded(by who) bool {
-	most := abandonedMost
+	others := slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.Secret == c.Current })
 	if by < person {
-		most = attemptsMost - 1
+		return len(others) >= attemptsMost-1
 	}
-	return len(slices.DeleteFunc(slices.Clone(c.Abandoned), candidate.known)) >= most
+	return len(slices.DeleteFunc(others, func(a candidate) bool { return a.known() || !a.likely() })) >= abandonedMost-1
 }
+
+// likely reports whether it may well be in force: a doubted one hardly is, unless it was the old secret that was refused.
+func (a candidate) likely() bool { return !a.Doubted || a.OldRefused }
 
 func (a candidate) expired(now time.Time) bool {
 	limit := abandonedFor

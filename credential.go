@@ -116,6 +116,10 @@ func (c *credential) rotateTo(sent *candidate, now time.Time, hash keyedHash) {
 		// Not the first one: that is the secret which stands in scripts.
 		c.RotatedAway = slices.Delete(c.RotatedAway, 1, 1+over)
 	}
+	c.Abandoned = slices.Clone(c.Abandoned)
+	for i := range c.Abandoned {
+		c.Abandoned[i].Asked = false // The row of refusals has ended.
+	}
 	c.Current, c.Untried = sent.Secret, false
 	c.LastRotation = now
 }
@@ -202,12 +206,10 @@ func (c *credential) ownSecrets() bool {
 		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Replaced })
 }
 
-// unproven reports whether another stored secret than the current one may be in force. A doubted one hardly is, unless it
-// was the old secret that was refused: to find out about it before each change would make refused changes of no account,
-// because that is a success.
+// unproven reports whether another stored secret than the current one may well be in force. To find out about the others
+// before each change would make refused changes of no account, because that is a success.
 func (c *credential) unproven() bool {
-	return c.Pending != nil || c.Untried ||
-		slices.ContainsFunc(c.Abandoned, func(a candidate) bool { return !a.Doubted || a.OldRefused })
+	return c.Pending != nil || c.Untried || slices.ContainsFunc(c.Abandoned, candidate.likely)
 }
 
 // unsettled reports whether a secret that nobody knows but this engine may be in force in the place of the current one.

@@ -73,7 +73,7 @@ func TestAPersonMayGoOnUntilASecretWouldBePushedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newConfigured(t, nil)
 		h.fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindDropped, Count: 1000})
-		for range abandonedMost {
+		for range abandonedMost - 1 {
 			h.fails(h.write("rotate-root", nil), 400, "unknown")
 			h.pass(time.Minute)
 			h.succeeds(h.write("config/verify", nil))
@@ -122,5 +122,85 @@ func TestAWrongSecretPushesOutNoneThatWasSent(t *testing.T) {
 		if !slices.Contains(c.candidates(), secret) {
 			t.Errorf("%s is gone: %v", secret, c.candidates())
 		}
+	}
+}
+
+// A place is kept for the current secret, which an untried one sets aside.
+func TestAnUntriedSecretPushesOutNoneThatAPersonHasSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		h.fake.Order(
+			fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLate, Delay: 2 * time.Hour},
+			fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindDropped, Count: 1000},
+		)
+		for !strings.Contains(h.write("rotate-root", nil).text, "nothing was sent") {
+			h.pass(time.Minute)
+			h.succeeds(h.write("config/verify", nil))
+		}
+		h.succeeds(h.write("config", fields{"partner_secret": wrongSecret, "verify_connection": false}))
+		h.pass(2 * time.Hour)
+		h.keepsTheSecret()
+	})
+}
+
+// Nobody reads, so that nothing else finds out that they can't come any more.
+func TestRefusedChangesStopNoScheduleForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "24h"})
+		h.fake.Order(fakefinicity.Fault{
+			Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden", Count: 3,
+		})
+		h.pass(24 * time.Hour)
+		h.minutes(10)
+		h.fails(h.write("rotate-root", nil), 400, "403")
+		h.rotate()
+		before := h.calls(fakefinicity.CallModifySecret)
+		for range 10 * 24 * 6 {
+			h.pass(10 * time.Minute)
+			h.tick()
+		}
+		if n := h.calls(fakefinicity.CallModifySecret) - before; n < 8 {
+			t.Errorf("%d rotations in ten days", n)
+		}
+	})
+}
+
+// A policy that is wrong is one, and has to be seen. With a grace period each secret is kept for 32 days.
+func TestASecretThatFinicityDoesNotTakeStopsTheScheduleAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"secret_grace_period": true, "rotation_period": "24h"})
+		h.fake.Order(fakefinicity.Fault{
+			Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: 400, Count: 1000,
+			Body: `{"code":24437,"message":"New password is not as per policy"}`,
+		})
+		h.pass(24 * time.Hour)
+		h.minutes(60)
+		if n := h.calls(fakefinicity.CallModifySecret); n != refusedRotations {
+			t.Errorf("the schedule has made %d changes", n)
+		}
+		if text, _ := h.read("status", nil).data["last_rotation_error"].(string); !strings.Contains(text, "24437") {
+			t.Errorf("the status shows %q", text)
+		}
+		for range 2 * abandonedMost {
+			h.fails(h.write("rotate-root", nil), 400, "24437")
+		}
+		h.fake.ClearFaults()
+		h.rotate()
+	})
+}
+
+// The current secret takes no attempt beside itself.
+func TestTheCurrentSecretIsNoneOfTheOthers(t *testing.T) {
+	t.Parallel()
+	c := &credential{Current: "current", Abandoned: []candidate{{Secret: "1"}, {Secret: "current", Replaced: true, Proven: true}, {Secret: "2"}}}
+	if c.crowded(automatic) {
+		t.Error("two others are one too many")
+	}
+	c.Abandoned = append(c.Abandoned, candidate{Secret: "3"})
+	if !c.crowded(automatic) {
+		t.Error("three others are not")
 	}
 }

@@ -81,3 +81,19 @@ func TestASecretThatWasRotatedAwayIsNoCandidate(t *testing.T) {
 		}
 	})
 }
+
+// A rotation that has succeeded ends the row.
+func TestAfterARotationTheOldSecretMayBeRefusedOnceMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, nil)
+		refusal := rejections()["10001"]
+		refusal.Call = fakefinicity.CallModifySecret
+		h.fake.Order(refusal)
+		h.fails(h.write("rotate-root", nil), 400, "10001")
+		h.rotate()
+		h.pass(12 * time.Hour)
+		h.gatewayRepeats(func() { h.fails(h.write("rotate-root", nil), 400, "10001") })
+		h.rotate()
+	})
+}

@@ -118,6 +118,9 @@ func (b *backend) status(cfg *config, record *attempts, t *sharedToken) map[stri
 		"next_vault_rotation": timeOrNull(cfg.Plan.announced(cfg.Schedule, last)),
 		"last_rotation_error": cfg.Plan.lastError(last),
 	}
+	if pending := cfg.Credential.Pending; pending != nil && b.now().Sub(pending.Since) < pending.Timeout {
+		data["last_rotation_error"] = "" // It may be under way.
+	}
 	if t != nil && t.left(b.age(t)) > 0 {
 		data["token_issue_time"] = timeOrNull(t.issued)
 		data["token_expire_time"] = timeOrNull(t.expires())

@@ -46,7 +46,7 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	if b.tokens.held(time.Now()) != nil {
 		return nil
 	}
-	if cred.Pending != nil || due && cred.unproven() {
+	if cred.Pending != nil || due && (cred.unproven() || cred.crowded(automatic)) { // Or those that can't come any more would be kept.
 		_, err = b.renew(ctx, s, cfg, automatic, epoch)
 		if err == nil { // It may have been this rotation that was found out to have happened.
 			due, _ = cfg.Plan.due(cfg.Schedule, cred.LastRotation, b.now().UTC())
@@ -59,7 +59,7 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	if !due {
 		return unreported(err)
 	}
-	before, begun := cfg.Plan, err == nil
+	before, begun, was := cfg.Plan, err == nil, cred.LastRotation
 	if begun {
 		cfg.Plan.begun(cred.LastRotation, b.now().UTC()) // Stored together with the new secret.
 		_, err = b.rotate(ctx, s, cfg, automatic)
@@ -73,10 +73,13 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	if unread != nil || cfg == nil {
 		return unread
 	}
+	last := cfg.Credential.LastRotation
+	if !last.Equal(was) {
+		return nil // The write that failed has taken effect: it is rotated, and noted.
+	}
 	if begun {
 		cfg.Plan = before
 	}
-	last := cfg.Credential.LastRotation
 	cfg.Plan.failed(err, last, b.now().UTC())
 	if cfg.Plan.stopped(last) {
 		b.Logger().Warn("no rotation by schedule until a person has rotated", "partner_id", cfg.Credential.PartnerID)

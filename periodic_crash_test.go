@@ -102,3 +102,48 @@ func TestASecretThatLandsLateIsKeptWhileNodesDie(t *testing.T) {
 		h.keepsTheSecret()
 	})
 }
+
+// An alarm on last_rotation_error must not go off with each rotation.
+func TestARotationThatIsUnderWayHasNotFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "24h"})
+		h.pass(24 * time.Hour)
+		h.fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindSlow, Delay: 20 * time.Second})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.tick()
+		}()
+		h.pass(5 * time.Second)
+		synctest.Wait()
+		if text := h.read("status", nil).data["last_rotation_error"]; text != "" {
+			t.Errorf("the status shows %v", text)
+		}
+		<-done
+		h.settled()
+	})
+}
+
+// Storage may fail and have taken it all the same. Then the rotation is noted, and no failure after it.
+func TestARotationThatIsNotedHasNotFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "720h"})
+		learn := h.storage.learn
+		h.storage.learn = func(value []byte) { // Storage takes a moment.
+			learn(value)
+			var cfg config
+			if json.Unmarshal(value, &cfg) == nil && !cfg.Credential.LastRotation.IsZero() {
+				h.setClock(time.Millisecond)
+			}
+		}
+		h.pass(720 * time.Hour)
+		h.storage.fail(storageFault{on: put(configKey), skip: 1, applied: true})
+		h.tick()
+		h.token()
+		if text := h.read("status", nil).data["last_rotation_error"]; text != "" {
+			t.Errorf("the status shows %v", text)
+		}
+	})
+}

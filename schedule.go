@@ -199,8 +199,10 @@ func (p *plan) announced(s schedule, last time.Time) time.Time {
 // begun takes note of a rotation that is due, before its change is sent: a process that dies then notes nothing any more, and
 // each one after it would send another change at once.
 func (p *plan) begun(last, now time.Time) {
-	p.failed(&unanswered{&finicityapi.Error{Message: "how the last rotation ended was not noted"}}, last, now)
+	p.failed(errNotNoted, last, now)
 }
+
+var errNotNoted = errors.New("a rotation was begun, and how it ended was not noted")
 
 // failed takes note of a rotation that was due and failed. why must hold no secret.
 func (p *plan) failed(why error, last, now time.Time) {
@@ -210,10 +212,11 @@ func (p *plan) failed(why error, last, now time.Time) {
 	p.Failures++
 	var refusal *rejection
 	var silent *unanswered
+	var failure *finicityapi.Error
 	switch {
-	case errors.As(why, &refusal):
+	case errors.As(why, &refusal), errors.As(why, &failure) && failure.Class == finicityapi.RefusedByPolicy:
 		p.Refused++
-	case errors.As(why, &silent):
+	case errors.As(why, &silent), errors.Is(why, errNotNoted):
 		p.Unanswered++
 	}
 	p.FailedAt, p.Error = now, why.Error()

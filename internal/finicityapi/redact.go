@@ -27,7 +27,7 @@ const (
 
 // tokenName finds where a token stands beside its name. What Finicity hands out is not known beforehand, as the secrets are
 // that were sent. It goes on until one of the valueEnds, and one of seven characters or less is none.
-var tokenName = regexp.MustCompile(`(?i)token[\\"']*\s*(?:[:=>]|%3[ad])+\s*(?:bearer\s+)?(?:<!\[CDATA\[)?[\\"']*`)
+var tokenName = regexp.MustCompile(`(?i)token[\\"']*\s*(?:[:=>]|%3[ad])+\s*(?:<!\[CDATA\[)?[\\"'\[{(<]*(?:bearer\s+)?[\\"']*`)
 
 const valueEnds = "\\\"' \t\r\n\v\f,;&<>{}()[]"
 

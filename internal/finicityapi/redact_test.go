@@ -207,7 +207,7 @@ func TestATokenWhoseNameReadsLikeAnEntityIsHidden(t *testing.T) {
 // Whatever it is made of, and however a sign in it is written.
 func TestATokenIsHiddenToItsEnd(t *testing.T) {
 	for _, sign := range []string{"&#43;", "&#x2F;", ":", "=", "%2B", `\u002b`, "+"} {
-		for _, name := range []string{"token=", "token: ", "token%3D", "Finicity-App-Token: Bearer "} {
+		for _, name := range []string{"token=", "token: ", "token%3D", "Finicity-App-Token: Bearer ", `token":"Bearer `, "Finicity-App-Token:[", "Token=('"} {
 			body := "bad " + name + token[:10] + sign + token[10:]
 			_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusUnauthorized, body)).URL})))
 		}
