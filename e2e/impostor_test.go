@@ -51,7 +51,7 @@ func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
 func (i *impostor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	says, _ := i.says.Load().(string)
 	if says == "redirect" {
-		http.Redirect(rw, r, i.elsewhere.URL, http.StatusTemporaryRedirect)
+		http.Redirect(rw, r, i.elsewhere.URL, http.StatusFound) // Not all libraries would follow a 307.
 		return
 	}
 	_, _ = io.WriteString(rw, says) // Whoever has asked may have gone.

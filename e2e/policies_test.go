@@ -19,7 +19,7 @@ func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("VAULT_TOKEN", strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
-var policyPath = regexp.MustCompile(`(?m)^path "([^"]+)"`)
+var policyPath = regexp.MustCompile(`(?m)^\s*"?path"?\s+"([^"]+)"`)
 
 // cmdAllows asks Vault what a policy allows on each path of the mount, and on some that are none. What is not named must be
 // denied:

@@ -111,6 +111,15 @@ func (s *Server) AcceptsSecret(partnerID, secret string) bool {
 	return p != nil && p.accepts(secret, s.now())
 }
 
+// HoldsSecret reports whether the secret is the partner's own, and not one that a grace period keeps alive. Asking counts
+// as nothing.
+func (s *Server) HoldsSecret(partnerID, secret string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partner(partnerID)
+	return p != nil && p.Secret == secret
+}
+
 // AcceptsToken reports whether the token is good now, together with the partner's app key. Asking counts as nothing.
 func (s *Server) AcceptsToken(partnerID, token string) bool {
 	s.mu.Lock()

@@ -145,6 +145,8 @@ func TestGracePeriodKeepsTheOldSecretForThirtyDays(t *testing.T) {
 	clock := newClock()
 	c := newCaller(t, fakefinicity.Config{Now: clock.Now})
 	c.modify(map[string]any{"immediate": false}).want(t, 204, "")
+	wantEqual(t, "new secret held", c.fake.HoldsSecret(alphaID, nextSecret), true)
+	wantEqual(t, "old secret held", c.fake.HoldsSecret(alphaID, alphaSecret), false)
 	clock.Advance(30*24*time.Hour - time.Nanosecond)
 	c.alpha().want(t, 200, "")
 	c.authenticate(alphaID, nextSecret, alphaKey).want(t, 200, "")
