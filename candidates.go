@@ -14,20 +14,41 @@ func (c *credential) setAside(aside candidate) {
 	c.keepAside(slices.Insert(kept, 0, aside), aside.Secret)
 }
 
-// keepAside bounds what is kept: those go first that somebody has brought and so knows, then the least likely ones, but
-// never the one that came, if it was sent just now.
+// keepAside bounds what is kept, without the one that came, if it was sent just now.
 func (c *credential) keepAside(kept []candidate, came string) {
-	drop := func(dispensable func(a candidate) bool) {
-		for i := len(kept) - 1; i >= 0 && len(kept) > abandonedMost; i-- {
-			if dispensable(kept[i]) {
-				kept = slices.Delete(kept, i, i+1)
+	for len(kept) > abandonedMost {
+		i := leastNeeded(kept, came)
+		kept = slices.Delete(kept, i, i+1)
+	}
+	c.Abandoned = kept
+}
+
+// leastNeeded is the one to be dropped: first what somebody has brought and so knows, then what Finicity has refused, then the
+// least likely one, and at the very end what was in force.
+func leastNeeded(kept []candidate, came string) int {
+	oldest := func(dispensable func(a candidate) bool) (int, bool) {
+		for i, a := range slices.Backward(kept) {
+			if dispensable(a) && (a.Secret != came || a.known()) {
+				return i, true
 			}
 		}
+		return 0, false
 	}
-	drop(candidate.known)
-	drop(func(a candidate) bool { return !a.Proven && a.Secret != came })
-	drop(func(a candidate) bool { return a.Secret != came })
-	c.Abandoned = kept
+	if i, found := oldest(candidate.known); found {
+		return i
+	}
+	if i, found := oldest(func(a candidate) bool { return !a.likely() && !a.Grace }); found {
+		return i
+	}
+	// With a grace period the first that was refused is the likeliest: what it has done may be why those after it were.
+	if i := slices.IndexFunc(kept, func(a candidate) bool { return !a.likely() && a.Secret != came }); i >= 0 {
+		return i
+	}
+	if i, found := oldest(func(a candidate) bool { return !a.Proven }); found {
+		return i
+	}
+	i, _ := oldest(func(candidate) bool { return true })
+	return i
 }
 
 // known reports whether somebody has brought it and it was never in force, so that it is no loss.
@@ -40,7 +61,7 @@ func (a candidate) known() bool { return a.Replaced && !a.Proven }
 func (c *credential) crowded(by who) bool {
 	others := slices.DeleteFunc(slices.Clone(c.Abandoned), func(a candidate) bool { return a.Secret == c.Current })
 	if by < person {
-		return len(others) >= attemptsMost-1
+		return len(slices.DeleteFunc(others, candidate.known)) >= attemptsMost-1
 	}
 	return len(slices.DeleteFunc(others, func(a candidate) bool { return a.known() || !a.likely() })) >= abandonedMost-1
 }

@@ -204,3 +204,69 @@ func TestTheCurrentSecretIsNoneOfTheOthers(t *testing.T) {
 		t.Error("three others are not")
 	}
 }
+
+// One that is refused goes before one that got no answer, wherever it stands.
+func TestRefusedChangesPushOutNoneThatGotNoAnswer(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]fakefinicity.Fault{
+		"10001": rejections()["10001"],
+		"403":   {Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newConfigured(t, nil)
+				first := rejections()["10001"]
+				first.Call = fakefinicity.CallModifySecret
+				then.Call, then.Count = fakefinicity.CallModifySecret, 1000
+				h.fake.Order(
+					fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLate, Delay: 2 * time.Hour},
+					first, then,
+				)
+				h.fails(h.write("rotate-root", nil), 400, "unknown")
+				h.pass(time.Minute)
+				for range abandonedMost + 1 {
+					h.write("rotate-root", nil)
+					h.pass(time.Minute)
+				}
+				h.pass(2 * time.Hour)
+				h.keepsTheSecret()
+			})
+		})
+	}
+}
+
+// A minimum age refuses a gateway's second copy, and each change after it. With a grace period the old secret goes on working.
+func TestWithGraceRefusalsByPolicyInARowDoNotLoseTheSecret(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"secret_grace_period": true})
+		h.fake.Order(fakefinicity.Fault{
+			Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: 400, Count: 1000,
+			Body: `{"code":24437,"message":"New password is not as per policy"}`,
+		})
+		h.gatewayRepeats(func() { h.fails(h.write("rotate-root", nil), 400, "24437") })
+		for range 2 * abandonedMost {
+			h.fails(h.write("rotate-root", nil), 400, "24437")
+		}
+		h.keepsTheSecret()
+	})
+}
+
+// They are known, and no change was sent for them.
+func TestWrongSecretsThatWereBroughtPutOffNoRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "1h"})
+		for i := range 4 {
+			wrong := fmt.Sprintf("%sx%d", wrongSecret, i)
+			h.words.add(wrong)
+			h.succeeds(h.write("config", fields{"partner_secret": wrong, "verify_connection": false}))
+		}
+		h.succeeds(h.write("config", fields{"partner_secret": partnerSecret}))
+		h.minutes(61)
+		if h.stored().Credential.LastRotation.IsZero() {
+			t.Error("no rotation")
+		}
+	})
+}

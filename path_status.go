@@ -118,8 +118,10 @@ func (b *backend) status(cfg *config, record *attempts, t *sharedToken) map[stri
 		"next_vault_rotation": timeOrNull(cfg.Plan.announced(cfg.Schedule, last)),
 		"last_rotation_error": cfg.Plan.lastError(last),
 	}
-	if pending := cfg.Credential.Pending; pending != nil && b.now().Sub(pending.Since) < pending.Timeout {
-		data["last_rotation_error"] = "" // It may be under way.
+	if pending := cfg.Credential.Pending; pending != nil {
+		if age := b.now().Sub(pending.Since); age >= 0 && age < pending.Timeout {
+			data["last_rotation_error"] = "" // It may be under way.
+		}
 	}
 	if t != nil && t.left(b.age(t)) > 0 {
 		data["token_issue_time"] = timeOrNull(t.issued)

@@ -46,6 +46,7 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	if b.tokens.held(time.Now()) != nil {
 		return nil
 	}
+	was := cred.LastRotation
 	if cred.Pending != nil || due && (cred.unproven() || cred.crowded(automatic)) { // Or those that can't come any more would be kept.
 		_, err = b.renew(ctx, s, cfg, automatic, epoch)
 		if err == nil { // It may have been this rotation that was found out to have happened.
@@ -59,7 +60,7 @@ func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
 	if !due {
 		return unreported(err)
 	}
-	before, begun, was := cfg.Plan, err == nil, cred.LastRotation
+	before, begun := cfg.Plan, err == nil
 	if begun {
 		cfg.Plan.begun(cred.LastRotation, b.now().UTC()) // Stored together with the new secret.
 		_, err = b.rotate(ctx, s, cfg, automatic)

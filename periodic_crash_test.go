@@ -147,3 +147,48 @@ func TestARotationThatIsNotedHasNotFailed(t *testing.T) {
 		}
 	})
 }
+
+// Settling has found out that it is rotated, and storage fails: what storage holds then decides whether that is a failure.
+func TestAFailureToNoteWhatSettlingHasFoundIsOneIfStorageHasNotTakenIt(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newConfigured(t, fields{"rotation_period": "720h"})
+			h.fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLost})
+			h.pass(720 * time.Hour)
+			h.tick()
+			before := h.stored().Plan.Failures
+			h.pass(2 * time.Minute)
+			learn := h.storage.learn
+			h.storage.learn = func(value []byte) { // Storage takes a moment.
+				learn(value)
+				h.setClock(time.Millisecond)
+			}
+			h.storage.fail(storageFault{on: put(configKey), applied: applied})
+			h.tick()
+			if text := h.read("status", nil).data["last_rotation_error"]; applied && text != "" {
+				t.Errorf("it is noted, and the status shows %v", text)
+			}
+			if !applied && h.stored().Plan.Failures == before {
+				t.Error("it is not noted, and nor is the failure")
+			}
+		})
+	}
+}
+
+func TestAClockThatWasSetBackHidesNoFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newConfigured(t, fields{"rotation_period": "24h"})
+		h.fake.Order(fakefinicity.Fault{
+			Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: 503, Body: "busy", RetryAfter: "3600",
+		})
+		h.pass(24 * time.Hour)
+		h.tick()
+		h.pass(time.Minute)
+		h.setClock(-8 * time.Hour)
+		if h.read("status", nil).data["last_rotation_error"] == "" {
+			t.Error("it is hidden")
+		}
+	})
+}
