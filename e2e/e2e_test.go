@@ -3,8 +3,7 @@
 // Package e2e drives the plugin in a real Vault server, with raft storage and the vault command line, the way an
 // operator does. The scripts in testdata read as terminal sessions; a stand-in takes Finicity's place.
 //
-// It needs four programs, which make test builds and names in FINICITY_E2E_VAULT, FINICITY_E2E_PLUGIN, FINICITY_E2E_FAKE
-// and FINICITY_E2E_KUBECONFORM. Without them the tests fail: a test that skips itself proves nothing.
+// It needs six programs, which make test builds and names in FINICITY_E2E_…, see the Makefile. Without them the tests fail: a test that skips itself proves nothing.
 package e2e
 
 import (
@@ -74,14 +73,20 @@ func TestScripts(t *testing.T) {
 
 func program(t *testing.T, variable string) string {
 	t.Helper()
-	path := os.Getenv(variable)
-	if path == "" {
-		t.Fatalf("%s is not set: run the end-to-end tests with make test", variable)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%s: %v: run the end-to-end tests with make test", variable, err)
+	path, err := located(variable)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
+}
+
+// located is the program that make names in this variable.
+func located(variable string) (string, error) {
+	path := os.Getenv(variable)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s: %w: run the end-to-end tests with make test or make e2e", variable, err)
+	}
+	return path, nil
 }
 
 type worldKey struct{}

@@ -5,7 +5,6 @@ package e2e
 import (
 	"archive/zip"
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,7 +44,8 @@ func cmdTerraform(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(err)
 			ts.Check(os.WriteFile(ts.MkAbs(filepath.Join(terraformFolder, filepath.Base(file))), text, 0o600))
 		}
-		provider := w.tool(ts, "FINICITY_E2E_TERRAFORM_PROVIDER", "terraform-provider-vault")
+		provider, err := located("FINICITY_E2E_TERRAFORM_PROVIDER")
+		ts.Check(err)
 		config := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"hashicorp/vault\" = %q\n  }\n}\n", filepath.Dir(provider))
 		ts.Check(os.WriteFile(ts.MkAbs("tofurc"), []byte(config), 0o600))
 		return
@@ -53,18 +53,11 @@ func cmdTerraform(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("TF_CLI_CONFIG_FILE", ts.MkAbs("tofurc"))
 	ts.Setenv("TF_IN_AUTOMATION", "1")
 	ts.Setenv("TF_INPUT", "0")
-	err := ts.Exec(w.tool(ts, "FINICITY_E2E_TOFU", "tofu"), append([]string{"-chdir=" + terraformFolder}, append(args, "-no-color")...)...)
+	tofu, err := located("FINICITY_E2E_TOFU")
+	ts.Check(err)
+	err = ts.Exec(tofu, append([]string{"-chdir=" + terraformFolder}, append(args, "-no-color")...)...)
 	w.overheard(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
 	check(ts, neg, err)
-}
-
-// tool is a program that make test builds into bin/, unless the variable names another one.
-func (w *world) tool(ts *testscript.TestScript, variable, name string) string {
-	path := cmp.Or(os.Getenv(variable), filepath.Join(w.repository, "bin", name))
-	if _, err := os.Stat(path); err != nil {
-		ts.Fatalf("%s: %v: run the end-to-end tests with make test", variable, err)
-	}
-	return path
 }
 
 // cmdHolds looks for a text in a file that Terraform has written, a state or a plan, which is a ZIP archive:
