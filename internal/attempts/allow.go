@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package attempts
+
+import (
+	"slices"
+	"time"
+)
+
+// State is how automatic attempts stand, as the status shows it.
+type State string
+
+// The states, from good to bad.
+const (
+	OK      State = "ok"
+	Held    State = "held"    // refused: the next automatic attempt waits
+	Stopped State = "stopped" // refused again: an operator must act
+	Locked  State = "locked"  // Finicity's support must act
+)
+
+// Facts are what a decision needs and the record does not have.
+type Facts struct {
+	// Succeeded means that this process has had a success. Until then its record
+	// may come from a restored snapshot, and count too few.
+	Succeeded bool
+	// Acknowledged is when a change of the secret was last answered 204.
+	Acknowledged time.Time
+}
+
+// State returns how automatic attempts stand.
+func (r *Record) State(f Facts, now time.Time) State {
+	last, row := r.lastRefusal()
+	switch {
+	case !r.Locked.IsZero():
+		return Locked
+	case r.Left(now) == 0, r.automaticUsed(now) >= automaticLimit,
+		row >= automaticLimit,
+		row > 1 && last.Outcome == RefusedWithCode,
+		row > 0 && last.Outcome == RefusedWithCode && !f.Succeeded:
+		return Stopped
+	case row > 0:
+		return Held
+	default:
+		return OK
+	}
+}
+
+// Retry is when the next automatic attempt is due. Zero in every state but Held.
+func (r *Record) Retry(f Facts, now time.Time) time.Time {
+	if r.State(f, now) != Held {
+		return time.Time{}
+	}
+	last, row := r.lastRefusal()
+	wait := hold
+	switch {
+	case row > 1:
+		wait = holdLast
+	case !f.Acknowledged.IsZero() && last.Answered.Sub(f.Acknowledged) < spread:
+		wait = holdConfirmed
+	}
+	return last.Answered.Add(wait)
+}
+
+// Left is how many more failed attempts the engine makes without force.
+func (r *Record) Left(now time.Time) int { return max(0, limit-r.Used(now)) }
+
+// Used is how many attempts count: refused or unanswered, in the last 24 hours
+// or since the last success.
+func (r *Record) Used(now time.Time) int {
+	return r.count(func(a Attempt) bool { return a.counts(now) })
+}
+
+// Rejected is how many of them Finicity has refused.
+func (r *Record) Rejected(now time.Time) int {
+	return r.count(func(a Attempt) bool { return a.counts(now) && a.Outcome != Unanswered })
+}
+
+// Request is an attempt that somebody wants to make.
+type Request struct {
+	Trigger    Trigger
+	Subject    Subject
+	Credential string // its fingerprint
+	// Change is set for a change of the secret.
+	Change bool
+	// Reserve is set when the stored credential is proven: then the last attempt
+	// is kept for it.
+	Reserve bool
+}
+
+// Verdict says whether an attempt may be made, and if not, why.
+type Verdict int
+
+// The reasons, in the order in which they are looked for.
+const (
+	Allowed Verdict = iota
+	// AtLimit: four attempts are used up. Only force goes on.
+	AtLimit
+	// LastReserved: the last attempt is kept for the stored credential.
+	LastReserved
+	// KnownBad: Finicity has refused this very credential.
+	KnownBad
+	// StopsAutomatic: stopped or locked, and only an operator may go on.
+	StopsAutomatic
+	// HoldsAutomatic: not before Retry.
+	HoldsAutomatic
+	// TooManyForChange: attempts were refused today, and one more has to be left
+	// to find out what the change did.
+	TooManyForChange
+)
+
+// Allow decides on an attempt.
+func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
+	switch {
+	case q.Trigger == Forced:
+		return Allowed
+	case r.Left(now) == 0:
+		return AtLimit
+	case q.Subject == Written && r.refusedBefore(q.Credential, now):
+		return KnownBad
+	case q.Subject == Written && q.Reserve && r.Left(now) == 1:
+		return LastReserved
+	case q.Trigger == Operator:
+		return Allowed
+	}
+	switch state := r.State(f, now); {
+	case q.Trigger == FollowUp && state != Locked && r.followable(now):
+	case state == Stopped, state == Locked:
+		return StopsAutomatic
+	case state == Held && now.Before(r.Retry(f, now)):
+		return HoldsAutomatic
+	}
+	if q.Change && r.automaticUsed(now) >= changeLimit {
+		return TooManyForChange
+	}
+	return Allowed
+}
+
+// followable reports whether a second automatic attempt may follow at once: it
+// is the second in the row, and one is left for it.
+func (r *Record) followable(now time.Time) bool {
+	return r.row() == 1 && r.automaticUsed(now) < automaticLimit
+}
+
+// RefusedBefore is when Finicity refused that very credential. Zero when it did
+// not, or when that no longer counts.
+func (r *Record) RefusedBefore(credential string, now time.Time) time.Time {
+	for _, a := range slices.Backward(r.Attempts) {
+		if a.Credential != "" && a.Credential == credential && a.counts(now) {
+			return a.Answered
+		}
+	}
+	return time.Time{}
+}
+
+func (r *Record) refusedBefore(credential string, now time.Time) bool {
+	return !r.RefusedBefore(credential, now).IsZero()
+}
+
+// automaticUsed is how many refused attempts apps and jobs have used up since an
+// operator's last success.
+func (r *Record) automaticUsed(now time.Time) int {
+	return r.count(func(a Attempt) bool {
+		return a.Trigger.automatic() && a.Outcome != Unanswered && a.counts(now) && a.At.After(r.Confirmed)
+	})
+}
+
+// inRow reports whether the attempt is a refusal of the stored credential since
+// the last success.
+func (a Attempt) inRow() bool {
+	return a.Subject == Stored && a.Outcome != Unanswered && a.Cleared.IsZero()
+}
+
+func (r *Record) row() int { return r.count(Attempt.inRow) }
+
+func (r *Record) lastRefusal() (last Attempt, row int) {
+	for _, a := range r.Attempts {
+		if a.inRow() {
+			last, row = a, row+1
+		}
+	}
+	return last, row
+}
+
+func (r *Record) count(which func(Attempt) bool) (n int) {
+	for _, a := range r.Attempts {
+		if which(a) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Package secrets decides which partner secret may be in effect at Finicity,
+// and in which order to try them.
+//
+// Finicity has one secret per partner. A change ends the old one at once, or
+// after 30 days with a grace period. The answer to a change gets lost, comes
+// late, comes twice, or comes from a gateway that never asked Finicity. So an
+// answer never moves or removes a secret here. There is one list, each secret
+// has the times of what happened to it, and everything else follows from them:
+//
+//   - A new secret is in the list before it is sent. Whatever happens to the
+//     answer, the secret that is in effect is in the list.
+//   - The only proof is an authentication that Finicity accepts. It marks the
+//     secret as proven and the older ones as superseded. It says nothing about
+//     newer ones: with a grace period, the old secret is accepted too.
+//   - Age alone removes a secret, and only when another one has just been
+//     proven. Losing one too early loses the account for the company.
+//
+// The package is pure: the standard library, no storage, no network, no clock.
+// All times come from the caller and never run backwards.
+package secrets
+
+import (
+	"slices"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/confidential"
+)
+
+// Origin says where a secret comes from.
+type Origin int
+
+const (
+	// Brought by an operator, who has a copy. The zero value.
+	Brought Origin = iota
+	// Sent to Finicity by the engine, which may have the only copy.
+	Sent
+)
+
+// Secret is a partner secret and the times of what happened to it. A zero time
+// means that it has not happened.
+type Secret struct {
+	Value  confidential.Text
+	Origin Origin
+	// Place is the address that the secret may be sent to. Secrets of other
+	// places are retained, and never tried here.
+	Place string
+	// Grace means that a change with a grace period sent this secret or replaced
+	// it: the replaced secret works for 30 more days.
+	Grace bool
+
+	Added time.Time
+	// Settles is when the call that sends the secret has ended at the latest.
+	Settles time.Time
+	// Acknowledged is when a change to this secret was answered 204, and Denied
+	// when it was refused. A gateway may have said either without asking.
+	Acknowledged time.Time
+	Denied       time.Time
+	// Proven is when Finicity last accepted the secret, and Refused when it last
+	// refused it.
+	Proven  time.Time
+	Refused time.Time
+	// Superseded is when a later secret was proven.
+	Superseded time.Time
+}
+
+// List is every secret that may be in effect, the oldest arrival first.
+type List struct {
+	Secrets []Secret
+	// Place is where the partner is reached now.
+	Place string
+	// Succeeded is when Finicity last accepted a secret at this place.
+	Succeeded time.Time
+}
+
+// Finicity's grace period, and how long the engine retains what it no longer
+// needs: a call is not on its way for more than a day, and with a grace period
+// a late change shows only when the old secret ends.
+const (
+	gracePeriod    = 30 * 24 * time.Hour
+	retention      = 25 * time.Hour
+	retentionGrace = gracePeriod + 2*24*time.Hour
+	// Finicity retries a webhook for three days.
+	webhookRetention = 4 * 24 * time.Hour
+
+	// maxUnconfirmed is how many sent secrets may be without proof. With one that
+	// an operator brought and the current one, four attempts find any of them.
+	maxUnconfirmed = 2
+	// maxSecrets bounds the list. Only rotations every few hours reach it.
+	maxSecrets = 100
+)
+
+// Clone returns a copy that shares nothing with l.
+func (l List) Clone() List {
+	l.Secrets = slices.Clone(l.Secrets)
+	return l
+}
+
+// Propose adds a secret that the engine is about to send. Store the list before
+// the call. settles is when the call has ended at the latest.
+func (l *List) Propose(value confidential.Text, grace bool, settles, now time.Time) {
+	l.Secrets = append(l.Secrets, Secret{
+		Value: value, Origin: Sent, Place: l.Place, Grace: grace, Added: now, Settles: settles,
+	})
+}
+
+// NotSent removes a proposed secret, because no connection was made. It is the
+// only outcome that removes a secret of the engine's own.
+func (l *List) NotSent(value confidential.Text) {
+	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
+}
+
+// Bring adds a secret from an operator. It takes the place of the last one that
+// an operator brought and that was never proven: the operator has that one. A
+// secret that is in the list and may be in effect keeps its place in the order.
+func (l *List) Bring(value confidential.Text, now time.Time) {
+	arrived := Secret{Value: value, Place: l.Place, Added: now}
+	known := l.find(value)
+	if known != nil && !known.ended() {
+		known.Refused, known.Superseded = time.Time{}, time.Time{}
+	} else if known != nil {
+		arrived.Origin = known.Origin
+	}
+	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
+		other := s.Place == l.Place && s.Origin == Brought && s.Proven.IsZero() && !s.Value.Equal(value)
+		return other || l.is(s, value) && s.ended()
+	})
+	if l.find(value) == nil {
+		l.Secrets = append(l.Secrets, arrived)
+	}
+}
+
+// Acknowledge notes that the change to a secret was answered 204. That is no
+// proof: authenticate next.
+func (l *List) Acknowledge(value confidential.Text, now time.Time) {
+	if s := l.find(value); s != nil {
+		s.Acknowledged = now
+	}
+}
+
+// Deny notes that the change from old to value was refused, a refusal by policy
+// included. A gateway sends a call twice at times, and the refusal may be the
+// answer to the second copy. oldRefused means that Finicity called old wrong.
+func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time) {
+	if s := l.find(value); s != nil {
+		s.Denied = now
+	}
+	if s := l.find(old); s != nil && oldRefused {
+		s.Refused = now
+	}
+}
+
+// Accept notes that Finicity accepted a secret. It supersedes the older ones,
+// never a newer one, and removes those whose time is up.
+func (l *List) Accept(value confidential.Text, now time.Time) {
+	at := slices.IndexFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
+	if at < 0 {
+		return // Another node has changed the list meanwhile.
+	}
+	l.Succeeded = now
+	accepted := &l.Secrets[at]
+	accepted.Proven, accepted.Superseded = now, time.Time{}
+	for i := range l.Secrets[:at] {
+		older := &l.Secrets[i]
+		if older.Place == l.Place && older.Superseded.IsZero() {
+			older.Superseded = now
+			older.Grace = older.Grace || accepted.Grace
+		}
+	}
+	l.forget(value, now)
+}
+
+// Refuse notes that Finicity refused a secret. certain means that Finicity said
+// so with its own code, 10001: an operator has a copy of a secret that was only
+// brought, so it is removed then, unless it is the only one.
+func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
+	s := l.find(value)
+	switch {
+	case s == nil:
+	case certain && s.Origin == Brought && s.Proven.IsZero() && len(l.here()) > 1:
+		l.NotSent(value)
+	default:
+		s.Refused = now
+	}
+}
+
+// Move makes place the one where the partner is reached. Secrets of other places
+// stay in the list, are not sent here, and are back after a move back.
+func (l *List) Move(place string) {
+	if place != l.Place {
+		l.Place, l.Succeeded = place, time.Time{}
+	}
+}
+
+// forget removes what is too old to be in effect, after another secret was
+// proven, and the oldest ended ones of a list that is too long.
+func (l *List) forget(proven confidential.Text, now time.Time) {
+	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
+		return s.Place == l.Place && !s.Value.Equal(proven) && now.Sub(s.outdatedSince(now)) > s.retention()
+	})
+	for len(l.Secrets) > maxSecrets {
+		ended := slices.IndexFunc(l.Secrets, Secret.ended)
+		if ended < 0 {
+			return
+		}
+		l.Secrets = slices.Delete(l.Secrets, ended, ended+1)
+	}
+}
+
+// outdatedSince is when the secret's time began to run: its arrival as long as
+// it is without proof, otherwise the proof of a later one.
+func (s Secret) outdatedSince(now time.Time) time.Time {
+	switch {
+	case s.Proven.IsZero():
+		return s.Added
+	case s.Superseded.IsZero():
+		return now // Not at all.
+	default:
+		return s.Superseded
+	}
+}
+
+func (s Secret) retention() time.Duration {
+	switch {
+	case s.Grace:
+		return retentionGrace
+	case s.Proven.IsZero():
+		return retention
+	default:
+		return webhookRetention
+	}
+}
+
+// ended reports whether the secret can't be in effect any more: a later one was
+// proven, and no grace period is involved.
+func (s Secret) ended() bool { return !s.Superseded.IsZero() && !s.Grace }
+
+// unasked reports whether nothing is known about the secret.
+func (s Secret) unasked() bool {
+	return s.Proven.IsZero() && s.Refused.IsZero() && s.Denied.IsZero() && s.Superseded.IsZero()
+}
+
+func (l *List) is(s Secret, value confidential.Text) bool {
+	return s.Place == l.Place && s.Value.Equal(value)
+}
+
+func (l *List) find(value confidential.Text) *Secret {
+	at := slices.IndexFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
+	if at < 0 {
+		return nil
+	}
+	return &l.Secrets[at]
+}
+
+// here are the secrets of this place that may be in effect.
+func (l *List) here() []Secret {
+	return slices.DeleteFunc(slices.Clone(l.Secrets), func(s Secret) bool { return s.Place != l.Place || s.ended() })
+}

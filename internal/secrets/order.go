@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package secrets
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/confidential"
+)
+
+// Current is the secret that changes start from and that people call theirs: the
+// last proven one, or before any proof the last one brought. False for an empty
+// list.
+func (l *List) Current() (Secret, bool) {
+	here := l.here()
+	if len(here) == 0 {
+		return Secret{}, false
+	}
+	return slices.MaxFunc(here, func(a, b Secret) int {
+		return cmp.Or(a.Proven.Compare(b.Proven), cmp.Compare(b.Origin, a.Origin), a.Added.Compare(b.Added))
+	}), true
+}
+
+// Pending is the newest secret that was sent and about which nothing is known.
+func (l *List) Pending() (Secret, bool) {
+	for _, s := range slices.Backward(l.here()) {
+		if s.Origin == Sent && s.unasked() {
+			return s, true
+		}
+	}
+	return Secret{}, false
+}
+
+// Next is the secret to authenticate with, false for an empty list. Those
+// refused since the last success are out: first the ones nobody has asked about,
+// the newest first, since with a grace period the old one proves nothing; then
+// the last proven one; then the others, the newest first. At the very end come
+// superseded ones that a grace period may keep working.
+//
+// When all were refused, the one refused longest ago is next, so that repeated
+// attempts reach each of them.
+func (l *List) Next() (Secret, bool) {
+	here := l.here()
+	if len(here) == 0 {
+		return Secret{}, false
+	}
+	slices.Reverse(here)
+	current, _ := l.Current()
+	rank := func(s Secret) int {
+		switch {
+		case s.unasked():
+			return 0
+		case s.Value.Equal(current.Value):
+			return 1
+		case s.Superseded.IsZero():
+			return 2
+		default:
+			return 3
+		}
+	}
+	slices.SortStableFunc(here, func(a, b Secret) int {
+		aRefused, bRefused := l.refused(a), l.refused(b)
+		switch {
+		case aRefused && bRefused:
+			return a.Refused.Compare(b.Refused)
+		case aRefused:
+			return 1
+		case bRefused:
+			return -1
+		default:
+			return cmp.Compare(rank(a), rank(b))
+		}
+	})
+	return here[0], true
+}
+
+// Wait is how long to wait before any attempt: a call that sends a secret may
+// still be on its way, also when the process that made it is gone.
+func (l *List) Wait(now time.Time) time.Duration {
+	wait := time.Duration(0)
+	for _, s := range l.here() {
+		if s.Origin == Sent && s.unasked() && s.Acknowledged.IsZero() {
+			wait = max(wait, s.Settles.Sub(now))
+		}
+	}
+	return wait
+}
+
+// refused reports whether the secret was refused since the last success.
+func (l *List) refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
+
+// MustProve reports whether an authentication has to come before a change: with
+// a wrong secret the change would be refused, and the right one not be found.
+// It also ends the time of secrets that are too old.
+func (l *List) MustProve(now time.Time) bool {
+	return slices.ContainsFunc(l.here(), func(s Secret) bool {
+		return s.unasked() || l.refused(s) || s.Denied.After(l.Succeeded) ||
+			s.unconfirmed() && now.Sub(s.Added) > s.retention()
+	})
+}
+
+// unconfirmed reports whether a sent secret is without proof, and may be in
+// effect all the same.
+func (s Secret) unconfirmed() bool { return s.Origin == Sent && s.Proven.IsZero() && !s.ended() }
+
+// Full reports whether another change could put the secret in effect out of the
+// reach of four attempts, and until when. It ends with the next proof after that
+// time.
+func (l *List) Full() (until time.Time, full bool) {
+	var ends []time.Time
+	for _, s := range l.here() {
+		if s.unconfirmed() {
+			ends = append(ends, s.Added.Add(s.retention()))
+		}
+	}
+	if len(ends) >= maxUnconfirmed {
+		slices.SortFunc(ends, time.Time.Compare)
+		return ends[len(ends)-maxUnconfirmed], true
+	}
+	if len(l.Secrets) < maxSecrets || slices.ContainsFunc(l.Secrets, Secret.ended) {
+		return time.Time{}, false
+	}
+	oldest := l.Secrets[0]
+	return oldest.Superseded.Add(oldest.retention()), true
+}
+
+// OnlyCopy reports whether the engine may be the only one who has the secret in
+// effect: it has sent one, and no later one was proven.
+func (l *List) OnlyCopy() bool {
+	return slices.ContainsFunc(l.Secrets, func(s Secret) bool {
+		return s.Origin == Sent && s.Superseded.IsZero()
+	})
+}
+
+// Unsettled reports whether it is open which secret is in effect: one is pending,
+// or the engine's own ones may have to be tried.
+func (l *List) Unsettled() bool {
+	_, pending := l.Pending()
+	return pending || slices.ContainsFunc(l.here(), func(s Secret) bool { return s.Origin == Sent && l.refused(s) })
+}
+
+// Acknowledged is when a change was last answered 204. Not all of Finicity may
+// know the new secret for some minutes after that.
+func (l *List) Acknowledged() time.Time {
+	last := time.Time{}
+	for _, s := range l.here() {
+		if s.Acknowledged.After(last) {
+			last = s.Acknowledged
+		}
+	}
+	return last
+}
+
+// Signers are the secrets that a webhook may be signed with: those that may be
+// in effect, and the previous ones for as long as their webhooks may arrive.
+// Only what Finicity accepted once or the engine has sent counts. A secret that
+// an operator has merely written signs nothing, or whoever may write the
+// configuration could forge webhooks.
+func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
+	for _, s := range slices.Backward(l.Secrets) {
+		until := s.Superseded.Add(webhookRetention)
+		if s.Grace {
+			until = s.Superseded.Add(gracePeriod)
+		}
+		switch {
+		case s.Origin == Brought && s.Proven.IsZero():
+		case s.Superseded.IsZero():
+			current = append(current, s.Value)
+		case !now.After(until):
+			previous = append(previous, s.Value)
+		}
+	}
+	return current, previous
+}
