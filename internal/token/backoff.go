@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package token
+
+import (
+	"sync"
+	"time"
+)
+
+// maxBackoff is reached with the seventh failure in a row.
+const maxBackoff = time.Minute
+
+// Backoff spaces the automatic calls to Finicity while it is unavailable. All
+// readers share it: during an outage a thousand of them cost no more calls than
+// one. The zero value holds nothing back. All methods are safe for concurrent
+// use.
+//
+// The caller decides what counts. Finicity being unreachable, overloaded or
+// answering nonsense is a failure. A refusal is an answer: it ends the outage,
+// and the attempt record limits further calls. An error that is not Finicity's,
+// from storage for example, is neither.
+//
+// The times come from the process clock, as [time.Now] returns them, so setting
+// the wall clock neither ends nor prolongs a wait.
+type Backoff struct {
+	mu    sync.Mutex
+	last  error
+	count int // failures in a row
+	until time.Time
+}
+
+// Note records a call to Finicity that failed. The next call then waits 1s, 2s,
+// 4s and so on up to a minute, or retryAfter if Finicity asked for a wait; 0
+// means that it did not. The failure must not be nil.
+func (b *Backoff) Note(failure error, retryAfter time.Duration, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wait := min(time.Second<<min(b.count, 6), maxBackoff)
+	if retryAfter > 0 {
+		wait = retryAfter
+	}
+	b.last, b.until = failure, now.Add(wait)
+	b.count++
+}
+
+// Clear records that Finicity answered. The next failure waits a second again.
+func (b *Backoff) Clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last, b.count, b.until = nil, 0, time.Time{}
+}
+
+// Held returns a [*HeldError] while the next call has to wait, otherwise nil.
+func (b *Backoff) Held(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last == nil || !now.Before(b.until) {
+		return nil
+	}
+	return &HeldError{Last: b.last, Wait: b.until.Sub(now)}
+}
+
+// HeldError is the error of a read that made no call, because an earlier call
+// failed. It does not unwrap to that failure: code that inspects errors would
+// record it a second time.
+type HeldError struct {
+	Last error         // The failure that the wait is for.
+	Wait time.Duration // The time until the next call, more than 0.
+}
+
+// Error returns the text of the failure.
+func (e *HeldError) Error() string { return e.Last.Error() }

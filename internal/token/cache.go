@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package token
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Cache holds the shared token of a mount and the refresh that is running, if
+// any. The zero value is an empty cache. All methods are safe for concurrent
+// use, and none waits for a refresh.
+type Cache struct {
+	current atomic.Pointer[Token] // All that a read of a fresh token touches.
+
+	mu      sync.Mutex
+	drops   uint64 // Counts Drop, so that no older token comes back.
+	running *Refresh
+}
+
+// Current returns the shared token, or nil if there is none. The caller must
+// check its age.
+func (c *Cache) Current() *Token { return c.current.Load() }
+
+// Drop discards the shared token, because the configuration it came from has
+// changed or might have.
+func (c *Cache) Drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drops++
+	c.current.Store(nil)
+}
+
+// Epoch identifies the time between two drops. Take it before reading the
+// configuration that a token will come from, and pass it to [Cache.Share].
+func (c *Cache) Epoch() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drops
+}
+
+// Share makes t the shared token and reports true. It does nothing and reports
+// false if the cache was dropped since epoch: t might come from an old
+// configuration. t must not be changed afterwards.
+func (c *Cache) Share(t *Token, epoch uint64) (shared bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch != c.drops {
+		return false
+	}
+	c.current.Store(t)
+	return true
+}
+
+// Refresh starts run in the background, or joins the refresh that is running.
+// started reports which. The refresh continues if its initiator goes away, so
+// run must not depend on the context of one request.
+func (c *Cache) Refresh(run func() error) (joined *Refresh, started bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running != nil {
+		return c.running, false
+	}
+	r := &Refresh{done: make(chan struct{})}
+	c.running = r
+	go func() {
+		err := run()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.running = nil
+		r.err = err
+		close(r.done)
+	}()
+	return r, true
+}
+
+// Refresh is one run that fetches a token, shared by all who wait for it.
+type Refresh struct {
+	done chan struct{}
+	err  error // Set before done is closed.
+}
+
+// Done returns a channel that is closed when the refresh has ended.
+func (r *Refresh) Done() <-chan struct{} { return r.done }
+
+// Err returns the error of the refresh. It is nil until Done is closed.
+func (r *Refresh) Err() error {
+	select {
+	case <-r.done:
+		return r.err
+	default:
+		return nil
+	}
+}
