@@ -35,6 +35,12 @@ const (
 	KindHoldAfter Kind = "hold_after"
 	// KindStatus is answered with Status, Body and what else is given, and never applied.
 	KindStatus Kind = "status"
+	// KindMisleading is answered with Status, Body and what else is given, whatever the rules make of it: it is applied
+	// before that answer, or Delay after it.
+	KindMisleading Kind = "misleading"
+	// KindTwice is a gateway that sends the call twice. Without Delay, the first answer gets lost and the client gets the
+	// second. With Delay, the client gets the first answer, and the copy arrives later. Each copy has its entry in the log.
+	KindTwice Kind = "twice"
 	// KindCut is applied and answered with half of the answer: half of the body, or of the status line for a 204.
 	KindCut Kind = "cut"
 	// KindGarbage is applied and answered with the right status and a body that is none, Body if given. A 204, which
@@ -55,14 +61,14 @@ type Fault struct {
 	Kind Kind
 	// Count is for how many calls it is good, at most a million. Zero means one.
 	Count int
-	// Delay is for KindSlow, KindSlowAnswer and KindLate.
+	// Delay is for KindSlow, KindSlowAnswer, KindLate, KindMisleading and KindTwice.
 	Delay time.Duration
-	// Status is for KindStatus, 200 to 599.
+	// Status is for KindStatus and KindMisleading, 200 to 599.
 	Status int
-	// RetryAfter and Header are for KindStatus: the header of that name as it is sent, and others, such as Location.
+	// RetryAfter and Header are for the same two: the header of that name as it is sent, and others, such as Location.
 	RetryAfter string
 	Header     map[string]string
-	// Body and ContentType are for KindStatus and KindGarbage. An empty ContentType means application/json.
+	// Body and ContentType are for the same two and KindGarbage. An empty ContentType means application/json.
 	Body        string
 	ContentType string
 }
@@ -70,11 +76,12 @@ type Fault struct {
 // Validate names the first thing that is wrong with the order. Something that its kind would not use is an error, so
 // that no test relies on what never happens.
 func (f Fault) Validate() error {
-	delayed := f.Kind == KindSlow || f.Kind == KindSlowAnswer || f.Kind == KindLate
-	bodied := f.Kind == KindStatus || f.Kind == KindGarbage
+	delayed := slices.Contains([]Kind{KindSlow, KindSlowAnswer, KindLate, KindMisleading, KindTwice}, f.Kind)
+	answered := f.Kind == KindStatus || f.Kind == KindMisleading
+	bodied := answered || f.Kind == KindGarbage
 	kinds := []Kind{
 		KindLost, KindDropped, KindSlow, KindSlowAnswer, KindLate, KindHoldBefore, KindHoldAfter,
-		KindStatus, KindCut, KindGarbage, KindEcho,
+		KindStatus, KindMisleading, KindTwice, KindCut, KindGarbage, KindEcho,
 	}
 	switch {
 	case !slices.Contains(kinds, f.Kind):
@@ -87,9 +94,9 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("count cannot be more than %d", maxFaultCount)
 	case f.Delay > 0 && !delayed:
 		return fmt.Errorf("%s takes no delay", f.Kind)
-	case f.Kind == KindStatus && (f.Status < 200 || f.Status > 599):
+	case answered && (f.Status < 200 || f.Status > 599):
 		return errors.New("status must be from 200 to 599")
-	case f.Kind != KindStatus && (f.Status != 0 || f.RetryAfter != "" || len(f.Header) > 0):
+	case !answered && (f.Status != 0 || f.RetryAfter != "" || len(f.Header) > 0):
 		return fmt.Errorf("%s takes no status, retryAfter or header", f.Kind)
 	case !bodied && (f.Body != "" || f.ContentType != ""):
 		return fmt.Errorf("%s takes no body or contentType", f.Kind)
@@ -178,6 +185,15 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, c *call, entry 
 		s.send(w, r, a, entry)
 	case KindStatus:
 		s.send(w, r, f.answer(), entry)
+	case KindMisleading:
+		if f.Delay > 0 {
+			s.applyLater(f.Delay, c, entry)
+		} else {
+			s.apply(c, entry)
+		}
+		s.send(w, r, f.answer(), entry)
+	case KindTwice:
+		s.sendTwice(w, r, c, entry, f.Delay)
 	case KindCut:
 		s.sendCut(w, s.apply(c, entry), entry)
 	case KindGarbage:
@@ -196,7 +212,23 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, c *call, entry 
 	}
 }
 
-// answer is that of KindStatus.
+// sendTwice applies the call and its copy, at once or after the delay, and sends the answer that a client would get.
+func (s *Server) sendTwice(w http.ResponseWriter, r *http.Request, c *call, entry *Request, delay time.Duration) {
+	second := &Request{Call: entry.Call, PartnerID: entry.PartnerID, Fault: entry.Fault, UserAgent: entry.UserAgent}
+	a := s.apply(c, entry)
+	if delay > 0 {
+		s.later(delay, func() {
+			s.recordLocked(second)
+			s.applyLocked(c, second)
+		})
+		s.send(w, r, a, entry)
+		return
+	}
+	s.record(second)
+	s.send(w, r, s.apply(c, second), second)
+}
+
+// answer is that of KindStatus and KindMisleading.
 func (f *Fault) answer() *answer {
 	a := &answer{status: f.Status, contentType: f.contentType(), header: map[string]string{}, body: []byte(f.Body)}
 	if f.RetryAfter != "" {

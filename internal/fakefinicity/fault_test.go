@@ -44,6 +44,8 @@ func TestFaultsThatNeedNoTimeOverRealConnections(t *testing.T) {
 		"status":         {fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503}, 503, true, false},
 		"echo":           {fakefinicity.Fault{Kind: fakefinicity.KindEcho}, 401, true, false},
 		"status no body": {fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 204}, 204, true, false},
+		"misleading":     {fakefinicity.Fault{Kind: fakefinicity.KindMisleading, Status: 403}, 403, true, true},
+		"twice":          {fakefinicity.Fault{Kind: fakefinicity.KindTwice}, 401, true, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -76,6 +76,11 @@ func (s *Server) wait(d time.Duration, gone <-chan struct{}) {
 
 // applyLater applies the call after d, unless the server is closed before.
 func (s *Server) applyLater(d time.Duration, c *call, entry *Request) {
+	s.later(d, func() { s.applyLocked(c, entry) })
+}
+
+// later runs effect under the lock after d, unless the server is closed before.
+func (s *Server) later(d time.Duration, effect func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -89,7 +94,7 @@ func (s *Server) applyLater(d time.Duration, c *call, entry *Request) {
 		defer s.mu.Unlock()
 		if _, waiting := s.late[timer]; waiting {
 			delete(s.late, timer)
-			s.applyLocked(c, entry)
+			effect()
 		}
 	})
 	s.late[timer] = struct{}{}

@@ -33,7 +33,8 @@ type Request struct {
 	// Code is Finicity's code for the outcome, such as 10001, whether or not the answer arrived.
 	Code    string  `json:"code,omitempty"`
 	Outcome Outcome `json:"outcome,omitempty"`
-	// Applied says that the rules were run on it. For KindSlow, KindLate and KindHoldBefore it becomes true later.
+	// Applied says that the rules were run on it. For KindSlow, KindLate, KindHoldBefore and a KindMisleading with Delay it
+	// becomes true later.
 	Applied   bool   `json:"applied"`
 	Fault     Kind   `json:"fault,omitempty"`
 	UserAgent string `json:"userAgent"`

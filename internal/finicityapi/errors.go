@@ -85,6 +85,10 @@ func (e *Error) Unchanged() bool {
 		(e.Code == codeAppKey || e.Code == codeMissingParameter || e.Code == codeBadRequest)
 }
 
+// FromFinicity reports whether the answer has one of Finicity's own codes. Without one it may come from a gateway that
+// never asked Finicity.
+func (e *Error) FromFinicity() bool { return e.Class == Locked || verdict(e.Code) != Unavailable }
+
 // CredentialRefused reports whether the answer is a verdict on the credential as a whole: the same one, sent again,
 // would be refused again.
 func (e *Error) CredentialRefused() bool {
