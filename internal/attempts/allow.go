@@ -62,7 +62,7 @@ func (r *Record) Retry(f Facts, now time.Time) time.Time {
 }
 
 // Left is how many more failed attempts the engine makes without force.
-func (r *Record) Left(now time.Time) int { return max(0, limit-r.Used(now)) }
+func (r *Record) Left(now time.Time) int { return max(0, Limit-r.Used(now)) }
 
 // Used is how many attempts count: refused or unanswered, in the last 24 hours
 // or since the last success.

@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	// limit is how many failed attempts the engine makes in a row, and in a day:
+	// Limit is how many failed attempts the engine makes in a row, and in a day:
 	// the fifth locks the partner. Nobody knows whether a success in between
 	// resets Finicity's count.
-	limit = 4
+	Limit = 4
 	// automaticLimit is how many of them apps and jobs may use up, so that the
 	// last one is left for the operator.
 	automaticLimit = 3
@@ -40,7 +40,7 @@ const (
 	holdConfirmed = 30 * time.Second // after a change that was answered 204
 	spread        = 10 * time.Minute // until all of Finicity knows a new secret
 
-	// maxAttempts bounds a record. Only force goes past limit.
+	// maxAttempts bounds a record. Only force goes past Limit.
 	maxAttempts = 16
 )
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+// attempt is one call to Finicity that may count toward the lockout.
+type attempt struct {
+	request attempts.Request
+	// to is the credential and the address that are tried. The stored state, or
+	// for a config write what is about to be stored.
+	to *State
+	// prepare changes the state before the call, in the write that charges the
+	// attempt. Nil when the charge is all.
+	prepare func(st *State)
+	send    func(client *finicityapi.Client) error
+	// settle changes the state after the call. failure is nil after a success.
+	settle func(st *State, failure *finicityapi.Error)
+}
+
+// facts are what the rules of attempts need besides the record.
+func (e *Engine) facts(st *State) attempts.Facts {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return attempts.Facts{Succeeded: e.succeeded, Acknowledged: st.Secrets.Acknowledged()}
+}
+
+// allowed returns a *NotAllowed when the attempt must not be made.
+func (e *Engine) allowed(st *State, partner string, q attempts.Request) error {
+	record, now := st.record(partner), e.clock.now()
+	verdict := record.Allow(q, e.facts(st), now)
+	if verdict == attempts.Allowed {
+		return nil
+	}
+	denied := &NotAllowed{Verdict: verdict, Standing: e.standing(st, partner)}
+	if verdict == attempts.KnownBad {
+		denied.Known = e.wall(record.RefusedBefore(q.Credential, now))
+	}
+	return denied
+}
+
+// do makes one attempt: charge it and store that, call, settle the answer and
+// store that. It returns the state afterwards. The upstream lock must be held,
+// and ctx must outlive the caller: an answer that nobody waits for is an answer.
+//
+// The error is a *NotAllowed or a *NotCharged when no call was made, a *Refusal
+// when Finicity refused, a *NotStored when Finicity accepted and storage did not
+// take it, and otherwise Finicity's *finicityapi.Error.
+func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt) (*State, error) {
+	partner := a.to.PartnerID
+	client, err := e.client(ctx, &a.to.Settings)
+	if err != nil {
+		return st, err
+	}
+	if err := e.allowed(st, partner, a.request); err != nil {
+		return st, err
+	}
+	before := e.standing(st, partner)
+
+	charged := st.clone()
+	if a.prepare != nil {
+		a.prepare(charged)
+	}
+	at, record := e.clock.now(), charged.record(partner)
+	record.Charge(attempts.Attempt{
+		At: at, Trigger: a.request.Trigger, Subject: a.request.Subject, Place: a.to.Settings.place(),
+	})
+	if err := charged.setRecord(partner, record, at); err != nil {
+		return st, err
+	}
+	// Storage may have the charge although the write failed. The next write makes
+	// that good.
+	if err := e.store(ctx, s, charged, st); err != nil {
+		return st, &NotCharged{err}
+	}
+
+	failure := asFailure(a.send(client))
+	st, stored := e.settle(ctx, s, charged, a, at, failure)
+	e.reportStanding(ctx, st, partner, before)
+	switch {
+	case failure == nil && stored != nil:
+		return st, &NotStored{stored}
+	case failure == nil:
+		return st, nil
+	case failure.Class == finicityapi.Rejected || failure.Class == finicityapi.Locked:
+		return st, &Refusal{Failure: failure, Standing: e.standing(st, partner)}
+	default:
+		return st, failure
+	}
+}
+
+// settle applies the answer to the state and stores it. Another node may have
+// taken over while the call was under way: then its state is the one to change.
+// When storage does not take the outcome, the next automatic call waits as after
+// an outage.
+func (e *Engine) settle(
+	ctx context.Context, s logical.Storage, charged *State, a attempt, at time.Time, failure *finicityapi.Error,
+) (*State, error) {
+	st := charged.clone()
+	if stored, err := e.read(ctx, s); err == nil && !stored.Clock.Equal(charged.Clock) && stored.Configured() {
+		st = stored
+	}
+	partner, now := a.to.PartnerID, e.clock.now()
+	answer := attempts.Answer{Success: failure == nil && !a.request.Change}
+	if failure != nil {
+		answer.Failure = failure.Error()
+		answer.Locked = failure.Class == finicityapi.Locked
+		switch {
+		case failure.Class != finicityapi.Rejected && failure.Class != finicityapi.Locked:
+		case failure.FromFinicity():
+			answer.Outcome = attempts.RefusedWithCode
+		default:
+			answer.Outcome = attempts.Refused
+		}
+		if failure.CredentialRefused() && failure.FromFinicity() {
+			answer.Credential = a.request.Credential
+		}
+	}
+	record := st.record(partner)
+	record.Settle(at, answer, now)
+	if answer.Success {
+		e.mu.Lock()
+		e.succeeded = true
+		e.mu.Unlock()
+	}
+	a.settle(st, failure)
+	err := st.setRecord(partner, record, now)
+	if err == nil {
+		err = e.store(ctx, s, st, st)
+	}
+	elsewhere := a.to.PartnerID != st.PartnerID || a.to.Settings.place() != st.Settings.place()
+	switch {
+	case elsewhere: // The failure of another address holds nothing back here.
+	case err != nil:
+		e.backoff.Note(err, 0, time.Now())
+	case failure != nil && failure.Class == finicityapi.Unavailable:
+		e.backoff.Note(failure, failure.RetryAfter, time.Now())
+	default:
+		e.backoff.Clear()
+	}
+	return st, err
+}
+
+// asFailure makes every error of a call one of Finicity's, without a verdict.
+func asFailure(err error) *finicityapi.Error {
+	var failure *finicityapi.Error
+	if err != nil && !errors.As(err, &failure) {
+		failure = &finicityapi.Error{Message: err.Error()}
+	}
+	return failure
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+	"vault-plugin-secrets-finicity/internal/secrets"
+	"vault-plugin-secrets-finicity/internal/token"
+)
+
+// authenticate gets a token with the stored credential, and finds out on the way
+// which of the stored secrets is in effect. It makes one call, and a second one
+// at once when a secret was refused that was never proven: that is how a change
+// that did not arrive shows, and the proven secret does not have to wait for it.
+func (e *Engine) authenticate(
+	ctx context.Context, s logical.Storage, st *State, trigger attempts.Trigger, operation string,
+) (*State, error) {
+	hash, err := e.hasher(ctx, s)
+	if err != nil {
+		return st, &NotCharged{err}
+	}
+	for {
+		secret, err := e.next(st)
+		if err != nil {
+			return st, err
+		}
+		st, err = e.try(ctx, s, st, secret.Value, attempts.Request{
+			Trigger: trigger, Credential: st.fingerprint(hash, secret.Value),
+		}, hash, operation)
+		refusal := new(Refusal)
+		if err == nil || !errors.As(err, &refusal) {
+			return st, answered(operation, err)
+		}
+		following, again := followUp(st, secret, trigger)
+		if !again || e.allowed(st, st.PartnerID, attempts.Request{Trigger: following}) != nil {
+			return st, err
+		}
+		trigger = following
+	}
+}
+
+// next is the secret to authenticate with, or a *Pending while a change may
+// still be on its way.
+func (e *Engine) next(st *State) (secrets.Secret, error) {
+	if wait := st.Secrets.Wait(e.clock.now()); wait > 0 {
+		return secrets.Secret{}, &Pending{Wait: wait}
+	}
+	secret, found := st.Secrets.Next()
+	if !found {
+		return secrets.Secret{}, ErrNotConfigured
+	}
+	return secret, nil
+}
+
+// followUp reports whether another secret is tried at once after the refusal of
+// one, and for whom.
+func followUp(st *State, refused secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
+	next, found := st.Secrets.Next()
+	if !found || !refused.Proven.IsZero() || next.Proven.IsZero() || next.Value.Equal(refused.Value) {
+		return trigger, false
+	}
+	switch trigger {
+	case attempts.Automatic:
+		return attempts.FollowUp, true
+	case attempts.Operator:
+		return attempts.Operator, true
+	default: // The second of two, or one call per force.
+		return trigger, false
+	}
+}
+
+// try authenticates with one of the stored secrets, and shares the token.
+func (e *Engine) try(
+	ctx context.Context, s logical.Storage, st *State, secret confidential.Text, q attempts.Request, hash hasher,
+	operation string,
+) (*State, error) {
+	to, epoch, rotated := st, e.tokens.Epoch(), false
+	var t *token.Token
+	st, err := e.do(ctx, s, st, attempt{
+		request: q, to: to,
+		send: func(client *finicityapi.Client) (err error) {
+			t, err = e.newToken(ctx, client, to, secret)
+			return err
+		},
+		settle: func(st *State, failure *finicityapi.Error) {
+			now := e.clock.now()
+			if failure == nil {
+				rotated = st.accept(secret, hash, now, e.now())
+				st.Token = &StoredToken{t.Value, t.Issued, to.tokenFingerprint(hash)}
+			} else if refused, certain := failure.SecretRefused(); refused {
+				st.Secrets.Refuse(secret, certain, now)
+			}
+		},
+	})
+	if err != nil && !accepted(err) {
+		e.host.Logger().Warn("authentication failed", "partner_id", to.PartnerID, "error", err)
+		return st, err
+	}
+	e.host.Logger().Info("authenticated", "partner_id", to.PartnerID)
+	e.shareToken(ctx, t, epoch)
+	if rotated {
+		e.emitRotated(ctx, operation, st)
+	}
+	return st, err
+}
+
+// accepted reports whether Finicity has accepted an attempt that ended in an
+// error all the same.
+func accepted(err error) bool {
+	unstored := new(NotStored)
+	return errors.As(err, &unstored)
+}
+
+// newToken makes the call. The token's age counts from just before it, so that a
+// slow answer never overstates how long the token lives.
+func (e *Engine) newToken(
+	ctx context.Context, client *finicityapi.Client, to *State, secret confidential.Text,
+) (*token.Token, error) {
+	t := &token.Token{
+		AppKey: to.AppKey, PartnerID: to.PartnerID, Lifetime: to.Settings.TokenLifetime,
+		Issued: e.now(), Started: time.Now(),
+	}
+	value, err := client.Authenticate(ctx, to.credential(secret))
+	if err != nil {
+		return nil, err
+	}
+	t.Value = confidential.New(value)
+	return t, nil
+}
+
+// shareToken makes t the token that everyone gets.
+func (e *Engine) shareToken(ctx context.Context, t *token.Token, epoch uint64) {
+	e.tokens.Share(t, epoch)
+	e.emit(ctx, eventToken, "create", "partner_id", t.PartnerID, "expire_time", t.Expires().Format(time.RFC3339))
+}
+
+// What an attempt is made for, as events name it. Requests of people and jobs
+// have the names of Vault's operations.
+const (
+	operationRead     = "read"
+	operationSettle   = "settle"
+	operationSchedule = "rotate"
+)
+
+// answered makes the failure of an attempt that a person or a job has asked for
+// one that Vault's clients do not retry. Reads share a back-off, so they may.
+func answered(operation string, err error) error {
+	var failure *finicityapi.Error
+	if operation == operationRead || operation == operationSettle || operation == operationSchedule ||
+		!errors.As(err, &failure) || failure.Class != finicityapi.Unavailable || failure.NotSent {
+		return err
+	}
+	return &Unanswered{failure}
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+// Bounds of the fields. The lifetime is Finicity's: a token is valid for two hours.
+const (
+	DefaultRequestTimeout = 30 * time.Second
+	minRequestTimeout     = time.Second
+	maxRequestTimeout     = 2 * time.Minute
+	DefaultTokenLifetime  = 2 * time.Hour
+	minTokenLifetime      = time.Minute
+	maxTokenLifetime      = 2 * time.Hour
+
+	maxIdentifier = 255 // characters of a partner ID, a secret (Finicity's rule) or an app key
+	maxURL        = 2048
+	maxCACert     = 256 << 10
+)
+
+// checkIdentifier refuses what can't be right, before it costs one of five
+// attempts. It does not hold an existing secret to the rules for new ones: an
+// old secret may be older than the rules.
+func checkIdentifier(name, value string) error {
+	switch {
+	case value == "":
+		return userErrorf("field %q is empty: leave it out to keep the stored value", name)
+	case len(value) > maxIdentifier:
+		return userErrorf("field %q is too long: it has %d characters, and at most %d are possible",
+			name, len(value), maxIdentifier)
+	case strings.TrimSpace(value) != value:
+		return userErrorf("field %q begins or ends with white space, often the line break at the end of a file: "+
+			"write it without", name)
+	case len(value) > 1 && strings.ContainsRune("\"'`", rune(value[0])) && value[0] == value[len(value)-1]:
+		return userErrorf("field %q has quotes around it that are part of the value: write it without", name)
+	}
+	for _, c := range []byte(value) {
+		if c <= ' ' || c > '~' {
+			return userErrorf("field %q contains a space, a control character or a non-ASCII character: "+
+				"copy it again from the Finicity developer portal", name)
+		}
+	}
+	return nil
+}
+
+// checkPolicyName leaves it to Vault which names there are.
+func checkPolicyName(name string) error {
+	if len(name) > maxIdentifier || strings.ContainsFunc(name, unicode.IsControl) {
+		return userErrorf("field %q is not a valid policy name: it is too long, or contains a control character", "password_policy")
+	}
+	return nil
+}
+
+// checkBaseURL returns the address in the form in which it is stored and compared.
+func checkBaseURL(value string) (string, error) {
+	refuse := func(reason string) (string, error) {
+		return "", userErrorf("field %q %s: write an address like %s", "base_url", reason, finicityapi.DefaultBaseURL)
+	}
+	if len(value) > maxURL {
+		return refuse(fmt.Sprintf("is too long, at most %d characters are possible", maxURL))
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return refuse("is not a URL with a host")
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	switch {
+	case host == "" || strings.HasSuffix(host, ".") || strings.Contains(u.Host, "%"):
+		return refuse("is not a URL with a host")
+	case !isPort(u.Port()):
+		return refuse("has a port that does not exist")
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return refuse("has a host with a letter outside ASCII, which has to be in its xn-- form")
+	case u.User != nil:
+		return refuse("must not hold user info")
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(value, "#"):
+		return refuse("must not have a query or a fragment")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(host)):
+		return refuse("must begin with https:// (plain http is for a loopback host only)")
+	case strings.TrimSpace(value) != value:
+		return refuse("begins or ends with white space")
+	}
+	// One spelling for one address, or the same place would look like another one.
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
+		host = "[" + addr.String() + "]"
+	} else if strings.ContainsAny(host, ":[]") {
+		return refuse("is not a URL with a host")
+	}
+	port, _ := strconv.Atoi(u.Port()) // 0 when there is none.
+	if standard := map[string]int{"https": 443, "http": 80}[u.Scheme]; port != 0 && port != standard {
+		host += ":" + strconv.Itoa(port)
+	}
+	address := u.Scheme + "://" + host
+	prefix := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
+	// Older help pages of Finicity show the address with a part of the path.
+	if at := strings.Index(prefix+"/", "/aggregation/"); at >= 0 {
+		return "", userErrorf("field %q ends in a part of Finicity's own path, which the engine adds: write %s",
+			"base_url", address+prefix[:at])
+	}
+	return address + prefix, nil
+}
+
+func isPort(port string) bool {
+	n, err := strconv.Atoi(port)
+	return port == "" || err == nil && n > 0 && n < 1<<16
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
+}
+
+func checkCACert(bundle string) error {
+	if len(bundle) > maxCACert {
+		return userErrorf("field %q is too long: at most %d bytes are possible", "ca_cert", maxCACert)
+	}
+	n := 0
+	for rest := []byte(bundle); len(rest) > 0; {
+		n++
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return userErrorf("field %q: what should be certificate %d is not PEM: write the content of a file with "+
+				"-----BEGIN CERTIFICATE----- in it, like ca_cert=@ca.pem", "ca_cert", n)
+		}
+		if len(block.Headers) > 0 { // The TLS library leaves out such a block without a word.
+			return userErrorf("field %q: certificate %d has lines before its content, like friendlyName: write it without",
+				"ca_cert", n)
+		}
+		if block.Type != "CERTIFICATE" {
+			return userErrorf("field %q: block %d is not a certificate: write certificates only", "ca_cert", n)
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return userErrorf("field %q: certificate %d cannot be read: %v", "ca_cert", n, err)
+		}
+		rest = []byte(strings.TrimSpace(string(rest)))
+	}
+	// A block that is cut short or garbled is skipped by the decoder, and by the TLS library later.
+	if begun := strings.Count(bundle, "-----BEGIN "); begun != n {
+		return userErrorf("field %q: %d of its %d blocks cannot be read: write complete certificates only",
+			"ca_cert", begun-n, begun)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+)
+
+// Delete removes the credential and the token. Failed attempts stay counted for
+// their 24 hours: Finicity forgets none either. used is how many these are.
+func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, operation string) (used int, err error) {
+	if err := e.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer e.unlock()
+	ctx = context.WithoutCancel(ctx)
+
+	st, err := e.load(ctx, s)
+	switch {
+	case force && errors.Is(err, ErrUndecodable):
+		st = &State{}
+	case err != nil:
+		return 0, err
+	case st.Configured() && !force && (st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):
+		return 0, &OnlyCopy{Unsettled: st.Secrets.Unsettled()}
+	}
+	now, partner := e.clock.now(), st.PartnerID
+	used = e.standing(st, partner).Used
+	left := &State{Records: maps.Clone(st.Records)}
+	maps.DeleteFunc(left.Records, func(_ string, r attempts.Record) bool { return r.Empty(now) })
+	if len(left.Records) > 0 {
+		if err := e.store(ctx, s, left, st); err != nil {
+			return 0, fmt.Errorf("deleting the configuration: %w", err)
+		}
+	} else {
+		if err := s.Delete(ctx, stateKey); err != nil {
+			e.noteStorage(err, st)
+			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
+		}
+		e.noteStorage(nil, nil)
+		e.forgetVersion1(ctx, s)
+	}
+	e.tokens.Drop()
+	e.backoff.Clear()
+	if partner != "" {
+		e.host.Logger().Info("configuration deleted", "partner_id", partner)
+		e.emit(ctx, eventConfigDelete, operation, "partner_id", partner)
+	}
+	return used, nil
+}
+
+// Configuration is what a read of config shows. It has no secret.
+type Configuration struct {
+	PartnerID    string
+	Settings     Settings
+	Pending      bool
+	LastRotation time.Time
+	NextRotation time.Time
+}
+
+// Configuration returns nil on a mount that is not configured.
+func (e *Engine) Configuration(ctx context.Context, s logical.Storage) (*Configuration, error) {
+	st, err := e.load(ctx, s)
+	if err != nil || !st.Configured() {
+		return nil, err
+	}
+	_, pending := st.Secrets.Pending()
+	return &Configuration{
+		PartnerID: st.PartnerID, Settings: st.Settings, Pending: pending,
+		LastRotation: st.LastRotation, NextRotation: st.nextRotation(),
+	}, nil
+}
+
+// nextRotation is when the schedule rotates next. Zero while it is paused.
+func (st *State) nextRotation() time.Time {
+	if st.Guard.IsPaused() {
+		return time.Time{}
+	}
+	return st.Plan.Announced(st.Settings.Schedule.spec(), st.LastRotation)
+}
+
+// Signers are the secrets that a webhook may be signed with.
+func (e *Engine) Signers(ctx context.Context, s logical.Storage) (current, previous []string, err error) {
+	st, err := e.load(ctx, s)
+	if err == nil && !st.Configured() {
+		err = ErrNotConfigured
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	now, old := st.Secrets.Signers(e.clock.now())
+	for _, secret := range now {
+		current = append(current, secret.Reveal())
+	}
+	for _, secret := range old {
+		previous = append(previous, secret.Reveal())
+	}
+	return current, previous, nil
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Package engine does things in the right order: lock, charge, call, settle,
+// store.
+//
+// The rules are in pure packages: which secret to try (secrets), who may try it
+// (attempts), when to rotate (schedule), how long a token lives (token). This
+// package keeps their state in one storage entry, makes the calls to Finicity,
+// and hands the answers to the rules. What a call needs to be made good is
+// stored by one write before the call; if that write fails, there is no call.
+//
+// The paths of the mount are one layer up. They turn a request into typed values
+// and shape the answer.
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/helper/consts"
+	"github.com/hashicorp/vault/sdk/helper/salt"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+	"vault-plugin-secrets-finicity/internal/token"
+)
+
+// Options replace the outside world in tests. The zero value is the real one.
+type Options struct {
+	// Now is the wall clock.
+	Now func() time.Time
+	// Dial is the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Version is the release, such as v0.1.0. Empty in development builds.
+	Version string
+}
+
+// Engine is the engine of one mount.
+type Engine struct {
+	// host is what Vault offers: its log, system view, events.
+	host    *framework.Backend
+	options Options
+
+	// upstream is held by every request that uses or changes the credential, calls
+	// to Finicity included. It is a channel and not a mutex, so that a request
+	// whose caller is gone leaves the queue. A read of a fresh token never takes it.
+	upstream chan struct{}
+	tokens   token.Cache
+	backoff  token.Backoff
+	clock    clock
+
+	mu sync.Mutex // for what follows
+	// ahead is the state when storage did not take the last write: this process
+	// knows more than storage does. Nil when storage has everything.
+	ahead *State
+	// storageError is why, and storageErrorTime since when.
+	storageError     error
+	storageErrorTime time.Time
+	// succeeded means that this process has had a success: until then its record
+	// may come from a restored snapshot.
+	succeeded bool
+	salt      *salt.Salt
+	// version1Forgotten is set when this process has deleted what version 1 stored
+	// beside the entry.
+	version1Forgotten bool
+}
+
+// New makes the engine of a mount. It touches neither storage nor the system
+// view: Vault also starts a plugin just to read its metadata.
+func New(host *framework.Backend, options Options) *Engine {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	return &Engine{host: host, options: options, upstream: make(chan struct{}, 1)}
+}
+
+// now is the wall clock, for people and for tokens. What decides about secrets
+// and attempts goes by the engine's own clock.
+func (e *Engine) now() time.Time { return e.options.Now().Round(0).UTC() }
+
+// lock takes the upstream lock, or returns when the caller goes away first.
+func (e *Engine) lock(ctx context.Context) error {
+	select {
+	case e.upstream <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := ctx.Err(); err != nil { // Both may have been ready.
+		e.unlock()
+		return err
+	}
+	return nil
+}
+
+func (e *Engine) unlock() { <-e.upstream }
+
+// lockState takes the upstream lock and reads the state of a configured mount.
+// Work begun with the returned context is finished even if the caller goes away.
+// After an error nothing is held.
+func (e *Engine) lockState(ctx context.Context, s logical.Storage) (context.Context, *State, error) {
+	if err := e.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	st, err := e.load(ctx, s)
+	if err == nil && !st.Configured() {
+		err = ErrNotConfigured
+	}
+	if err != nil {
+		e.unlock()
+		return nil, nil, err
+	}
+	return ctx, st, nil
+}
+
+// Invalidate drops what this node remembers after another node has written the
+// entry.
+func (e *Engine) Invalidate(key string) {
+	switch key {
+	case stateKey:
+		e.mu.Lock()
+		e.ahead, e.storageError, e.storageErrorTime = nil, nil, time.Time{}
+		e.mu.Unlock()
+		e.tokens.Drop()
+		e.backoff.Clear()
+	case salt.DefaultLocation:
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.salt = nil
+	}
+}
+
+// hasher identifies values without holding them. It is keyed with a salt of the
+// mount, so a hash can neither be guessed nor compared between mounts.
+type hasher func(parts ...string) string
+
+func (e *Engine) hasher(ctx context.Context, s logical.Storage) (hasher, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.salt == nil {
+		loaded, err := salt.NewSalt(ctx, s, nil)
+		if err != nil {
+			return nil, fmt.Errorf("loading the salt of the mount: %w", err)
+		}
+		e.salt = loaded
+	}
+	hash := e.salt.GetHMAC
+	// No part contains the separator: a config write refuses control characters.
+	return func(parts ...string) string { return hash(strings.Join(parts, "\x00")) }, nil
+}
+
+// client makes a client for one call. Calls are 90 minutes apart, so keeping one
+// would save nothing.
+func (e *Engine) client(ctx context.Context, settings *Settings) (*finicityapi.Client, error) {
+	agent := "vault-plugin-secrets-finicity/" + cmp.Or(strings.TrimPrefix(e.options.Version, "v"), "dev")
+	if env, err := e.host.System().PluginEnv(ctx); err == nil && env.GetVaultVersion() != "" {
+		agent += " Vault/" + env.GetVaultVersion()
+	}
+	return finicityapi.New(finicityapi.Config{
+		BaseURL:     settings.BaseURL,
+		CACert:      settings.CACert,
+		Timeout:     settings.RequestTimeout,
+		UserAgent:   agent,
+		DialContext: e.options.Dial,
+	})
+}
+
+// mayWrite reports whether the storage of this node takes writes. On the other
+// nodes, scheduled work is left to the one that writes.
+func (e *Engine) mayWrite() bool {
+	system := e.host.System()
+	state := system.ReplicationState()
+	return !state.HasState(consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary) &&
+		(system.LocalMount() || !state.HasState(consts.ReplicationPerformanceSecondary))
+}

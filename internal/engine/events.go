@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+)
+
+// event is a kind of event and of observation, Vault's two ways to tell others
+// what has happened.
+type event string
+
+const (
+	eventConfigWrite     event = "finicity/config-write"
+	eventConfigDelete    event = "finicity/config-delete"
+	eventRotate          event = "finicity/root-rotate"
+	eventRotateFail      event = "finicity/root-rotate-fail"
+	eventRotatePaused    event = "finicity/root-rotate-paused"
+	eventToken           event = "finicity/token-create"
+	eventAttemptsHeld    event = "finicity/attempts-held"
+	eventAttemptsStopped event = "finicity/attempts-stopped"
+)
+
+// dataPath is where the outcome is to be read, by those who may. modified is set
+// when what is there has changed.
+func (e event) dataPath() (path string, modified bool) {
+	switch e {
+	case eventConfigWrite, eventConfigDelete, eventRotate:
+		return "config", true
+	case eventToken:
+		return "token", true
+	case eventRotateFail:
+		return "status", false
+	default:
+		return "status", true
+	}
+}
+
+// emitTimeout bounds how long a request waits for Vault to take an event, and an
+// observation.
+const emitTimeout = time.Second
+
+// emit publishes what happened. The pairs of names and values must hold no
+// secret. It never fails the request: OpenBao has neither service, and Vault has
+// them switched off by default.
+func (e *Engine) emit(ctx context.Context, kind event, operation string, pairs ...string) {
+	pairs = append([]string{logical.EventMetadataOperation, operation}, pairs...)
+	data := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		data[pairs[i]] = pairs[i+1]
+	}
+	observing, observed := context.WithTimeout(ctx, emitTimeout)
+	defer observed()
+	if err := e.host.RecordObservation(observing, string(kind), data); err != nil {
+		e.host.Logger().Trace("the observation was not recorded", "observation", kind, "error", err)
+	}
+
+	path, modified := kind.dataPath()
+	pairs = append(pairs, logical.EventMetadataPath, path, logical.EventMetadataDataPath, path)
+	if modified {
+		pairs = append(pairs, logical.EventMetadataModified, "true")
+	}
+	sending, sent := context.WithTimeout(ctx, emitTimeout)
+	defer sent()
+	if err := logical.SendEvent(sending, e.host, string(kind), pairs...); err != nil {
+		e.host.Logger().Trace("the event was not sent", "event", kind, "error", err)
+	}
+}
+
+func (e *Engine) emitRotated(ctx context.Context, operation string, st *State) {
+	e.host.Logger().Info("the new partner secret is in effect", "partner_id", st.PartnerID)
+	e.emit(ctx, eventRotate, operation, "partner_id", st.PartnerID,
+		"last_vault_rotation", st.LastRotation.Format(time.RFC3339))
+}
+
+// reportStanding logs a change of the state of attempts, and announces one that
+// holds calls back. Operators alarm on the levels: error when they must act.
+func (e *Engine) reportStanding(ctx context.Context, st *State, partner string, before Standing) {
+	after := e.standing(st, partner)
+	if after.State == before.State {
+		return
+	}
+	kind, log := eventAttemptsStopped, e.host.Logger().Error
+	switch after.State {
+	case attempts.OK:
+		kind, log = "", e.host.Logger().Info
+	case attempts.Held:
+		kind, log = eventAttemptsHeld, e.host.Logger().Warn
+	case attempts.Stopped, attempts.Locked:
+	}
+	log("attempts", "partner_id", partner, "state", after.State, "rejected", after.Rejected, "left", after.Left)
+	if kind != "" {
+		e.emit(ctx, kind, "authenticate", "partner_id", partner, "state", string(after.State), "error", after.Failure)
+	}
+}

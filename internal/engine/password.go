@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/secrets"
+)
+
+// Finicity's rules for a partner secret, from the description of Modify Partner
+// Secret in its OpenAPI document, version 1.42.
+const (
+	secretLetters   = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	secretDigits    = "0123456789"
+	secretSigns     = "!@#$%&*_-+"
+	secretAlphabet  = secretLetters + secretDigits + secretSigns
+	minSecretLength = 12
+	maxSecretLength = 255
+
+	// generatedLength gives 246 bits out of 72 characters.
+	generatedLength = 40
+
+	// policySamples is how many secrets are made to see whether a password policy
+	// is good, or until one of them is.
+	policySamples = 10
+)
+
+// CheckSecretRules says which of Finicity's rules a new secret breaks, and not
+// what the secret is.
+func CheckSecretRules(secret string) error {
+	switch {
+	case len(secret) < minSecretLength || len(secret) > maxSecretLength:
+		return fmt.Errorf("it has %d characters, and Finicity takes %d to %d", len(secret), minSecretLength, maxSecretLength)
+	case strings.Trim(secret, secretAlphabet) != "":
+		return errors.New("it has a character other than letters, digits and " + secretSigns)
+	case !strings.ContainsAny(secret, secretLetters):
+		return errors.New("it has no letter")
+	case !strings.ContainsAny(secret, secretDigits):
+		return errors.New("it has no digit")
+	}
+	return nil
+}
+
+// GenerateSecret makes a new secret by Finicity's rules.
+func GenerateSecret() (string, error) {
+	for {
+		secret := make([]byte, generatedLength)
+		for i := range secret {
+			n, err := rand.Int(rand.Reader, big.NewInt(int64(len(secretAlphabet))))
+			if err != nil {
+				return "", fmt.Errorf("reading random bytes: %w", err)
+			}
+			secret[i] = secretAlphabet[n.Int64()]
+		}
+		// One in 400 has no digit. A new one keeps the distribution even, a repair
+		// would not.
+		if CheckSecretRules(string(secret)) == nil {
+			return string(secret), nil
+		}
+	}
+}
+
+// newSecret makes a secret that was never in effect here, by the password policy
+// if there is one.
+func (e *Engine) newSecret(ctx context.Context, st *State, hash hasher) (secret confidential.Text, err error) {
+	if st.Settings.PasswordPolicy == "" {
+		generated, err := GenerateSecret()
+		return confidential.New(generated), err
+	}
+	for range policySamples {
+		if secret, err = e.secretFromPolicy(ctx, st, hash); err == nil {
+			return secret, nil
+		}
+	}
+	return confidential.Text{}, err
+}
+
+// secretFromPolicy makes one secret. Its error names the policy: Vault's own
+// does not.
+func (e *Engine) secretFromPolicy(ctx context.Context, st *State, hash hasher) (confidential.Text, error) {
+	policy := st.Settings.PasswordPolicy
+	refuse := func(why string) error {
+		return userErrorf("field \"password_policy\": %s. To see it: vault read sys/policies/password/%s", why, policy)
+	}
+	made, err := e.host.System().GeneratePasswordFromPolicy(ctx, policy)
+	if err != nil {
+		return confidential.Text{}, refuse(fmt.Sprintf("the policy %q does not exist or failed", policy))
+	}
+	if err := CheckSecretRules(made); err != nil {
+		return confidential.Text{}, refuse(fmt.Sprintf("Finicity would not accept what the policy %q makes: %v", policy, err))
+	}
+	secret := confidential.New(made)
+	for _, s := range st.Secrets.Secrets {
+		if s.Value.Equal(secret) {
+			return confidential.Text{}, refuse(fmt.Sprintf("the policy %q has made a secret that it had made before", policy))
+		}
+	}
+	if !st.rotatedAwayAt(secret, hash).IsZero() {
+		return confidential.Text{}, refuse(fmt.Sprintf("the policy %q has made a secret that it had made before", policy))
+	}
+	return secret, nil
+}
+
+// checkPolicy makes some secrets. A policy that is good by chance, or that makes
+// the same secret again, would fail a rotation months later.
+func (e *Engine) checkPolicy(ctx context.Context, st *State, hash hasher) error {
+	sample := st.clone()
+	for range policySamples {
+		secret, err := e.secretFromPolicy(ctx, sample, hash)
+		if err != nil {
+			return err
+		}
+		sample.Secrets.Secrets = append(sample.Secrets.Secrets, secrets.Secret{Value: secret})
+	}
+	return nil
+}

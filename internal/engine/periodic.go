@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+	"vault-plugin-secrets-finicity/internal/schedule"
+)
+
+// noteAliveEvery is how often an idle engine with a schedule stores that it is
+// alive, for the restore guard.
+const noteAliveEvery = time.Hour
+
+// Periodic is called by Vault about once a minute, on each node. It stores what
+// storage did not take before, resolves a rotation that is open, and rotates
+// when that is due.
+func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
+	if !e.mayWrite() {
+		return nil
+	}
+	ctx, st, err := e.lockState(ctx, s)
+	if errors.Is(err, ErrNotConfigured) || errors.Is(err, context.Canceled) {
+		return nil // There is nothing to do, or Vault is shutting down.
+	}
+	if err != nil {
+		return err
+	}
+	defer e.unlock()
+	if err := e.flush(ctx, s); err != nil {
+		return err
+	}
+	st, due, err := e.plan(ctx, s, st)
+	if err != nil {
+		return err
+	}
+	if e.backoff.Held(time.Now()) != nil {
+		return nil
+	}
+	if st.Secrets.Unsettled() {
+		last := st.LastRotation
+		st, err = e.authenticate(ctx, s, st, attempts.Automatic, operationSettle)
+		if err != nil && !accepted(err) {
+			if due {
+				return e.scheduleFailed(ctx, s, st, err)
+			}
+			return unreported(err)
+		}
+		if !st.LastRotation.Equal(last) { // It was this rotation that had succeeded.
+			due, _ = st.Plan.Due(st.Settings.Schedule.spec(), st.LastRotation, e.now())
+		}
+	}
+	if !due {
+		return nil
+	}
+	before, last := st.Plan, st.LastRotation
+	st, err = e.rotate(ctx, s, st, operationSchedule, true)
+	e.reportRotation(ctx, st, operationSchedule, err)
+	if err == nil || !st.LastRotation.Equal(last) {
+		return nil
+	}
+	st.Plan = before // With the outcome instead of only the start.
+	return e.scheduleFailed(ctx, s, st, err)
+}
+
+// plan brings the schedule up to date, stores what has changed, and reports
+// whether a rotation is due.
+func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *State, due bool, err error) {
+	if !st.Settings.Schedule.active() {
+		return st, false, nil
+	}
+	now, spec := e.now(), st.Settings.Schedule.spec()
+	next = st.clone()
+	changed := next.Plan.Redate(spec, &next.LastRotation, now)
+	due, missed := next.Plan.Due(spec, next.LastRotation, now)
+	pausing := st.pausing
+	if changed || missed || pausing || now.Sub(st.Guard.Alive) >= noteAliveEvery {
+		if err := e.store(ctx, s, next, st); err != nil {
+			return st, false, err
+		}
+	}
+	if missed {
+		e.host.Logger().Warn("no rotation was possible within its window", "partner_id", st.PartnerID,
+			"next", next.nextRotation())
+	}
+	return next, due && !next.Guard.IsPaused(), nil
+}
+
+// scheduleFailed stores that a scheduled rotation failed, and how.
+func (e *Engine) scheduleFailed(ctx context.Context, s logical.Storage, st *State, err error) error {
+	var halted *NotAllowed
+	var pending *Pending
+	if errors.As(err, &pending) {
+		return nil // It is not over.
+	}
+	outcome := schedule.Failed
+	var refusal *Refusal
+	var unknown *OutcomeUnknown
+	var failure *finicityapi.Error
+	switch {
+	case errors.As(err, &unknown):
+		outcome = schedule.Unanswered
+	case errors.As(err, &halted):
+	case errors.As(err, &refusal), errors.As(err, &failure) && failure.Class == finicityapi.RefusedByPolicy:
+		outcome = schedule.Refused
+	}
+	failed := st.clone()
+	failed.Plan.Failed(outcome, err.Error(), failed.LastRotation, e.now())
+	log := e.host.Logger().With("partner_id", st.PartnerID, "failures", failed.Plan.Failures)
+	if failed.Plan.Stopped(failed.LastRotation) {
+		log.Warn("scheduled rotation has stopped until an operator rotates the secret")
+	} else {
+		log.Info("the scheduled rotation is retried", "retry", failed.Plan.Retry(failed.LastRotation))
+	}
+	return e.store(ctx, s, failed, failed)
+}
+
+// unreported is an error that no one has been told of yet. A refusal or an outage
+// is in the log already, and a stop would be an error each minute.
+func unreported(err error) error {
+	var failure *finicityapi.Error
+	var halted *NotAllowed
+	var pending *Pending
+	if errors.As(err, &failure) || errors.As(err, &halted) || errors.As(err, &pending) {
+		return nil
+	}
+	return err
+}

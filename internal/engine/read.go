@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/token"
+)
+
+// refreshPatience is how long a read waits for a refresh when the token that is
+// there would do.
+const refreshPatience = 3 * time.Second
+
+func (e *Engine) age(t *token.Token) time.Duration {
+	return t.Age(e.options.Now(), time.Since(t.Started))
+}
+
+// Remaining is how much longer a token may be served, in whole seconds.
+func (e *Engine) Remaining(t *token.Token) time.Duration { return t.Remaining(e.age(t)) }
+
+// Token returns the shared token with at least minTTL left. Where it is due for
+// a refresh that failed, the failure is returned with it. A read of a fresh
+// token touches no storage and waits for nobody.
+func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Duration) (
+	t *token.Token, failure, err error,
+) {
+	minTTL = max(minTTL, time.Second)
+	// One round is enough, unless its token was dropped at once by a change of
+	// configuration, or falls short of this reader's minTTL because another reader
+	// began it.
+	for range 3 {
+		t, ok := e.usable(minTTL)
+		if ok && e.age(t) < token.RefreshAge(t.Lifetime) {
+			return t, nil, nil
+		}
+		if held := e.backoff.Held(time.Now()); ok && held != nil {
+			return t, held, nil
+		}
+		refresh, started := e.tokens.Refresh(func() error {
+			return e.refresh(context.WithoutCancel(ctx), s, minTTL)
+		})
+		if ok && !started {
+			return t, nil, nil // Another reader takes care of it.
+		}
+		var enough <-chan time.Time // With a usable token, nobody waits for long.
+		if ok {
+			enough = time.After(refreshPatience)
+		}
+		select {
+		case <-refresh.Done():
+		case <-enough:
+			if t, ok := e.usable(minTTL); ok {
+				return t, nil, nil
+			}
+			return nil, nil, ErrChanging
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+		switch t, ok := e.usable(minTTL); {
+		case ok:
+			return t, refresh.Err(), nil
+		case refresh.Err() != nil:
+			return nil, nil, refresh.Err()
+		}
+	}
+	return nil, nil, ErrChanging
+}
+
+func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
+	t := e.tokens.Current()
+	return t, t != nil && e.Remaining(t) >= minTTL
+}
+
+// CheckMinTTL refuses what no shared token could have left for long.
+func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
+	if minTTL == 0 {
+		return nil
+	}
+	lifetime := time.Duration(0)
+	if t := e.tokens.Current(); t != nil {
+		lifetime = t.Lifetime
+	} else {
+		st, err := e.load(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !st.Configured() {
+			return ErrNotConfigured
+		}
+		lifetime = st.Settings.TokenLifetime
+	}
+	if limit := token.RefreshAge(lifetime); minTTL > limit {
+		return userErrorf("field %q must be at most %s, three quarters of the token's lifetime", "min_ttl", short(limit))
+	}
+	return nil
+}
+
+// refresh makes the shared token one that is not due and has minTTL left.
+func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
+	ctx, st, err := e.lockState(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer e.unlock()
+
+	// The holder of the lock until now may have brought a new token.
+	if t := e.currentToken(ctx, s, st); t != nil {
+		if age := e.age(t); age < token.RefreshAge(t.Lifetime) && t.Remaining(age) >= minTTL {
+			return nil
+		}
+	}
+	if held := e.backoff.Held(time.Now()); held != nil {
+		return held
+	}
+	if _, err = e.authenticate(ctx, s, st, attempts.Automatic, operationRead); err != nil && !accepted(err) {
+		return err
+	}
+	if t := e.tokens.Current(); t != nil && e.Remaining(t) < minTTL {
+		return ErrTooSlow // To ask again at once would go on like that, an attempt each time.
+	}
+	return nil
+}
+
+// currentToken is the shared token, loaded from storage where this process does
+// not have it yet. Nil when there is none.
+func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State) *token.Token {
+	if t := e.tokens.Current(); t != nil {
+		return t
+	}
+	epoch := e.tokens.Epoch()
+	t := e.storedToken(ctx, s, st)
+	if t != nil {
+		e.tokens.Share(t, epoch)
+	}
+	return t
+}
+
+func (e *Engine) storedToken(ctx context.Context, s logical.Storage, st *State) *token.Token {
+	if st.Token == nil {
+		return nil
+	}
+	hash, err := e.hasher(ctx, s)
+	if err != nil {
+		e.host.Logger().Warn("the stored token cannot be matched with the credential, continuing without it", "error", err)
+		return nil
+	}
+	return st.sharedToken(hash, e.now())
+}
+
+// RotateTokenEvery is how often the token is replaced at most: all apps that
+// Finicity answers with a 401 ask for another token at the same time.
+const RotateTokenEvery = time.Minute
+
+// RotateToken replaces the shared token. kept is set when it is less than a
+// minute old and stays.
+func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation string) (t *token.Token, kept bool, err error) {
+	ctx, st, err := e.lockState(ctx, s)
+	if err != nil {
+		return nil, false, err
+	}
+	defer e.unlock()
+	// A token that is replaced must not come back with the next restart.
+	if err := e.flush(ctx, s); err != nil {
+		return nil, false, &NotCharged{err}
+	}
+	if t = e.currentToken(ctx, s, st); t != nil && e.age(t) < RotateTokenEvery {
+		return t, true, nil
+	}
+	if held := e.backoff.Held(time.Now()); held != nil { // Apps call this too.
+		return nil, false, held
+	}
+	if _, err = e.authenticate(ctx, s, st, attempts.Automatic, operation); err != nil {
+		return nil, false, err
+	}
+	if t = e.tokens.Current(); t == nil {
+		return nil, false, ErrChanging
+	}
+	return t, false, nil
+}
+
+// Verify authenticates with the stored credential for an operator.
+func (e *Engine) Verify(ctx context.Context, s logical.Storage, force bool, operation string) error {
+	trigger := attempts.Operator
+	if force {
+		trigger = attempts.Forced
+	}
+	ctx, st, err := e.lockState(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer e.unlock()
+	if st, err = e.authenticate(ctx, s, st, trigger, operation); err != nil {
+		return err
+	}
+	return e.resume(ctx, s, st)
+}
+
+// resume ends a pause of the schedule.
+func (e *Engine) resume(ctx context.Context, s logical.Storage, st *State) error {
+	if !st.Guard.IsPaused() {
+		return nil
+	}
+	resumed := st.clone()
+	resumed.Guard.Resume(e.now())
+	if err := e.store(ctx, s, resumed, resumed); err != nil {
+		return &NotStored{err}
+	}
+	e.host.Logger().Info("the rotation schedule is resumed", "partner_id", st.PartnerID)
+	return nil
+}
+
+// short writes a duration without the zero parts at its end: 90m and not 1h30m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+)
+
+// RotateRoot changes the partner secret, and returns when.
+func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation string) (time.Time, error) {
+	ctx, st, err := e.lockState(ctx, s)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer e.unlock()
+	st, err = e.rotate(ctx, s, st, operation, false)
+	e.reportRotation(ctx, st, operation, err)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return st.LastRotation, e.resume(ctx, s, st)
+}
+
+// rotate proves which secret is in effect, changes it at Finicity, and proves
+// the new one. The upstream lock must be held, and ctx must outlive the caller.
+//
+// The process may die at each line, so before each one storage has whatever may
+// be in effect after it.
+func (e *Engine) rotate(
+	ctx context.Context, s logical.Storage, st *State, operation string, scheduled bool,
+) (*State, error) {
+	if st.Secrets.MustProve(e.clock.now()) {
+		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)
+		if err != nil && !accepted(err) {
+			return proven, fmt.Errorf("the secret has not changed: %w", err)
+		}
+		st = proven
+	}
+	if until, full := st.Secrets.Full(); full {
+		return st, &CandidateLimit{Until: e.wall(until)}
+	}
+	q := attempts.Request{Trigger: attempts.Automatic, Change: true}
+	if err := e.allowed(st, st.PartnerID, q); err != nil {
+		return st, fmt.Errorf("the secret has not changed: %w", err)
+	}
+	hash, err := e.hasher(ctx, s)
+	if err != nil {
+		return st, &NotCharged{err}
+	}
+	secret, err := e.newSecret(ctx, st, hash)
+	if err != nil {
+		return st, err
+	}
+	current, found := st.Secrets.Current()
+	if !found {
+		return st, ErrNotConfigured
+	}
+	st, err = e.change(ctx, s, st, q, current.Value, secret, scheduled)
+	if err != nil {
+		return st, err
+	}
+	// Finicity, or a gateway, has acknowledged the change. This is the proof.
+	st, err = e.authenticate(ctx, s, st, attempts.Automatic, operation)
+	if last, _ := st.Secrets.Current(); err == nil || accepted(err) {
+		if last.Value.Equal(secret) {
+			return st, nil
+		}
+		err = errors.New("Finicity acknowledged the change, and accepts the old secret and not the new one")
+	}
+	return st, &OutcomeUnknown{err}
+}
+
+// change sends the new secret. Its error is an *OutcomeUnknown when Finicity may
+// have carried it out.
+func (e *Engine) change(
+	ctx context.Context, s logical.Storage, st *State, q attempts.Request, current, secret confidential.Text, scheduled bool,
+) (*State, error) {
+	// Others wait for this call for one request_timeout from the proposal on, so it
+	// must be over by then, however long storage takes.
+	limit := st.Settings.RequestTimeout
+	deadline, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no complete answer within %s", limit))
+	defer cancel()
+	to, grace, plan := st, st.Settings.SecretGracePeriod, st.Plan
+	st, err := e.do(ctx, s, st, attempt{
+		request: q, to: to,
+		prepare: func(st *State) {
+			now := e.clock.now()
+			st.Secrets.Propose(secret, grace, now.Add(limit), now)
+			if scheduled { // A process that dies notes nothing more.
+				st.Plan.Begun(st.LastRotation, e.now())
+			}
+		},
+		send: func(client *finicityapi.Client) error {
+			return client.ModifySecret(deadline, to.credential(current), secret.Reveal(), grace)
+		},
+		settle: func(st *State, failure *finicityapi.Error) {
+			now := e.clock.now()
+			switch {
+			case failure == nil:
+				st.Secrets.Acknowledge(secret, now)
+			case failure.NotSent:
+				st.Secrets.NotSent(secret)
+				st.Plan = plan
+			case failure.Ambiguous():
+			default:
+				_, oldRefused := failure.SecretRefused()
+				st.Secrets.Deny(secret, current, oldRefused, now)
+			}
+		},
+	})
+	var failure *finicityapi.Error
+	switch {
+	case err == nil, accepted(err):
+		return st, nil
+	case errors.As(err, &failure) && failure.Ambiguous():
+		return st, &OutcomeUnknown{&Unanswered{failure}}
+	default:
+		return st, fmt.Errorf("the secret has not changed: %w", err)
+	}
+}
+
+// reportRotation logs and announces how a rotation ended. A rotation that
+// succeeded was announced by the authentication that proved it.
+func (e *Engine) reportRotation(ctx context.Context, st *State, operation string, err error) {
+	unknown := new(OutcomeUnknown)
+	switch {
+	case err == nil:
+		e.host.Logger().Info("rotated the partner secret", "partner_id", st.PartnerID)
+	case errors.As(err, &unknown):
+		e.host.Logger().Warn("the outcome of a rotation is unknown", "partner_id", st.PartnerID, "error", err)
+	default:
+		e.host.Logger().Warn("rotation failed", "partner_id", st.PartnerID, "error", err)
+		e.emit(ctx, eventRotateFail, operation, "partner_id", st.PartnerID, "error", err.Error())
+	}
+}

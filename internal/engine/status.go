@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/token"
+)
+
+// Status is how the mount stands. It has no secret. Times are by the wall clock,
+// and zero when there is none.
+type Status struct {
+	Configured bool
+	// Token is the shared token, nil when there is none that can be served.
+	Token *token.Token
+	// TokenAvailable is whether a read would get a token now: there is one, or one
+	// may be asked for.
+	TokenAvailable bool
+	Standing       Standing
+	// Retry is when the next automatic attempt is made, if it has to wait.
+	Retry time.Time
+
+	Pending      bool
+	LastRotation time.Time
+	NextRotation time.Time
+	// RotationError is why the last scheduled rotation failed.
+	RotationError string
+	// Stopped is whether the schedule waits for an operator, after refused changes.
+	Stopped bool
+	// Paused is when the restore guard paused the schedule, after a silence that
+	// began at Alive.
+	Paused time.Time
+	Alive  time.Time
+
+	// StorageError is why storage did not take the last write, and since when.
+	StorageError     string
+	StorageErrorTime time.Time
+}
+
+// Status reads storage and calls nobody.
+func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) {
+	st, err := e.load(ctx, s)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{Configured: st.Configured(), Standing: Standing{State: attempts.OK, Left: attempts.Limit}}
+	e.mu.Lock()
+	if e.storageError != nil {
+		status.StorageError, status.StorageErrorTime = e.storageError.Error(), e.storageErrorTime
+	}
+	e.mu.Unlock()
+	if !st.Configured() {
+		return status, nil
+	}
+	status.Standing = e.standing(st, st.PartnerID)
+	t := e.tokens.Current()
+	if t == nil {
+		t = e.storedToken(ctx, s, st)
+	}
+	if t != nil && e.Remaining(t) > 0 {
+		status.Token = t
+	}
+	held := e.backoff.Held(time.Now())
+	status.TokenAvailable = status.Token != nil || held == nil && st.Secrets.Wait(e.clock.now()) <= 0 &&
+		e.allowed(st, st.PartnerID, attempts.Request{Trigger: attempts.Automatic}) == nil
+	status.Retry = e.retry(st, status.Standing, held)
+
+	_, status.Pending = st.Secrets.Pending()
+	status.LastRotation, status.NextRotation = st.LastRotation, st.nextRotation()
+	status.RotationError = st.Plan.LastError(st.LastRotation)
+	status.Stopped = st.Plan.Stopped(st.LastRotation)
+	if st.Secrets.Wait(e.clock.now()) > 0 {
+		status.RotationError = "" // It may be under way.
+	}
+	if st.Settings.Schedule.active() {
+		status.Paused, status.Alive = st.Guard.Paused, st.Guard.Alive
+	}
+	return status, nil
+}
+
+// retry is when the next automatic attempt is made. Zero when it does not have
+// to wait, or when none is made.
+func (e *Engine) retry(st *State, standing Standing, held error) time.Time {
+	if standing.State != attempts.OK {
+		if standing.Retry.After(e.now()) {
+			return standing.Retry
+		}
+		return time.Time{}
+	}
+	wait := max(0, st.Secrets.Wait(e.clock.now()))
+	heldBack := new(token.HeldError)
+	if errors.As(held, &heldBack) {
+		wait = max(wait, heldBack.Wait)
+	}
+	if wait == 0 {
+		return time.Time{}
+	}
+	return e.now().Add(wait)
+}

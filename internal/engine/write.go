@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+	"vault-plugin-secrets-finicity/internal/schedule"
+	"vault-plugin-secrets-finicity/internal/secrets"
+	"vault-plugin-secrets-finicity/internal/token"
+)
+
+// Write is a write of the configuration. A nil field was left out, and keeps its
+// value.
+type Write struct {
+	PartnerID     *string
+	PartnerSecret *string
+	AppKey        *string
+
+	BaseURL           *string
+	CACert            *string
+	RequestTimeout    *time.Duration
+	TokenLifetime     *time.Duration
+	SecretGracePeriod *bool
+	PasswordPolicy    *string
+	RotationPeriod    *time.Duration
+	RotationSchedule  *string
+	RotationWindow    *time.Duration
+	DisableRotation   *bool
+
+	// Verify is false to store the credential without trying it.
+	Verify bool
+	// Patch is a write that must not create the configuration.
+	Patch bool
+}
+
+// Written is what came of a write.
+type Written struct {
+	// Untried means that a credential was stored without having been tried.
+	Untried bool
+	// KnownBad is when Finicity refused the stored credential, which this write has
+	// not changed. Zero when it did not.
+	KnownBad time.Time
+	Standing Standing
+}
+
+// WriteConfig applies a write. A new credential is tried once, and nothing is
+// stored unless Finicity accepts it.
+func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, operation string) (Written, error) {
+	if err := e.lock(ctx); err != nil {
+		return Written{}, err
+	}
+	defer e.unlock()
+	ctx = context.WithoutCancel(ctx) // What has begun upstream is finished, whoever waits for it.
+
+	st, err := e.load(ctx, s)
+	if err != nil {
+		return Written{}, err
+	}
+	if w.Patch && !st.Configured() {
+		return Written{}, ErrNotConfigured
+	}
+	hash, err := e.hasher(ctx, s)
+	if err != nil {
+		return Written{}, err
+	}
+	next, c, err := e.merge(st, w, hash)
+	if err != nil {
+		return Written{}, err
+	}
+	if w.PasswordPolicy != nil && next.Settings.PasswordPolicy != "" {
+		if err := e.checkPolicy(ctx, next, hash); err != nil {
+			return Written{}, err
+		}
+	}
+	if c.moved {
+		next.Records = st.Records
+		if err := e.importAttempts(ctx, s, next, hash); err != nil {
+			return Written{}, err
+		}
+		st.Records = next.Records
+	}
+	written := Written{Untried: c.credential && !w.Verify}
+	switch {
+	case c.credential && w.Verify:
+		if st, err = e.verifyNew(ctx, s, st, next, c, hash, operation); err != nil && !accepted(err) {
+			return Written{}, e.nothingWritten(st, next, c, err)
+		}
+		if err != nil {
+			return Written{}, err
+		}
+	default:
+		if !c.secret.IsZero() {
+			next.Secrets.Bring(c.secret, e.clock.now())
+		}
+		if err := e.store(ctx, s, next, st); err != nil {
+			return Written{}, err
+		}
+		st = next
+		// The stored token is served again if it still fits.
+		e.tokens.Drop()
+	}
+	if c.credential {
+		e.backoff.Clear() // What was said of the old credential is no news of this one.
+	} else if current, found := st.Secrets.Current(); found {
+		record := st.record(st.PartnerID)
+		written.KnownBad = e.wall(record.RefusedBefore(st.fingerprint(hash, current.Value), e.clock.now()))
+		if current.Proven.After(current.Refused) {
+			written.KnownBad = time.Time{}
+		}
+	}
+	written.Standing = e.standing(st, st.PartnerID)
+	e.host.Logger().Info("configuration written", "partner_id", st.PartnerID, "verified", c.credential && w.Verify)
+	e.emit(ctx, eventConfigWrite, operation, "partner_id", st.PartnerID)
+	return written, nil
+}
+
+// nothingWritten is the failure of a write whose credential was not accepted.
+func (e *Engine) nothingWritten(st, next *State, c change, err error) error {
+	failed := &NothingWritten{Err: answered("", err), First: !st.Configured()}
+	if st.Configured() && c.credential {
+		standing := e.standing(st, st.PartnerID)
+		failed.Stored = &standing
+	}
+	return failed
+}
+
+// verifyNew authenticates with a credential that is about to be stored, and
+// stores it with the outcome, in one write.
+func (e *Engine) verifyNew(
+	ctx context.Context, s logical.Storage, st, next *State, c change, hash hasher, operation string,
+) (*State, error) {
+	proven, _ := st.Secrets.Current()
+	reserve := st.PartnerID == next.PartnerID && !proven.Proven.IsZero()
+	secret := secrets.Secret{Value: c.secret}
+	for {
+		if c.secret.IsZero() { // The stored secrets, with another app key.
+			var err error
+			if secret, err = e.next(next); err != nil {
+				return st, err
+			}
+		}
+		var err error
+		st, err = e.tryNew(ctx, s, st, next, secret.Value, attempts.Request{
+			Trigger: attempts.Operator, Subject: attempts.Written, Reserve: reserve,
+			Credential: next.fingerprint(hash, secret.Value),
+		}, hash, operation)
+		refusal := new(Refusal)
+		if err == nil || !errors.As(err, &refusal) || !c.secret.IsZero() {
+			return st, err
+		}
+		if _, again := followUp(next, secret, attempts.Operator); !again {
+			return st, err
+		}
+	}
+}
+
+func (e *Engine) tryNew(
+	ctx context.Context, s logical.Storage, st, next *State, secret confidential.Text, q attempts.Request, hash hasher,
+	operation string,
+) (*State, error) {
+	var t *token.Token
+	rotated := false
+	st, err := e.do(ctx, s, st, attempt{
+		request: q, to: next,
+		send: func(client *finicityapi.Client) (err error) {
+			t, err = e.newToken(ctx, client, next, secret)
+			return err
+		},
+		settle: func(st *State, failure *finicityapi.Error) {
+			now := e.clock.now()
+			if failure != nil {
+				if _, certain := failure.SecretRefused(); certain && next.Secrets.Place == st.Secrets.Place && next.PartnerID == st.PartnerID {
+					st.Secrets.Refuse(secret, true, now)
+					next.Secrets.Refuse(secret, true, now)
+				}
+				return
+			}
+			written := next.clone()
+			written.Records = st.Records
+			written.Secrets.Bring(secret, now)
+			rotated = written.accept(secret, hash, now, e.now())
+			written.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}
+			written.Clock = st.Clock
+			*st = *written
+		},
+	})
+	if err != nil && !accepted(err) {
+		e.host.Logger().Warn("authentication failed", "partner_id", next.PartnerID, "error", err)
+		return st, err
+	}
+	e.tokens.Drop() // Whatever is refreshed right now came from the old credential.
+	e.shareToken(ctx, t, e.tokens.Epoch())
+	if rotated {
+		e.emitRotated(ctx, operation, st)
+	}
+	return st, err
+}
+
+// change is what a write changes beyond settings that concern the engine alone.
+type change struct {
+	credential bool              // something that only Finicity can say is right
+	secret     confidential.Text // the given secret, empty when it is the stored one
+	appKey     bool
+	moved      bool // the partner or the address
+	partner    bool
+}
+
+// merge applies the given fields to a copy of the state, and checks the result.
+// Errors name the field, say what to do, and never quote a value.
+func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) {
+	next := st.clone()
+	if !st.Configured() {
+		next.Settings = Settings{
+			BaseURL: finicityapi.DefaultBaseURL, RequestTimeout: DefaultRequestTimeout, TokenLifetime: DefaultTokenLifetime,
+		}
+	}
+	if err := next.apply(w); err != nil {
+		return nil, change{}, err
+	}
+	given := func(text *string) confidential.Text {
+		if text == nil {
+			return confidential.Text{}
+		}
+		return confidential.New(*text)
+	}
+	secret, now := given(w.PartnerSecret), e.now()
+	next.Secrets.Move(next.Settings.place())
+	if !st.Configured() {
+		for name, value := range map[string]*string{
+			"partner_id": w.PartnerID, "partner_secret": w.PartnerSecret, "app_key": w.AppKey,
+		} {
+			if value == nil {
+				return nil, change{}, userErrorf("field %q is required: the first write needs partner_id, partner_secret and app_key", name)
+			}
+		}
+		next.Plan, next.Guard = schedule.Plan{From: now}, schedule.Guard{Alive: now}
+		return next, change{credential: true, secret: secret, moved: true, partner: true}, nil
+	}
+
+	c := change{
+		partner: next.PartnerID != st.PartnerID,
+		appKey:  !next.AppKey.Equal(st.AppKey),
+	}
+	c.moved = c.partner || next.Settings.place() != st.Settings.place()
+	if current, _ := st.Secrets.Current(); c.moved || !secret.Equal(current.Value) {
+		c.secret = secret
+	}
+	c.credential = c.moved || c.appKey || !c.secret.IsZero()
+	switch at := st.rotatedAwayAt(secret, hash); {
+	case c.moved && (secret.IsZero() || w.AppKey == nil):
+		// Otherwise a person who may write config, but does not know the secret, could
+		// have it sent to a host of theirs.
+		return nil, change{}, UserError("a new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write: " +
+			"the stored ones are not sent to another address. After a rotation only Vault knows the secret, so make a new one " +
+			"in the Finicity developer portal first")
+	case !secret.IsZero() && !c.partner && !at.IsZero():
+		advice := "leave the field out to keep the secret in effect"
+		if c.moved {
+			advice = "another address needs the secret in effect; to have one that you know, reset it in the Finicity developer portal"
+		}
+		return nil, change{}, userErrorf("field %q has a secret that was replaced by a rotation on %s: %s",
+			"partner_secret", at.Format(time.RFC3339), advice)
+	case c.partner && st.Secrets.OnlyCopy():
+		return nil, change{}, &OnlyCopy{Unsettled: st.Secrets.Unsettled()}
+	}
+	if c.partner {
+		next.Secrets = secrets.List{Place: next.Settings.place()}
+		next.RotatedAway, next.LastRotation = nil, time.Time{}
+	}
+	if then, set := st.Settings.Schedule, next.Settings.Schedule; c.partner ||
+		then.Period != set.Period || then.Cron != set.Cron || then.Disabled != set.Disabled {
+		next.Plan = schedule.Plan{From: now}
+	}
+	if w.setsSchedule() {
+		next.Guard.Resume(now)
+	}
+	if c.credential {
+		next.Plan.CredentialReplaced()
+	}
+	return next, c, nil
+}
+
+// setsSchedule reports whether an operator has written the schedule, which ends a
+// pause.
+func (w Write) setsSchedule() bool {
+	return w.RotationPeriod != nil || w.RotationSchedule != nil || w.RotationWindow != nil || w.DisableRotation != nil
+}
+
+// apply sets and checks each field that was given, but for the secret.
+func (st *State) apply(w Write) (err error) {
+	for _, field := range []struct {
+		name  string
+		value *string
+	}{{"partner_id", w.PartnerID}, {"partner_secret", w.PartnerSecret}, {"app_key", w.AppKey}} {
+		if field.value != nil {
+			if err := checkIdentifier(field.name, *field.value); err != nil {
+				return err
+			}
+		}
+	}
+	if w.PartnerID != nil {
+		st.PartnerID = *w.PartnerID
+	}
+	if w.AppKey != nil {
+		st.AppKey = confidential.New(*w.AppKey)
+	}
+	set := &st.Settings
+	if w.BaseURL != nil {
+		if set.BaseURL, err = checkBaseURL(*w.BaseURL); err != nil {
+			return err
+		}
+	}
+	if w.CACert != nil {
+		set.CACert = strings.TrimSpace(*w.CACert)
+		if err := checkCACert(set.CACert); err != nil {
+			return err
+		}
+	}
+	if w.RequestTimeout != nil {
+		if set.RequestTimeout = *w.RequestTimeout; set.RequestTimeout < minRequestTimeout || set.RequestTimeout > maxRequestTimeout {
+			return userErrorf("field %q must be between 1s and 2m", "request_timeout")
+		}
+	}
+	if w.TokenLifetime != nil {
+		if set.TokenLifetime = *w.TokenLifetime; set.TokenLifetime < minTokenLifetime || set.TokenLifetime > maxTokenLifetime {
+			return userErrorf("field %q must be between 1m and 2h: Finicity honors a token for two hours", "token_lifetime")
+		}
+	}
+	if w.SecretGracePeriod != nil {
+		set.SecretGracePeriod = *w.SecretGracePeriod
+	}
+	if w.PasswordPolicy != nil {
+		if set.PasswordPolicy = *w.PasswordPolicy; set.PasswordPolicy != "" {
+			if err := checkPolicyName(set.PasswordPolicy); err != nil {
+				return err
+			}
+		}
+	}
+	set.Schedule.apply(w)
+	return set.Schedule.check()
+}
+
+// apply sets the fields that were given. One kind of schedule replaces the other,
+// unless both are given: then check finds that they contradict each other.
+func (s *Schedule) apply(w Write) {
+	given := func(d *time.Duration) time.Duration {
+		if d == nil {
+			return 0
+		}
+		return *d
+	}
+	cron := ""
+	if w.RotationSchedule != nil {
+		cron = *w.RotationSchedule
+	}
+	if w.RotationPeriod != nil || cron != "" {
+		s.Period = given(w.RotationPeriod)
+	}
+	if w.RotationSchedule != nil || given(w.RotationPeriod) != 0 {
+		s.Cron = cron
+	}
+	if w.RotationWindow != nil || s.Cron == "" {
+		s.Window = given(w.RotationWindow)
+	}
+	if w.DisableRotation != nil {
+		s.Disabled = *w.DisableRotation
+	}
+}
