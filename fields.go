@@ -35,7 +35,7 @@ func (b *backend) checkFields(req *logical.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		schema, known := path.Fields[name]
 		if !known {
-			return fmt.Errorf("unknown field %s: %s takes %s", quoted(name, path), req.Path, fieldNames(path))
+			return fmt.Errorf("unknown field %s: %s takes %s", describeUnknownField(name, path), req.Path, fieldNames(path))
 		}
 		value := req.Data[name]
 		if value == nil && req.Operation == logical.PatchOperation && unsettable(name) {
@@ -90,7 +90,7 @@ func isTyped(t framework.FieldType, value any) bool {
 // being JSON arrives as a name.
 var fieldName = regexp.MustCompile(`^[a-z_-]{1,40}$`)
 
-func quoted(name string, path *framework.Path) string {
+func describeUnknownField(name string, path *framework.Path) string {
 	// Finicity's own spelling, partnerId, is the likeliest mistake.
 	plain := strings.NewReplacer("_", "", "-", "")
 	for known := range path.Fields {
@@ -126,10 +126,19 @@ func seconds(d *framework.FieldData, name string) (value time.Duration, given bo
 	return time.Duration(n) * time.Second, given
 }
 
-// timeOrNull is a time as responses show it.
-func timeOrNull(t time.Time) any {
-	if t.IsZero() {
+// optional is a field's value, nil when the request does not have the field.
+func optional[T any](d *framework.FieldData, name string) *T {
+	value, given := fieldValue[T](d, name)
+	if !given {
 		return nil
 	}
-	return t.UTC().Format(time.RFC3339)
+	return &value
+}
+
+func optionalSeconds(d *framework.FieldData, name string) *time.Duration {
+	value, given := seconds(d, name)
+	if !given {
+		return nil
+	}
+	return &value
 }

@@ -4,7 +4,6 @@ package finicity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/engine"
 )
 
 func (b *backend) pathConfig() *framework.Path {
@@ -21,10 +22,10 @@ func (b *backend) pathConfig() *framework.Path {
 		DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "configure"},
 		ForwardPerformanceStandby:   true,
 		ForwardPerformanceSecondary: true,
-		Responses:                   written(),
+		Responses:                   noContent(),
 	}
 	return &framework.Path{
-		Pattern:      configKey,
+		Pattern:      "config",
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity"},
 		Fields:       configFields(),
 		Operations: map[logical.Operation]framework.OperationHandler{
@@ -36,13 +37,13 @@ func (b *backend) pathConfig() *framework.Path {
 				DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "patch", OperationSuffix: "configuration"},
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
-				Responses:                   written(),
+				Responses:                   noContent(),
 			},
 			logical.ReadOperation: &framework.PathOperation{
 				Callback:     b.configRead,
 				Summary:      "Read the configuration, without the secrets.",
 				DisplayAttrs: &framework.DisplayAttributes{OperationVerb: "read", OperationSuffix: "configuration"},
-				Responses:    one(http.StatusOK, "The configuration.", configShown()),
+				Responses:    singleResponse(http.StatusOK, "The configuration.", configShown()),
 			},
 			logical.DeleteOperation: &framework.PathOperation{
 				Callback:                    b.configDelete,
@@ -50,7 +51,7 @@ func (b *backend) pathConfig() *framework.Path {
 				DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "delete", OperationSuffix: "configuration"},
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
-				Responses:                   written(),
+				Responses:                   noContent(),
 			},
 		},
 		ExistenceCheck:  b.configExists,
@@ -60,7 +61,7 @@ func (b *backend) pathConfig() *framework.Path {
 }
 
 func (b *backend) configExists(ctx context.Context, req *logical.Request, _ *framework.FieldData) (bool, error) {
-	cfg, err := loadConfig(ctx, req.Storage)
+	cfg, err := b.engine.Configuration(ctx, req.Storage)
 	return cfg != nil, err
 }
 
@@ -68,80 +69,37 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	if _, given := d.GetOk("force"); given {
 		return logical.ErrorResponse(`field "force" is for delete only`), nil
 	}
-	if err := b.lock(ctx); err != nil {
-		return respond(req.MountPoint, err)
-	}
-	defer b.unlock()
-	ctx = context.WithoutCancel(ctx) // What has been started upstream is brought to its end, whoever waits for it.
-
-	stored, err := loadConfig(ctx, req.Storage)
+	written, err := b.engine.WriteConfig(ctx, req.Storage, writeOf(req, d), string(req.Operation))
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	if stored == nil && req.Operation == logical.PatchOperation {
-		return respond(req.MountPoint, errNotConfigured)
-	}
-	hash, err := b.keyedHash(ctx, req.Storage)
-	if err != nil {
-		return respond(req.MountPoint, err)
-	}
-	next, change, err := stored.merge(d, b.now().UTC(), hash)
-	if err != nil {
-		return logical.ErrorResponse(err.Error()), nil
-	}
-	if change.loses {
-		force := ""
-		if stored.Credential.Pending != nil {
-			force = " force=true"
-		}
-		return logical.ErrorResponse("a new partner_id, base_url or ca_cert would take the place of what may be the only "+
-			"copy of a secret: write a new secret alone first, or the new credential to another mount, or give the stored one up with vault delete %sconfig%s first", req.MountPoint, force), nil
-	}
-
-	if d.Raw["password_policy"] != nil && next.PasswordPolicy != "" {
-		for range policyDraws { // A policy that is good by chance would fail a rotation, months later.
-			if _, err := b.drawSecret(ctx, next, hash); err != nil {
-				return respond(req.MountPoint, err)
-			}
-		}
-	}
-
 	resp := &logical.Response{}
-	var t *sharedToken
-	switch {
-	case !verifies(d): // Also when it is the stored one: it may have become right since it was refused.
-		if err := b.pardon(ctx, req.Storage, next, hash); err != nil {
-			return respond(req.MountPoint, err)
-		}
-		if change.credential {
-			resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried: "+
-				"type vault write -f %sconfig/verify", req.MountPoint))
-		}
-	case !change.credential:
-	default:
-		if t, err = b.tryOut(ctx, req.Storage, stored, next, change, hash); err != nil {
-			if stored == nil || stored.recordKey(hash) == next.recordKey(hash) { // Another place says nothing about this one.
-				b.tokens.note(err, time.Now())
-			}
-			return respond(req.MountPoint, &notStored{err: err, first: stored == nil})
-		}
+	if written.Untried {
+		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried. To try it, type "+
+			"vault write -f %sconfig/verify", req.MountPoint))
 	}
-	if err := b.saveConfig(ctx, req.Storage, next); err != nil {
-		return respond(req.MountPoint, err)
+	if !written.KnownBad.IsZero() {
+		resp.AddWarning(fmt.Sprintf("Finicity refused the stored credential on %s, and it is not tried by this write. "+
+			"To try it again, type %s", written.KnownBad.Format(time.RFC3339), verifyCommand(req.MountPoint, written.Standing)))
 	}
-	b.tokens.drop()
-	if change.credential {
-		b.tokens.note(nil, time.Now()) // What Finicity said of the old credential says nothing of this one.
-	}
-	if t != nil {
-		b.publish(ctx, req.Storage, next, t, b.tokens.epoch())
-	}
-	b.Logger().Info("configuration written", "partner_id", next.Credential.PartnerID, "verified", t != nil)
-	b.tell(ctx, eventConfigWrite, string(req.Operation), "partner_id", next.Credential.PartnerID)
 	if len(resp.Warnings) == 0 {
 		return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
 	}
 	return resp, nil
+}
+
+// writeOf reads the fields of a write.
+func writeOf(req *logical.Request, d *framework.FieldData) engine.Write {
+	verify, given := fieldValue[bool](d, "verify_connection")
+	return engine.Write{
+		PartnerID: optional[string](d, "partner_id"), PartnerSecret: optional[string](d, "partner_secret"),
+		AppKey: optional[string](d, "app_key"), BaseURL: optional[string](d, "base_url"), CACert: optional[string](d, "ca_cert"),
+		RequestTimeout: optionalSeconds(d, "request_timeout"), TokenLifetime: optionalSeconds(d, "token_lifetime"),
+		SecretGracePeriod: optional[bool](d, "secret_grace_period"), PasswordPolicy: optional[string](d, "password_policy"),
+		RotationPeriod: optionalSeconds(d, "rotation_period"), RotationSchedule: optional[string](d, "rotation_schedule"),
+		RotationWindow: optionalSeconds(d, "rotation_window"), DisableRotation: optional[bool](d, "disable_automated_rotation"),
+		Verify: verify || !given, Patch: req.Operation == logical.PatchOperation,
+	}
 }
 
 // configPatch is a write that can unset a field as well: null stands for its default.
@@ -155,26 +113,29 @@ func (b *backend) configPatch(ctx context.Context, req *logical.Request, d *fram
 }
 
 func (b *backend) configRead(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-	cfg, err := loadConfig(ctx, req.Storage)
-	if err != nil || cfg == nil {
-		return nil, err
+	cfg, err := b.engine.Configuration(ctx, req.Storage)
+	if err != nil {
+		return respond(req.MountPoint, err)
 	}
-	last := cfg.Credential.LastRotation
+	if cfg == nil {
+		return nil, nil //nolint:nilnil // Vault makes a 404 of it.
+	}
+	set := cfg.Settings
 	return &logical.Response{Data: map[string]any{
-		"partner_id":                 cfg.Credential.PartnerID,
-		"base_url":                   cfg.BaseURL,
-		"ca_cert":                    cfg.CACert,
-		"request_timeout":            int64(cfg.RequestTimeout / time.Second),
-		"token_lifetime":             int64(cfg.TokenLifetime / time.Second),
-		"password_policy":            cfg.PasswordPolicy,
-		"secret_grace_period":        cfg.SecretGracePeriod,
-		"rotation_period":            int64(cfg.Schedule.Period / time.Second),
-		"rotation_schedule":          cfg.Schedule.Cron,
-		"rotation_window":            int64(cfg.Schedule.Window / time.Second),
-		"disable_automated_rotation": cfg.Schedule.Disabled,
-		"rotation_pending":           cfg.Credential.Pending != nil,
-		"last_vault_rotation":        timeOrNull(last),
-		"next_vault_rotation":        timeOrNull(cfg.Plan.announced(cfg.Schedule, last)),
+		"partner_id":                 cfg.PartnerID,
+		"base_url":                   set.BaseURL,
+		"ca_cert":                    set.CACert,
+		"request_timeout":            int64(set.RequestTimeout / time.Second),
+		"token_lifetime":             int64(set.TokenLifetime / time.Second),
+		"password_policy":            set.PasswordPolicy,
+		"secret_grace_period":        set.SecretGracePeriod,
+		"rotation_period":            int64(set.Schedule.Period / time.Second),
+		"rotation_schedule":          set.Schedule.Cron,
+		"rotation_window":            int64(set.Schedule.Window / time.Second),
+		"disable_automated_rotation": set.Schedule.Disabled,
+		"rotation_pending":           cfg.Pending,
+		"last_vault_rotation":        timeOrNull(cfg.LastRotation),
+		"next_vault_rotation":        timeOrNull(cfg.NextRotation),
 	}}, nil
 }
 
@@ -184,54 +145,65 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 			return logical.ErrorResponse("unknown field %q: delete takes force", name), nil
 		}
 	}
-	if err := b.lock(ctx); err != nil {
-		return respond(req.MountPoint, err)
-	}
-	defer b.unlock()
-
 	force, _ := fieldValue[bool](d, "force")
-	cfg, err := loadConfig(ctx, req.Storage)
-	if err != nil && (!force || !errors.Is(err, errUndecodable)) {
+	used, err := b.engine.Delete(ctx, req.Storage, force, string(req.Operation))
+	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	// The attempts go last: what is refused must not be forgotten while there is a credential to try.
-	keys := []string{tokenKey, configKey}
-	var resp *logical.Response
-	var partner string
-	if cfg != nil {
-		partner = cfg.Credential.PartnerID
-		hash, err := b.keyedHash(ctx, req.Storage)
-		if err != nil {
-			return respond(req.MountPoint, err)
-		}
-		record, err := b.loadRecord(ctx, req.Storage, cfg, hash)
-		if err != nil {
-			return respond(req.MountPoint, err)
-		}
-		if cfg.Credential.unsettled(record.Rejected+record.Charged > 0) && !force {
-			return logical.ErrorResponse("it is unsettled which of the stored secrets is in force, so this may be the only copy "+
-				"of the secret: type vault write -f %[1]sconfig/verify to have it settled, or give the secret up with "+
-				"vault delete %[1]sconfig force=true", req.MountPoint), nil
-		}
-		if spent := record.Rejected + record.Charged; spent > 0 {
-			resp = new(logical.Response)
-			resp.AddWarning(fmt.Sprintf("%d attempts that were refused or got no answer are forgotten here, and at Finicity they "+
-				"are not: the fifth since the last success locks the partner", spent))
-		}
-		keys = []string{tokenKey, configKey, record.key}
+	if used == 0 {
+		return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
 	}
-	defer b.tokens.drop()
-	defer b.records.Clear()
-	for _, key := range keys {
-		if err := req.Storage.Delete(ctx, key); err != nil {
-			return respond(req.MountPoint, fmt.Errorf("deleting %s from storage: %w", key, err))
-		}
-	}
-	b.tokens.note(nil, time.Now())
-	if cfg == nil {
-		return resp, nil
-	}
-	b.Logger().Info("configuration deleted", "partner_id", partner)
-	b.tell(ctx, eventConfigDelete, string(req.Operation), "partner_id", partner)
+	resp := new(logical.Response)
+	resp.AddWarning(fmt.Sprintf("failed attempts stay counted for 24 hours: %d of 5 (five lock the partner)", used))
 	return resp, nil
 }
+
+func (b *backend) pathConfigVerify() *framework.Path {
+	return &framework.Path{
+		Pattern: "config/verify",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "verify", OperationSuffix: "configuration",
+		},
+		Fields: map[string]*framework.FieldSchema{
+			"force": {
+				Type: framework.TypeBool,
+				Description: "Make the attempt although the engine's limit of four is reached. " +
+					"If it fails, Finicity may lock the partner.",
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Force the attempt", Group: groupVerification},
+			},
+		},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.UpdateOperation: &framework.PathOperation{
+				Callback:                    b.configVerify,
+				Summary:                     "Authenticate with the stored credential, also when automatic attempts are stopped.",
+				ForwardPerformanceStandby:   true,
+				ForwardPerformanceSecondary: true,
+				Responses:                   noContent(),
+			},
+		},
+		HelpSynopsis:    "Authenticate with the stored credential, also when automatic attempts are stopped.",
+		HelpDescription: strings.TrimSpace(configVerifyHelp),
+	}
+}
+
+func (b *backend) configVerify(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	force, _ := fieldValue[bool](d, "force")
+	if err := b.engine.Verify(ctx, req.Storage, force, string(req.Operation)); err != nil {
+		return respond(req.MountPoint, err)
+	}
+	return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+}
+
+const configVerifyHelp = `
+After two refusals by Finicity the engine makes no further attempt by itself, because five lock the partner. What it was
+refused for is in the status. When the cause is out of the way, this makes one attempt. If it succeeds, everything is as
+before, and its token becomes the shared one. A rotation that is pending is settled by it.
+
+    vault read finicity/status
+    vault write -f finicity/config/verify
+
+Without force no attempt is made once four have been refused, or have got no answer, since the last success. With it, the
+next refusal may lock the partner, so be sure of the credential first:
+
+    vault write finicity/config/verify force=true
+`

@@ -4,11 +4,11 @@ package finicity
 
 import (
 	"maps"
-	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 
+	"vault-plugin-secrets-finicity/internal/engine"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
@@ -103,13 +103,13 @@ func configSettings() map[string]*framework.FieldSchema {
 		},
 		"request_timeout": {
 			Type:         framework.TypeDurationSecond,
-			Default:      int(defaultRequestTimeout / time.Second),
+			Default:      int(engine.DefaultRequestTimeout / time.Second),
 			Description:  "Limit of one call, from connecting to the last byte: 1s to 2m.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Request timeout", Group: groupConnection},
 		},
 		"token_lifetime": {
 			Type:         framework.TypeDurationSecond,
-			Default:      int(defaultTokenLifetime / time.Second),
+			Default:      int(engine.DefaultTokenLifetime / time.Second),
 			Description:  "How long Finicity honours a token: 1m to 2h.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Token lifetime", Group: groupConnection},
 		},
@@ -144,16 +144,6 @@ func configSettings() map[string]*framework.FieldSchema {
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Disable automated rotation", Group: groupRotation},
 		},
 	}
-}
-
-// one is the description of an operation that answers in one way only.
-func one(status int, description string, fields map[string]*framework.FieldSchema) map[int][]framework.Response {
-	return map[int][]framework.Response{status: {{Description: description, Fields: fields}}}
-}
-
-// written describes an answer without data.
-func written() map[int][]framework.Response {
-	return one(http.StatusNoContent, "Done. With a warning it is a 200.", nil)
 }
 
 const configHelp = `

@@ -5,7 +5,6 @@ package finicity
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,6 +12,9 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/engine"
 )
 
 func (b *backend) pathStatus() *framework.Path {
@@ -28,7 +30,7 @@ func (b *backend) pathStatus() *framework.Path {
 				// What the node in charge has in memory may be newer than what is stored.
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
-				Responses:                   one(http.StatusOK, "How things stand.", statusShown()),
+				Responses:                   singleResponse(http.StatusOK, "How things stand.", statusShown()),
 			},
 		},
 		HelpSynopsis:    "Read how things stand, without a call to Finicity.",
@@ -45,7 +47,7 @@ func statusShown() map[string]*framework.FieldSchema {
 		"token_refresh_time": {Type: framework.TypeString, Description: "From when on a read refreshes it."},
 		"authentication": {
 			Type:          framework.TypeString,
-			AllowedValues: []any{stateOK, stateHeld, stateStopped, stateLocked},
+			AllowedValues: []any{string(attempts.OK), string(attempts.Held), string(attempts.Stopped), string(attempts.Locked)},
 			Description: "ok; held after a refusal, until retry_time; stopped, until a config write or config/verify succeeds; " +
 				"or locked by Finicity.",
 		},
@@ -61,7 +63,14 @@ func statusShown() map[string]*framework.FieldSchema {
 		"next_vault_rotation": {
 			Type: framework.TypeString, Description: "When it is going to by schedule. After a failure, when it tries again.",
 		},
-		"last_rotation_error": {Type: framework.TypeString, Description: "Why the last rotation by schedule failed, if it did."},
+		"last_rotation_error": {Type: framework.TypeString, Description: "Why the last scheduled rotation failed, if it did."},
+		"rotation_paused": {
+			Type:        framework.TypeString,
+			Description: "Why the schedule is paused, and how to resume it. Empty when it is not.",
+		},
+		"token_available":    {Type: framework.TypeBool, Description: "Whether a read would get a token now."},
+		"storage_error":      {Type: framework.TypeString, Description: "Why storage did not take the last write. Empty when it did."},
+		"storage_error_time": {Type: framework.TypeString, Description: "When that was."},
 	}
 	for _, field := range shown {
 		field.Required = true
@@ -70,87 +79,50 @@ func statusShown() map[string]*framework.FieldSchema {
 }
 
 func (b *backend) statusRead(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-	cfg, err := loadConfig(ctx, req.Storage)
+	status, err := b.engine.Status(ctx, req.Storage)
 	if err != nil {
-		return nil, err
+		return respond(req.MountPoint, err)
 	}
-	if cfg == nil {
-		return &logical.Response{Data: b.status(new(config), new(attempts), nil)}, nil
-	}
-	hash, err := b.keyedHash(ctx, req.Storage)
-	if err != nil {
-		return nil, err
-	}
-	record, err := b.loadRecord(ctx, req.Storage, cfg, hash)
-	if err != nil {
-		return nil, err
-	}
-	t := b.tokens.current.Load()
-	if t == nil {
-		t = b.loadToken(ctx, req.Storage, cfg)
-	}
-	data := b.status(cfg, &record.attempts, t)
-	if cfg.Plan.stopped(cfg.Credential.LastRotation) {
-		why := strings.TrimSuffix(cfg.Plan.Error, ".") // Finicity's own sentence may have one.
-		data["last_rotation_error"] = fmt.Sprintf("%s. The schedule waits until another credential is written or a rotation by "+
-			"hand has succeeded: type vault write -f %srotate-root", why, req.MountPoint)
-	}
-	return &logical.Response{Data: data}, nil
+	return &logical.Response{Data: statusData(req.MountPoint, status)}, nil
 }
 
-// status has each field in each state, so that a script can rely on them.
-func (b *backend) status(cfg *config, record *attempts, t *sharedToken) map[string]any {
-	last := cfg.Credential.LastRotation
+// statusData has each field in each state, so that a script can rely on them.
+func statusData(mount string, s engine.Status) map[string]any {
 	data := map[string]any{
-		"configured":          cfg.Credential.PartnerID != "",
+		"configured":          s.Configured,
 		"version":             cmp.Or(Version, "dev"),
+		"token_available":     s.TokenAvailable,
 		"token_issue_time":    nil,
 		"token_expire_time":   nil,
 		"token_refresh_time":  nil,
-		"authentication":      record.state(),
-		"rejected_attempts":   record.Rejected,
-		"attempts_left":       record.left(),
-		"retry_time":          timeOrNull(b.retryTime(cfg, record)),
-		"last_error":          record.LastError,
-		"last_error_time":     timeOrNull(record.LastErrorAt),
-		"rotation_pending":    cfg.Credential.Pending != nil,
-		"last_vault_rotation": timeOrNull(last),
-		"next_vault_rotation": timeOrNull(cfg.Plan.announced(cfg.Schedule, last)),
-		"last_rotation_error": cfg.Plan.lastError(last),
+		"authentication":      string(s.Standing.State),
+		"rejected_attempts":   s.Standing.Rejected,
+		"attempts_left":       s.Standing.Left,
+		"retry_time":          timeOrNull(s.Retry),
+		"last_error":          s.Standing.Failure,
+		"last_error_time":     timeOrNull(s.Standing.Failed),
+		"rotation_pending":    s.Pending,
+		"last_vault_rotation": timeOrNull(s.LastRotation),
+		"next_vault_rotation": timeOrNull(s.NextRotation),
+		"last_rotation_error": s.RotationError,
+		"rotation_paused":     "",
+		"storage_error":       s.StorageError,
+		"storage_error_time":  timeOrNull(s.StorageErrorTime),
 	}
-	if pending := cfg.Credential.Pending; pending != nil {
-		if age := b.now().Sub(pending.Since); age >= 0 && age < pending.Timeout {
-			data["last_rotation_error"] = "" // It may be under way.
-		}
+	if s.Token != nil {
+		data["token_issue_time"] = timeOrNull(s.Token.Issued)
+		data["token_expire_time"] = timeOrNull(s.Token.Expires())
+		data["token_refresh_time"] = timeOrNull(s.Token.Refreshes())
 	}
-	if t != nil && t.left(b.age(t)) > 0 {
-		data["token_issue_time"] = timeOrNull(t.issued)
-		data["token_expire_time"] = timeOrNull(t.expires())
-		data["token_refresh_time"] = timeOrNull(t.issued.Add(refreshAge(t.lifetime)))
+	if s.Stopped {
+		data["last_rotation_error"] = fmt.Sprintf("%s. Scheduled rotation has stopped until you write another credential or "+
+			"rotate by hand: vault write -f %srotate-root", strings.TrimSuffix(s.RotationError, "."), mount)
+	}
+	if !s.Paused.IsZero() {
+		data["rotation_paused"] = fmt.Sprintf("paused on %s: the engine was not running for more than six hours, so this may be "+
+			"a restored copy. If it is not, resume with vault write -f %sconfig/verify", s.Paused.Format(time.RFC3339), mount)
 	}
 	return data
-}
-
-// retryTime is when the next call is made by itself, zero when it need not wait or is not made.
-func (b *backend) retryTime(cfg *config, record *attempts) time.Time {
-	now := b.now()
-	if record.state() != stateOK {
-		if retry := record.retry(); retry.After(now) {
-			return retry
-		}
-		return time.Time{}
-	}
-	wait := time.Duration(0)
-	if held, found := errors.AsType[*heldBack](b.tokens.held(time.Now())); found {
-		wait = held.wait
-	}
-	if pending := cfg.Credential.Pending; pending != nil {
-		wait = max(wait, min(pending.Timeout, pending.Timeout-now.Sub(pending.Since)))
-	}
-	if wait <= 0 {
-		return time.Time{}
-	}
-	return now.Add(wait)
 }
 
 const statusHelp = `

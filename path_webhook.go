@@ -41,7 +41,7 @@ func (b *backend) pathWebhookVerify() *framework.Path {
 			logical.UpdateOperation: &framework.PathOperation{
 				Callback: b.webhookVerify,
 				Summary:  "Check the signature of a Connect webhook, without a call to Finicity.",
-				Responses: one(http.StatusOK, "The verdict.", map[string]*framework.FieldSchema{
+				Responses: singleResponse(http.StatusOK, "The verdict.", map[string]*framework.FieldSchema{
 					"valid": {
 						Type: framework.TypeBool, Required: true,
 						Description: "Whether the webhook was signed with the partner secret.",
@@ -70,14 +70,10 @@ func (b *backend) webhookVerify(ctx context.Context, req *logical.Request, d *fr
 	if err != nil {
 		return logical.ErrorResponse(err.Error()), nil
 	}
-	cfg, err := loadConfig(ctx, req.Storage)
-	if err == nil && cfg == nil {
-		err = errNotConfigured
-	}
+	current, previous, err := b.engine.Signers(ctx, req.Storage)
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	current, previous := cfg.Credential.signers(b.now().UTC())
 	// Both are always looked through, so that the time taken tells nothing.
 	byCurrent, byPrevious := signedBy(current, body, signature), signedBy(previous, body, signature)
 	data := map[string]any{"valid": byCurrent || byPrevious}
@@ -100,7 +96,7 @@ func webhookOf(d *framework.FieldData) (body []byte, signature string, err error
 		return nil, "", fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
 	}
 	if body, err = base64.StdEncoding.DecodeString(input); err != nil {
-		return nil, "", fmt.Errorf("field %q is not in base64: send the raw body through base64, and do not parse it before",
+		return nil, "", fmt.Errorf("field %q is not base64: base64-encode the raw body as received, before any parsing",
 			"input")
 	}
 	if len(body) > maxWebhook {

@@ -154,8 +154,8 @@ func encode(st *State) ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// decode reads an entry of the present version. Its error quotes nothing.
-func decode(value []byte) (*State, error) {
+// Decode reads an entry of the present version. Its error quotes nothing.
+func Decode(value []byte) (*State, error) {
 	var in storedState
 	if json.Unmarshal(value, &in) != nil {
 		return nil, ErrUndecodable

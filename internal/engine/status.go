@@ -20,7 +20,7 @@ type Status struct {
 	// Token is the shared token, nil when there is none that can be served.
 	Token *token.Token
 	// TokenAvailable is whether a read would get a token now: there is one, or one
-	// may be asked for.
+	// may be asked for, as far as is known.
 	TokenAvailable bool
 	Standing       Standing
 	// Retry is when the next automatic attempt is made, if it has to wait.
@@ -67,7 +67,7 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 		status.Token = t
 	}
 	held := e.backoff.Held(time.Now())
-	status.TokenAvailable = status.Token != nil || held == nil && st.Secrets.Wait(e.clock.now()) <= 0 &&
+	status.TokenAvailable = status.Token != nil || status.StorageError == "" && held == nil && st.Secrets.Wait(e.clock.now()) <= 0 &&
 		e.allowed(st, st.PartnerID, attempts.Request{Trigger: attempts.Automatic}) == nil
 	status.Retry = e.retry(st, status.Standing, held)
 

@@ -62,7 +62,7 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	case version > storedVersion:
 		return nil, &NewerError{Version: version}
 	case version == storedVersion:
-		st, err = decode(entry.Value)
+		st, err = Decode(entry.Value)
 	default:
 		st, err = e.migrate(ctx, s, entry.Value)
 	}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mounttest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/helper/testhelpers/schema"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+// told is an event or an observation.
+type told struct {
+	Kind string
+	Data map[string]any
+}
+
+// EventRecorder takes the place of Vault's event bus and of its observation system. What it hears is searched for secrets.
+type EventRecorder struct {
+	mu                   sync.Mutex
+	events, observations []told
+	leaks                *LeakDetector
+	// Deaf makes it answer as OpenBao does.
+	Deaf bool
+}
+
+var errDeaf = errors.New("unimplemented")
+
+func (e *EventRecorder) hear(list *[]told, kind string, data map[string]any) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	e.leaks.Note(kind + string(text))
+	if e.Deaf {
+		return errDeaf
+	}
+	*list = append(*list, told{kind, data})
+	return nil
+}
+
+func (e *EventRecorder) SendEvent(_ context.Context, kind logical.EventType, event *logical.EventData) error {
+	return e.hear(&e.events, string(kind), event.GetMetadata().AsMap())
+}
+
+func (e *EventRecorder) RecordObservationFromPlugin(_ context.Context, kind string, data map[string]any) error {
+	return e.hear(&e.observations, kind, data)
+}
+
+// Heard are the kinds of all events so far, each of which must have an observation beside it.
+func (h *Harness) Heard() []string {
+	h.T.Helper()
+	h.Events.mu.Lock()
+	defer h.Events.mu.Unlock()
+	kinds := func(list []told) (names []string) {
+		for _, each := range list {
+			names = append(names, each.Kind)
+		}
+		return names
+	}
+	events := kinds(h.Events.events)
+	if !slices.Equal(events, kinds(h.Events.observations)) {
+		h.T.Error("events and observations differ")
+	}
+	return events
+}
+
+// Described checks an answer's data against what the path says of it.
+func (h *Harness) Described(t *testing.T, req *logical.Request, resp *logical.Response) {
+	t.Helper()
+	path := h.B.(interface{ Route(string) *framework.Path }).Route(req.Path)
+	if path == nil || resp == nil || resp.IsError() {
+		return
+	}
+	operation := path.Operations[req.Operation]
+	if operation == nil {
+		return
+	}
+	var described *framework.Response
+	for _, responses := range operation.Properties().Responses {
+		described = &responses[0]
+	}
+	if described == nil {
+		t.Errorf("%s %s does not say what it answers", req.Operation, req.Path)
+		return
+	}
+	schema.ValidateResponse(t, described, resp, true)
+}
+
+// Recorded are the events of a kind so far, without their observations.
+func (h *Harness) Recorded(kind string) (data []map[string]any) {
+	h.Events.mu.Lock()
+	defer h.Events.mu.Unlock()
+	for _, each := range h.Events.events {
+		if each.Kind == kind {
+			data = append(data, each.Data)
+		}
+	}
+	return data
+}

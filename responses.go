@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/engine"
+	"vault-plugin-secrets-finicity/internal/finicityapi"
+	"vault-plugin-secrets-finicity/internal/token"
+)
+
+// respond is the one place that decides how an error looks from outside: 400
+// when the caller or an operator must act, 502 when Finicity gave no verdict,
+// 503 when no call was made for now, and Vault's own 500 for the rest.
+//
+// Vault's clients retry a 5xx automatically, so a refusal by Finicity must never
+// be one: each retry may cost an attempt.
+func respond(mount string, err error) (*logical.Response, error) {
+	var (
+		user    engine.UserError
+		only    *engine.OnlyCopy
+		full    *engine.CandidateLimit
+		unknown *engine.OutcomeUnknown
+		silent  *engine.Unanswered
+		denied  *engine.NotAllowed
+		refusal *engine.Refusal
+		pending *engine.Pending
+		newer   *engine.NewerError
+		held    *token.HeldError
+		failure *finicityapi.Error
+	)
+	switch {
+	case errors.As(err, &user):
+		return logical.ErrorResponse(err.Error()), nil
+
+	case errors.Is(err, engine.ErrNotConfigured):
+		return logical.ErrorResponse("this mount is not configured: "+
+			"type vault write %sconfig partner_id=… partner_secret=… app_key=…", mount), nil
+
+	case errors.Is(err, engine.ErrUndecodable):
+		return nil, fmt.Errorf("%w: restore it from a snapshot of Vault, or discard it with vault delete %sconfig force=true",
+			err, mount)
+
+	case errors.As(err, &newer):
+		return nil, fmt.Errorf("%w: install the version that wrote it", err)
+
+	case errors.As(err, &denied):
+		return logical.ErrorResponse("%s. %s", sentence(err), guide(mount, denied.Standing, err)), nil
+
+	case errors.As(err, &refusal):
+		return logical.ErrorResponse("%s. %s", sentence(err), guide(mount, refusal.Standing, err)), nil
+
+	case errors.As(err, &unknown):
+		return logical.ErrorResponse("%s. No action is needed", sentence(err)), nil
+
+	case errors.As(err, &silent):
+		return logical.ErrorResponse("%s. The request is not retried automatically, because it may count toward the lockout",
+			sentence(err)), nil
+
+	case errors.As(err, &full):
+		return logical.ErrorResponse("%s", err), nil
+
+	case errors.As(err, &failure) && failure.Class == finicityapi.RefusedByPolicy:
+		return logical.ErrorResponse("%s. The current secret stays in effect", sentence(err)), nil
+
+	case errors.As(err, &pending):
+		return nil, logical.CodedError(http.StatusServiceUnavailable,
+			fmt.Sprintf("%s: try again in %s, no other action is needed", err, roundUp(pending.Wait)))
+
+	case errors.As(err, &held):
+		return nil, logical.CodedError(http.StatusServiceUnavailable,
+			fmt.Sprintf("%s; the next request is sent in %s at the earliest", sentence(err), roundUp(held.Wait)))
+
+	case errors.As(err, &failure):
+		return nil, logical.CodedError(http.StatusBadGateway, err.Error())
+
+	case errors.As(err, &only):
+		return onlyCopy(mount, only), nil
+
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil, logical.CodedError(http.StatusServiceUnavailable,
+			"the request ended before Finicity had answered: try again")
+
+	case errors.Is(err, engine.ErrChanging), errors.Is(err, engine.ErrTooSlow):
+		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
+
+	default:
+		return nil, err
+	}
+}
+
+func onlyCopy(mount string, only *engine.OnlyCopy) *logical.Response {
+	if only.Unsettled {
+		return logical.ErrorResponse("%s. To resolve it: vault write -f %[2]sconfig/verify. "+
+			"To discard the secret: vault delete %[2]sconfig force=true", only, mount)
+	}
+	return logical.ErrorResponse("%s. For another partner, use another mount. "+
+		"To discard the secret: vault delete %sconfig force=true", only, mount)
+}
+
+// guide says how many attempts are left, when the next one is made, and what to
+// type. Each command works in the state in which it is shown.
+func guide(mount string, s engine.Standing, err error) string {
+	var denied *engine.NotAllowed
+	var unwritten *engine.NothingWritten
+	write := errors.As(err, &unwritten)
+	verify := fmt.Sprintf("vault write -f %sconfig/verify", mount)
+	if s.Left == 0 {
+		verify = fmt.Sprintf("vault write %sconfig/verify force=true", mount)
+	}
+	isDenied := errors.As(err, &denied)
+	switch {
+	case s.State == attempts.Locked:
+		return "Finicity has locked the partner, and only Finicity support can unlock it. After that, type " + verify
+	case write:
+		return guideWrite(mount, s, unwritten, denied)
+	case s.Left == 0:
+		return fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner). If you are sure of the credential, type %s",
+			s.Used, verify)
+	case isDenied && denied.Verdict == attempts.TooManyForChange:
+		return fmt.Sprintf("Failed attempts in the last 24 hours: %d of 5 (five lock the partner), so no change of the secret is "+
+			"made. To make one all the same, type %s first", s.Used, verify)
+	}
+	next := "The engine makes no further attempt automatically"
+	if !s.Retry.IsZero() {
+		next = "The engine retries once, at " + s.Retry.Format(time.RFC3339) + " at the earliest"
+	}
+	return fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner). You can make %d more. %s. "+
+		"If the secret or the app key changed, type vault write %sconfig partner_secret=… (or app_key=…). Otherwise, type %s",
+		s.Used, s.Left, next, mount, verify)
+}
+
+// guideWrite is for a credential that was not stored.
+func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten, denied *engine.NotAllowed) string {
+	force := fmt.Sprintf("If you are sure of it, store it with verify_connection=false, then type "+
+		"vault write %sconfig/verify force=true", mount)
+	untried := fmt.Sprintf("If it is right by now, store it with verify_connection=false, then type "+
+		"vault write -f %sconfig/verify", mount)
+	stored := ""
+	if w.Stored != nil {
+		stored = " The stored credential is unchanged and stays in use."
+	}
+	used := fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner).", s.Used)
+	switch {
+	case s.Left == 0:
+		return used + stored + " " + force
+	case denied != nil && denied.Verdict == attempts.LastReserved:
+		return used + " The last one is kept for the stored credential." + stored + " " + untried
+	case denied != nil && denied.Verdict == attempts.KnownBad:
+		return used + stored + " " + untried
+	default:
+		return used + fmt.Sprintf(" You can make %d more.", s.Left) + stored + " " + untried
+	}
+}
+
+// sentence is an error's text without a full stop: Finicity's own may have one.
+func sentence(err error) string { return strings.TrimSuffix(err.Error(), ".") }
+
+// roundUp is for people: whole seconds, and never 0s.
+func roundUp(d time.Duration) time.Duration {
+	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
+}
+
+// timeOrNull is a time as responses show it.
+func timeOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// singleResponse describes an operation that answers in one way.
+func singleResponse(status int, description string, fields map[string]*framework.FieldSchema) map[int][]framework.Response {
+	return map[int][]framework.Response{status: {{Description: description, Fields: fields}}}
+}
+
+// noContent describes an answer without data.
+func noContent() map[int][]framework.Response {
+	return singleResponse(http.StatusNoContent, "Done. With a warning it is a 200.", nil)
+}
+
+// verifyCommand is the command that tries the stored credential again.
+func verifyCommand(mount string, s engine.Standing) string {
+	if s.Left == 0 {
+		return fmt.Sprintf("vault write %sconfig/verify force=true", mount)
+	}
+	return fmt.Sprintf("vault write -f %sconfig/verify", mount)
+}
