@@ -100,7 +100,7 @@ func (e *Engine) change(
 			}
 		},
 		send: func(client *finicityapi.Client) error {
-			return client.ModifySecret(deadline, to.credential(current), secret.Reveal(), grace)
+			return client.ModifySecret(deadline, to.credential(current), secret, grace)
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()

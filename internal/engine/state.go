@@ -110,7 +110,7 @@ func (s *Settings) place() string {
 // credential is what a call sends.
 func (st *State) credential(secret confidential.Text) finicityapi.Credential {
 	return finicityapi.Credential{
-		PartnerID: st.PartnerID, PartnerSecret: secret.Reveal(), AppKey: st.AppKey.Reveal(),
+		PartnerID: st.PartnerID, PartnerSecret: secret, AppKey: st.AppKey,
 	}
 }
 

@@ -24,6 +24,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/confidential"
 )
 
 // DefaultBaseURL is Finicity's production address. The sandbox has the same one: it differs by partner ID only.
@@ -39,19 +41,13 @@ const (
 	maxToken = 4096
 )
 
-// Credential is what Finicity knows a company by.
+// Credential is what Finicity knows a company by. It prints and encodes itself
+// without its secrets.
 type Credential struct {
 	PartnerID     string
-	PartnerSecret string
-	AppKey        string
+	PartnerSecret confidential.Text
+	AppKey        confidential.Text
 }
-
-// String keeps the secret and the app key out of anything that is formatted by mistake. It is not asked where the
-// credential is a field that is not exported, nor by encoders.
-func (c Credential) String() string { return "partner " + c.PartnerID }
-
-// GoString does the same for %#v, which test failures use.
-func (c Credential) GoString() string { return c.String() }
 
 // Config says how Finicity is reached.
 type Config struct {
@@ -121,8 +117,8 @@ func (u *undirected) RoundTrip(req *http.Request) (*http.Response, error) {
 // Authenticate trades the credential for a token, which is good for all calls of the API for two hours. The answer
 // names no expiry. A failure is always an *Error.
 func (c *Client) Authenticate(ctx context.Context, cred Credential) (string, error) {
-	body := map[string]any{"partnerId": cred.PartnerID, "partnerSecret": cred.PartnerSecret}
-	ans, err := c.call(ctx, http.MethodPost, cred, body, "")
+	body := map[string]any{"partnerId": cred.PartnerID, "partnerSecret": cred.PartnerSecret.Reveal()}
+	ans, err := c.call(ctx, http.MethodPost, cred, body, confidential.Text{})
 	if err != nil {
 		return "", err
 	}
@@ -145,11 +141,11 @@ func (c *Client) Authenticate(ctx context.Context, cred Credential) (string, err
 // ModifySecret changes the partner secret from cred.PartnerSecret to newSecret. With grace the old secret stays valid
 // for 30 days too, otherwise it is refused from then on. A failure is always an *Error; see [Error.Ambiguous] for
 // whether the secret may have changed all the same.
-func (c *Client) ModifySecret(ctx context.Context, cred Credential, newSecret string, grace bool) error {
+func (c *Client) ModifySecret(ctx context.Context, cred Credential, newSecret confidential.Text, grace bool) error {
 	body := map[string]any{
 		"partnerId":        cred.PartnerID,
-		"partnerSecret":    cred.PartnerSecret,
-		"newPartnerSecret": newSecret,
+		"partnerSecret":    cred.PartnerSecret.Reveal(),
+		"newPartnerSecret": newSecret.Reveal(),
 		"immediate":        !grace,
 	}
 	ans, err := c.call(ctx, http.MethodPut, cred, body, newSecret)
@@ -164,12 +160,12 @@ func (c *Client) ModifySecret(ctx context.Context, cred Credential, newSecret st
 
 // call sends one request and reads its answer. newSecret is here only to be kept out of error texts.
 func (c *Client) call(
-	ctx context.Context, method string, cred Credential, body map[string]any, newSecret string,
+	ctx context.Context, method string, cred Credential, body map[string]any, newSecret confidential.Text,
 ) (*answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s", c.timeout))
 	defer cancel()
 
-	secrets := newRedactor(cred.PartnerSecret, newSecret, cred.AppKey)
+	secrets := newRedactor(cred.PartnerSecret.Reveal(), newSecret.Reveal(), cred.AppKey.Reveal())
 	payload, err := json.Marshal(body)
 	if err != nil {
 		return nil, &Error{NotSent: true, Message: "the request cannot be encoded"}
@@ -186,7 +182,7 @@ func (c *Client) call(
 		return nil, &Error{NotSent: true, Message: "the base URL cannot be used"}
 	}
 	req.GetBody = nil // Without it net/http has nothing to send a second time.
-	req.Header.Set("Finicity-App-Key", cred.AppKey)
+	req.Header.Set("Finicity-App-Key", cred.AppKey.Reveal())
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)

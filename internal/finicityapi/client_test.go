@@ -23,6 +23,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"vault-plugin-secrets-finicity/internal/confidential"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
@@ -35,7 +36,7 @@ const (
 )
 
 func credential() finicityapi.Credential {
-	return finicityapi.Credential{PartnerID: "1234583871234", PartnerSecret: oldSecret, AppKey: appKey}
+	return finicityapi.Credential{PartnerID: "1234583871234", PartnerSecret: confidential.New(oldSecret), AppKey: confidential.New(appKey)}
 }
 
 func newClient(t *testing.T, cfg finicityapi.Config) *finicityapi.Client {
@@ -88,7 +89,7 @@ func authenticate(t *testing.T, client *finicityapi.Client) error {
 
 func modify(t *testing.T, client *finicityapi.Client) error {
 	t.Helper()
-	return client.ModifySecret(t.Context(), credential(), newSecret, false)
+	return client.ModifySecret(t.Context(), credential(), confidential.New(newSecret), false)
 }
 
 // failure is the error of a call that must fail. What is promised of every error's text is checked on every one.
@@ -179,7 +180,7 @@ func TestEachCallIsTheDocumentedRequest(t *testing.T) {
 			if tc.method == http.MethodPost {
 				err = authenticate(t, client)
 			} else {
-				err = client.ModifySecret(t.Context(), credential(), newSecret, tc.grace)
+				err = client.ModifySecret(t.Context(), credential(), confidential.New(newSecret), tc.grace)
 			}
 			if err != nil {
 				t.Error(err)
@@ -304,11 +305,11 @@ func TestConcurrentCallsDoNotMix(t *testing.T) {
 	for n := range 40 {
 		wg.Go(func() {
 			id := strconv.Itoa(n)
-			cred := finicityapi.Credential{PartnerID: id, PartnerSecret: "secret-number-" + id + "-of-many", AppKey: "key of " + id}
+			cred := finicityapi.Credential{PartnerID: id, PartnerSecret: confidential.New("secret-number-" + id + "-of-many"), AppKey: confidential.New("key of " + id)}
 			if got, err := client.Authenticate(t.Context(), cred); err != nil || got != "token-of-"+id {
 				t.Errorf("partner %s got another one's token, or none: %v", id, err)
 			}
-			err := client.ModifySecret(t.Context(), cred, newSecret, false)
+			err := client.ModifySecret(t.Context(), cred, confidential.New(newSecret), false)
 			if e := failure(t, err); e.Message != id+" sent [redacted]" {
 				t.Errorf("partner %s got an error with %d characters that are not its own", id, len(e.Message))
 			}

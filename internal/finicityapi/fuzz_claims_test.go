@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vault-plugin-secrets-finicity/internal/confidential"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
@@ -78,7 +79,7 @@ func asked(t *testing.T, wireBytes string, e echo, visit func(call, got string, 
 		if call == http.MethodPost {
 			got, err = client.Authenticate(t.Context(), credential())
 		} else {
-			err = client.ModifySecret(t.Context(), credential(), newSecret, false)
+			err = client.ModifySecret(t.Context(), credential(), confidential.New(newSecret), false)
 		}
 		if dialled != 1 {
 			t.Errorf("%s: %d connections for one call", call, dialled)

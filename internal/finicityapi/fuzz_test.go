@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"vault-plugin-secrets-finicity/internal/confidential"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
@@ -238,7 +239,7 @@ func FuzzAnEchoOfAnySecretIsHidden(f *testing.F) {
 		client := newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: wire(writes(
 			fmt.Sprintf("HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n%s", 400+int(status)%200, len(body), body),
 		))})
-		_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: secret})
+		_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: confidential.New(secret)})
 		e := failure(t, err)
 		sane(t, http.MethodPost, e)
 		switch {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"vault-plugin-secrets-finicity/internal/confidential"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
@@ -201,7 +202,7 @@ func TestASecretOfOrdinaryWordsHidesThem(t *testing.T) {
 	} {
 		body := fmt.Sprintf(`{"code":10001,"message":%q}`, tc.message)
 		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(401, body)).URL})
-		_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: tc.secret, AppKey: appKey})
+		_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: confidential.New(tc.secret), AppKey: confidential.New(appKey)})
 		if e := failure(t, err); e.Message != tc.want || e.Code != "10001" {
 			t.Errorf("%q with a secret like %q became %q, code %q", tc.message, tc.secret, e.Message, e.Code)
 		}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"vault-plugin-secrets-finicity/internal/confidential"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
@@ -167,7 +168,7 @@ func TestASecretInAMalformedAnswerIsHidden(t *testing.T) {
 func TestASecretThatReadsLikeAnEntityIsHidden(t *testing.T) {
 	for secret, read := range map[string]string{"aq&lt5Jx&gt1Vx2": "aq<5Jx>1Vx2", "&lt&gt&amp1A2": "<>&1A2", "A1&#98&#99&#97x": "A1bcax"} {
 		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusBadRequest, "sent "+secret)).URL})
-		_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: secret, AppKey: appKey})
+		_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: confidential.New(secret), AppKey: confidential.New(appKey)})
 		if e := failure(t, err); strings.Contains(e.Message, read) || hasRun(e.Message, secret, 8) {
 			t.Errorf("a secret of %d characters is shown", len(secret))
 		}
@@ -216,7 +217,7 @@ func TestATokenIsHiddenToItsEnd(t *testing.T) {
 
 func TestAShortSecretIsHiddenWhole(t *testing.T) {
 	for _, secret := range []string{"s3cret", "A1&", "hunter7"} {
-		cred := finicityapi.Credential{PartnerID: "1", PartnerSecret: secret, AppKey: "k"}
+		cred := finicityapi.Credential{PartnerID: "1", PartnerSecret: confidential.New(secret), AppKey: confidential.New("k")}
 		for encoding, encode := range encodings() {
 			if strings.Contains(encoding, "half") || strings.HasPrefix(encoding, "base64, ") || encoding == "JSON in JSON" {
 				continue // Too little is left of it, or too much is around it. Finicity's secrets are no shorter than 12.
@@ -234,7 +235,7 @@ func TestAShortSecretIsHiddenWhole(t *testing.T) {
 // A verdict that is hidden would be lost: the class comes from what was sent, the text from what may be shown.
 func TestASecretThatLooksLikeAnAnswerHidesNoVerdict(t *testing.T) {
 	client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(500, `{"code":"24302","message":"bad credentials"}`)).URL})
-	_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: "24302", AppKey: "3"})
+	_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: confidential.New("24302"), AppKey: confidential.New("3")})
 	if e := failure(t, err); e.Class != finicityapi.Locked || strings.Contains(e.Error(), "24302") {
 		t.Errorf("class %v, and the secret is shown: %v", e.Class, strings.Contains(e.Error(), "24302"))
 	}
@@ -276,8 +277,8 @@ func TestFinicitysOwnWordsStayAsTheyAre(t *testing.T) {
 		}
 		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusUnauthorized, string(body))).URL})
 		for _, length := range []int{12, 20, 64, 255} {
-			cred := finicityapi.Credential{PartnerID: "1234583871234", PartnerSecret: secret(length), AppKey: appKey}
-			e := failure(t, client.ModifySecret(t.Context(), cred, secret(length), true))
+			cred := finicityapi.Credential{PartnerID: "1234583871234", PartnerSecret: confidential.New(secret(length)), AppKey: confidential.New(appKey)}
+			e := failure(t, client.ModifySecret(t.Context(), cred, confidential.New(secret(length)), true))
 			if e.Message != message || e.Code != "10001" {
 				t.Errorf("%q became %q, code %q", message, e.Message, e.Code)
 			}
