@@ -62,6 +62,9 @@ func (b *backend) pathConfig() *framework.Path {
 
 func (b *backend) configExists(ctx context.Context, req *logical.Request, _ *framework.FieldData) (bool, error) {
 	cfg, err := b.engine.Configuration(ctx, req.Storage)
+	if err != nil { // Vault shows this error in place of that of the write.
+		_, err = respond(req.MountPoint, err)
+	}
 	return cfg != nil, err
 }
 

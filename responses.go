@@ -120,6 +120,9 @@ func guide(mount string, s engine.Standing, err error) string {
 	}
 	isDenied := errors.As(err, &denied)
 	switch {
+	case s.State == attempts.Locked && write:
+		return "Finicity has locked the partner, and only Finicity support can unlock it. After that, store the credential with " +
+			"verify_connection=false, then type " + verify
 	case s.State == attempts.Locked:
 		return "Finicity has locked the partner, and only Finicity support can unlock it. After that, type " + verify
 	case write:
@@ -128,6 +131,9 @@ func guide(mount string, s engine.Standing, err error) string {
 		return fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner). If you are sure of the credential, type %s",
 			s.Used, verify)
 	case isDenied && denied.Verdict == attempts.TooManyForChange:
+		if s.Left < 2 { // Only a forced success settles what operators have used up.
+			verify = fmt.Sprintf("vault write %sconfig/verify force=true", mount)
+		}
 		return fmt.Sprintf("Failed attempts in the last 24 hours: %d of 5 (five lock the partner), so no change of the secret is "+
 			"made. To make one all the same, type %s first", s.Used, verify)
 	}

@@ -29,14 +29,13 @@ type Facts struct {
 
 // State returns how automatic attempts stand.
 func (r *Record) State(f Facts, now time.Time) State {
-	last, row := r.lastRefusal()
+	row, coded := r.row(), r.codedRow()
 	switch {
 	case !r.Locked.IsZero():
 		return Locked
 	case r.Left(now) == 0, r.automaticUsed(now) >= automaticLimit,
 		row >= automaticLimit,
-		row > 1 && last.Outcome == RefusedWithCode,
-		row > 0 && last.Outcome == RefusedWithCode && !f.Succeeded:
+		coded > 1, coded > 0 && !f.Succeeded:
 		return Stopped
 	case row > 0:
 		return Held
@@ -82,8 +81,8 @@ type Request struct {
 	Credential string // its fingerprint
 	// Change is set for a change of the secret.
 	Change bool
-	// Reserve is set when the stored credential is proven: then the last attempt
-	// is kept for it.
+	// Reserve is set when the stored credential is proven, and was not refused
+	// since: then the last attempt is kept for it.
 	Reserve bool
 }
 
@@ -129,7 +128,7 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	case state == Held && now.Before(r.Retry(f, now)):
 		return HoldsAutomatic
 	}
-	if q.Change && r.automaticUsed(now) >= changeLimit {
+	if q.Change && (r.automaticUsed(now) >= changeLimit || r.Left(now) < 2) {
 		return TooManyForChange
 	}
 	return Allowed
@@ -170,7 +169,17 @@ func (a Attempt) inRow() bool {
 	return a.Subject == Stored && a.Outcome != Unanswered && a.Cleared.IsZero()
 }
 
+// StoredRefused reports whether Finicity has refused the stored credential with
+// one of its codes since the last success.
+func (r *Record) StoredRefused() bool { return r.codedRow() > 0 }
+
 func (r *Record) row() int { return r.count(Attempt.inRow) }
+
+// codedRow counts those of the row that carry one of Finicity's codes. The others
+// may come from a gateway that never asked Finicity.
+func (r *Record) codedRow() int {
+	return r.count(func(a Attempt) bool { return a.inRow() && a.Outcome == RefusedWithCode })
+}
 
 func (r *Record) lastRefusal() (last Attempt, row int) {
 	for _, a := range r.Attempts {

@@ -98,8 +98,10 @@ type Attempt struct {
 	// Credential is the fingerprint of what was refused. Empty when the refusal
 	// was no verdict on the credential.
 	Credential string
-	// Cleared is when an attempt at the same place succeeded.
+	// Cleared is when an attempt at the same place succeeded, and Passed when one
+	// at another place did.
 	Cleared time.Time
+	Passed  time.Time
 }
 
 // Record is what is known about the attempts of one partner, the oldest first.
@@ -118,6 +120,19 @@ type Record struct {
 // Clone returns a copy that shares nothing with r.
 func (r Record) Clone() Record {
 	r.Attempts = slices.Clone(r.Attempts)
+	return r
+}
+
+// At is the record as it counts at a place. What was refused elsewhere, before a
+// success here, counts for its day and holds nothing back. At its own place it
+// stays in the row: the two may be different Finicities.
+func (r Record) At(place string) Record {
+	r = r.Clone()
+	for i := range r.Attempts {
+		if a := &r.Attempts[i]; a.Place != place && a.Cleared.IsZero() {
+			a.Cleared = a.Passed
+		}
+	}
 	return r
 }
 
@@ -179,12 +194,16 @@ func (r *Record) succeed(success Attempt, now time.Time) {
 		r.Confirmed = now
 	}
 	r.Attempts = slices.DeleteFunc(r.Attempts, func(a Attempt) bool {
-		return a.Place == success.Place && success.Trigger == Forced && a.At.Before(success.At)
+		return success.Trigger == Forced && a.At.Before(success.At)
 	})
 	for i := range r.Attempts {
 		a := &r.Attempts[i]
-		if a.Place == success.Place && a.Cleared.IsZero() && a.At.Before(success.At) {
+		switch {
+		case !a.At.Before(success.At) || !a.Cleared.IsZero():
+		case a.Place == success.Place:
 			a.Cleared = now
+		default:
+			a.Passed = now
 		}
 	}
 	r.prune(now)

@@ -34,14 +34,15 @@ func (e *Engine) facts(st *State) attempts.Facts {
 	return attempts.Facts{Succeeded: e.succeeded, Acknowledged: st.Secrets.Acknowledged()}
 }
 
-// allowed returns a *NotAllowed when the attempt must not be made.
-func (e *Engine) allowed(st *State, partner string, q attempts.Request) error {
-	record, now := st.record(partner), e.clock.now()
+// allowed returns a *NotAllowed when the attempt must not be made. to is the
+// stored state, or what is about to be stored.
+func (e *Engine) allowed(st, to *State, q attempts.Request) error {
+	record, now := st.recordAt(to), e.clock.now()
 	verdict := record.Allow(q, e.facts(st), now)
 	if verdict == attempts.Allowed {
 		return nil
 	}
-	denied := &NotAllowed{Verdict: verdict, Standing: e.standing(st, partner)}
+	denied := &NotAllowed{Verdict: verdict, Standing: e.standing(st, to)}
 	if verdict == attempts.KnownBad {
 		denied.Known = e.wall(record.RefusedBefore(q.Credential, now))
 	}
@@ -61,10 +62,10 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	if err != nil {
 		return st, err
 	}
-	if err := e.allowed(st, partner, a.request); err != nil {
+	if err := e.allowed(st, a.to, a.request); err != nil {
 		return st, err
 	}
-	before := e.standing(st, partner)
+	before := e.standing(st, a.to)
 
 	charged := st.clone()
 	if a.prepare != nil {
@@ -85,14 +86,14 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 
 	failure := asFailure(a.send(client))
 	st, stored := e.settle(ctx, s, charged, a, at, failure)
-	e.reportStanding(ctx, st, partner, before)
+	e.reportStanding(ctx, st, a.to, before)
 	switch {
 	case failure == nil && stored != nil:
 		return st, &NotStored{stored}
 	case failure == nil:
 		return st, nil
 	case failure.Class == finicityapi.Rejected || failure.Class == finicityapi.Locked:
-		return st, &Refusal{Failure: failure, Standing: e.standing(st, partner)}
+		return st, &Refusal{Failure: failure, Standing: e.standing(st, a.to)}
 	default:
 		return st, failure
 	}
@@ -106,7 +107,7 @@ func (e *Engine) settle(
 	ctx context.Context, s logical.Storage, charged *State, a attempt, at time.Time, failure *finicityapi.Error,
 ) (*State, error) {
 	st := charged.clone()
-	if stored, err := e.read(ctx, s); err == nil && !stored.Clock.Equal(charged.Clock) && stored.Configured() {
+	if stored, err := e.read(ctx, s); err == nil && !stored.Clock.Equal(charged.Clock) {
 		st = stored
 	}
 	partner, now := a.to.PartnerID, e.clock.now()
@@ -132,7 +133,9 @@ func (e *Engine) settle(
 		e.succeeded = true
 		e.mu.Unlock()
 	}
-	a.settle(st, failure)
+	if st.Configured() || a.request.Subject == attempts.Written { // Or it was deleted meanwhile.
+		a.settle(st, failure)
+	}
 	err := st.setRecord(partner, record, now)
 	if err == nil {
 		err = e.store(ctx, s, st, st)

@@ -40,7 +40,7 @@ func (e *Engine) authenticate(
 			return st, answered(operation, err)
 		}
 		following, again := followUp(st, secret, trigger)
-		if !again || e.allowed(st, st.PartnerID, attempts.Request{Trigger: following}) != nil {
+		if !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {
 			return st, err
 		}
 		trigger = following
@@ -84,14 +84,20 @@ func (e *Engine) try(
 ) (*State, error) {
 	to, epoch, rotated := st, e.tokens.Epoch(), false
 	var t *token.Token
+	var charged *State
 	st, err := e.do(ctx, s, st, attempt{
 		request: q, to: to,
+		prepare: func(st *State) { charged = st },
 		send: func(client *finicityapi.Client) (err error) {
 			t, err = e.newToken(ctx, client, to, secret)
 			return err
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
+			// Another node has taken over during the call, and knows something newer.
+			if st.Secrets.Succeeded.After(charged.Clock) {
+				return
+			}
 			if failure == nil {
 				rotated = st.accept(secret, hash, now, e.now())
 				st.Token = &StoredToken{t.Value, t.Issued, to.tokenFingerprint(hash)}

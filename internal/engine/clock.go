@@ -23,6 +23,9 @@ type clock struct {
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.started.IsZero() { // Nothing was read from storage yet.
+		c.base, c.started = time.Now().UTC().Round(0), time.Now()
+	}
 	now := c.base.Add(time.Since(c.started))
 	if !now.After(c.last) {
 		now = c.last.Add(1)
@@ -31,12 +34,12 @@ func (c *clock) now() time.Time {
 	return now
 }
 
-// resume continues from the stored time, or from the wall clock when nothing is
-// stored. A stored time that is behind changes nothing.
+// resume continues from the stored time, or starts at the wall clock when nothing
+// is stored. A stored time that is behind changes nothing.
 func (c *clock) resume(stored, wall time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if stored.IsZero() {
+	if stored.IsZero() && c.base.IsZero() {
 		stored = wall
 	}
 	if !c.base.IsZero() && !stored.After(c.last) && !stored.After(c.base.Add(time.Since(c.started))) {
@@ -46,10 +49,11 @@ func (c *clock) resume(stored, wall time.Time) {
 }
 
 // wall is a time of the engine's clock as people read it. After a restart it is
-// off by the time in which no process ran.
+// off by the time in which no process ran. What the clock is ahead by, so that no
+// two times are the same, is not shown.
 func (e *Engine) wall(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	return e.now().Add(t.Sub(e.clock.now()))
+	return e.now().Add(t.Sub(e.clock.now())).Round(time.Millisecond)
 }

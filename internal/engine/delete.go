@@ -33,8 +33,8 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 		return 0, &OnlyCopy{Unsettled: st.Secrets.Unsettled()}
 	}
 	now, partner := e.clock.now(), st.PartnerID
-	used = e.standing(st, partner).Used
-	left := &State{Records: maps.Clone(st.Records)}
+	used = e.standing(st, st).Used
+	left := &State{Records: maps.Clone(st.Records), imported: st.imported}
 	maps.DeleteFunc(left.Records, func(_ string, r attempts.Record) bool { return r.Empty(now) })
 	if len(left.Records) > 0 {
 		if err := e.store(ctx, s, left, st); err != nil {
@@ -46,7 +46,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}
 		e.noteStorage(nil, nil)
-		e.forgetVersion1(ctx, s)
+		e.forgetVersion1(ctx, s, st)
 	}
 	e.tokens.Drop()
 	e.backoff.Clear()

@@ -79,6 +79,7 @@ type (
 		Answered   time.Time `json:"answered,omitzero"`
 		Credential string    `json:"credential,omitempty"`
 		Cleared    time.Time `json:"cleared,omitzero"`
+		Passed     time.Time `json:"passed,omitzero"`
 	}
 	storedToken struct {
 		Token       string    `json:"token"`
@@ -141,6 +142,7 @@ func encode(st *State) ([]byte, error) {
 			stored.Attempts = append(stored.Attempts, storedAttempt{
 				At: a.At, Trigger: triggerNames().store(a.Trigger), Subject: subjectNames().store(a.Subject), Place: a.Place,
 				Outcome: outcomeNames().store(a.Outcome), Answered: a.Answered, Credential: a.Credential, Cleared: a.Cleared,
+				Passed: a.Passed,
 			})
 		}
 		if out.Records == nil {
@@ -192,7 +194,7 @@ func Decode(value []byte) (*State, error) {
 			}
 			record.Attempts = append(record.Attempts, attempts.Attempt{
 				At: a.At, Trigger: trigger, Subject: subject, Place: a.Place,
-				Outcome: outcome, Answered: a.Answered, Credential: a.Credential, Cleared: a.Cleared,
+				Outcome: outcome, Answered: a.Answered, Credential: a.Credential, Cleared: a.Cleared, Passed: a.Passed,
 			})
 		}
 		if st.Records == nil {

@@ -66,8 +66,8 @@ type Engine struct {
 	// may come from a restored snapshot.
 	succeeded bool
 	salt      *salt.Salt
-	// version1Forgotten is set when this process has deleted what version 1 stored
-	// beside the entry.
+	// version1Forgotten is set when this process has deleted the token that version 1
+	// stored beside the entry.
 	version1Forgotten bool
 }
 

@@ -41,8 +41,10 @@ type Standing struct {
 	Failed   time.Time // when, by the wall clock
 }
 
-func (e *Engine) standing(st *State, partner string) Standing {
-	record, facts, now := st.record(partner), e.facts(st), e.clock.now()
+// standing is how the attempts stand at the partner and the address of to: the
+// stored state, or what is about to be stored.
+func (e *Engine) standing(st, to *State) Standing {
+	record, facts, now := st.recordAt(to), e.facts(st), e.clock.now()
 	return Standing{
 		State: record.State(facts, now), Rejected: record.Rejected(now), Used: record.Used(now), Left: record.Left(now),
 		Retry: e.wall(record.Retry(facts, now)), Failure: record.Failure, Failed: e.wall(record.Failed),
@@ -62,7 +64,7 @@ func (n *NotAllowed) Error() string {
 	case n.Verdict == attempts.KnownBad:
 		return fmt.Sprintf("Finicity refused this credential on %s, so it is not sent again", n.Known.Format(time.RFC3339))
 	case n.Standing.Failure == "":
-		return fmt.Sprintf("no request was sent to Finicity: %d attempts have no answer", n.Standing.Used)
+		return fmt.Sprintf("no request was sent to Finicity, because of %d failed or unanswered attempts before", n.Standing.Used)
 	default:
 		return "no request was sent to Finicity, because of the last failure: " + n.Standing.Failure
 	}

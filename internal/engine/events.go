@@ -80,8 +80,8 @@ func (e *Engine) emitRotated(ctx context.Context, operation string, st *State) {
 
 // reportStanding logs a change of the state of attempts, and announces one that
 // holds calls back. Operators alarm on the levels: error when they must act.
-func (e *Engine) reportStanding(ctx context.Context, st *State, partner string, before Standing) {
-	after := e.standing(st, partner)
+func (e *Engine) reportStanding(ctx context.Context, st, to *State, before Standing) {
+	after, partner := e.standing(st, to), to.PartnerID
 	if after.State == before.State {
 		return
 	}

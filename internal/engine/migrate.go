@@ -76,7 +76,8 @@ type (
 
 // migrate carries an entry of version 1 over, with its token and its record of
 // attempts. Where version 1 did not store a fact, the cautious reading counts.
-// Nothing is written here; the next write of the state has it all.
+// Nothing is written here: not each node may write. The next write of the state has
+// it all, and Periodic makes one.
 func (e *Engine) migrate(ctx context.Context, s logical.Storage, value []byte) (*State, error) {
 	var old stateV1
 	if json.Unmarshal(value, &old) != nil || old.Credential.PartnerID == "" {
@@ -87,21 +88,24 @@ func (e *Engine) migrate(ctx context.Context, s logical.Storage, value []byte) (
 		return nil, err
 	}
 	wall := e.now()
-	e.clock.resume(wall, wall)
+	e.clock.resume(time.Time{}, wall)
 	m := migration{now: e.clock.now(), old: &old, hash: hash}
 	st := m.state()
-	record, found, err := m.readRecord(ctx, s, old.BaseURL)
+	st.version1 = true
+	record, key, err := readRecordV1(ctx, s, hash, st)
 	if err != nil {
 		return nil, err
 	}
-	if found {
+	if record != nil {
 		m.refusals(st, record)
-		st.Records = map[string]attempts.Record{st.PartnerID: m.record(st, record)}
+		// Which attempts were automatic was not stored, so all were.
+		stored := func(fingerprint string) bool { return m.known(st, fingerprint) }
+		st.Records = map[string]attempts.Record{st.PartnerID: record.attempts(st.Settings.place(), m.now, stored)}
+		st.imported = []string{key}
 	}
 	if st.Token, err = m.token(ctx, s, st); err != nil {
 		return nil, err
 	}
-	st.Guard = schedule.Guard{Alive: wall}
 	return st, nil
 }
 
@@ -139,103 +143,146 @@ func (m *migration) state() *State {
 	}
 	list := &st.Secrets
 	list.Move(st.Settings.place())
-	add := func(s secrets.Secret) {
-		if s.Value.IsZero() || slices.ContainsFunc(list.Secrets, func(known secrets.Secret) bool { return known.Value.Equal(s.Value) }) {
-			return
-		}
+	// In the order of arrival. A secret that is there twice stays where it came last.
+	for _, s := range slices.Concat(m.previous(), m.replaced(), m.current()) {
 		s.Place = list.Place
+		list.Secrets = slices.DeleteFunc(list.Secrets, func(known secrets.Secret) bool { return known.Value.Equal(s.Value) })
 		list.Secrets = append(list.Secrets, s)
-	}
-	m.addCurrent(add)
-	m.addPending(add)
-	m.addAbandoned(add)
-	m.addPrevious(add)
-	slices.SortStableFunc(list.Secrets, func(a, b secrets.Secret) int { return a.Added.Compare(b.Added) })
-	if !old.Credential.Untried {
-		list.Succeeded = m.proven()
+		if s.Proven.After(list.Succeeded) {
+			list.Succeeded = s.Proven
+		}
 	}
 	return st
 }
 
-func (m *migration) addCurrent(add func(secrets.Secret)) {
+// current are the current secret and those that were sent. An untried one was
+// brought after these: version 1 asked for a proof before it sent another one.
+func (m *migration) current() (all []secrets.Secret) {
 	cred := m.old.Credential
-	current := secrets.Secret{Value: confidential.New(cred.Current), Added: m.past(m.proven())}
-	if !cred.Untried {
-		current.Proven = m.proven()
-		if !cred.LastRotation.IsZero() { // Or an operator has replaced it since. Better force than a loss.
-			current.Origin = secrets.Sent
+	current := secrets.Secret{Value: confidential.New(cred.Current), Origin: m.origin(), Added: m.settled(), Proven: m.proven()}
+	if cred.Untried {
+		current.Origin, current.Proven = secrets.Brought, time.Time{}
+		for _, a := range cred.Abandoned {
+			switch {
+			case a.Secret != cred.Current:
+			case a.Proven: // An operator has brought it back.
+				current.Origin, current.Proven = m.origin(), m.past(a.Since)
+			case !a.Replaced:
+				current.Origin = secrets.Sent
+			}
 		}
+		return append(m.sent(), current)
 	}
-	// The secret of a change whose old secret was refused is the likely one.
-	if slices.ContainsFunc(cred.Abandoned, func(a candidateV1) bool { return a.OldRefused }) {
-		current.Refused = m.refused()
-	}
-	add(current)
+	return append([]secrets.Secret{current}, m.sent()...)
 }
 
-func (m *migration) addPending(add func(secrets.Secret)) {
-	if p := m.old.Credential.Pending; p != nil {
-		since := m.past(p.Since)
-		add(secrets.Secret{
+// origin is that of a secret that was once in effect. Whether the engine had sent
+// that one was not stored. Better a force too many than a loss.
+func (m *migration) origin() secrets.Origin {
+	if m.old.Credential.LastRotation.IsZero() {
+		return secrets.Brought
+	}
+	return secrets.Sent
+}
+
+// sent are the secrets of changes that were not confirmed. They count as new: a
+// wall clock that is ahead right now must not make them too old.
+func (m *migration) sent() (all []secrets.Secret) {
+	cred := m.old.Credential
+	last := []secrets.Secret{}
+	for _, a := range slices.Backward(cred.Abandoned) {
+		since := m.past(a.Since)
+		s := secrets.Secret{Value: confidential.New(a.Secret), Origin: secrets.Sent, Grace: a.Grace, Added: m.now}
+		switch {
+		case a.Replaced || a.Secret == cred.Current:
+			continue
+		case a.OldRefused: // Perhaps because this one is in effect.
+			s.Denied = m.refused()
+			last = append(last, s)
+			continue
+		case a.Doubted:
+			s.Denied = since
+		case cred.Untried && m.replacedAt(a.Since): // It was pending until then.
+			s.Settles = since.Add(a.Timeout)
+		default:
+			s.Refused = since
+		}
+		all = append(all, s)
+	}
+	all = append(all, last...)
+	if p := cred.Pending; p != nil {
+		all = append(all, secrets.Secret{
 			Value: confidential.New(p.Secret), Origin: secrets.Sent, Grace: p.Grace, Added: m.now,
-			Settles: since.Add(p.Timeout),
+			Settles: m.past(p.Since).Add(p.Timeout),
 		})
 	}
+	return all
 }
 
-func (m *migration) addAbandoned(add func(secrets.Secret)) {
-	for _, a := range m.old.Credential.Abandoned {
-		since := m.past(a.Since)
-		s := secrets.Secret{Value: confidential.New(a.Secret), Grace: a.Grace, Added: since}
-		switch {
-		case a.Replaced && a.Proven:
-			s.Origin, s.Proven = secrets.Sent, since
-		case a.Replaced:
-			continue // Brought, never proven and replaced: an operator has it.
-		case a.Doubted:
-			s.Origin, s.Denied = secrets.Sent, since
-		default:
-			s.Origin, s.Refused = secrets.Sent, since
+// replacedAt reports whether an operator stored an untried secret at that time.
+func (m *migration) replacedAt(t time.Time) bool {
+	return slices.ContainsFunc(m.old.Credential.Abandoned, func(a candidateV1) bool { return a.Replaced && a.Since.Equal(t) })
+}
+
+// replaced are the secrets that were in effect until an operator stored an
+// untried one. One that was never in effect is left out: an operator has it.
+func (m *migration) replaced() (all []secrets.Secret) {
+	for _, a := range slices.Backward(m.old.Credential.Abandoned) {
+		if since := m.past(a.Since); a.Replaced && a.Proven {
+			all = append(all, secrets.Secret{
+				Value: confidential.New(a.Secret), Origin: m.origin(), Grace: a.Grace, Added: since, Proven: since,
+			})
 		}
-		add(s)
 	}
+	return all
 }
 
-func (m *migration) addPrevious(add func(secrets.Secret)) {
-	const days = 24 * time.Hour
-	for _, p := range m.old.Credential.Previous {
-		s := secrets.Secret{Value: confidential.New(p.Secret), Origin: secrets.Sent, Superseded: p.Until.Add(-4 * days)}
-		if m.old.SecretGracePeriod || s.Superseded.After(m.now) {
-			s.Grace, s.Superseded = true, p.Until.Add(-30*days)
+// previous are the secrets that webhooks may still be signed with.
+func (m *migration) previous() (all []secrets.Secret) {
+	const day = 24 * time.Hour
+	brought := map[string]bool{} // and never in effect: they sign nothing
+	for _, a := range m.old.Credential.Abandoned {
+		brought[a.Secret] = a.Replaced && !a.Proven
+	}
+	for _, p := range m.old.Credential.Previous { // The latest first.
+		if brought[p.Secret] {
+			delete(brought, p.Secret) // It may have been in effect before that.
+			continue
+		}
+		s := secrets.Secret{Value: confidential.New(p.Secret), Origin: secrets.Sent, Superseded: p.Until.Add(-4 * day)}
+		graceful := p.Until.Add(-30 * day)
+		if m.old.SecretGracePeriod || s.Superseded.After(m.now) && !graceful.After(m.now) {
+			s.Grace, s.Superseded = true, graceful
 		}
 		s.Superseded = m.past(s.Superseded)
 		s.Proven = s.Superseded.Add(-1)
 		s.Added = s.Proven.Add(-1)
-		add(s)
+		all = append(all, s)
 	}
+	slices.SortStableFunc(all, func(a, b secrets.Secret) int { return a.Superseded.Compare(b.Superseded) })
+	return all
 }
 
-// readRecord reads the record of the partner at an address.
-func (m *migration) readRecord(ctx context.Context, s logical.Storage, baseURL string) (r recordV1, found bool, err error) {
-	return readRecordV1(ctx, s, attemptsPrefixV1+m.hash(baseURL, m.old.Credential.PartnerID))
-}
-
-func readRecordV1(ctx context.Context, s logical.Storage, key string) (r recordV1, found bool, err error) {
+// readRecordV1 reads the record of st's partner at st's address, nil if there is
+// none. The key leaves out the CA.
+func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State) (r *recordV1, key string, err error) {
+	key = attemptsPrefixV1 + hash(st.Settings.BaseURL, st.PartnerID)
 	entry, err := s.Get(ctx, key)
 	if err != nil {
-		return r, false, fmt.Errorf("reading the attempts from storage: %w", err)
+		return nil, "", fmt.Errorf("reading the attempts from storage: %w", err)
 	}
 	if entry == nil {
-		return r, false, nil
+		return nil, "", nil
 	}
-	if entry.DecodeJSON(&r) != nil { // It may have been full.
-		r = recordV1{Charged: 4, LastError: "the stored record of attempts cannot be decoded"}
+	r = new(recordV1)
+	if entry.DecodeJSON(r) != nil { // It may have been full.
+		r = &recordV1{Charged: attempts.Limit, LastError: "the stored record of attempts cannot be decoded"}
 	}
-	return r, true, nil
+	return r, key, nil
 }
 
 // refusals notes which secrets were refused since the last success.
-func (m *migration) refusals(st *State, r recordV1) {
+func (m *migration) refusals(st *State, r *recordV1) {
 	for _, refused := range r.Refused {
 		for i := range st.Secrets.Secrets {
 			s := &st.Secrets.Secrets[i]
@@ -258,35 +305,35 @@ func (m *migration) known(st *State, fingerprint string) bool {
 	return slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool { return m.fingerprint(s.Value) == fingerprint })
 }
 
-// record makes attempts of the counts of version 1. Which of them were automatic
-// was not stored, so all were.
-func (m *migration) record(st *State, old recordV1) attempts.Record {
-	stored := func(fingerprint string) bool { return m.known(st, fingerprint) }
-	return importRecord(old, st.Settings.place(), m.now, stored)
-}
-
-func importRecord(old recordV1, place string, now time.Time, stored func(fingerprint string) bool) attempts.Record {
-	record := attempts.Record{Failure: old.LastError, Failed: earlier(old.LastErrorAt, now)}
-	last := earlier(old.RejectedAt, now.Add(-1))
-	if old.Locked {
+// attempts makes a record of the counts of version 1. stored tells whether a
+// refused credential is one that is stored; an operator has written the others.
+func (r *recordV1) attempts(place string, now time.Time, stored func(fingerprint string) bool) attempts.Record {
+	// All differ, and are before now.
+	charged := now.Add(-time.Duration(r.Charged))
+	last := charged.Add(-1)
+	if !r.RejectedAt.IsZero() {
+		last = earlier(r.RejectedAt, last)
+	}
+	record := attempts.Record{Failure: r.LastError, Failed: earlier(r.LastErrorAt, now)}
+	if r.Locked {
 		record.Locked = last
 	}
-	for i := range old.Rejected {
+	for i := range r.Rejected {
 		a := attempts.Attempt{
-			At: last.Add(-time.Duration(old.Rejected - i)), Place: place, Outcome: attempts.RefusedWithCode, Answered: last,
+			At: last.Add(-time.Duration(r.Rejected - i)), Place: place, Outcome: attempts.RefusedWithCode, Answered: last,
 		}
 		// The latest refused credentials belong to the latest refusals.
-		if at := old.Rejected - 1 - i; at < len(old.Refused) {
-			a.Credential = old.Refused[at].Fingerprint
+		if at := r.Rejected - 1 - i; at < len(r.Refused) {
+			a.Credential = r.Refused[at].Fingerprint
 			if !stored(a.Credential) {
-				a.Subject = attempts.Written
+				a.Subject, a.Trigger = attempts.Written, attempts.Operator
 			}
 		}
 		record.Attempts = append(record.Attempts, a)
 	}
-	for i := range old.Charged {
+	for i := range r.Charged {
 		record.Attempts = append(record.Attempts, attempts.Attempt{
-			At: now.Add(-time.Duration(old.Charged - i)), Place: place, Outcome: attempts.Unanswered,
+			At: charged.Add(time.Duration(i)), Place: place, Outcome: attempts.Unanswered,
 		})
 	}
 	return record
@@ -311,31 +358,44 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 	return &StoredToken{confidential.New(stored.Token), stored.IssueTime, st.tokenFingerprint(m.hash)}, nil
 }
 
-// forgetVersion1 deletes the token of version 1 once the state is stored. What
-// can't be deleted is tried again by the next process.
-func (e *Engine) forgetVersion1(ctx context.Context, s logical.Storage) {
-	e.mu.Lock()
-	done := e.version1Forgotten
-	e.version1Forgotten = true
-	e.mu.Unlock()
-	if done {
-		return
-	}
-	if err := s.Delete(ctx, tokenKeyV1); err != nil {
-		e.host.Logger().Warn("the token of an earlier version of the plugin cannot be deleted from storage", "error", err)
-	}
-}
-
 // importAttempts takes over what version 1 recorded of a partner at an address
-// that is written now for the first time.
+// that is written now.
 func (e *Engine) importAttempts(ctx context.Context, s logical.Storage, st *State, hash hasher) error {
-	if _, known := st.Records[st.PartnerID]; known {
-		return nil
-	}
-	old, found, err := readRecordV1(ctx, s, attemptsPrefixV1+hash(st.Settings.BaseURL, st.PartnerID))
-	if err != nil || !found {
+	old, key, err := readRecordV1(ctx, s, hash, st)
+	if err != nil || old == nil {
 		return err
 	}
-	record := importRecord(old, st.Settings.place(), e.clock.now(), func(string) bool { return false })
-	return st.setRecord(st.PartnerID, record, e.clock.now())
+	now := e.clock.now()
+	record := st.record(st.PartnerID)
+	imported := old.attempts(st.Settings.place(), now, func(string) bool { return false })
+	record.Attempts = append(record.Attempts, imported.Attempts...)
+	slices.SortStableFunc(record.Attempts, func(a, b attempts.Attempt) int { return a.At.Compare(b.At) })
+	if imported.Locked.After(record.Locked) {
+		record.Locked = imported.Locked
+	}
+	if imported.Failed.After(record.Failed) {
+		record.Failed, record.Failure = imported.Failed, imported.Failure
+	}
+	st.imported = slices.Concat(st.imported, []string{key})
+	return st.setRecord(st.PartnerID, record, now)
+}
+
+// forgetVersion1 deletes what the stored state has taken over: the records that
+// it names, or they would be taken over again after a delete or a move, and once
+// per process the token.
+func (e *Engine) forgetVersion1(ctx context.Context, s logical.Storage, st *State) {
+	keys := st.imported
+	st.version1, st.imported = false, nil
+	e.mu.Lock()
+	if !e.version1Forgotten {
+		keys = slices.Concat(keys, []string{tokenKeyV1})
+	}
+	e.version1Forgotten = true
+	e.mu.Unlock()
+	for _, key := range keys {
+		if err := s.Delete(ctx, key); err != nil {
+			e.host.Logger().Warn("an entry of an earlier version of the plugin cannot be deleted from storage", "key", key,
+				"error", err)
+		}
+	}
 }

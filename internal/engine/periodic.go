@@ -36,6 +36,11 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	if err := e.flush(ctx, s); err != nil {
 		return err
 	}
+	if st.version1 { // Or each read would migrate it anew, with other times.
+		if err := e.store(ctx, s, st, st); err != nil {
+			return err
+		}
+	}
 	st, due, err := e.plan(ctx, s, st)
 	if err != nil {
 		return err

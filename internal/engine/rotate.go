@@ -38,10 +38,13 @@ func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation st
 func (e *Engine) rotate(
 	ctx context.Context, s logical.Storage, st *State, operation string, scheduled bool,
 ) (*State, error) {
-	if st.Secrets.MustProve(e.clock.now()) {
+	if st.Secrets.MustProve() {
 		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)
 		if err != nil && !accepted(err) {
 			return proven, fmt.Errorf("the secret has not changed: %w", err)
+		}
+		if scheduled && !proven.LastRotation.Equal(st.LastRotation) {
+			return proven, nil // It was this rotation that had succeeded.
 		}
 		st = proven
 	}
@@ -49,7 +52,7 @@ func (e *Engine) rotate(
 		return st, &CandidateLimit{Until: e.wall(until)}
 	}
 	q := attempts.Request{Trigger: attempts.Automatic, Change: true}
-	if err := e.allowed(st, st.PartnerID, q); err != nil {
+	if err := e.allowed(st, st, q); err != nil {
 		return st, fmt.Errorf("the secret has not changed: %w", err)
 	}
 	hash, err := e.hasher(ctx, s)

@@ -44,6 +44,11 @@ type State struct {
 	// pausing is set when the restore guard has just found that no engine was alive,
 	// and the pause is not stored yet.
 	pausing bool
+	// version1 is set when storage has an entry of version 1, and imported are the
+	// records of that version which this state has taken over. They are deleted once
+	// the state is stored.
+	version1 bool
+	imported []string
 }
 
 // Settings are what an operator sets besides the credential.
@@ -188,6 +193,11 @@ func (st *State) accept(secret confidential.Text, hash hasher, now, wall time.Ti
 
 // record is the record of a partner, empty when there is none.
 func (st *State) record(partner string) attempts.Record { return st.Records[partner].Clone() }
+
+// recordAt is the record of a partner as it counts at an address.
+func (st *State) recordAt(to *State) attempts.Record {
+	return st.record(to.PartnerID).At(to.Settings.place())
+}
 
 // setRecord stores the record of a partner. It fails when the mount remembers
 // attempts of too many partners.

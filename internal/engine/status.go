@@ -58,7 +58,7 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	if !st.Configured() {
 		return status, nil
 	}
-	status.Standing = e.standing(st, st.PartnerID)
+	status.Standing = e.standing(st, st)
 	t := e.tokens.Current()
 	if t == nil {
 		t = e.storedToken(ctx, s, st)
@@ -68,7 +68,7 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	}
 	held := e.backoff.Held(time.Now())
 	status.TokenAvailable = status.Token != nil || status.StorageError == "" && held == nil && st.Secrets.Wait(e.clock.now()) <= 0 &&
-		e.allowed(st, st.PartnerID, attempts.Request{Trigger: attempts.Automatic}) == nil
+		e.allowed(st, st, attempts.Request{Trigger: attempts.Automatic}) == nil
 	status.Retry = e.retry(st, status.Standing, held)
 
 	_, status.Pending = st.Secrets.Pending()

@@ -123,7 +123,7 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 			"restored copy", "partner_id", st.PartnerID, "alive", st.Guard.Alive)
 		e.emit(ctx, eventRotatePaused, "pause", "partner_id", st.PartnerID)
 	}
-	e.forgetVersion1(ctx, s)
+	e.forgetVersion1(ctx, s, st)
 	return nil
 }
 

@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		if err := e.importAttempts(ctx, s, next, hash); err != nil {
 			return Written{}, err
 		}
-		st.Records = next.Records
+		st.Records, st.imported = next.Records, next.imported
 	}
 	written := Written{Untried: c.credential && !w.Verify}
 	switch {
@@ -110,24 +111,31 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	}
 	if c.credential {
 		e.backoff.Clear() // What was said of the old credential is no news of this one.
-	} else if current, found := st.Secrets.Current(); found {
-		record := st.record(st.PartnerID)
-		written.KnownBad = e.wall(record.RefusedBefore(st.fingerprint(hash, current.Value), e.clock.now()))
-		if current.Proven.After(current.Refused) {
-			written.KnownBad = time.Time{}
-		}
+	} else {
+		written.KnownBad = e.wall(e.knownBad(st, hash))
 	}
-	written.Standing = e.standing(st, st.PartnerID)
+	written.Standing = e.standing(st, st)
 	e.host.Logger().Info("configuration written", "partner_id", st.PartnerID, "verified", c.credential && w.Verify)
 	e.emit(ctx, eventConfigWrite, operation, "partner_id", st.PartnerID)
 	return written, nil
+}
+
+// knownBad is when Finicity refused the stored credential. Zero when it did not,
+// or has accepted it since.
+func (e *Engine) knownBad(st *State, hash hasher) time.Time {
+	current, found := st.Secrets.Current()
+	if !found || current.Proven.After(current.Refused) {
+		return time.Time{}
+	}
+	record := st.recordAt(st)
+	return record.RefusedBefore(st.fingerprint(hash, current.Value), e.clock.now())
 }
 
 // nothingWritten is the failure of a write whose credential was not accepted.
 func (e *Engine) nothingWritten(st, next *State, c change, err error) error {
 	failed := &NothingWritten{Err: answered("", err), First: !st.Configured()}
 	if st.Configured() && c.credential {
-		standing := e.standing(st, st.PartnerID)
+		standing := e.standing(st, st)
 		failed.Stored = &standing
 	}
 	return failed
@@ -138,8 +146,11 @@ func (e *Engine) nothingWritten(st, next *State, c change, err error) error {
 func (e *Engine) verifyNew(
 	ctx context.Context, s logical.Storage, st, next *State, c change, hash hasher, operation string,
 ) (*State, error) {
-	proven, _ := st.Secrets.Current()
-	reserve := st.PartnerID == next.PartnerID && !proven.Proven.IsZero()
+	// The last attempt is kept for the stored credential, but not for one that
+	// Finicity has refused too.
+	current, _ := st.Secrets.Current()
+	record := st.recordAt(st)
+	reserve := st.PartnerID == next.PartnerID && !current.Proven.IsZero() && !record.StoredRefused()
 	secret := secrets.Secret{Value: c.secret}
 	for {
 		if c.secret.IsZero() { // The stored secrets, with another app key.
@@ -167,10 +178,14 @@ func (e *Engine) tryNew(
 	ctx context.Context, s logical.Storage, st, next *State, secret confidential.Text, q attempts.Request, hash hasher,
 	operation string,
 ) (*State, error) {
-	var t *token.Token
-	rotated := false
+	var (
+		t                *token.Token
+		charged          *State
+		rotated, changed bool
+	)
 	st, err := e.do(ctx, s, st, attempt{
 		request: q, to: next,
+		prepare: func(st *State) { charged = st },
 		send: func(client *finicityapi.Client) (err error) {
 			t, err = e.newToken(ctx, client, next, secret)
 			return err
@@ -184,18 +199,26 @@ func (e *Engine) tryNew(
 				}
 				return
 			}
+			// Another node has taken over during the call. What it has stored since may
+			// be the only copy of a secret.
+			if changed = !st.Clock.Equal(charged.Clock); changed {
+				return
+			}
 			written := next.clone()
 			written.Records = st.Records
 			written.Secrets.Bring(secret, now)
 			rotated = written.accept(secret, hash, now, e.now())
 			written.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}
-			written.Clock = st.Clock
+			written.Clock, written.pausing = st.Clock, st.pausing
 			*st = *written
 		},
 	})
 	if err != nil && !accepted(err) {
 		e.host.Logger().Warn("authentication failed", "partner_id", next.PartnerID, "error", err)
 		return st, err
+	}
+	if changed {
+		return st, UserError("another node changed the configuration during this write: write it again")
 	}
 	e.tokens.Drop() // Whatever is refreshed right now came from the old credential.
 	e.shareToken(ctx, t, e.tokens.Epoch())
@@ -251,7 +274,9 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		appKey:  !next.AppKey.Equal(st.AppKey),
 	}
 	c.moved = c.partner || next.Settings.place() != st.Settings.place()
-	if current, _ := st.Secrets.Current(); c.moved || !secret.Equal(current.Value) {
+	// The current secret is nothing new, unless it takes back another one, or comes
+	// with a new app key: then it is the one to try, and no other.
+	if current, _ := st.Secrets.Current(); c.moved || c.appKey || !secret.Equal(current.Value) || st.hasUntriedBeside(current.Value) {
 		c.secret = secret
 	}
 	c.credential = c.moved || c.appKey || !c.secret.IsZero()
@@ -282,11 +307,20 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	}
 	if w.setsSchedule() {
 		next.Guard.Resume(now)
+		next.pausing = false
 	}
 	if c.credential {
 		next.Plan.CredentialReplaced()
 	}
 	return next, c, nil
+}
+
+// hasUntriedBeside reports whether an operator has stored another secret that was
+// never proven.
+func (st *State) hasUntriedBeside(secret confidential.Text) bool {
+	return slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
+		return s.Place == st.Secrets.Place && s.Origin == secrets.Brought && s.Proven.IsZero() && !s.Value.Equal(secret)
+	})
 }
 
 // setsSchedule reports whether an operator has written the schedule, which ends a

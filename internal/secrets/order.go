@@ -93,11 +93,11 @@ func (l *List) refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
 
 // MustProve reports whether an authentication has to come before a change: with
 // a wrong secret the change would be refused, and the right one not be found.
-// It also ends the time of secrets that are too old.
-func (l *List) MustProve(now time.Time) bool {
+// The change to an unconfirmed secret may have arrived late, and the time of one
+// that is too old ends with the next proof.
+func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return s.unasked() || l.refused(s) || s.Denied.After(l.Succeeded) ||
-			s.unconfirmed() && now.Sub(s.Added) > s.retention()
+		return s.unasked() || l.refused(s) || s.unconfirmed()
 	})
 }
 
@@ -160,17 +160,40 @@ func (l *List) Acknowledged() time.Time {
 // configuration could forge webhooks.
 func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
 	for _, s := range slices.Backward(l.Secrets) {
-		until := s.Superseded.Add(webhookRetention)
+		replaced := l.replaced(s)
+		until := replaced.Add(webhookRetention)
 		if s.Grace {
-			until = s.Superseded.Add(gracePeriod)
+			until = replaced.Add(gracePeriod)
 		}
 		switch {
 		case s.Origin == Brought && s.Proven.IsZero():
-		case s.Superseded.IsZero():
+		case replaced.IsZero():
 			current = append(current, s.Value)
 		case !now.After(until):
 			previous = append(previous, s.Value)
 		}
 	}
 	return current, previous
+}
+
+// replaced is when a later secret was proven. Zero when none was. After a move the
+// later one is at another place.
+func (l *List) replaced(s Secret) time.Time {
+	if s.Place == l.Place || !s.Superseded.IsZero() {
+		return s.Superseded
+	}
+	last := latest(s.Added, s.Proven)
+	for _, other := range l.Secrets {
+		if other.Place != s.Place && other.Proven.After(last) {
+			return latest(last, other.Added)
+		}
+	}
+	return time.Time{}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

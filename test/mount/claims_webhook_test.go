@@ -3,10 +3,6 @@
 package mount_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,21 +84,4 @@ func TestAClockThatIsAheadForgetsNoWebhookSecret(t *testing.T) {
 		h.Pass(time.Hour)
 		signs(h, mounttest.PartnerSecret, "previous")
 	})
-}
-
-// signs checks as which version a webhook counts that was signed with the secret, empty for one that is not valid.
-func signs(h *mounttest.Harness, secret, want string) {
-	h.T.Helper()
-	const event = `{"eventType":"added","eventId":"1-2"}`
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(event))
-	a := h.Write("webhook/verify", mounttest.Fields{
-		"input":     base64.StdEncoding.EncodeToString([]byte(event)),
-		"signature": hex.EncodeToString(mac.Sum(nil)),
-	})
-	h.Succeeds(a)
-	got, _ := a.Data["secret_version"].(string)
-	if a.Data["valid"] != (want != "") || got != want {
-		h.T.Errorf("valid is %v with the version %q, want the version %q", a.Data["valid"], got, want)
-	}
 }

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/engine"
+)
+
+const apiDocument = "docs/api.md"
+
+// chapter is what the document says of an operation: the text under each heading.
+type chapter struct {
+	endpoint string            // GET /finicity/token
+	parts    map[string]string // by heading, with the line breaks
+}
+
+var endpointRow = regexp.MustCompile("(?m)^\\| `([A-Z]+)` *\\| `/([^`]+)` *\\|$")
+
+// chapters reads the document. Each "## " with a table of a method and a path in
+// it is one.
+func chapters(t *testing.T) map[string]chapter {
+	t.Helper()
+	text, err := os.ReadFile(apiDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]chapter{}
+	for _, section := range strings.Split("\n"+string(text), "\n## ")[1:] {
+		parts := map[string]string{}
+		for i, part := range strings.Split(section, "\n### ") {
+			name, content, _ := strings.Cut(part, "\n")
+			if i == 0 {
+				name = ""
+			}
+			parts[name] = content
+		}
+		for _, row := range endpointRow.FindAllStringSubmatch(parts[""], -1) {
+			endpoint := row[1] + " " + row[2]
+			if _, twice := found[endpoint]; twice {
+				t.Errorf("%s is there twice", endpoint)
+			}
+			found[endpoint] = chapter{endpoint, parts}
+		}
+	}
+	return found
+}
+
+// items are the list in a text, by the name that each begins with. What is
+// indented belongs to the item above.
+func (c chapter) items(t *testing.T, heading string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, item := range strings.Split("\n"+c.parts[heading], "\n- ")[1:] {
+		item, _, _ = strings.Cut(item, "\n\n")
+		name, _, _ := strings.Cut(strings.TrimPrefix(item, "`"), "`")
+		if _, twice := found[name]; twice {
+			t.Errorf("%s: %s is there twice under %s", c.endpoint, name, heading)
+		}
+		found[name] = spaced(item)
+	}
+	return found
+}
+
+func spaced(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// compare holds a list to the fields of a schema: each begins with the line that
+// it should have, and there are no others. line is without the description.
+func (c chapter) compare(t *testing.T, heading string, want map[string]*framework.FieldSchema, line func(name string) string) {
+	t.Helper()
+	got := c.items(t, heading)
+	for name, field := range want {
+		if should := spaced(line(name) + " – " + field.Description); !strings.HasPrefix(got[name], should) {
+			t.Errorf("%s: %s, %s should have\n- %s\nand has\n- %s", apiDocument, c.endpoint, heading, should, got[name])
+		}
+		for _, value := range field.AllowedValues {
+			if !strings.Contains(got[name], fmt.Sprintf("`%v`", value)) {
+				t.Errorf("%s: %s, %s: %s does not name `%v`", apiDocument, c.endpoint, heading, name, value)
+			}
+		}
+	}
+	for name := range got {
+		if want[name] == nil {
+			t.Errorf("%s: %s, %s has %q, which the code has not", apiDocument, c.endpoint, heading, name)
+		}
+	}
+}
+
+func methods() map[logical.Operation]string {
+	return map[logical.Operation]string{
+		logical.CreateOperation: http.MethodPost, logical.UpdateOperation: http.MethodPost,
+		logical.PatchOperation: http.MethodPatch, logical.ReadOperation: http.MethodGet, logical.DeleteOperation: http.MethodDelete,
+	}
+}
+
+// parameters are the fields that an operation takes. What is for the query string
+// is for reads and deletes, and if a path has both, for the delete.
+func parameters(path *framework.Path, op logical.Operation) map[string]*framework.FieldSchema {
+	_, deletes := path.Operations[logical.DeleteOperation]
+	taken := map[string]*framework.FieldSchema{}
+	for name, field := range path.Fields {
+		switch op {
+		case logical.DeleteOperation:
+			if field.Query {
+				taken[name] = field
+			}
+		case logical.ReadOperation:
+			if field.Query && !deletes {
+				taken[name] = field
+			}
+		default:
+			if !field.Query {
+				taken[name] = field
+			}
+		}
+	}
+	return taken
+}
+
+// wordFor is a field's type as the document has it.
+func wordFor(t *testing.T, field *framework.FieldSchema) string {
+	t.Helper()
+	switch field.Type {
+	case framework.TypeString:
+		return "string"
+	case framework.TypeBool:
+		return "bool"
+	case framework.TypeInt, framework.TypeInt64:
+		return "int"
+	case framework.TypeDurationSecond:
+		return "duration"
+	default:
+		t.Fatalf("the document has no word for %s yet", field.Type)
+		return ""
+	}
+}
+
+// preset is a field's default as the document has it.
+func preset(t *testing.T, field *framework.FieldSchema) string {
+	t.Helper()
+	switch value := field.DefaultOrZero().(type) {
+	case string:
+		return strconv.Quote(value)
+	case bool:
+		return strconv.FormatBool(value)
+	case int: // Of seconds.
+		return regexp.MustCompile(`([hm])0[ms]\b`).ReplaceAllString(
+			strings.ReplaceAll((time.Duration(value)*time.Second).String(), "m0s", "m"), "$1")
+	default:
+		t.Fatalf("the document has no word for a default of %T yet", value)
+		return ""
+	}
+}
+
+// required are the fields without which a write is refused, the first one if it is
+// of the configuration.
+func required(t *testing.T, path *framework.Path) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for name := range path.Fields {
+		data := map[string]map[string]any{
+			"config":         {"partner_id": "1000000000001", "partner_secret": "invented-secret-1", "app_key": "invented-key"},
+			"webhook/verify": {"input": "e30=", "signature": "00"},
+		}[path.Pattern]
+		delete(data, name)
+		b, err := NewFactory(engine.Options{Dial: noNetwork})(t.Context(), &logical.BackendConfig{
+			Logger: hclog.NewNullLogger(), System: logical.TestSystemView(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := b.HandleRequest(t.Context(), &logical.Request{
+			Operation: logical.UpdateOperation, Path: path.Pattern, Data: data, Storage: &logical.InmemStorage{},
+		})
+		if err == nil && resp.IsError() {
+			found[name] = strings.Contains(resp.Error().Error(), fmt.Sprintf("field %q is required", name))
+		}
+	}
+	return found
+}
+
+func noNetwork(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("there is no network in this test")
+}
+
+// The document is the contract with the authors of scripts and clients.
+func TestTheAPIDocumentSaysWhatTheCodeDoes(t *testing.T) {
+	t.Parallel()
+	documented := chapters(t)
+	known := map[string]bool{}
+	for _, path := range wired().Paths {
+		needed := required(t, path)
+		for op, handler := range path.Operations {
+			endpoint := methods()[op] + " finicity/" + path.Pattern
+			known[endpoint] = true
+			c, found := documented[endpoint]
+			if !found {
+				t.Errorf("%s has no section for %s", apiDocument, endpoint)
+				continue
+			}
+			line := func(name string) string {
+				field := path.Fields[name]
+				if needed[name] {
+					return fmt.Sprintf("`%s` `(%s: <required>)`", name, wordFor(t, field))
+				}
+				return fmt.Sprintf("`%s` `(%s: %s)`", name, wordFor(t, field), preset(t, field))
+			}
+			switch taken := parameters(path, op); {
+			case op == logical.PatchOperation: // They are there once already.
+				if !strings.Contains(c.parts["Parameters"], "(#write-the-configuration)") {
+					t.Errorf("%s: %s does not say where its parameters stand", apiDocument, endpoint)
+				}
+			case len(taken) == 0:
+				if strings.TrimSpace(c.parts["Parameters"]) != "None." {
+					t.Errorf("%s: %s takes no parameters, and does not say so", apiDocument, endpoint)
+				}
+			default:
+				c.compare(t, "Parameters", taken, line)
+			}
+			for status, responses := range handler.Properties().Responses {
+				answer := responses[0]
+				if should := fmt.Sprintf("`%d` – %s", status, answer.Description); !strings.HasPrefix(spaced(c.parts["Response"]), should) {
+					t.Errorf("%s: %s: the response should begin with %s", apiDocument, endpoint, should)
+				}
+				c.compare(t, "Response", answer.Fields, func(name string) string {
+					return fmt.Sprintf("`%s` `(%s)`", name, wordFor(t, answer.Fields[name]))
+				})
+			}
+			for _, heading := range []string{"Sample request", "Errors"} {
+				if strings.TrimSpace(c.parts[heading]) == "" {
+					t.Errorf("%s: %s has no %s", apiDocument, endpoint, heading)
+				}
+			}
+		}
+	}
+	for endpoint := range documented {
+		if !known[endpoint] {
+			t.Errorf("%s has a section for %s, which is not there", apiDocument, endpoint)
+		}
+	}
+}
+
+var (
+	errorRow = regexp.MustCompile(`(?m)^\| (\d{3}) \| (.*?) \| (.*?) \|$`)
+	quotedIn = regexp.MustCompile(`"([^"]+)"`)
+)
+
+// People with an error search for its words.
+func TestTheErrorsInTheAPIDocumentAreThoseOfTheCode(t *testing.T) {
+	t.Parallel()
+	said := strings.Join(literals(t), "\n")
+	text, err := os.ReadFile(apiDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := errorRow.FindAllStringSubmatch(string(text), -1)
+	if len(rows) < 10 {
+		t.Errorf("only %d errors were found", len(rows))
+	}
+	for _, row := range rows {
+		if !slices.Contains([]string{"400", "403", "404", "415", "500", "502", "503"}, row[1]) {
+			t.Errorf("no error is a %s", row[1])
+		}
+		for _, words := range quotedIn.FindAllStringSubmatch(row[2], -1) {
+			if !strings.Contains(said, words[1]) {
+				t.Errorf("no error says %q", words[1])
+			}
+		}
+	}
+}
+
+// literals are the texts in the code of the paths and of the engine, each put
+// together.
+func literals(t *testing.T) (texts []string) {
+	t.Helper()
+	var files []string
+	for _, folder := range []string{".", "internal/engine", "internal/token", "internal/finicityapi"} {
+		found, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("there is no code in %s (%v)", folder, err)
+		}
+		files = append(files, found...)
+	}
+	var text func(e ast.Expr) string
+	text = func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.BinaryExpr:
+			return text(e.X) + text(e.Y)
+		case *ast.BasicLit:
+			value, _ := strconv.Unquote(e.Value) // A number is none, and does not matter.
+			return value
+		default:
+			return ""
+		}
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if e, ok := n.(ast.Expr); ok {
+				texts = append(texts, text(e))
+			}
+			return true
+		})
+	}
+	return texts
+}
+
+var typedCommand = regexp.MustCompile(`vault (read|write|patch|delete) ((?:-\S+ )*)finicity/([a-z/-]+)((?: [a-z_]+=)?[^\n]*)`)
+
+// What a document or a help text tells people to type is taken by the mount, as far
+// as the path and the fields go.
+func TestEveryCommandInTheDocumentsAndTheHelpIsOneThatTheMountTakes(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for _, file := range append(files, "README.md", "CHANGELOG.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[file] = strings.ReplaceAll(string(text), "\\\n", " ")
+	}
+	b := wired()
+	texts["the help"] = b.Help
+	for _, path := range b.Paths {
+		texts["the help of "+path.Pattern] = path.HelpDescription
+	}
+	operations := map[string]logical.Operation{
+		"read": logical.ReadOperation, "write": logical.UpdateOperation, "patch": logical.PatchOperation,
+		"delete": logical.DeleteOperation,
+	}
+	count := 0
+	for where, text := range texts {
+		for _, command := range typedCommand.FindAllStringSubmatch(text, -1) {
+			count++
+			path := b.Route(command[3])
+			if path == nil || path.Operations[operations[command[1]]] == nil {
+				t.Errorf("%s: there is no %s", where, command[0])
+				continue
+			}
+			taken := parameters(path, operations[command[1]])
+			for _, field := range regexp.MustCompile(`(?:^| )([a-z_]+)=`).FindAllStringSubmatch(command[4], -1) {
+				if taken[field[1]] == nil {
+					t.Errorf("%s: %s has %s, and it takes %v", where, command[0], field[1], slices.Sorted(maps.Keys(taken)))
+				}
+			}
+		}
+	}
+	if count < 60 {
+		t.Errorf("only %d commands were found", count)
+	}
+}

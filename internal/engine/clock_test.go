@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+)
+
+// at is a time well before those of a bubble of synctest.
+func at(text string) time.Time {
+	t, err := time.Parse("2006-01-02 15:04", text)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// Attempts are named by their time, and secrets are ordered by theirs.
+func TestNoTwoTimesOfTheClockAreTheSame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // Where no time passes between two calls.
+		var c clock
+		c.resume(time.Time{}, at("1999-05-01 00:00"))
+		last := c.now()
+		for range 1000 {
+			now := c.now()
+			if !now.After(last) {
+				t.Fatalf("%s is not after %s", now, last)
+			}
+			last = now
+		}
+	})
+}
+
+func TestTheClockStartsAtTheWallClockAndRunsByItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c clock
+		c.resume(time.Time{}, at("1999-05-01 00:00"))
+		time.Sleep(36 * time.Hour) //nolint:forbidigo // In a bubble, this takes no time.
+		c.resume(time.Time{}, at("2031-01-01 00:00"))
+		c.resume(at("1999-05-01 00:00"), at("1980-01-01 00:00"))
+		if got, want := c.now(), at("1999-05-02 12:00"); !got.Equal(want) {
+			t.Errorf("it shows %s, want %s", got, want)
+		}
+	})
+}
+
+// The time in which no process ran does not count: whether the wall clock is
+// right about that is not known.
+func TestTheClockResumesWhereItWasStored(t *testing.T) {
+	t.Parallel()
+	for name, wall := range map[string]time.Time{
+		"right": at("1999-06-01 00:00"), "years ahead": at("2031-01-01 00:00"), "years behind": at("1980-01-01 00:00"),
+	} {
+		var c clock
+		stored := at("1999-05-01 00:00")
+		c.resume(stored, wall)
+		if now := c.now(); now.Before(stored) || now.Sub(stored) > time.Minute {
+			t.Errorf("with a wall clock that is %s it shows %s", name, now)
+		}
+	}
+}
+
+// Another node has led for a while.
+func TestTheClockFollowsOneThatIsAhead(t *testing.T) {
+	t.Parallel()
+	var c clock
+	c.resume(at("1999-05-01 00:00"), at("1999-05-01 00:00"))
+	before := c.now()
+	c.resume(at("1999-05-03 00:00"), at("1999-05-01 00:00"))
+	if now := c.now(); now.Before(at("1999-05-03 00:00")) {
+		t.Errorf("it shows %s", now)
+	}
+	c.resume(before, at("1999-05-01 00:00"))
+	if now := c.now(); now.Before(at("1999-05-03 00:00")) {
+		t.Errorf("an older entry sets it back to %s", now)
+	}
+}
+
+func TestTheClockWorksBeforeStorageWasRead(t *testing.T) {
+	t.Parallel()
+	var c clock
+	first := c.now()
+	if first.Year() < 2000 {
+		t.Errorf("it shows %s", first)
+	}
+	c.resume(at("1999-05-01 00:00"), at("1999-05-01 00:00"))
+	if now := c.now(); !now.After(first) {
+		t.Errorf("it runs back from %s to %s", first, now)
+	}
+}
+
+func TestTheClockIsSharedByRequests(t *testing.T) {
+	t.Parallel()
+	var c clock
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	seen := map[time.Time]bool{}
+	for range 8 {
+		wg.Go(func() {
+			for range 200 {
+				c.resume(at("1999-05-01 00:00"), at("1999-05-01 00:00"))
+				now := c.now()
+				mu.Lock()
+				if seen[now] {
+					t.Errorf("%s comes twice", now)
+				}
+				seen[now] = true
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// What people read is by the wall clock.
+func TestATimeOfTheClockIsShownByTheWallClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := New(&framework.Backend{}, Options{Now: func() time.Time { return at("2031-01-01 12:00") }})
+		e.clock.resume(at("1999-05-01 00:00"), at("2031-01-01 12:00"))
+		if shown := e.wall(at("1999-05-01 00:05")).Round(time.Second); !shown.Equal(at("2031-01-01 12:05")) {
+			t.Errorf("in five minutes is shown as %s", shown)
+		}
+		if !e.wall(time.Time{}).IsZero() {
+			t.Error("no time is shown as one")
+		}
+	})
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/engine"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// Only for a file that does not exist yet: what is there is never written again.
+var update = flag.Bool("update", false, "write the missing golden files of the present version")
+
+// summary is what a stored state comes to. Each later version must read the same
+// from the files of this one.
+type summary struct {
+	PartnerID   string            `json:"partner_id"`
+	AppKey      string            `json:"app_key"`
+	Settings    settings          `json:"settings"`
+	Current     string            `json:"current"`
+	Pending     string            `json:"pending"`
+	Order       []string          `json:"order"` // in which four attempts try
+	Wait        time.Duration     `json:"wait"`
+	SignCurrent []string          `json:"sign_current"`
+	SignBefore  []string          `json:"sign_before"`
+	Unsettled   bool              `json:"unsettled"`
+	OnlyCopy    bool              `json:"only_copy"`
+	MustProve   bool              `json:"must_prove"`
+	RotatedAway int               `json:"rotated_away"`
+	Last        time.Time         `json:"last_rotation"`
+	Next        time.Time         `json:"next_rotation"`
+	Failures    int               `json:"failures"`
+	Paused      time.Time         `json:"paused"`
+	Token       string            `json:"token"`
+	Issued      time.Time         `json:"issued"`
+	Serves      bool              `json:"serves"`
+	Attempts    map[string]counts `json:"attempts"` // by partner
+}
+
+type settings struct {
+	BaseURL           string          `json:"base_url"`
+	CACert            string          `json:"ca_cert"`
+	RequestTimeout    time.Duration   `json:"request_timeout"`
+	TokenLifetime     time.Duration   `json:"token_lifetime"`
+	SecretGracePeriod bool            `json:"secret_grace_period"`
+	PasswordPolicy    string          `json:"password_policy"`
+	Schedule          engine.Schedule `json:"schedule"`
+}
+
+type counts struct {
+	State        attempts.State `json:"state"`
+	AfterRestart attempts.State `json:"after_restart"`
+	Left         int            `json:"left"`
+	Rejected     int            `json:"rejected"`
+	Retry        time.Time      `json:"retry"`
+	Failure      string         `json:"failure"`
+}
+
+// summarize reads an entry the way a mount does.
+func summarize(t *testing.T, s *mounttest.Storage, wall time.Time) (sum summary) {
+	t.Helper()
+	e := engine.NewReader(func() time.Time { return wall })
+	st, err := e.ReadState(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := st.Clock
+	reveal := func(all []confidential.Text) (texts []string) {
+		for _, text := range all {
+			texts = append(texts, text.Reveal())
+		}
+		return texts
+	}
+	current, _ := st.Secrets.Current()
+	pending, _ := st.Secrets.Pending()
+	signCurrent, signBefore := st.Secrets.Signers(now)
+	sum = summary{
+		PartnerID: st.PartnerID, AppKey: st.AppKey.Reveal(), Settings: settings(st.Settings),
+		Current: current.Value.Reveal(), Pending: pending.Value.Reveal(), Wait: max(0, st.Secrets.Wait(now)),
+		SignCurrent: reveal(signCurrent), SignBefore: reveal(signBefore),
+		Unsettled: st.Secrets.Unsettled(), OnlyCopy: st.Secrets.OnlyCopy(), MustProve: st.Secrets.MustProve(),
+		RotatedAway: len(st.RotatedAway), Last: st.LastRotation, Next: st.NextRotation(), Failures: st.Plan.Failures,
+		Paused: st.Guard.Paused, Serves: e.Serves(t.Context(), s, st), Attempts: map[string]counts{},
+	}
+	list := st.Secrets.Clone()
+	for i := range 4 {
+		if next, found := list.Next(); found {
+			sum.Order = append(sum.Order, next.Value.Reveal())
+			list.Refuse(next.Value, true, now.Add(time.Duration(i+1)*time.Second))
+		}
+	}
+	if st.Token != nil {
+		sum.Token, sum.Issued = st.Token.Value.Reveal(), st.Token.Issued
+	}
+	facts := attempts.Facts{Succeeded: true, Acknowledged: st.Secrets.Acknowledged()}
+	for partner := range st.Records {
+		r := st.RecordOf(partner)
+		sum.Attempts[partner] = counts{
+			r.State(facts, now), r.State(attempts.Facts{}, now), r.Left(now), r.Rejected(now), r.Retry(facts, now), r.Failure,
+		}
+	}
+	return sum
+}
+
+const goldenV2 = "testdata/v2"
+
+func TestTheGoldenFilesOfVersion2AreRead(t *testing.T) {
+	t.Parallel()
+	states := statesOfVersion2()
+	for _, g := range mounttest.Goldens(t, goldenV2) {
+		delete(states, g.Name)
+		s := mounttest.NewStorage()
+		for key := range g.Entries {
+			s.Plant(key, g.Value(key))
+		}
+		sum, err := json.Marshal(summarize(t, s, g.Now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want bytes.Buffer
+		if err := json.Compact(&want, g.Expect); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(sum, want.Bytes()) {
+			t.Errorf("%s: it is read as\n%s\nwant\n%s", g.Name, sum, want.Bytes())
+		}
+		st, err := engine.Decode(g.Value("config"))
+		if err != nil {
+			t.Fatalf("%s: %v", g.Name, err)
+		}
+		if again, err := engine.EncodeState(st); err != nil || !bytes.Equal(again, g.Value("config")) {
+			t.Errorf("%s: it is stored differently the second time (%v)", g.Name, err)
+		}
+	}
+	for name := range states {
+		t.Errorf("%s has no file: go test ./internal/engine -run GoldenFilesOfVersion2AreWritten -update", name)
+	}
+}
+
+func TestTheGoldenFilesOfVersion2AreWritten(t *testing.T) {
+	t.Parallel()
+	if !*update {
+		t.Skip("only with -update")
+	}
+	for name, state := range statesOfVersion2() {
+		file := filepath.Join(goldenV2, name+".json")
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(time.Minute)
+			state.reach(h)
+			if err := os.WriteFile(file, written(t, goldenOf(t, h, state.description)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// written is the text of a golden file. The entries keep their exact bytes.
+func written(t *testing.T, g mounttest.Golden) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	line := func(indent, name string, value any, end string) {
+		raw, isRaw := value.(json.RawMessage)
+		if !isRaw {
+			var encoded bytes.Buffer
+			encoder := json.NewEncoder(&encoded)
+			encoder.SetEscapeHTML(false)
+			if err := encoder.Encode(value); err != nil {
+				t.Fatal(err)
+			}
+			raw = bytes.TrimSpace(encoded.Bytes())
+		}
+		fmt.Fprintf(&out, "%s%q: %s%s\n", indent, name, raw, end)
+	}
+	out.WriteString("{\n")
+	line("  ", "description", g.Description, ",")
+	line("  ", "now", g.Now, ",")
+	line("  ", "finicity", g.Finicity, ",")
+	out.WriteString("  \"entries\": {\n")
+	keys := slices.Sorted(maps.Keys(g.Entries))
+	for i, key := range keys {
+		end := ","
+		if i == len(keys)-1 {
+			end = ""
+		}
+		line("    ", key, g.Entries[key], end)
+	}
+	out.WriteString("  },\n")
+	line("  ", "expect", g.Expect, "")
+	out.WriteString("}\n")
+	return out.Bytes()
+}
+
+// goldenOf is a golden file of a mount as it is now.
+func goldenOf(t *testing.T, h *mounttest.Harness, description string) mounttest.Golden {
+	t.Helper()
+	g := mounttest.Golden{Description: description, Now: h.Now(), Entries: map[string]json.RawMessage{}}
+	for key, value := range h.Storage.Snapshot() {
+		raw := json.RawMessage(value)
+		if !json.Valid(value) {
+			raw, _ = json.Marshal(string(value))
+		}
+		g.Entries[key] = raw
+	}
+	expect, err := json.Marshal(summarize(t, h.Storage, g.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Expect = expect
+	st := h.Stored()
+	partner := st.PartnerID
+	if partner == "" {
+		partner = mounttest.PartnerID
+	}
+	c := h.Fake.Counters(partner)
+	g.Finicity = mounttest.GoldenFinicity{PartnerID: partner, AppKey: st.AppKey.Reveal(), TowardLock: c.TowardLock, Locked: c.Locked,
+		AlsoAccepts: []string{}}
+	if g.Finicity.AppKey == "" {
+		g.Finicity.AppKey = mounttest.AppKey
+	}
+	known := []string{mounttest.WrongSecret, mounttest.PartnerSecret}
+	for _, s := range st.Secrets.Secrets {
+		known = append(known, s.Value.Reveal())
+	}
+	seen := map[string]bool{}
+	for _, secret := range known {
+		switch {
+		case seen[secret]:
+		case h.Fake.HoldsSecret(partner, secret):
+			g.Finicity.Holds = secret
+		case h.Fake.AcceptsSecret(partner, secret):
+			g.Finicity.AlsoAccepts = append(g.Finicity.AlsoAccepts, secret)
+		}
+		seen[secret] = true
+	}
+	return g
+}

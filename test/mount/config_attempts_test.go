@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// A terraform apply in a loop, with a value that is wrong. Reads get their tokens in between.
+func TestACredentialThatWasRefusedIsNotSentAgainByAConfigWrite(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]mounttest.Fields{
+		"secret":         {"partner_secret": mounttest.WrongSecret},
+		"app key":        {"app_key": mounttest.NewKey},
+		"both":           {"partner_secret": mounttest.WrongSecret, "app_key": mounttest.NewKey},
+		"the whole":      mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret}),
+		"with a setting": {"app_key": mounttest.NewKey, "token_lifetime": "1h"},
+	} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restarts %v", name, restarts), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					h.Fails(h.Write("config", wrong), 400, "nothing was stored", "Finicity answered HTTP 401, code 100")
+					for range 7 {
+						a := h.Write("config", wrong)
+						h.Fails(a, 400, "nothing was stored", "Finicity refused this credential on 2000-01-01T", "so it is not sent again",
+							"The stored credential is unchanged", "verify_connection=false", "vault write -f finicity/config/verify")
+						if !restarts {
+							h.Fails(a, 400, "on 2000-01-01T00:00:00Z")
+						}
+						h.Pass(3 * time.Hour)
+						if restarts {
+							h.Restart()
+						}
+						h.Token()
+					}
+					h.Called(9, 0)
+					h.Spent(1, 0)
+					h.Wrongly(1)
+				})
+			})
+		}
+	}
+}
+
+func TestTheFirstWriteOfARefusedCredentialIsNotRepeatedEither(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		wrong := mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})
+		h.Fails(h.Write("config", wrong), 400, "10001")
+		h.Fails(h.Write("config", wrong), 400, "Finicity refused this credential")
+		h.Configure(nil)
+		h.Called(2, 0)
+	})
+}
+
+// Nobody knows whether a success resets Finicity's count, so one in between does not let a stale script go on.
+func TestARefusedCredentialMayBeSentAgainAfterADay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Guesses(1)
+		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so it is not sent again")
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret)
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
+		h.Pass(24*time.Hour - time.Minute)
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so it is not sent again")
+		h.Pass(time.Minute)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}))
+		h.Called(4, 0)
+	})
+}
+
+// The block is lifted, the partner unlocked, the gateway mended: none of that was about the credential.
+func TestARefusalOfSomethingElseIsNotHeldAgainstTheCredential(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"blocked", "10005", "locked"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				h.Fake.Order(mounttest.Rejections()[name])
+				h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "nothing was stored")
+				for _, a := range h.Record().Attempts {
+					if a.Credential != "" {
+						t.Error("a credential is noted as refused")
+					}
+				}
+				h.Spent(1, 0)
+				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+				h.Spent(1, 0)
+				if state := statusNow(h)["authentication"]; state != "ok" {
+					t.Errorf("authentication is %v", state)
+				}
+			})
+		})
+	}
+}
+
+// The fourth is kept for the stored credential, and the fifth is never made.
+func TestAnOperatorGetsFourAttemptsAndNeverTheFifth(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		for i := range 3 {
+			h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i)}), 400, "nothing was stored", "10001")
+			h.Spent(i+1, 0)
+		}
+		a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(3)})
+		h.Fails(a, 400, "nothing was stored", "no request was sent", "The last one is kept for the stored credential",
+			"verify_connection=false", "vault write -f finicity/config/verify")
+		h.Spent(3, 0)
+		h.Fails(h.Write("config/verify", nil), 400, "10001", "force=true")
+		h.Spent(4, 0)
+		for range 3 {
+			for _, a := range []mounttest.Answer{
+				h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}),
+				h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}),
+				h.Write("config/verify", nil),
+				h.Write("config/verify", mounttest.Fields{"force": false}),
+				h.Write("rotate-root", nil),
+				h.Write("rotate-token", nil),
+				h.Read("token", nil),
+			} {
+				h.Fails(a, 400, "no request was sent to Finicity", "10001", "vault write finicity/config/verify force=true")
+			}
+			h.Pass(30 * 24 * time.Hour)
+			h.Restart()
+		}
+		h.Wrongly(4)
+
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false}))
+		h.Fails(h.Read("token", nil), 400, "no request was sent")
+		h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": true}))
+		h.Token()
+		h.Spent(0, 0)
+		h.Wrongly(4)
+	})
+}
+
+// The secret was reset in the portal, apps have used up their two attempts, and the operator mistypes the new one. To keep
+// the last attempt for a credential that Finicity has refused would shut out the right one.
+func TestNoAttemptIsKeptForAStoredCredentialThatWasRefused(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]bool{"same process": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewRefused(t)
+				h.Fails(h.Read("token", nil), 400, "10001")
+				h.Pass(5 * time.Minute)
+				h.Fails(h.Read("token", nil), 400, "10001")
+				h.Guesses(1)
+				if restart {
+					h.Restart()
+				}
+				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+				h.Token()
+				h.Wrongly(3)
+			})
+		})
+	}
+}
+
+// The advice after four refusals is to store the one that is sure and to force it. One shot: it must be at that one,
+// although it was refused before, and not at the old secret.
+func TestWhatIsStoredUntriedIsTriedFirstAlthoughItWasRefusedBefore(t *testing.T) {
+	t.Parallel()
+	for _, refusals := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewRefused(t)
+			h.Fake.SetSecret(mounttest.PartnerID, h.Guess(50))
+			h.Guesses(min(refusals, 3))
+			if refusals == 4 {
+				h.Fails(h.Write("config/verify", nil), 400, "10001")
+			}
+			h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
+			h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "verify_connection=false")
+			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0), "verify_connection": false}))
+			h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": refusals == 4}))
+			h.Wrongly(refusals)
+			h.Token()
+		})
+	}
+}
+
+func TestAWriteOfTheStoredCredentialCostsNothingInAnyState(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		h.Fails(h.Read("token", nil), 400, "10001")
+		h.Pass(5 * time.Minute)
+		h.Fails(h.Read("token", nil), 400, "10001")
+		for _, data := range []mounttest.Fields{
+			nil, {"partner_secret": mounttest.PartnerSecret}, mounttest.Credentials(nil), {"token_lifetime": "1h"},
+		} {
+			a := h.Write("config", data)
+			h.Succeeds(a)
+			h.Warned(a, "Finicity refused the stored credential on 2000-01-01T02:05:00Z", "vault write -f finicity/config/verify")
+		}
+		h.Spent(2, 0)
+		h.Wrongly(2)
+		h.Fails(h.Read("token", nil), 400, "no request was sent")
+		h.Called(3, 0)
+
+		h.Guesses(1)
+		h.Fails(h.Write("config/verify", nil), 400, "10001")
+		a := h.Write("config", nil)
+		h.Succeeds(a)
+		h.Warned(a, "vault write finicity/config/verify force=true")
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret)
+		h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": true}))
+		h.Warned(h.Write("config", nil))
+	})
+}
+
+// A new app key alone, while a late change has made the engine's own secret the one in effect. Each of the stored ones may
+// be it, one write tries one of them, and the next write goes on.
+func TestANewAppKeyAloneFindsASecretThatTookEffectLate(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string][]func(h *mounttest.Harness) mounttest.Answer{
+		"written again": {func(h *mounttest.Harness) mounttest.Answer {
+			return h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey})
+		}},
+		"as advised": {
+			func(h *mounttest.Harness) mounttest.Answer {
+				return h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false})
+			},
+			func(h *mounttest.Harness) mounttest.Answer { return h.Write("config/verify", nil) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindLate, Delay: 3 * time.Hour})
+				h.Fails(h.Write("rotate-root", nil), 400, "unknown")
+				candidate, _ := h.Stored().Secrets.Pending()
+				h.Pass(2 * time.Hour)
+				h.Token()
+				h.Pass(2 * time.Hour)
+				changed(h, 1)
+				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400, "nothing was stored", "10001",
+					"verify_connection=false")
+				for _, do := range second {
+					h.Succeeds(do(h))
+				}
+				st := h.Stored()
+				if current, _ := st.Secrets.Current(); !current.Value.Equal(candidate.Value) || st.AppKey.Reveal() != mounttest.NewKey {
+					t.Error("the secret in effect is not the current one, with the new app key")
+				}
+				if h.Read("token", nil).Data["app_key"] != mounttest.NewKey {
+					t.Error("the shared token does not come with the new app key")
+				}
+				h.Wrongly(2)
+			})
+		})
+	}
+}

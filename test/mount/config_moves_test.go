@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+const (
+	elsewhere = "http://127.0.0.2"
+	here      = "http://127.0.0.1"
+)
+
+// joined are the fields of both, with those of b in doubt.
+func joined(a, b mounttest.Fields) mounttest.Fields {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// move is a write of another address with a secret and the app key.
+func move(address, secret string) mounttest.Fields {
+	return mounttest.Fields{"base_url": address, "partner_secret": secret, "app_key": mounttest.AppKey}
+}
+
+func otherPartner() mounttest.Fields {
+	return mounttest.Fields{
+		"partner_id": mounttest.OtherID, "partner_secret": mounttest.OtherSecret, "app_key": mounttest.OtherKey,
+	}
+}
+
+// Anyone who may write config, but does not know the secret, must not have it sent to a host of theirs.
+func TestANewPlaceNeedsSecretAndAppKeyInTheSameWrite(t *testing.T) {
+	t.Parallel()
+	cert, _ := mounttest.SelfSigned(t)
+	for name, place := range map[string]mounttest.Fields{
+		"base_url":   {"base_url": elsewhere},
+		"ca_cert":    {"ca_cert": cert},
+		"partner_id": {"partner_id": mounttest.OtherID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				before := h.Stored()
+				for _, with := range []mounttest.Fields{
+					nil, {"partner_secret": mounttest.PartnerSecret}, {"app_key": mounttest.AppKey}, {"verify_connection": false},
+				} {
+					h.Fails(h.Write("config", joined(place, with)), 400, "partner_secret and app_key in the same write", name)
+				}
+				h.Unchanged(before)
+				h.Token()
+				h.Called(1, 0)
+
+				data := joined(place, mounttest.Fields{"partner_secret": mounttest.PartnerSecret, "app_key": mounttest.AppKey})
+				if name == "partner_id" {
+					data = otherPartner()
+				}
+				h.Succeeds(h.Write("config", data))
+				h.Called(2, 0)
+			})
+		})
+	}
+}
+
+// Anyone who brings a certificate or an address may know none of the stored secrets, also when they have had one of theirs
+// stored before. If these were tried there, a refusal by the other end would make the engine send them.
+func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
+	t.Parallel()
+	cert, _ := mounttest.SelfSigned(t)
+	for name, place := range map[string]mounttest.Fields{"base_url": {"base_url": elsewhere}, "ca_cert": {"ca_cert": cert}} {
+		for _, pending := range []bool{false, true} {
+			for _, verify := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, pending %v, verified %v", name, pending, verify), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						h := mounttest.NewConfigured(t, nil)
+						if pending {
+							h.Interrupt(false)
+						}
+						theirs := mounttest.Fields{"partner_secret": mounttest.WrongSecret, "app_key": mounttest.AppKey}
+						h.Succeeds(h.Write("config", joined(theirs, mounttest.Fields{"verify_connection": false})))
+						h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // What the other end accepts.
+						h.Succeeds(h.Write("config", joined(joined(place, theirs), mounttest.Fields{"verify_connection": verify})))
+
+						// From now on the other end accepts one of the stored secrets, and each of its answers would show that it came.
+						h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret)
+						h.Pass(2 * time.Hour)
+						for range 6 {
+							h.Fails(h.Read("token", nil), 400)
+							h.Fails(h.Write("config/verify", mounttest.Fields{"force": true}), 400)
+							h.Fake.Unlock(mounttest.PartnerID)
+							h.Pass(time.Hour)
+							h.Tick()
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// A move without any rotation, there and back, with everything that comes with it.
+func TestAMoveThereAndBackWorks(t *testing.T) {
+	t.Parallel()
+	for name, verify := range map[string]bool{"verified": true, "not verified": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				for i, address := range []string{elsewhere, here, elsewhere, here} {
+					before := h.Token()
+					h.Succeeds(h.Write("config", joined(move(address, mounttest.PartnerSecret), mounttest.Fields{"verify_connection": verify})))
+					if h.Token() == before {
+						t.Errorf("after move %d, the token of the other address is served", i+1)
+					}
+					h.Pass(3 * time.Hour)
+					h.Token()
+				}
+				if n := len(h.Stored().Secrets.Secrets); n != 2 {
+					t.Errorf("%d secrets are stored, want one for each address", n)
+				}
+				h.Rotate()
+				h.Resolved()
+				h.Wrongly(0)
+			})
+		})
+	}
+}
+
+// The stored secret is the only copy, and an address that is new must not make the old value pass for a right one.
+func TestANewAddressDoesNotBringBackASecretThatWasRotatedAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		before := h.Stored()
+		data := mounttest.Credentials(mounttest.Fields{"base_url": elsewhere})
+		for range 2 {
+			h.Fails(h.Write("config", data), 400, `field "partner_secret"`, "replaced by a rotation", "developer portal")
+			data["verify_connection"] = false
+		}
+		h.Unchanged(before)
+		h.Called(2, 1)
+	})
+}
+
+// Only this engine may know the secret. A move keeps it, and it is back after a move back: also when the move was stored
+// untried, with a secret that is nobody's.
+func TestAMoveKeepsTheOnlyCopy(t *testing.T) {
+	t.Parallel()
+	for name, enter := range map[string]func(h *mounttest.Harness){
+		"rotated":               func(h *mounttest.Harness) { h.Rotate() },
+		"the answer was lost":   func(h *mounttest.Harness) { h.Interrupt(true) },
+		"acknowledged, unasked": func(h *mounttest.Harness) { acknowledgedUnasked(h) },
+	} {
+		for _, waits := range []time.Duration{0, 40 * day} {
+			t.Run(fmt.Sprintf("%s, after %s", name, waits), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					enter(h)
+					changed(h, 1)
+					untriedMove := mounttest.Fields{"verify_connection": false}
+					h.Succeeds(h.Write("config", joined(move("http://127.0.0.3", h.Guess(0)), untriedMove)))
+					h.Fails(h.Remove("config", nil), 400, "the only copy")
+					h.Fails(h.Write("config", joined(otherPartner(), untriedMove)), 400, "the only copy")
+					h.Pass(waits)
+					h.Restart()
+					h.Succeeds(h.Write("config", joined(move(here, h.Guess(1)), untriedMove)))
+					h.Pass(time.Minute)
+					stillServes(h)
+					use(h, 3*time.Hour)
+					stillServes(h)
+					h.Wrongly(1) // The one that was brought along.
+				})
+			})
+		}
+	}
+}
+
+// acknowledgedUnasked is a rotation that Finicity has carried out and acknowledged, and the proof is still to come.
+func acknowledgedUnasked(h *mounttest.Harness) {
+	h.T.Helper()
+	h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: 503})
+	h.Fails(h.Write("rotate-root", nil), 400, "unknown")
+}
+
+// The secret was reset in the portal, because nobody has the engine's, and the address changes in the same write. The
+// partner's history stays: it is the same one.
+func TestAMoveWithASecretFromThePortalKeepsTheHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		rotated, at := storedCurrent(h), h.Stored().LastRotation
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Succeeds(h.Write("config", move(elsewhere, mounttest.WrongSecret)))
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}), 400, "replaced by a rotation")
+		if !h.Stored().LastRotation.Equal(at) {
+			t.Error("the time of the last rotation is gone")
+		}
+		signs(h, mounttest.WrongSecret, "current")
+		signs(h, rotated, "previous")
+		signs(h, mounttest.PartnerSecret, "previous")
+		h.Token()
+		h.Rotate()
+		h.Resolved()
+	})
+}
+
+// With its time up, the secret of the former address may be known to many.
+func TestASecretOfAFormerPlaceStopsSigning(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string]bool{"moved": false, "moved back": true} {
+		for _, rotates := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, after a rotation %v", name, rotates), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					if rotates {
+						h.Rotate()
+					}
+					use(h, 2*day)
+					former, now := storedCurrent(h), mounttest.WrongSecret
+					h.Fake.SetSecret(mounttest.PartnerID, now)
+					h.Succeeds(h.Write("config", move(elsewhere, now)))
+					if back {
+						use(h, 2*day)
+						former, now = now, h.Guess(0)
+						h.Fake.SetSecret(mounttest.PartnerID, now)
+						h.Succeeds(h.Write("config", move(here, now)))
+					}
+					signs(h, now, "current")
+					signs(h, former, "previous")
+					use(h, 4*day-time.Hour)
+					signs(h, former, "previous")
+					use(h, 2*time.Hour)
+					signs(h, former, "")
+					// Nor does an untried move bring it up again.
+					h.Succeeds(h.Write("config", joined(move("http://127.0.0.3", h.Guess(1)), mounttest.Fields{"verify_connection": false})))
+					signs(h, former, "")
+					signs(h, now, "current")
+				})
+			})
+		}
+	}
+}
+
+func TestANewPartnerReplacesTheCredentialItsHistoryAndItsToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		token := h.Token()
+		h.Rotate()
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+		h.Succeeds(h.Write("config", otherPartner()))
+		st := h.Stored()
+		if len(st.Secrets.Secrets) != 1 || storedCurrent(h) != mounttest.OtherSecret || st.PartnerID != mounttest.OtherID ||
+			st.AppKey.Reveal() != mounttest.OtherKey || len(st.RotatedAway) != 0 || !st.LastRotation.IsZero() {
+			t.Error("something of the old partner is left")
+		}
+		a := h.Read("token", nil)
+		if a.Data["token"] == token || a.Data["partner_id"] != mounttest.OtherID || a.Data["app_key"] != mounttest.OtherKey {
+			t.Error("the token is not the new partner's")
+		}
+		signs(h, mounttest.WrongSecret, "")
+	})
+}
+
+func TestANewPartnerNeedsADeleteWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
+	t.Parallel()
+	for name, enter := range map[string]func(h *mounttest.Harness){
+		"rotated": func(h *mounttest.Harness) { h.Rotate() },
+		"a change that never came": func(h *mounttest.Harness) {
+			h.Pass(2 * time.Hour)
+			h.Interrupt(false)
+			h.Pass(time.Minute)
+			h.Token()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				enter(h)
+				before, calls := h.Stored(), len(h.Fake.Requests())
+				for _, verify := range []bool{true, false} {
+					h.Fails(h.Write("config", joined(otherPartner(), mounttest.Fields{"verify_connection": verify})), 400,
+						"the only copy", "For another partner, use another mount", "vault delete finicity/config force=true")
+				}
+				h.Unchanged(before)
+				if n := len(h.Fake.Requests()); n != calls {
+					t.Errorf("%d calls were made", n-calls)
+				}
+				h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
+				h.Succeeds(h.Write("config", mounttest.Credentials(otherPartner())))
+			})
+		})
+	}
+}
+
+// It says nothing about the stored credential.
+func TestTheFailureOfAnotherAddressHoldsNoReadBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"})
+		h.Fails(h.Write("config", move(elsewhere, mounttest.PartnerSecret)), 400, "HTTP 429")
+		h.Token()
+	})
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// untried stores a secret without having it tried.
+func untried(h *mounttest.Harness, secret string) {
+	h.T.Helper()
+	a := h.Write("config", mounttest.Fields{"partner_secret": secret, "verify_connection": false})
+	h.Succeeds(a)
+	h.Warned(a, "without having been tried", "vault write -f finicity/config/verify")
+}
+
+// The token of before stays: Finicity goes on accepting it.
+func TestWithoutVerificationACredentialIsStoredUntried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		token := h.Token()
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		untried(h, mounttest.WrongSecret)
+		h.Called(1, 0)
+		if h.Token() != token {
+			t.Error("the token that Finicity still accepts is gone")
+		}
+		h.Pass(90 * time.Minute)
+		if h.Token() == token {
+			t.Error("the token is not refreshed with the new secret")
+		}
+		h.Called(2, 0)
+		h.Wrongly(0)
+	})
+}
+
+// After a rotation the replaced one is the only copy of what may be the right secret, and nobody can write it again.
+func TestASecretThatWasReplacedByAnUntriedOneIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]time.Duration{
+		"at once": 0, "after a weekend": 72 * time.Hour, "after two months": 62 * 24 * time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Rotate()
+				rotated := h.Stored()
+				want, _ := rotated.Secrets.Current()
+				untried(h, mounttest.WrongSecret)
+				h.Pass(after)
+				if after == 0 {
+					h.Succeeds(h.Write("config/verify", nil))
+				}
+				h.Token()
+				st := h.Stored()
+				if current, _ := st.Secrets.Current(); !current.Value.Equal(want.Value) || !st.LastRotation.Equal(rotated.LastRotation) {
+					t.Error("the secret in effect is not the current one, or it counts as rotated once more")
+				}
+				h.Called(4, 1)
+				h.Wrongly(1)
+
+				// It is no secret that the engine has rotated away, so it may be written when it has become right.
+				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "so it is not sent again")
+				untried(h, mounttest.WrongSecret)
+				h.Succeeds(h.Write("config/verify", nil))
+				h.Token()
+				h.Called(5, 1)
+			})
+		})
+	}
+}
+
+// Stored first, changed in the portal afterwards. A refused one is not retained, since whoever brought it has it.
+func TestASecretThatWasStoredTooEarlyIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		untried(h, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.Wrongly(1)
+		if n := len(h.Stored().Secrets.Secrets); n != 1 {
+			t.Errorf("%d secrets are stored, want 1", n)
+		}
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Read("token", nil), 400, "10001")
+		untried(h, mounttest.WrongSecret)
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Token()
+		h.Wrongly(2)
+	})
+}
+
+func TestASeriesOfUntriedSecretsLosesNoneThatMayBeInEffect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		want, _ := h.Stored().Secrets.Current()
+		for i := range 5 {
+			untried(h, h.Guess(i))
+		}
+		if n := len(h.Stored().Secrets.Secrets); n != 3 { // The last of them, and those of before and after the rotation.
+			t.Errorf("%d secrets are stored, want 3", n)
+		}
+		h.Pass(2 * time.Hour)
+		h.Token()
+		if current, _ := h.Stored().Secrets.Current(); !current.Value.Equal(want.Value) {
+			t.Error("the secret in effect was not found again")
+		}
+		h.Wrongly(1)
+	})
+}
+
+// An operator mistypes a secret, stores it untried, and takes it back by writing the right one, which is the stored one.
+// If that changed nothing, the next refresh would spend an attempt on the typo.
+func TestAnUntriedSecretIsTakenBackByTheStoredOne(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		extra mounttest.Fields
+		calls int
+	}{
+		"verified":                  {nil, 1},
+		"not verified":              {mounttest.Fields{"verify_connection": false}, 0},
+		"with the whole credential": {mounttest.Credentials(nil), 1},
+	} {
+		for _, pending := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					changes := 0
+					if pending {
+						h.Interrupt(false)
+						changes = 1
+					}
+					untried(h, mounttest.WrongSecret)
+					data := mounttest.Fields{"partner_secret": mounttest.PartnerSecret}
+					for name, value := range test.extra {
+						data[name] = value
+					}
+					h.Succeeds(h.Write("config", data))
+					h.Called(1+test.calls, changes)
+					for _, s := range h.Stored().Secrets.Secrets {
+						if s.Value.Reveal() == mounttest.WrongSecret {
+							t.Error("the untried secret is still stored")
+						}
+					}
+					if _, found := h.Stored().Secrets.Pending(); found != pending {
+						t.Errorf("a rotation is pending: %v, want %v", found, pending)
+					}
+					h.Pass(2 * time.Hour)
+					h.Token()
+					h.Wrongly(changes) // The pending one, which never arrived.
+				})
+			})
+		}
+	}
+}
+
+// The colleague was right: the stored one is what Finicity refuses, and the untried one stays.
+func TestAWriteOfTheStoredSecretThatIsRefusedKeepsTheUntriedOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		untried(h, mounttest.WrongSecret)
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}), 400, "nothing was stored", "10001")
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.Wrongly(1)
+		if current, _ := h.Stored().Secrets.Current(); current.Value.Reveal() != mounttest.WrongSecret {
+			t.Error("the untried secret is not the current one")
+		}
+	})
+}
+
+// An untried secret over a rotation that got no answer: with each order of what Finicity has done, reads and at most
+// one config/verify get a token, and no secret is lost.
+func TestAnUntriedSecretOverAPendingRotationLosesNothing(t *testing.T) {
+	t.Parallel()
+	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
+		h := mounttest.NewUnsettled(t, applied, nil)
+		candidate, _ := h.Stored().Secrets.Pending()
+		untried(h, mounttest.WrongSecret)
+		if pending, found := h.Stored().Secrets.Pending(); !found || !pending.Value.Equal(candidate.Value) {
+			t.Fatal("the pending secret is gone")
+		}
+		signs(h, candidate.Value.Reveal(), "current")
+		signs(h, mounttest.WrongSecret, "")
+		h.Restart()
+		use(h, 4*time.Hour)
+		stillServes(h)
+		h.Resolved()
+		h.Wrongly(map[bool]int{true: 1, false: 2}[applied])
+	})
+}
+
+// The untried one is the right one: somebody has reset the secret in the portal, after a rotation that got no answer.
+func TestAnUntriedSecretThatIsRightEndsAPendingRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, true, nil)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		untried(h, mounttest.WrongSecret)
+		h.Fails(h.Write("config/verify", nil), 503, "a rotation is pending")
+		h.Pass(30 * time.Second)
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Wrongly(0)
+		h.Resolved()
+		if statusNow(h)["last_vault_rotation"] != nil {
+			t.Error("the secret counts as rotated by the engine")
+		}
+	})
+}
+
+// An app key that was stored untried and is wrong: it stops the engine after two refusals, takes no secret away, and ends
+// with the right one.
+func TestAWrongAppKeyThatWasStoredUntriedCostsTwoAttempts(t *testing.T) {
+	t.Parallel()
+	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
+		h := mounttest.NewUnsettled(t, applied, nil)
+		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}))
+		before := len(h.Stored().Secrets.Secrets)
+		h.Pass(time.Minute)
+		everyMinute(h, 120, func() { h.Read("token", nil) })
+		atMost(h, 2)
+		if n := len(h.Stored().Secrets.Secrets); n != before {
+			t.Errorf("%d secrets are stored, want %d", n, before)
+		}
+		h.Fails(h.Read("token", nil), 400, "no request was sent", "10026")
+		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.AppKey}))
+		h.Token()
+		h.Resolved()
+		h.Wrongly(map[bool]int{true: 2, false: 3}[applied])
+	})
+}

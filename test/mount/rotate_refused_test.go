@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// A gateway sends a change twice. The first copy is carried out, and the client gets the refusal of the second one, which
+// has the old secret. The new secret is found without another wrong attempt.
+func TestARotationAfterARepeatedChangeFindsTheSecretFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		gatewayRepeats(h)
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "10001")
+		changed(h, 1)
+		sent := lastSent(h)
+		h.Pass(5 * time.Minute)
+		h.Rotate()
+		h.Wrongly(1)
+		if storedSecret(h, sent).Proven.IsZero() || storedCurrent(h) == sent {
+			t.Error("the secret is not rotated on from the one that was in effect")
+		}
+		h.Resolved()
+	})
+}
+
+// Another change was refused the same day, and nobody has asked about that secret. It is tried after the newer one.
+func TestARepeatedChangeIsFoundWhateverWasRefusedBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden"})
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "403")
+		h.Pass(2 * time.Hour)
+		h.Token()
+		gatewayRepeats(h)
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "10001")
+		sent := lastSent(h)
+		h.Pass(2 * time.Hour)
+		h.Token()
+		if storedCurrent(h) != sent {
+			t.Error("the secret in effect is not the current one")
+		}
+		h.Wrongly(1)
+
+		// Two automatic attempts were refused today, so a change needs an operator's word first.
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "no change of the secret is made",
+			"type vault write -f finicity/config/verify first")
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Rotate()
+		h.Resolved()
+	})
+}
+
+// A rotation that succeeds ends the row of refusals.
+func TestAfterARotationTheOldSecretMayBeRefusedOnceMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		nextChange(h, mounttest.Rejections()["10001"])
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "10001")
+		h.Pass(5 * time.Minute)
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "10001") // The new secret was never in effect.
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Rotate()
+		h.Pass(12 * time.Hour)
+		gatewayRepeats(h)
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "10001")
+		changed(h, 2)
+		h.Pass(5 * time.Minute)
+		h.Token()
+		keepsTheSecret(h)
+		h.Pass(12 * time.Hour)
+		h.Rotate()
+		h.Wrongly(2)
+		h.Resolved()
+	})
+}
+
+// A secret that was written twice and rotated away with a grace period works for 30 more days. It must not win against
+// the one that stays.
+func TestASecretThatWasRotatedAwayIsTriedLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": true})
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false}))
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}))
+		h.Rotate()
+		rotated := storedCurrent(h)
+		h.Pass(2 * time.Hour)
+		refuseNext(h, 2, "")
+		for range 2 {
+			h.Fails(h.Read("token", nil), http.StatusBadRequest, "401")
+			h.Pass(30 * time.Minute)
+		}
+		h.Token()
+		if storedCurrent(h) != rotated {
+			t.Error("the old secret is the current one again")
+		}
+		h.Resolved()
+	})
+}
