@@ -87,9 +87,9 @@ test: $(END_TO_END) ## Run every test with the race detector, the end-to-end tes
 
 SCRIPT :=
 .PHONY: e2e
-e2e: $(END_TO_END) ## Run the end-to-end tests alone (SCRIPT=cluster for e2e/testdata/cluster.txtar, and to see what it does)
-	@$(if $(SCRIPT),ls e2e/testdata/$(SCRIPT).txtar >/dev/null)
-	$(GO) test -count=1 -parallel 4 -timeout 50m $(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$') ./e2e
+e2e: $(END_TO_END) ## Run the end-to-end tests alone (SCRIPT=cluster for test/e2e/testdata/cluster.txtar, and to see what it does)
+	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
+	$(GO) test -count=1 -parallel 4 -timeout 50m $(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$') ./test/e2e
 
 .PHONY: unit
 unit: ## Run the quick tests, which need no Vault
@@ -119,8 +119,8 @@ lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules,
 	bin/golangci-lint run ./...
 
 .PHONY: openapi
-openapi: vault build ## Write the OpenAPI document that Vault generates to e2e/testdata/openapi.json, for a review
-	$(GO) test -count=1 -run TestTheOpenAPIDocumentOfVault ./e2e -update
+openapi: vault build ## Write the OpenAPI document that Vault generates to test/e2e/testdata/openapi.json, for a review
+	$(GO) test -count=1 -run TestTheOpenAPIDocumentOfVault ./test/e2e -update
 
 .PHONY: schemas
 schemas: ## Write the schemas for examples/kubernetes anew, from what tools/kubeconform/main.go names

@@ -113,60 +113,68 @@ func onlyCopy(mount string, only *engine.OnlyCopy) *logical.Response {
 func guide(mount string, s engine.Standing, err error) string {
 	var denied *engine.NotAllowed
 	var unwritten *engine.NothingWritten
+	verify := verifyCommand(mount, s)
+	used := fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner)", s.Used)
 	write := errors.As(err, &unwritten)
-	verify := fmt.Sprintf("vault write -f %sconfig/verify", mount)
-	if s.Left == 0 {
-		verify = fmt.Sprintf("vault write %sconfig/verify force=true", mount)
-	}
-	isDenied := errors.As(err, &denied)
+	const locked = "Finicity has locked the partner, and only Finicity support can unlock it. After that, "
 	switch {
 	case s.State == attempts.Locked && write:
-		return "Finicity has locked the partner, and only Finicity support can unlock it. After that, store the credential with " +
-			"verify_connection=false, then type " + verify
+		return locked + "store the credential with verify_connection=false, then type " + verify
 	case s.State == attempts.Locked:
-		return "Finicity has locked the partner, and only Finicity support can unlock it. After that, type " + verify
+		return locked + "type " + verify
 	case write:
-		return guideWrite(mount, s, unwritten, denied)
+		return used + guideWrite(mount, s, unwritten)
 	case s.Left == 0:
-		return fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner). If you are sure of the credential, type %s",
-			s.Used, verify)
-	case isDenied && denied.Verdict == attempts.TooManyForChange:
+		return fmt.Sprintf("%s. If you are sure of the stored credential, type %s; to store another one first, write it with "+
+			"verify_connection=false", used, verify)
+	case errors.As(err, &denied) && denied.Verdict == attempts.TooManyForChange:
 		if s.Left < 2 { // Only a forced success settles what operators have used up.
 			verify = fmt.Sprintf("vault write %sconfig/verify force=true", mount)
 		}
-		return fmt.Sprintf("Failed attempts in the last 24 hours: %d of 5 (five lock the partner), so no change of the secret is "+
-			"made. To make one all the same, type %s first", s.Used, verify)
+		return fmt.Sprintf("%s in the last 24 hours, so the secret is not changed now. To allow it, type %s first", used, verify)
 	}
-	next := "The engine makes no further attempt automatically"
+	next := "the engine makes no further attempt automatically"
 	if !s.Retry.IsZero() {
-		next = "The engine retries once, at " + s.Retry.Format(time.RFC3339) + " at the earliest"
+		next = "the engine retries once, at " + s.Retry.Format(time.RFC3339) + " at the earliest"
 	}
-	return fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner). You can make %d more. %s. "+
-		"If the secret or the app key changed, type vault write %sconfig partner_secret=… (or app_key=…). Otherwise, type %s",
-		s.Used, s.Left, next, mount, verify)
+	return fmt.Sprintf("%s, %d left; %s. If the secret or the app key changed, type "+
+		"vault write %sconfig partner_secret=… (or app_key=…); otherwise, type %s", used, s.Left, next, mount, verify)
 }
 
 // guideWrite is for a credential that was not stored.
-func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten, denied *engine.NotAllowed) string {
-	force := fmt.Sprintf("If you are sure of it, store it with verify_connection=false, then type "+
-		"vault write %sconfig/verify force=true", mount)
-	untried := fmt.Sprintf("If it is right by now, store it with verify_connection=false, then type "+
-		"vault write -f %sconfig/verify", mount)
-	stored := ""
-	if w.Stored != nil {
-		stored = " The stored credential is unchanged and stays in use."
-	}
-	used := fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner).", s.Used)
+func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) string {
+	var denied *engine.NotAllowed
+	reason := ""
 	switch {
 	case s.Left == 0:
-		return used + stored + " " + force
-	case denied != nil && denied.Verdict == attempts.LastReserved:
-		return used + " The last one is kept for the stored credential." + stored + " " + untried
-	case denied != nil && denied.Verdict == attempts.KnownBad:
-		return used + stored + " " + untried
+	case errors.As(w, &denied) && denied.Verdict == attempts.LastReserved:
+		reason = ", and the last one is kept for the stored credential"
 	default:
-		return used + fmt.Sprintf(" You can make %d more.", s.Left) + stored + " " + untried
+		reason = fmt.Sprintf(", %d left", s.Left)
 	}
+	if w.Stored != nil {
+		reason += "; the stored credential is unchanged and stays in use"
+	}
+	untried := fmt.Sprintf("store it with verify_connection=false, then type %s", verifyCommand(mount, s))
+	switch {
+	case s.Left == 0:
+		return reason + ". If you are sure of the new one, " + untried
+	case denied != nil:
+		return reason + ". If the new one is right by now, " + untried
+	}
+	another := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
+	if w.First {
+		another = fmt.Sprintf("vault write %sconfig partner_id=… partner_secret=… app_key=…", mount)
+	}
+	return reason + ". To write another one, type " + another + "; if this one is right by now, " + untried
+}
+
+// verifyCommand is the command that tries the stored credential again.
+func verifyCommand(mount string, s engine.Standing) string {
+	if s.Left == 0 {
+		return fmt.Sprintf("vault write %sconfig/verify force=true", mount)
+	}
+	return fmt.Sprintf("vault write -f %sconfig/verify", mount)
 }
 
 // sentence is an error's text without a full stop: Finicity's own may have one.
@@ -193,12 +201,4 @@ func singleResponse(status int, description string, fields map[string]*framework
 // noContent describes an answer without data.
 func noContent() map[int][]framework.Response {
 	return singleResponse(http.StatusNoContent, "Done. With a warning it is a 200.", nil)
-}
-
-// verifyCommand is the command that tries the stored credential again.
-func verifyCommand(mount string, s engine.Standing) string {
-	if s.Left == 0 {
-		return fmt.Sprintf("vault write %sconfig/verify force=true", mount)
-	}
-	return fmt.Sprintf("vault write -f %sconfig/verify", mount)
 }

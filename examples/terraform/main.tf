@@ -2,7 +2,7 @@
 # state file holds, and what comes after a rotation. Adjust the lines marked with EDIT.
 #
 # NOT RUN with HashiCorp's provider, of which the tests can get no release that has all that is used here: it is published in
-# the Terraform registry, and no recent one as a Go module. e2e/testdata/terraform.txtar runs the files of this folder as they
+# the Terraform registry, and no recent one as a Go module. test/e2e/testdata/terraform.txtar runs the files of this folder as they
 # are with OpenTofu, a stand-in for the provider that makes the same requests (tools/terraform-provider), and a real Vault.
 terraform {
   required_providers {

@@ -128,7 +128,7 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	case state == Held && now.Before(r.Retry(f, now)):
 		return HoldsAutomatic
 	}
-	if q.Change && (r.automaticUsed(now) >= changeLimit || r.Left(now) < 2) {
+	if q.Change && (r.automaticCharged(now) >= changeLimit || r.Left(now) < 2) {
 		return TooManyForChange
 	}
 	return Allowed
@@ -158,9 +158,17 @@ func (r *Record) refusedBefore(credential string, now time.Time) bool {
 // automaticUsed is how many refused attempts apps and jobs have used up since an
 // operator's last success.
 func (r *Record) automaticUsed(now time.Time) int {
-	return r.count(func(a Attempt) bool {
-		return a.Trigger.automatic() && a.Outcome != Unanswered && a.counts(now) && a.At.After(r.Confirmed)
-	})
+	return r.count(func(a Attempt) bool { return r.byJobs(a, now) && a.Outcome != Unanswered })
+}
+
+// automaticCharged counts the unanswered ones too. A crash during a change leaves
+// one, and finding out what the change did may cost another.
+func (r *Record) automaticCharged(now time.Time) int {
+	return r.count(func(a Attempt) bool { return r.byJobs(a, now) })
+}
+
+func (r *Record) byJobs(a Attempt, now time.Time) bool {
+	return a.Trigger.automatic() && a.counts(now) && a.At.After(r.Confirmed)
 }
 
 // inRow reports whether the attempt is a refusal of the stored credential since

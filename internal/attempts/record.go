@@ -179,8 +179,11 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 		r.Attempts[i].Outcome, r.Attempts[i].Answered = answer.Outcome, now
 		r.Attempts[i].Credential = answer.Credential
 		r.Failed, r.Failure = now, answer.Failure
-		if answer.Locked {
+		switch {
+		case answer.Locked:
 			r.Locked = now
+		case answer.Outcome == RefusedWithCode: // Support has unlocked the partner.
+			r.Locked = time.Time{}
 		}
 	}
 }

@@ -17,9 +17,8 @@ import (
 )
 
 // authenticate gets a token with the stored credential, and finds out on the way
-// which of the stored secrets is in effect. It makes one call, and a second one
-// at once when a secret was refused that was never proven: that is how a change
-// that did not arrive shows, and the proven secret does not have to wait for it.
+// which of the stored secrets is in effect. It makes one call, or two: see
+// followUp.
 func (e *Engine) authenticate(
 	ctx context.Context, s logical.Storage, st *State, trigger attempts.Trigger, operation string,
 ) (*State, error) {
@@ -27,7 +26,7 @@ func (e *Engine) authenticate(
 	if err != nil {
 		return st, &NotCharged{err}
 	}
-	for {
+	for first := true; ; first = false {
 		secret, err := e.next(st)
 		if err != nil {
 			return st, err
@@ -39,8 +38,8 @@ func (e *Engine) authenticate(
 		if err == nil || !errors.As(err, &refusal) {
 			return st, answered(operation, err)
 		}
-		following, again := followUp(st, secret, trigger)
-		if !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {
+		following, again := followUp(&st.Secrets, secret, trigger)
+		if !first || !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {
 			return st, err
 		}
 		trigger = following
@@ -61,18 +60,20 @@ func (e *Engine) next(st *State) (secrets.Secret, error) {
 }
 
 // followUp reports whether another secret is tried at once after the refusal of
-// one, and for whom.
-func followUp(st *State, refused secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	next, found := st.Secrets.Next()
-	if !found || !refused.Proven.IsZero() || next.Proven.IsZero() || next.Value.Equal(refused.Value) {
+// one, and for whom. A change that did not arrive shows as the refusal of a secret
+// that was never proven, and the proven one does not have to wait for that. An
+// operator does not have to repeat the command for the next secret.
+func followUp(list *secrets.List, refused secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
+	next, found := list.Next()
+	if !found || next.Value.Equal(refused.Value) || list.Refused(next) {
 		return trigger, false
 	}
-	switch trigger {
-	case attempts.Automatic:
-		return attempts.FollowUp, true
-	case attempts.Operator:
+	switch {
+	case trigger == attempts.Operator:
 		return attempts.Operator, true
-	default: // The second of two, or one call per force.
+	case trigger == attempts.Automatic && refused.Proven.IsZero() && !next.Proven.IsZero():
+		return attempts.FollowUp, true
+	default: // The second of two, or one call for each force.
 		return trigger, false
 	}
 }

@@ -278,6 +278,8 @@ func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State
 	if entry.DecodeJSON(r) != nil { // It may have been full.
 		r = &recordV1{Charged: attempts.Limit, LastError: "the stored record of attempts cannot be decoded"}
 	}
+	// Force had no bound. What is beyond the limit makes no difference.
+	r.Rejected, r.Charged = min(r.Rejected, 2*attempts.Limit), min(r.Charged, 2*attempts.Limit)
 	return r, key, nil
 }
 

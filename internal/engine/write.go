@@ -152,7 +152,7 @@ func (e *Engine) verifyNew(
 	record := st.recordAt(st)
 	reserve := st.PartnerID == next.PartnerID && !current.Proven.IsZero() && !record.StoredRefused()
 	secret := secrets.Secret{Value: c.secret}
-	for {
+	for first := true; ; first = false {
 		if c.secret.IsZero() { // The stored secrets, with another app key.
 			var err error
 			if secret, err = e.next(next); err != nil {
@@ -168,7 +168,7 @@ func (e *Engine) verifyNew(
 		if err == nil || !errors.As(err, &refusal) || !c.secret.IsZero() {
 			return st, err
 		}
-		if _, again := followUp(next, secret, attempts.Operator); !again {
+		if _, again := followUp(&next.Secrets, secret, attempts.Operator); !first || !again {
 			return st, err
 		}
 	}
@@ -220,7 +220,6 @@ func (e *Engine) tryNew(
 	if changed {
 		return st, UserError("another node changed the configuration during this write: write it again")
 	}
-	e.tokens.Drop() // Whatever is refreshed right now came from the old credential.
 	e.shareToken(ctx, t, e.tokens.Epoch())
 	if rotated {
 		e.emitRotated(ctx, operation, st)

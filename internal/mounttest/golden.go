@@ -40,7 +40,7 @@ type GoldenFinicity struct {
 }
 
 // Goldens reads the files of a folder.
-func Goldens(t *testing.T, folder string) (all []Golden) {
+func Goldens(t testing.TB, folder string) (all []Golden) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil || len(files) == 0 {

@@ -61,7 +61,7 @@ func (l *List) Next() (Secret, bool) {
 		}
 	}
 	slices.SortStableFunc(here, func(a, b Secret) int {
-		aRefused, bRefused := l.refused(a), l.refused(b)
+		aRefused, bRefused := l.Refused(a), l.Refused(b)
 		switch {
 		case aRefused && bRefused:
 			return a.Refused.Compare(b.Refused)
@@ -88,8 +88,8 @@ func (l *List) Wait(now time.Time) time.Duration {
 	return wait
 }
 
-// refused reports whether the secret was refused since the last success.
-func (l *List) refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
+// Refused reports whether the secret was refused since the last success.
+func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
 
 // MustProve reports whether an authentication has to come before a change: with
 // a wrong secret the change would be refused, and the right one not be found.
@@ -97,7 +97,7 @@ func (l *List) refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
 // that is too old ends with the next proof.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return s.unasked() || l.refused(s) || s.unconfirmed()
+		return s.unasked() || l.Refused(s) || s.unconfirmed()
 	})
 }
 
@@ -138,7 +138,7 @@ func (l *List) OnlyCopy() bool {
 // or the engine's own ones may have to be tried.
 func (l *List) Unsettled() bool {
 	_, pending := l.Pending()
-	return pending || slices.ContainsFunc(l.here(), func(s Secret) bool { return s.Origin == Sent && l.refused(s) })
+	return pending || slices.ContainsFunc(l.here(), func(s Secret) bool { return s.Origin == Sent && l.Refused(s) })
 }
 
 // Acknowledged is when a change was last answered 204. Not all of Finicity may

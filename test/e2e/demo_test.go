@@ -24,7 +24,7 @@ func script(t *testing.T, name string) *exec.Cmd {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "scripts", name))
+	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "..", "scripts", name))
 	// Whatever somebody has set for a server of theirs is none of its business.
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "VAULT_FORMAT=json", "VAULT_AGENT_ADDR=http://127.0.0.1:1",
 		"VAULT_WRAP_TTL=1m", "http_proxy=http://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1")

@@ -86,13 +86,13 @@ func (s step) shows(output string) bool {
 // examples what somebody types who has an app. Each command
 // of theirs works, in the order in which they stand there, and prints what they say, times and the like aside.
 func TestTheDocumentsAreTrue(t *testing.T) {
-	documents, err := filepath.Glob("../docs/*.md")
+	documents, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	tried := 0
-	const root = "../README.md"
-	for _, document := range append(documents, root, "../examples/agent/README.md", "../examples/kubernetes/README.md") {
+	const root = "../../README.md"
+	for _, document := range append(documents, root, "../../examples/agent/README.md", "../../examples/kubernetes/README.md") {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 			continue
 		}
 		tried++
-		t.Run(strings.TrimPrefix(document, "../"), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(document, "../../"), func(t *testing.T) {
 			t.Parallel()
 			d := newReader(t)
 			if document == root {

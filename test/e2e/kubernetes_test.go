@@ -26,7 +26,7 @@ type manifest = map[string]any
 
 // manifests reads a file of examples/kubernetes, or all of them.
 func manifests(pattern string) (map[string][]manifest, error) {
-	files, err := filepath.Glob(filepath.Join("..", "examples", "kubernetes", pattern))
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "kubernetes", pattern))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func theOnly(file, kind string) (manifest, error) {
 // kubeconform returns what it says of each document of the files, with the schemas in tools/kubeconform and no others.
 func kubeconform(t *testing.T, files ...string) map[string][]string {
 	t.Helper()
-	schemas, err := filepath.Abs("../tools/kubeconform/schemas")
+	schemas, err := filepath.Abs("../../tools/kubeconform/schemas")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestTheManifestsForKubernetesKeepToTheirSchemas(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, documents := range all {
-		file := filepath.Join("..", "examples", "kubernetes", name)
+		file := filepath.Join("..", "..", "examples", "kubernetes", name)
 		verdicts := kubeconform(t, file)[file]
 		if len(verdicts) != len(documents) {
 			t.Errorf("%s has %d documents, and %d were checked", name, len(documents), len(verdicts))

@@ -72,7 +72,7 @@ func TestTheManifestsHaveTheValuesThatTheirCommentsExplain(t *testing.T) {
 		}
 	}
 	// The role that all of them log in with.
-	readme, err := os.ReadFile(filepath.Join("..", "examples", "kubernetes", "README.md"))
+	readme, err := os.ReadFile(filepath.Join("..", "..", "examples", "kubernetes", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

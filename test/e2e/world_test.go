@@ -74,7 +74,7 @@ func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 	if w.digest, err = digestOf(w.pluginBin); err != nil {
 		return nil, err
 	}
-	if w.repository, err = filepath.Abs(".."); err != nil { // A test runs in the folder of its package.
+	if w.repository, err = filepath.Abs("../.."); err != nil { // A test runs in the folder of its package.
 		return nil, err
 	}
 	w.fake = fakefinicity.New(fakefinicity.Config{Partners: partners})
@@ -97,7 +97,7 @@ func digestOf(plugin string) (string, error) {
 // buildRelease builds the plugin as make build VERSION=… does, and returns its checksum.
 func buildRelease(version, plugin string) (digest string, err error) {
 	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-buildvcs=false", //nolint:noctx // The tests have a limit.
-		"-ldflags=-s -w -X vault-plugin-secrets-finicity.Version="+version, "-o", plugin, "../cmd/vault-plugin-secrets-finicity")
+		"-ldflags=-s -w -X vault-plugin-secrets-finicity.Version="+version, "-o", plugin, "../../cmd/vault-plugin-secrets-finicity")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building a release: %w\n%s", err, out)

@@ -3,6 +3,7 @@
 package mount_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -49,7 +50,11 @@ func TestWhatCannotBeRightIsRefusedBeforeItCostsAnAttempt(t *testing.T) {
 				for _, verify := range []bool{true, false} {
 					h := mounttest.New(t)
 					data := mounttest.Credentials(joined(test.data, mounttest.Fields{"verify_connection": verify}))
-					h.Fails(h.Write("config", data), 400, test.says...)
+					a := h.Write("config", data)
+					h.Fails(a, 400, test.says...)
+					if right := test.says[len(test.says)-1]; strings.HasPrefix(right, "write ") && !strings.HasSuffix(a.Text, right) {
+						t.Errorf("it does not end in %q: %s", right, a.Text)
+					}
 					if h.Stored() != nil {
 						t.Error("something is stored")
 					}

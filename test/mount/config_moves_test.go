@@ -319,3 +319,18 @@ func TestTheFailureOfAnotherAddressHoldsNoReadBack(t *testing.T) {
 		h.Token()
 	})
 }
+
+// The last attempt is kept for the stored credential of the same partner. Another partner has its own four.
+func TestAnotherPartnerHasItsOwnFourAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Guesses(3)
+		for i := range 3 {
+			h.Fails(h.Write("config", joined(otherPartner(), mounttest.Fields{"partner_secret": h.Guess(i)})), 400, "10001",
+				fmt.Sprintf("%d left", 3-i))
+		}
+		h.Succeeds(h.Write("config", otherPartner()))
+		h.Token()
+	})
+}

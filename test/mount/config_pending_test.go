@@ -227,3 +227,29 @@ func TestAScheduleWrittenWhileARotationIsPendingRotatesLater(t *testing.T) {
 		h.Resolved()
 	})
 }
+
+// The operator says which secret goes with the new app key. It is the one that is tried, at once and alone.
+func TestANewAppKeyWithTheCurrentSecretTriesThatOne(t *testing.T) {
+	t.Parallel()
+	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
+		h := mounttest.NewUnsettled(t, applied, nil)
+		candidate := storedPending(h)
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		a := h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "partner_secret": mounttest.PartnerSecret})
+		h.Called(2, 1)
+		if applied {
+			h.Fails(a, 400, "nothing was stored", "10001")
+			h.Pass(30 * time.Second)
+			h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}))
+		} else {
+			h.Succeeds(a)
+			if storedPending(h) != candidate { // It may still arrive.
+				t.Error("another secret is pending")
+			}
+		}
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.Wrongly(1) // The old one, or the pending one.
+		h.Resolved()
+	})
+}

@@ -92,7 +92,7 @@ func TestALaterWriteWithAWrongCredentialChangesNothing(t *testing.T) {
 				h := mounttest.NewConfigured(t, nil)
 				token, before := h.Token(), h.Stored()
 				h.Fails(h.Write("config", wrong), 400, "nothing was stored", "Finicity answered HTTP 40",
-					"The stored credential is unchanged and stays in use")
+					"the stored credential is unchanged and stays in use")
 				h.Unchanged(before)
 				h.Called(2, 0)
 				if h.Token() != token {

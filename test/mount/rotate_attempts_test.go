@@ -98,7 +98,7 @@ func TestRotateRootIsHeldBackAsReadsAre(t *testing.T) {
 		says string
 		then func(h *mounttest.Harness)
 	}{
-		"held":                 {"The engine retries once", hold},
+		"held":                 {"the engine retries once", hold},
 		"stopped":              {"config/verify", verify},
 		"stopped after a typo": {"config/verify", force},
 		"three typos":          {"vault write finicity/config/verify force=true", force},
@@ -135,7 +135,7 @@ func TestARotationLeavesAnAttemptForFindingOut(t *testing.T) {
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1h"})
 		h.Guesses(3)
-		nextChange(h, fakefinicity.Fault{Kind: map[bool]fakefinicity.Kind{true: fakefinicity.KindLost, false: fakefinicity.KindDropped}[applied]})
+		nextChange(h, lostAnswer(applied))
 		for range 30 { // The schedule rotates again after a day.
 			everyMinute(h, 60, func() {})
 			h.Token()

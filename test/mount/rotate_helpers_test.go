@@ -78,8 +78,9 @@ func readMany(h *mounttest.Harness, n int) []<-chan mounttest.Answer {
 	return all
 }
 
-// onceSent calls do with the next secret that is stored as pending, right before it is sent. end switches that off.
-func onceSent(h *mounttest.Harness, do func(secret string)) (end func()) {
+// onceProposed calls do with the next write that has a new secret in it, right before it is stored and sent. end switches
+// that off.
+func onceProposed(h *mounttest.Harness, do func()) (end func()) {
 	learn, armed := h.Storage.Learn, true
 	h.Storage.Learn = func(value []byte) {
 		learn(value)
@@ -87,9 +88,11 @@ func onceSent(h *mounttest.Harness, do func(secret string)) (end func()) {
 		if err != nil || !armed {
 			return
 		}
-		if s, found := st.Secrets.Pending(); found {
+		if s, found := st.Secrets.Pending(); found && !slices.ContainsFunc(h.Stored().Secrets.Secrets, func(other secrets.Secret) bool {
+			return other.Value.Equal(s.Value)
+		}) {
 			armed = false
-			do(s.Value.Reveal())
+			do()
 		}
 	}
 	return func() { h.Storage.Learn = learn }
@@ -97,7 +100,7 @@ func onceSent(h *mounttest.Harness, do func(secret string)) (end func()) {
 
 // diesOnceSent lets the process die during do, after it has sent a change: the proposal is stored, and nothing after it.
 func diesOnceSent(h *mounttest.Harness, do func()) {
-	end := onceSent(h, func(string) { h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true}) })
+	end := onceProposed(h, func() { h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true}) })
 	defer end()
 	do()
 	h.Storage.Heal()
@@ -127,4 +130,12 @@ func lastRotationError(h *mounttest.Harness) string {
 	h.T.Helper()
 	text, _ := h.Read("status", nil).Data["last_rotation_error"].(string)
 	return text
+}
+
+// lostAnswer is a change whose answer is lost. applied says whether Finicity has carried it out.
+func lostAnswer(applied bool) fakefinicity.Fault {
+	if applied {
+		return fakefinicity.Fault{Kind: fakefinicity.KindLost}
+	}
+	return fakefinicity.Fault{Kind: fakefinicity.KindDropped}
 }

@@ -52,7 +52,7 @@ func TestARepeatedChangeIsFoundWhateverWasRefusedBefore(t *testing.T) {
 		h.Wrongly(1)
 
 		// Two automatic attempts were refused today, so a change needs an operator's word first.
-		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "no change of the secret is made",
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "so the secret is not changed now",
 			"type vault write -f finicity/config/verify first")
 		h.Succeeds(h.Write("config/verify", nil))
 		h.Rotate()

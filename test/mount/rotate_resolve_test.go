@@ -250,18 +250,16 @@ func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 		h.Interrupt(false)
 		h.Pass(30 * time.Second)
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer}) // The first call goes through.
-		for i := range 3 {
-			h.Answering(503, "maintenance", 1)
-			switch i {
-			case 0:
-				h.Fails(h.Read("token", nil), http.StatusBadGateway, "503")
-			default: // A new process has no success yet, so the refusal stops it until an operator acts.
-				h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "503")
-			}
+		h.Answering(503, "maintenance", 1)
+		h.Fails(h.Read("token", nil), http.StatusBadGateway, "503")
+		for range 3 {
 			h.Spent(1, 0)
-			h.Fails(h.Read("token", nil), map[int]int{0: 503, 1: 400, 2: 400}[i])
 			h.Restart()
 			h.Pass(5 * time.Minute)
+			// A new process has had no success yet, so the refusal stops it until an operator acts.
+			h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001", "vault write -f finicity/config/verify")
+			h.Answering(503, "maintenance", 1)
+			h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "503")
 		}
 		h.Succeeds(h.Write("config/verify", nil))
 		h.Token()

@@ -5,7 +5,7 @@
 # released when this was written: have main.tf ask for it (version = ">= 5.12.0, < 6.0"). An older one says that the argument
 # is not supported, before anything is sent.
 #
-# NOT RUN with HashiCorp's provider: see main.tf. e2e/testdata/terraform_write_only.txtar runs it with the stand-in.
+# NOT RUN with HashiCorp's provider: see main.tf. test/e2e/testdata/terraform_write_only.txtar runs it with the stand-in.
 terraform {
   required_version = ">= 1.11"
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Command go receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is
-// right. See ../README.md. It is run by e2e/testdata/webhook.txtar.
+// right. See ../README.md. It is run by test/e2e/testdata/webhook.txtar.
 package main
 
 import (

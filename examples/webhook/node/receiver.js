@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is right. See
-// ../README.md. Node.js 18 or newer, no packages. It is run by e2e/testdata/webhook.txtar.
+// ../README.md. Node.js 18 or newer, no packages. It is run by test/e2e/testdata/webhook.txtar.
 'use strict';
 
 const http = require('node:http');

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is right.
 
-See ../README.md. Python 3.8 or newer, no packages. It is run by e2e/testdata/webhook.txtar.
+See ../README.md. Python 3.8 or newer, no packages. It is run by test/e2e/testdata/webhook.txtar.
 """
 
 import base64

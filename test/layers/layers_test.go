@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Package layers holds the packages of the plugin to their order: imports only go
+// down, and the rules at the bottom know neither Vault nor a network nor a clock.
+package layers
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "vault-plugin-secrets-finicity"
+
+// layers are all packages of the plugin from the bottom up. A package imports only
+// from layers below its own.
+func layers() [][]string {
+	return [][]string{
+		{"internal/confidential"},
+		{"internal/secrets", "internal/attempts", "internal/schedule", "internal/token", "internal/finicityapi"},
+		{"internal/engine"},
+		{""},
+		{"cmd/vault-plugin-secrets-finicity"},
+	}
+}
+
+// others are not a part of the plugin. The mock server shares no code with what it
+// tests, or both would make the same mistake and agree.
+func others() map[string][]string {
+	return map[string][]string{
+		"internal/fakefinicity": {},
+		"cmd/fake-finicity":     {"internal/fakefinicity"},
+		"internal/mounttest":    {"", "internal/attempts", "internal/engine", "internal/fakefinicity"},
+		"examples/app":          {},
+		"examples/webhook/go":   {},
+		"test/layers":           {},
+		"test/e2e":              {},
+		"test/mount":            {},
+		"test/prove":            {},
+		"test/simulation":       {},
+	}
+}
+
+// pure are the packages of rules: state, an answer and a time in, new state and what
+// to do out.
+func pure() []string {
+	return []string{"internal/secrets", "internal/attempts", "internal/schedule", "internal/token", "internal/confidential"}
+}
+
+// listed is what `go list` says of a package.
+type listed struct {
+	ImportPath string
+	Dir        string
+	Standard   bool
+	GoFiles    []string
+	Imports    []string
+	Deps       []string
+}
+
+func (p *listed) name() string {
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+}
+
+func (p *listed) own() bool {
+	return p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/")
+}
+
+// list lists packages, and with deps all that they are made of.
+func list(t *testing.T, arguments ...string) map[string]*listed {
+	t.Helper()
+	program := os.Getenv("GO")
+	if program == "" {
+		program = "go"
+	}
+	//nolint:gosec // The arguments are constants of this file.
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"list", "-json=ImportPath,Dir,Standard,GoFiles,Imports,Deps"}, arguments...)...)
+	cmd.Dir, cmd.Stderr = "../..", os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*listed{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		p := new(listed)
+		if err := decoder.Decode(p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+}
+
+func TestImportsOnlyGoDown(t *testing.T) {
+	t.Parallel()
+	rank := map[string]int{}
+	for i, layer := range layers() {
+		for _, name := range layer {
+			rank[name] = i
+		}
+	}
+	for _, p := range list(t, "./...") {
+		level, plugin := rank[p.name()]
+		allowed, known := others()[p.name()]
+		if !plugin && !known {
+			t.Errorf("%q is in no layer", p.name())
+		}
+		for _, path := range p.Imports {
+			imported := &listed{ImportPath: path}
+			if !imported.own() {
+				continue
+			}
+			below, isPlugin := rank[imported.name()]
+			switch {
+			case plugin && (!isPlugin || below >= level):
+				t.Errorf("%q imports %q, which is not below it", p.name(), imported.name())
+			case !plugin && !slices.Contains(allowed, imported.name()):
+				t.Errorf("%q imports %q", p.name(), imported.name())
+			}
+		}
+	}
+}
+
+// So they can be read, tested and searched exhaustively on their own.
+func TestTheRulesKnowTheStandardLibraryOnly(t *testing.T) {
+	t.Parallel()
+	for _, name := range append(pure(), "internal/finicityapi") {
+		for _, p := range list(t, "-deps", "./"+name) {
+			if !p.Standard && p.name() != name && p.name() != "internal/confidential" {
+				t.Errorf("%s is made of %s", name, p.ImportPath)
+			}
+		}
+	}
+	for _, p := range list(t, "./internal/secrets", "./internal/attempts", "./internal/schedule", "./internal/token") {
+		for _, path := range p.Imports {
+			if !slices.Contains([]string{"cmp", "slices", "sync", "sync/atomic", "time", module + "/internal/confidential"}, path) {
+				t.Errorf("%s imports %s", p.name(), path)
+			}
+		}
+	}
+}
+
+// Whoever holds the mock server can be told to accept any secret.
+func TestThePluginIsMadeOfThePluginOnly(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "-deps", "./cmd/vault-plugin-secrets-finicity") {
+		vault := strings.HasPrefix(p.ImportPath, "github.com/hashicorp/vault/") &&
+			!strings.HasPrefix(p.ImportPath, "github.com/hashicorp/vault/sdk/") && !strings.HasPrefix(p.ImportPath, "github.com/hashicorp/vault/api")
+		if _, other := others()[p.name()]; p.own() && other || vault {
+			t.Errorf("%s is linked into the plugin", p.ImportPath)
+		}
+	}
+}
+
+// Vault's sdk, its logger, and nothing else that anybody would have to watch.
+func TestThePluginHasTwoDirectDependencies(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, p := range list(t, "-deps", "./cmd/vault-plugin-secrets-finicity") {
+		if !p.own() {
+			continue
+		}
+		for _, path := range p.Imports {
+			first, _, _ := strings.Cut(path, "/")
+			if strings.Contains(first, ".") {
+				seen[strings.Join(strings.SplitN(path, "/", 5)[:min(4, strings.Count(path, "/")+1)], "/")] = true
+			}
+		}
+	}
+	for dependency := range seen {
+		if dependency != "github.com/hashicorp/vault/sdk" && dependency != "github.com/hashicorp/go-hclog" {
+			t.Errorf("the plugin uses %s", dependency)
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("it uses %v", seen)
+	}
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// Finicity says to a write that the partner is locked. After support has unlocked it, the commands that the error names
+// have to work, on a mount without a credential too.
+func TestTheAdviceToAWriteThatFindsTheLockWorks(t *testing.T) {
+	t.Parallel()
+	for name, configured := range map[string]bool{"on a new mount": false, "on a configured mount": true} {
+		for guesses := range 4 {
+			t.Run(fmt.Sprintf("%s, after %d refusals", name, guesses), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.New(t)
+					if configured {
+						h.Configure(nil)
+						guesses = min(guesses, 2) // The last attempt is kept for the stored credential.
+					}
+					for i := range guesses {
+						h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": h.Guess(i)})), 400, "10001")
+					}
+					h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+					right := mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})
+					h.Fake.Order(mounttest.Rejections()["locked"])
+					force := guesses == 3
+					command := "vault write -f finicity/config/verify"
+					if force {
+						command = "vault write finicity/config/verify force=true"
+					}
+					h.Fails(h.Write("config", right), 400, "nothing was stored", "24302", "only Finicity support can unlock it",
+						"store the credential with verify_connection=false, then type "+command)
+					h.Pass(day / 2) // Support takes its time.
+					h.Succeeds(h.Write("config", joined(right, mounttest.Fields{"verify_connection": false})))
+					h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": force}))
+					h.Token()
+					h.Pass(2 * time.Hour)
+					h.Token()
+					if state := statusNow(h)["authentication"]; state != "ok" {
+						t.Errorf("authentication is %v", state)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The schedule was paused by the restore guard, and a write of the schedule ends that in the same breath. To announce the
+// pause then would page somebody for nothing.
+func TestAWriteOfTheScheduleAnnouncesNoPause(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		data   mounttest.Fields
+		paused int
+	}{
+		"the schedule":               {mounttest.Fields{"rotation_period": "48h"}, 0},
+		"no schedule any more":       {mounttest.Fields{"rotation_period": 0}, 0},
+		"something else":             {mounttest.Fields{"request_timeout": "20s"}, 1},
+		"a credential":               {mounttest.Fields{"app_key": mounttest.NewKey}, 1},
+		"a credential, not verified": {mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "24h"})
+				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				h.Pass(10 * time.Hour)
+				h.Restart()
+				h.Succeeds(h.Write("config", test.data))
+				h.Tick()
+				if n := len(h.Recorded("finicity/root-rotate-paused")); n != test.paused {
+					t.Errorf("%d events announce a pause, want %d", n, test.paused)
+				}
+				if paused := says(h, "rotation_paused") != ""; paused != (test.paused == 1) {
+					t.Errorf("the schedule is paused: %v", paused)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+func TestNothingIsSentWhenTheNewSecretCannotBeStored(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{false, true} {
+		t.Run(fmt.Sprintf("applied %v", applied), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: applied})
+				h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError,
+					"the secret has not changed: nothing was sent to Finicity, because the attempt could not be stored")
+				h.Called(1, 0)
+				h.Rotate() // This process knows that the proposal in storage was never sent.
+				h.Called(2, 1)
+				h.Spent(0, 0)
+				h.Resolved()
+			})
+		})
+	}
+}
+
+// Storage has kept a proposal that was never sent, and the process that knows that is gone. It looks like one that was
+// sent: to find out costs one attempt.
+func TestAProposalThatWasNeverSentIsResolved(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{false, true} {
+		t.Run(fmt.Sprintf("applied %v", applied), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: applied})
+				h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError, "nothing was sent")
+				h.Restart()
+				h.Tick()
+				h.Pass(2 * time.Hour)
+				h.Token()
+				h.Called(map[bool]int{true: 3, false: 2}[applied], 0)
+				h.Wrongly(map[bool]int{true: 1, false: 0}[applied])
+				h.Resolved()
+			})
+		})
+	}
+}
+
+// The next write has what the failed one should have stored.
+func TestARotationGoesOnWhenAnAnswerCannotBeStored(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]int{"the acknowledgment": 1, "the proof": 3} {
+		for _, applied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, applied %v", name, applied), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					token := h.Token()
+					h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: write, Applied: applied})
+					h.Rotate()
+					h.Called(2, 1)
+					if h.Token() == token {
+						t.Error("there is no new token")
+					}
+					h.Tick()
+					if said := says(h, "storage_error"); said != "" {
+						t.Errorf("a minute later the status still shows %q", said)
+					}
+					h.Restart()
+					if current, _ := h.InEffect(); !current || h.Stored().LastRotation.IsZero() {
+						t.Error("what could not be stored is not in storage")
+					}
+					h.Wrongly(0)
+					h.Resolved()
+				})
+			})
+		}
+	}
+}
+
+func TestARefusalThatCannotBeStoredKeepsItsReason(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		nextChange(h, *fates()["refused by policy"].fault)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed", "24437")
+		if says(h, "storage_error") == "" {
+			t.Error("the status shows no storage error")
+		}
+		h.Rotate()
+		h.Wrongly(0)
+	})
+}
+
+func TestARotationThatCannotReadTheStateDoesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+		h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError, "reading the configuration from storage")
+		h.Called(1, 0)
+	})
+}
+
+// slowStorage lets the next write take so long.
+func slowStorage(h *mounttest.Harness, takes time.Duration) {
+	learn := h.Storage.Learn
+	h.Storage.Learn = func(value []byte) {
+		h.Storage.Learn = learn
+		learn(value)
+		h.Pass(takes)
+	}
+}
+
+// Another process waits for one timeout from the proposal on. A change that is sent after that could be overtaken.
+func TestAChangeIsNotSentWhenAnAttemptCouldOvertakeIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		slowStorage(h, 31*time.Second)
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadGateway, "the secret has not changed")
+		h.Called(1, 0)
+		if h.Stored().Secrets.Unsettled() || len(h.Stored().Secrets.Secrets) != 1 {
+			t.Error("the secret that was not sent is still stored")
+		}
+		h.Spent(0, 0)
+		h.Rotate()
+	})
+}
+
+// A slow write takes its time from the call: the two together take one timeout at most.
+func TestTheTimeoutOfAChangeStartsAtTheProposal(t *testing.T) {
+	t.Parallel()
+	for storage, unanswered := range map[time.Duration]bool{9 * time.Second: false, 11 * time.Second: true, 25 * time.Second: true} {
+		t.Run(storage.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer, Delay: 20 * time.Second})
+				slowStorage(h, storage)
+				began := time.Now()
+				a := h.Write("rotate-root", nil)
+				if !unanswered {
+					h.Succeeds(a)
+					return
+				}
+				h.Fails(a, http.StatusBadRequest, "unknown", "no complete answer within 30s")
+				if took := time.Since(began); took != 30*time.Second {
+					t.Errorf("it took %s", took)
+				}
+				h.Pass(time.Second)
+				h.Succeeds(h.Write("config/verify", nil)) // The wait is over too.
+				h.Wrongly(0)
+			})
+		})
+	}
+}
