@@ -78,8 +78,8 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	}
 	resp := &logical.Response{}
 	if written.Untried {
-		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried. To try it, type "+
-			"vault write -f %sconfig/verify", req.MountPoint))
+		resp.AddWarning("the credential is stored without having been tried. To try it, type " +
+			verifyCommand(req.MountPoint, written.Standing))
 	}
 	if !written.KnownBad.IsZero() {
 		resp.AddWarning(fmt.Sprintf("Finicity refused the stored credential on %s, and it is not tried by this write. "+

@@ -95,18 +95,20 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdPlugin kills the plugin's processes, or counts them, or builds a release of it, which is then $RELEASE in the plugin
-// directory:
+// cmdPlugin kills the plugin's processes, or counts them, or builds another plugin, which is then $RELEASE in the plugin
+// directory: a release, or one whose wall clock is ahead.
 //
 //	plugin kill
 //	plugin processes 1
 //	plugin release v0.2.0
+//	plugin ahead 7h
 func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N | plugin release VERSION")
-	if args[0] == "release" {
+	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N | plugin release VERSION | plugin ahead DURATION")
+	build := map[string]func(setting, plugin string) (digest string, err error){"release": buildRelease, "ahead": buildAhead}[args[0]]
+	if build != nil {
 		ts.Setenv("RELEASE", filepath.Base(w.pluginBin)+"-"+args[1])
-		digest, err := buildRelease(args[1], filepath.Join(filepath.Dir(w.pluginBin), ts.Getenv("RELEASE")))
+		digest, err := build(args[1], filepath.Join(filepath.Dir(w.pluginBin), ts.Getenv("RELEASE")))
 		ts.Check(err)
 		ts.Setenv("RELEASE_SHA256", digest)
 		return

@@ -96,11 +96,20 @@ func digestOf(plugin string) (string, error) {
 
 // buildRelease builds the plugin as make build VERSION=… does, and returns its checksum.
 func buildRelease(version, plugin string) (digest string, err error) {
+	return buildPlugin("../../cmd/vault-plugin-secrets-finicity", "vault-plugin-secrets-finicity.Version="+version, plugin)
+}
+
+// buildAhead builds the plugin with a wall clock that is ahead by that much.
+func buildAhead(ahead, plugin string) (digest string, err error) {
+	return buildPlugin("./aheadplugin", "main.ahead="+ahead, plugin)
+}
+
+func buildPlugin(command, variable, plugin string) (digest string, err error) {
 	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-buildvcs=false", //nolint:noctx // The tests have a limit.
-		"-ldflags=-s -w -X vault-plugin-secrets-finicity.Version="+version, "-o", plugin, "../../cmd/vault-plugin-secrets-finicity")
+		"-ldflags=-s -w -X "+variable, "-o", plugin, command)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building a release: %w\n%s", err, out)
+		return "", fmt.Errorf("building %s: %w\n%s", command, err, out)
 	}
 	return digestOf(plugin)
 }
