@@ -91,23 +91,24 @@ func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request
 
 const backendHelp = `
 The Finicity secrets engine keeps the partner credential of Finicity (Mastercard Open Finance US) and gives apps the
-short-lived token that API calls need. Five unsuccessful attempts lock the partner, so it counts them and stops in time.
+short-lived token that API calls need. Five failed attempts lock the partner, so the engine counts them and stops in
+time.
 
-Give it the credential, which it tries once and never shows. For a mount at finicity/:
+Write the credential. The engine tries it once, and never returns it. For a mount at finicity/:
 
     vault write finicity/config partner_id=… partner_secret=… app_key=…
 
-Read the token that all apps share, and how things stand:
+Read the token that all apps share, and the state of the engine:
 
     vault read finicity/token
     vault read finicity/status
 
-Replace the partner secret by one that nobody has seen, or a token that has leaked:
+Replace the partner secret with one that only Vault knows, or a token that has leaked:
 
     vault write -f finicity/rotate-root
     vault write -f finicity/rotate-token
 
-Try the stored credential again, after an error:
+Try the stored credential again after an error. This also resumes a schedule that the engine has paused:
 
     vault write -f finicity/config/verify
 
@@ -115,7 +116,7 @@ Check a webhook without the partner secret:
 
     vault write finicity/webhook/verify input=… signature=…
 
-Errors say what happened and what to type. There is more about each path, like this:
+Errors say what failed, why, and what to type. Each path has more help:
 
     vault path-help finicity/config
 `

@@ -169,9 +169,8 @@ func (b *backend) pathConfigVerify() *framework.Path {
 		},
 		Fields: map[string]*framework.FieldSchema{
 			"force": {
-				Type: framework.TypeBool,
-				Description: "Make the attempt although the engine's limit of four is reached. " +
-					"If it fails, Finicity may lock the partner.",
+				Type:         framework.TypeBool,
+				Description:  "Make the attempt even if four have failed. If it fails, Finicity might lock the partner.",
 				DisplayAttrs: &framework.DisplayAttributes{Name: "Force the attempt", Group: groupVerification},
 			},
 		},
@@ -198,15 +197,17 @@ func (b *backend) configVerify(ctx context.Context, req *logical.Request, d *fra
 }
 
 const configVerifyHelp = `
-After two refusals by Finicity the engine makes no further attempt by itself, because five lock the partner. What it was
-refused for is in the status. When the cause is out of the way, this makes one attempt. If it succeeds, everything is as
-before, and its token becomes the shared one. A rotation that is pending is settled by it.
+After two refusals by Finicity the engine makes no further attempt automatically, because five failed attempts lock
+the partner. The status says why the last one failed. After you resolve the cause, make one attempt:
 
     vault read finicity/status
     vault write -f finicity/config/verify
 
-Without force no attempt is made once four have been refused, or have got no answer, since the last success. With it, the
-next refusal may lock the partner, so be sure of the credential first:
+If it succeeds, authentication is ok again and the new token becomes the shared one. It also resolves a pending
+rotation, and resumes a schedule that the engine has paused. Failed attempts stay counted for 24 hours.
+
+When four have failed, the engine makes no attempt without force. The next refusal might lock the partner, so be sure
+of the credential first:
 
     vault write finicity/config/verify force=true
 `

@@ -49,7 +49,7 @@ func configFields() map[string]*framework.FieldSchema {
 		"force": {
 			Type:         framework.TypeBool,
 			Query:        true,
-			Description:  "On delete: delete although a rotation is unsettled, and with it what may be the only copy of the secret.",
+			Description:  "On delete: also discard what might be the only copy of the secret, after a rotation or while one is pending.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Force the deletion", Group: groupDeletion},
 		},
 	}
@@ -61,14 +61,14 @@ func configFields() map[string]*framework.FieldSchema {
 func configShown() map[string]*framework.FieldSchema {
 	fields := configSettings()
 	for name, description := range map[string]string{
-		"last_vault_rotation": "When this engine last changed the secret, in RFC 3339. Null when it never did.",
-		"next_vault_rotation": "When it is going to, by rotation_period or rotation_schedule. Null when it is not.",
+		"last_vault_rotation": "When Finicity first accepted the secret of the last rotation, in RFC 3339. Null if there was none.",
+		"next_vault_rotation": "When the schedule rotates next, or retries. Null without a schedule, and while it is paused or stopped.",
 	} {
 		fields[name] = &framework.FieldSchema{Type: framework.TypeString, Description: description}
 	}
 	fields["rotation_pending"] = &framework.FieldSchema{
 		Type:        framework.TypeBool,
-		Description: "Whether a change of the secret got no answer, and is going to be settled.",
+		Description: "Whether the outcome of a rotation is unknown. The engine resolves it automatically.",
 	}
 	for _, field := range fields {
 		field.Required, field.Default = true, nil
@@ -91,7 +91,7 @@ func configSettings() map[string]*framework.FieldSchema {
 		"base_url": {
 			Type:         framework.TypeString,
 			Default:      finicityapi.DefaultBaseURL,
-			Description:  "Address of the API. https only, but for a loopback host.",
+			Description:  "Address of the API. https only, except for a loopback host.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Base URL", Group: groupConnection},
 		},
 		"ca_cert": {
@@ -104,61 +104,67 @@ func configSettings() map[string]*framework.FieldSchema {
 		"request_timeout": {
 			Type:         framework.TypeDurationSecond,
 			Default:      int(engine.DefaultRequestTimeout / time.Second),
-			Description:  "Limit of one call, from connecting to the last byte: 1s to 2m.",
+			Description:  "Time limit of one request, from connecting to the last byte: 1s to 2m.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Request timeout", Group: groupConnection},
 		},
 		"token_lifetime": {
 			Type:         framework.TypeDurationSecond,
 			Default:      int(engine.DefaultTokenLifetime / time.Second),
-			Description:  "How long Finicity honours a token: 1m to 2h.",
+			Description:  "How long Finicity accepts a token: 1m to 2h.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Token lifetime", Group: groupConnection},
 		},
 		"password_policy": {
 			Type:         framework.TypeString,
-			Description:  "Vault's password policy for new secrets. Without one they have 40 characters out of all that Finicity takes.",
+			Description:  "Vault password policy for new secrets. Without one, a new secret has 40 characters.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Password policy", Group: groupRotation},
 		},
 		"secret_grace_period": {
 			Type:         framework.TypeBool,
-			Description:  "Rotate so that the old secret stays valid at Finicity for 30 days too.",
+			Description:  "Keep the old secret valid at Finicity for 30 days after a rotation.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Grace period for the old secret", Group: groupRotation},
 		},
 		"rotation_period": {
 			Type:         framework.TypeDurationSecond,
-			Description:  "Rotate each time so much time has passed, at least 1m. Instead of rotation_schedule; 0 for none.",
+			Description:  "How often to rotate. Minimum 1m; 720h (30 days) is a good choice. Replaces rotation_schedule; 0 for none.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Rotation period", Group: groupRotation},
 		},
 		"rotation_schedule": {
 			Type:         framework.TypeString,
-			Description:  "Rotate at these times: five fields of cron, in UTC. Instead of rotation_period; empty for none.",
+			Description:  "When to rotate: five fields of cron, in UTC. Replaces rotation_period; empty for none.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Rotation schedule", Group: groupRotation},
 		},
 		"rotation_window": {
 			Type:         framework.TypeDurationSecond,
-			Description:  "How long after a time of rotation_schedule a rotation may begin, at least 1h. 0 for as long as it takes.",
+			Description:  "How long after a time of rotation_schedule a rotation may start. Minimum 1h; 0 disables the limit.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Rotation window", Group: groupRotation},
 		},
 		"disable_automated_rotation": {
 			Type:         framework.TypeBool,
-			Description:  "Rotate by hand only, and keep the schedule for later.",
+			Description:  "Rotate manually only, and keep the schedule for later.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Disable automated rotation", Group: groupRotation},
 		},
 	}
 }
 
 const configHelp = `
-The first write needs partner_id, partner_secret and app_key. Before a credential is stored, the engine authenticates
-with it once, and stores nothing unless Finicity accepts it. A field that is left out keeps its value, and one that is
-null in a patch gets its default.
+The first write needs partner_id, partner_secret and app_key. The engine authenticates once with a new credential, and
+stores nothing unless Finicity accepts it. A field that is left out keeps its value. In a patch, null restores the
+default.
 
     vault write finicity/config partner_id=… partner_secret=… app_key=…
     vault read finicity/token
 
-A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation nobody knows
-the secret but this engine: deleting the configuration, or the mount, destroys the only copy.
+With verify_connection=false the credential is stored without having been tried. The engine tries it first the next
+time it authenticates, and serves the current token until then.
 
-To have the secret rotated by itself, set rotation_period or rotation_schedule. When it is next is in the configuration:
+A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation, only Vault
+knows the secret: deleting the configuration, or disabling the mount, destroys the only copy.
+
+To rotate automatically, set rotation_period or rotation_schedule:
 
     vault write finicity/config rotation_period=720h
     vault read -field=next_vault_rotation finicity/config
+
+After more than six hours in which no engine was running, the schedule is paused, because the data might be a restored
+copy. config/verify resumes it.
 `

@@ -79,28 +79,31 @@ func (b *backend) rotateToken(ctx context.Context, req *logical.Request, _ *fram
 }
 
 const rotateRootHelp = `
-Generates a new partner secret, changes it at Finicity and stores it. Nobody sees it, and the old one is refused from
-then on, or for 30 days longer with secret_grace_period.
+Generates a new partner secret, stores it, changes it at Finicity, and authenticates with it. Only then is the secret
+rotated: an answer of Finicity alone is no proof. The old secret stops working at once, or after 30 days with
+secret_grace_period.
 
     vault write -f finicity/rotate-root
 
-The new secret is stored before it is sent. Whatever fails after that, the engine finds out which of the two Finicity
-holds before it uses the credential again. Until then rotation_pending is true:
+If the outcome is unknown, both secrets are stored, and the engine determines automatically which one is in effect.
+Until then rotation_pending is true, and the current token is served. At most two changes may be unconfirmed; the next
+one is refused.
 
     vault read finicity/status
 
-rotation_period or rotation_schedule have this done by itself:
+To rotate on a schedule, set rotation_period or rotation_schedule:
 
     vault write finicity/config rotation_period=720h
 `
 
 //nolint:gosec // No credential, but a text about one.
 const rotateTokenHelp = `
-For a token that has leaked, or that Finicity does not honour any more (HTTP 401 with code 10022 or 10023). The old one is
-good until its two hours are over, because Finicity has no call to revoke it, but nobody is given it any more.
+For a token that has leaked, or that Finicity no longer accepts (HTTP 401 with code 10022 or 10023). A leaked token
+stays valid until its two hours are over, because Finicity has no call to revoke it, but the engine no longer serves
+it.
 
     vault write -f finicity/rotate-token
     vault read finicity/token
 
-Within a minute of the last one this changes nothing, and says so in a warning.
+The current token is kept if it is less than a minute old, with a warning, and if the new one can't be obtained.
 `

@@ -26,42 +26,42 @@ func (b *backend) pathStatus() *framework.Path {
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: &framework.PathOperation{
 				Callback: b.statusRead,
-				Summary:  "Read how things stand, without a call to Finicity.",
+				Summary:  "Read the state of the engine, without a call to Finicity.",
 				// What the node in charge has in memory may be newer than what is stored.
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
-				Responses:                   singleResponse(http.StatusOK, "How things stand.", statusShown()),
+				Responses:                   singleResponse(http.StatusOK, "The state of the engine.", statusShown()),
 			},
 		},
-		HelpSynopsis:    "Read how things stand, without a call to Finicity.",
+		HelpSynopsis:    "Read the state of the engine, without a call to Finicity.",
 		HelpDescription: strings.TrimSpace(statusHelp),
 	}
 }
 
 func statusShown() map[string]*framework.FieldSchema {
 	shown := map[string]*framework.FieldSchema{
-		"configured":         {Type: framework.TypeBool, Description: "Whether a credential is stored. Without one, the rest says nothing."},
+		"configured":         {Type: framework.TypeBool, Description: "Whether a credential is stored. If not, the other fields have no meaning."},
 		"version":            {Type: framework.TypeString, Description: "The version of this engine."},
 		"token_issue_time":   {Type: framework.TypeString, Description: "When the shared token was requested."},
-		"token_expire_time":  {Type: framework.TypeString, Description: "When it is served no more."},
-		"token_refresh_time": {Type: framework.TypeString, Description: "From when on a read refreshes it."},
+		"token_expire_time":  {Type: framework.TypeString, Description: "When the engine stops serving it."},
+		"token_refresh_time": {Type: framework.TypeString, Description: "Time from which a read refreshes it."},
 		"authentication": {
 			Type:          framework.TypeString,
 			AllowedValues: []any{string(attempts.OK), string(attempts.Held), string(attempts.Stopped), string(attempts.Locked)},
 			Description: "ok; held after a refusal, until retry_time; stopped, until a config write or config/verify succeeds; " +
 				"or locked by Finicity.",
 		},
-		"rejected_attempts": {Type: framework.TypeInt, Description: "Attempts that Finicity has refused since the last success."},
-		"attempts_left":     {Type: framework.TypeInt, Description: "How many more are let through, before config/verify needs force."},
-		"retry_time":        {Type: framework.TypeString, Description: "When the next call is made by itself, if it has to wait."},
-		"last_error":        {Type: framework.TypeString, Description: "What Finicity said to the last attempt, if that failed."},
+		"rejected_attempts": {Type: framework.TypeInt, Description: "Refused attempts that count: those of the last 24 hours, and those since the last success."},
+		"attempts_left":     {Type: framework.TypeInt, Description: "Failed attempts left until config/verify needs force. Attempts that a crash interrupted count too."},
+		"retry_time":        {Type: framework.TypeString, Description: "Earliest time of the next automatic attempt, if it has to wait."},
+		"last_error":        {Type: framework.TypeString, Description: "Why the last attempt failed, if it did."},
 		"last_error_time":   {Type: framework.TypeString, Description: "When that was."},
-		"rotation_pending":  {Type: framework.TypeBool, Description: "Whether a change of the secret got no answer, and is going to be settled."},
+		"rotation_pending":  {Type: framework.TypeBool, Description: "Whether the outcome of a rotation is unknown. The engine resolves it automatically."},
 		"last_vault_rotation": {
-			Type: framework.TypeString, Description: "When this engine last changed the secret.",
+			Type: framework.TypeString, Description: "When Finicity first accepted the secret of the last rotation.",
 		},
 		"next_vault_rotation": {
-			Type: framework.TypeString, Description: "When it is going to by schedule. After a failure, when it tries again.",
+			Type: framework.TypeString, Description: "When the schedule rotates next, or retries.",
 		},
 		"last_rotation_error": {Type: framework.TypeString, Description: "Why the last scheduled rotation failed, if it did."},
 		"rotation_paused": {
@@ -126,13 +126,16 @@ func statusData(mount string, s engine.Status) map[string]any {
 }
 
 const statusHelp = `
-Shows the times of the shared token, whether attempts are held back and why, and when the secret was and will be rotated.
-No secret is among it, and Finicity is not asked.
+Shows the times of the shared token, whether authentication works and why not, and when the secret was and will be
+rotated. It contains no secret, and sends no request to Finicity.
 
     vault read finicity/status
 
-authentication is "ok", "held" after a refusal until retry_time, "stopped" after two until a config write or config/verify
-succeeds, or "locked" when Finicity has locked the partner. When the cause is out of the way:
+authentication is "ok", "held" after a refusal until retry_time, "stopped" after two refusals, or "locked" when
+Finicity has locked the partner. After you resolve the cause:
 
     vault write -f finicity/config/verify
+
+To monitor the engine, alert when token_available is false, authentication is not "ok", or rotation_paused or
+storage_error is not empty.
 `

@@ -25,10 +25,10 @@ func (b *backend) pathToken() *framework.Path {
 		Fields: map[string]*framework.FieldSchema{
 			"min_ttl": {
 				Type: framework.TypeDurationSecond,
-				Description: "Least validity that the token must have left, for work that outlives a token. " +
+				Description: "Minimum remaining lifetime of the token, for long-running tasks. " +
 					"At most three quarters of token_lifetime.",
 				Query:        true,
-				DisplayAttrs: &framework.DisplayAttributes{Name: "Least validity", Group: groupToken},
+				DisplayAttrs: &framework.DisplayAttributes{Name: "Minimum remaining lifetime", Group: groupToken},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
@@ -50,7 +50,7 @@ func tokenShown() map[string]*framework.FieldSchema {
 		"token":      {Type: framework.TypeString, Description: "For the header Finicity-App-Token."},
 		"app_key":    {Type: framework.TypeString, Description: "For the header Finicity-App-Key."},
 		"partner_id": {Type: framework.TypeString, Description: "The partner that the token is for."},
-		"ttl":        {Type: framework.TypeInt64, Description: "How many seconds the token may be used, as long as the lease."},
+		"ttl":        {Type: framework.TypeInt64, Description: "Seconds for which the token may be used. Equal to the duration of the lease."},
 	}
 	maps.Copy(shown, tokenTimes())
 	for _, field := range shown {
@@ -67,7 +67,7 @@ func tokenTimes() map[string]*framework.FieldSchema {
 		},
 		"expire_time": {
 			Type: framework.TypeString, Required: true,
-			Description: "When it is served no more, a little before Finicity stops to honour it.",
+			Description: "When the engine stops serving it, shortly before Finicity stops accepting it.",
 		},
 	}
 }
@@ -123,14 +123,15 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 
 //nolint:gosec // No credential, but a text about one.
 const tokenHelp = `
-Every reader gets the same token until it is refreshed, three quarters into its lifetime: 90 minutes for Finicity's two
-hours. Send it as Finicity-App-Token, and app_key as Finicity-App-Key.
+Every reader gets the same token until it is refreshed, after three quarters of its lifetime: 90 minutes for
+Finicity's two hours. Send it as Finicity-App-Token, and app_key as Finicity-App-Key.
 
     vault read finicity/token
     vault read -field=token finicity/token min_ttl=80m
 
-The lease ends a little before the token does. It can't be renewed, read again instead. Revoking it takes the token from
-nobody, because all apps share it. When the token has leaked, or Finicity does not honour it:
+If a refresh fails, the engine serves the current token until it expires, with a warning. The lease ends shortly
+before the token does. It can't be renewed: read again instead. Revoking it does not invalidate the token, because all
+apps share it. If the token has leaked, or Finicity no longer accepts it:
 
     vault write -f finicity/rotate-token
 `

@@ -48,7 +48,7 @@ func (b *backend) pathWebhookVerify() *framework.Path {
 					},
 					"secret_version": {
 						Type: framework.TypeString, AllowedValues: []any{signedByCurrent, signedByPrevious},
-						Description: "With which one: current, or previous for a while after a rotation. Only when it is valid.",
+						Description: "Which secret signed it: current, or previous for some days after a rotation. Only if valid.",
 					},
 				}),
 			},
@@ -124,11 +124,13 @@ func signedBy(secrets []string, body []byte, signature string) (signed bool) {
 }
 
 const webhookHelp = `
-Finicity signs each Connect webhook with the partner secret, which only this engine knows after a rotation. Send the body
-exactly as it arrived, in base64, with the value of the header X-Finicity-Signature:
+Finicity signs each Connect webhook with the partner secret, which only this engine knows after a rotation.
+Base64-encode the raw body as received, before any parsing, and send it with the value of the header
+X-Finicity-Signature:
 
     vault write finicity/webhook/verify input=… signature=…
 
-The answer says whether it is valid, and for four days after a rotation also of what was signed with the secret before; for
-30 days with secret_grace_period. A webhook can arrive twice, so keep its eventId.
+For four days after a rotation, or 30 with secret_grace_period, a webhook signed with the previous secret is valid
+too. A secret counts only if Finicity has accepted it or the engine has sent it. A webhook can arrive twice, so keep
+its eventId.
 `

@@ -131,14 +131,14 @@ show "$call"
 expect '"customers"'
 expect_authentications 2
 
-step "The old secret is of no use any more: Finicity refuses it, and the engine does so without asking."
+step "The old secret no longer works: Finicity refuses it, and so does the engine, without asking."
 # shellcheck disable=SC2016
 show 'curl -sS -H "Finicity-App-Key: $APP_KEY" -H "Content-Type: application/json" -H "Accept: application/json" \
        -d "{\"partnerId\":\"$PARTNER_ID\",\"partnerSecret\":\"$PARTNER_SECRET\"}" $FINICITY/aggregation/v2/partners/authentication'
 expect '10001'
 # shellcheck disable=SC2016
 refuse 'vault write finicity/config partner_secret=$PARTNER_SECRET'
-expect 'rotated away'
+expect 'replaced by a rotation'
 
 step "Revoke a lease, which takes the token from nobody, and disable the mount."
 # shellcheck disable=SC2016

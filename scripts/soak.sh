@@ -15,7 +15,7 @@ scratch=$(mktemp -d)
 running=
 trap 'if [ -n "$running" ]; then kill "$running" 2>/dev/null || true; fi; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
-"${GO:-go}" test -c -o "$scratch/simulation" .
+"${GO:-go}" test -c -o "$scratch/simulation" ./test/simulation
 
 total=0
 while true; do
@@ -25,7 +25,7 @@ while true; do
 	if ! wait "$running"; then
 		cat "$scratch/log"
 		printf 'A promise is broken, after %d schedules that kept them all. To repeat it:\n' "$total"
-		printf "  SIMULATION_TRACE=1 go test -run '^(%s)\$' -rapid.checks %d -rapid.seed %d .\n" "$properties" "$batch" "$seed"
+		printf "  SIMULATION_TRACE=1 go test -run '^(%s)\$' -rapid.checks %d -rapid.seed %d ./test/simulation\n" "$properties" "$batch" "$seed"
 		exit 1
 	fi
 	total=$((total + 2 * batch))

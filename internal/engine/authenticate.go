@@ -108,7 +108,7 @@ func (e *Engine) try(
 		},
 	})
 	if err != nil && !accepted(err) {
-		e.host.Logger().Warn("authentication failed", "partner_id", to.PartnerID, "error", err)
+		e.logFailed(to.PartnerID, err)
 		return st, err
 	}
 	e.host.Logger().Info("authenticated", "partner_id", to.PartnerID)

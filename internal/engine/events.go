@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -76,6 +77,17 @@ func (e *Engine) emitRotated(ctx context.Context, operation string, st *State) {
 	e.host.Logger().Info("the new partner secret is in effect", "partner_id", st.PartnerID)
 	e.emit(ctx, eventRotate, operation, "partner_id", st.PartnerID,
 		"last_vault_rotation", st.LastRotation.Format(time.RFC3339))
+}
+
+// logFailed logs an authentication that failed. One that was not sent is in the
+// log with what holds it back, and would be a line for each read.
+func (e *Engine) logFailed(partner string, err error) {
+	var denied *NotAllowed
+	var uncharged *NotCharged
+	if errors.As(err, &denied) || errors.As(err, &uncharged) {
+		return
+	}
+	e.host.Logger().Warn("authentication failed", "partner_id", partner, "error", err)
 }
 
 // reportStanding logs a change of the state of attempts, and announces one that

@@ -82,10 +82,14 @@ func statesOfVersion2() map[string]struct {
 				}))
 			},
 		},
-		"held": {"Somebody changed the secret in the portal, and Finicity refused one read with code 10001.",
-			func(h *mounttest.Harness) { refuse(h, 1) }},
-		"stopped": {"Somebody changed the secret in the portal, and Finicity refused two reads with code 10001.",
-			func(h *mounttest.Harness) { refuse(h, 2) }},
+		"held": {
+			"Somebody changed the secret in the portal, and Finicity refused one read with code 10001.",
+			func(h *mounttest.Harness) { refuse(h, 1) },
+		},
+		"stopped": {
+			"Somebody changed the secret in the portal, and Finicity refused two reads with code 10001.",
+			func(h *mounttest.Harness) { refuse(h, 2) },
+		},
 		"four-spent": {"As stopped, and then Finicity refused config/verify two times.", func(h *mounttest.Harness) {
 			refuse(h, 2)
 			for range 2 {
@@ -93,7 +97,8 @@ func statesOfVersion2() map[string]struct {
 				h.Fails(h.Write("config/verify", nil), 400, "10001")
 			}
 		}},
-		"locked": {"Another program locked the partner, and Finicity answered one read with code 24302.",
+		"locked": {
+			"Another program locked the partner, and Finicity answered one read with code 24302.",
 			func(h *mounttest.Harness) {
 				h.Fake.Order(fakefinicity.Fault{
 					Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: 500,
@@ -101,7 +106,8 @@ func statesOfVersion2() map[string]struct {
 				})
 				h.Pass(2 * time.Hour)
 				h.Fails(h.Read("token", nil), 400, "24302")
-			}},
+			},
+		},
 		"charged": {"The process died in the middle of a read: one attempt has no answer.", func(h *mounttest.Harness) {
 			h.Pass(2 * time.Hour)
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true})
@@ -130,17 +136,21 @@ func statesOfVersion2() map[string]struct {
 			h.Restart()
 			h.Tick()
 		}},
-		"deleted": {"An operator deleted the configuration after a refused write. The attempts are left.",
+		"deleted": {
+			"An operator deleted the configuration after a refused write. The attempts are left.",
 			func(h *mounttest.Harness) {
 				h.Guesses(2)
 				h.Succeeds(h.Remove("config", nil))
-			}},
-		"two-partners": {"Finicity refused two secrets for one partner, and then an operator stored another partner.",
+			},
+		},
+		"two-partners": {
+			"Finicity refused two secrets for one partner, and then an operator stored another partner.",
 			func(h *mounttest.Harness) {
 				h.Guesses(2)
 				h.Succeeds(h.Write("config", mounttest.Fields{
 					"partner_id": mounttest.OtherID, "partner_secret": mounttest.OtherSecret, "app_key": mounttest.OtherKey,
 				}))
-			}},
+			},
+		},
 	}
 }

@@ -229,8 +229,10 @@ func goldenOf(t *testing.T, h *mounttest.Harness, description string) mounttest.
 		partner = mounttest.PartnerID
 	}
 	c := h.Fake.Counters(partner)
-	g.Finicity = mounttest.GoldenFinicity{PartnerID: partner, AppKey: st.AppKey.Reveal(), TowardLock: c.TowardLock, Locked: c.Locked,
-		AlsoAccepts: []string{}}
+	g.Finicity = mounttest.GoldenFinicity{
+		PartnerID: partner, AppKey: st.AppKey.Reveal(), TowardLock: c.TowardLock, Locked: c.Locked,
+		AlsoAccepts: []string{},
+	}
 	if g.Finicity.AppKey == "" {
 		g.Finicity.AppKey = mounttest.AppKey
 	}

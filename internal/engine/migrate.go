@@ -354,10 +354,10 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 		return nil, fmt.Errorf("reading the token from storage: %w", err)
 	}
 	var stored storedToken
-	if entry == nil || entry.DecodeJSON(&stored) != nil || !m.known(st, stored.Fingerprint) {
-		return nil, nil //nolint:nilnil // A token that can't be read is as good as none.
+	if entry != nil && entry.DecodeJSON(&stored) == nil && m.known(st, stored.Fingerprint) {
+		return &StoredToken{confidential.New(stored.Token), stored.IssueTime, st.tokenFingerprint(m.hash)}, nil
 	}
-	return &StoredToken{confidential.New(stored.Token), stored.IssueTime, st.tokenFingerprint(m.hash)}, nil
+	return nil, nil //nolint:nilnil // A token that can't be read is as good as none.
 }
 
 // importAttempts takes over what version 1 recorded of a partner at an address

@@ -142,15 +142,15 @@ func TestMigrationKeepsEverySecret(t *testing.T) {
 }
 
 // tries authenticates until Finicity accepts a secret, at most so often.
-func tries(l *secrets.List, now *time.Time, most int, certain bool, accepts func(confidential.Text) bool) (n int, found bool) {
+func tries(l *secrets.List, now *time.Time, most int, certain bool, accepts func(confidential.Text) bool) (n int, ok bool) {
 	for n = 1; n <= most; n++ {
 		if wait := l.Wait(*now); wait > 0 {
 			*now = now.Add(wait)
 		}
 		*now = now.Add(time.Second)
-		s, any := l.Next()
+		s, found := l.Next()
 		switch {
-		case !any:
+		case !found:
 			return n, false
 		case accepts(s.Value):
 			l.Accept(s.Value, *now)

@@ -33,7 +33,7 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 		return err
 	}
 	defer e.unlock()
-	if err := e.flush(ctx, s); err != nil {
+	if err := e.flush(ctx, s, st); err != nil {
 		return err
 	}
 	if st.version1 { // Or each read would migrate it anew, with other times.
@@ -52,10 +52,13 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 		last := st.LastRotation
 		st, err = e.authenticate(ctx, s, st, attempts.Automatic, operationSettle)
 		if err != nil && !accepted(err) {
-			if due {
-				return e.scheduleFailed(ctx, s, st, err)
+			if !due {
+				return unreported(err)
 			}
-			return unreported(err)
+			if _, pending := st.Secrets.Pending(); !pending { // Otherwise it may have succeeded.
+				e.reportRotation(ctx, st, operationSchedule, err)
+			}
+			return e.scheduleFailed(ctx, s, st, err)
 		}
 		if !st.LastRotation.Equal(last) { // It was this rotation that had succeeded.
 			due, _ = st.Plan.Due(st.Settings.Schedule.spec(), st.LastRotation, e.now())
@@ -100,8 +103,7 @@ func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *
 // scheduleFailed stores that a scheduled rotation failed, and how.
 func (e *Engine) scheduleFailed(ctx context.Context, s logical.Storage, st *State, err error) error {
 	var halted *NotAllowed
-	var pending *Pending
-	if errors.As(err, &pending) {
+	if _, pending := errors.AsType[*Pending](err); pending {
 		return nil // It is not over.
 	}
 	outcome := schedule.Failed
@@ -117,11 +119,12 @@ func (e *Engine) scheduleFailed(ctx context.Context, s logical.Storage, st *Stat
 	}
 	failed := st.clone()
 	failed.Plan.Failed(outcome, err.Error(), failed.LastRotation, e.now())
-	log := e.host.Logger().With("partner_id", st.PartnerID, "failures", failed.Plan.Failures)
+	log, failures := e.host.Logger(), failed.Plan.Failures
 	if failed.Plan.Stopped(failed.LastRotation) {
-		log.Warn("scheduled rotation has stopped until an operator rotates the secret")
+		log.Warn("scheduled rotation has stopped until an operator rotates the secret", "partner_id", st.PartnerID, "failures", failures)
 	} else {
-		log.Info("the scheduled rotation is retried", "retry", failed.Plan.Retry(failed.LastRotation))
+		log.Info("the scheduled rotation is retried", "partner_id", st.PartnerID, "failures", failures,
+			"retry", failed.Plan.Retry(failed.LastRotation))
 	}
 	return e.store(ctx, s, failed, failed)
 }

@@ -166,7 +166,7 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 	}
 	defer e.unlock()
 	// A token that is replaced must not come back with the next restart.
-	if err := e.flush(ctx, s); err != nil {
+	if err := e.flush(ctx, s, st); err != nil {
 		return nil, false, &NotCharged{err}
 	}
 	if t = e.currentToken(ctx, s, st); t != nil && e.age(t) < RotateTokenEvery {

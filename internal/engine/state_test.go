@@ -55,8 +55,10 @@ func TestAPlaceIsAnAddressWithItsCA(t *testing.T) {
 	t.Parallel()
 	places := map[string]bool{}
 	for _, s := range []Settings{
-		{BaseURL: "https://a.example"}, {BaseURL: "https://b.example"},
-		{BaseURL: "https://a.example", CACert: "one"}, {BaseURL: "https://a.example", CACert: "another"},
+		{BaseURL: "https://a.example"},
+		{BaseURL: "https://b.example"},
+		{BaseURL: "https://a.example", CACert: "one"},
+		{BaseURL: "https://a.example", CACert: "another"},
 	} {
 		places[s.place()] = true
 	}

@@ -101,6 +101,7 @@ func versionOf(value []byte) (int, error) {
 // store writes the state. When that fails, storage may have it all the same, so
 // the caller says by remember what this process goes by from now on.
 func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *State) error {
+	alive := st.Guard.Alive
 	if now := e.now(); st.Settings.Schedule.active() {
 		st.Guard.Note(now)
 	} else {
@@ -120,7 +121,7 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	if st.pausing {
 		st.pausing = false
 		e.host.Logger().Error("the rotation schedule is paused: no engine was alive for more than six hours, so this may be a "+
-			"restored copy", "partner_id", st.PartnerID, "alive", st.Guard.Alive)
+			"restored copy", "partner_id", st.PartnerID, "alive", alive)
 		e.emit(ctx, eventRotatePaused, "pause", "partner_id", st.PartnerID)
 	}
 	e.forgetVersion1(ctx, s, st)
@@ -141,13 +142,13 @@ func (e *Engine) noteStorage(err error, remember *State) {
 	e.host.Logger().Warn("storage did not take a write", "error", err)
 }
 
-// flush stores what storage did not take before.
-func (e *Engine) flush(ctx context.Context, s logical.Storage) error {
+// flush stores what storage did not take before. st is the loaded state.
+func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error {
 	e.mu.Lock()
 	ahead := e.ahead
 	e.mu.Unlock()
 	if ahead == nil {
 		return nil
 	}
-	return e.store(ctx, s, ahead.clone(), ahead)
+	return e.store(ctx, s, st, ahead)
 }

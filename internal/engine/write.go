@@ -93,7 +93,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	switch {
 	case c.credential && w.Verify:
 		if st, err = e.verifyNew(ctx, s, st, next, c, hash, operation); err != nil && !accepted(err) {
-			return Written{}, e.nothingWritten(st, next, c, err)
+			return Written{}, e.nothingWritten(st, c, err)
 		}
 		if err != nil {
 			return Written{}, err
@@ -132,7 +132,7 @@ func (e *Engine) knownBad(st *State, hash hasher) time.Time {
 }
 
 // nothingWritten is the failure of a write whose credential was not accepted.
-func (e *Engine) nothingWritten(st, next *State, c change, err error) error {
+func (e *Engine) nothingWritten(st *State, c change, err error) error {
 	failed := &NothingWritten{Err: answered("", err), First: !st.Configured()}
 	if st.Configured() && c.credential {
 		standing := e.standing(st, st)
@@ -214,7 +214,7 @@ func (e *Engine) tryNew(
 		},
 	})
 	if err != nil && !accepted(err) {
-		e.host.Logger().Warn("authentication failed", "partner_id", next.PartnerID, "error", err)
+		e.logFailed(next.PartnerID, err)
 		return st, err
 	}
 	if changed {

@@ -28,11 +28,17 @@ type EventRecorder struct {
 	leaks                *LeakDetector
 	// Deaf makes it answer as OpenBao does.
 	Deaf bool
+	// Stuck makes it answer only when the caller has given up.
+	Stuck bool
 }
 
 var errDeaf = errors.New("unimplemented")
 
-func (e *EventRecorder) hear(list *[]told, kind string, data map[string]any) error {
+func (e *EventRecorder) hear(ctx context.Context, list *[]told, kind string, data map[string]any) error {
+	if e.Stuck {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	text, err := json.Marshal(data)
@@ -47,12 +53,14 @@ func (e *EventRecorder) hear(list *[]told, kind string, data map[string]any) err
 	return nil
 }
 
-func (e *EventRecorder) SendEvent(_ context.Context, kind logical.EventType, event *logical.EventData) error {
-	return e.hear(&e.events, string(kind), event.GetMetadata().AsMap())
+// SendEvent takes an event.
+func (e *EventRecorder) SendEvent(ctx context.Context, kind logical.EventType, event *logical.EventData) error {
+	return e.hear(ctx, &e.events, string(kind), event.GetMetadata().AsMap())
 }
 
-func (e *EventRecorder) RecordObservationFromPlugin(_ context.Context, kind string, data map[string]any) error {
-	return e.hear(&e.observations, kind, data)
+// RecordObservationFromPlugin takes an observation.
+func (e *EventRecorder) RecordObservationFromPlugin(ctx context.Context, kind string, data map[string]any) error {
+	return e.hear(ctx, &e.observations, kind, data)
 }
 
 // Heard are the kinds of all events so far, each of which must have an observation beside it.
@@ -76,7 +84,13 @@ func (h *Harness) Heard() []string {
 // Described checks an answer's data against what the path says of it.
 func (h *Harness) Described(t *testing.T, req *logical.Request, resp *logical.Response) {
 	t.Helper()
-	path := h.B.(interface{ Route(string) *framework.Path }).Route(req.Path)
+	b, ok := h.B.(interface {
+		Route(path string) *framework.Path
+	})
+	if !ok {
+		t.Fatal("the backend has no paths")
+	}
+	path := b.Route(req.Path)
 	if path == nil || resp == nil || resp.IsError() {
 		return
 	}
@@ -100,6 +114,18 @@ func (h *Harness) Recorded(kind string) (data []map[string]any) {
 	h.Events.mu.Lock()
 	defer h.Events.mu.Unlock()
 	for _, each := range h.Events.events {
+		if each.Kind == kind {
+			data = append(data, each.Data)
+		}
+	}
+	return data
+}
+
+// Observed are the observations of a kind so far.
+func (h *Harness) Observed(kind string) (data []map[string]any) {
+	h.Events.mu.Lock()
+	defer h.Events.mu.Unlock()
+	for _, each := range h.Events.observations {
 		if each.Kind == kind {
 			data = append(data, each.Data)
 		}

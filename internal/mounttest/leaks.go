@@ -23,6 +23,7 @@ type LeakDetector struct {
 	secrets []string
 }
 
+// NewLeakDetector looks for these secrets.
 func NewLeakDetector(secrets ...string) *LeakDetector { return &LeakDetector{secrets: secrets} }
 
 func (w *LeakDetector) Write(line []byte) (int, error) {
@@ -31,12 +32,14 @@ func (w *LeakDetector) Write(line []byte) (int, error) {
 	return w.log.Write(line)
 }
 
+// Note notes what was said.
 func (w *LeakDetector) Note(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.said = append(w.said, text)
 }
 
+// Add adds secrets that must not be said.
 func (w *LeakDetector) Add(secrets ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,10 +66,18 @@ func (w *LeakDetector) Learn(value []byte) {
 	}
 }
 
+// Logged reports whether the log has a phrase in it.
 func (w *LeakDetector) Logged(phrase string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return strings.Contains(w.log.String(), phrase)
+}
+
+// Log is everything that was logged so far.
+func (w *LeakDetector) Log() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.String()
 }
 
 // Hide makes a text fit for a failure message.

@@ -62,11 +62,13 @@ type Harness struct {
 	offset atomic.Int64
 }
 
+// New is a mount that is not configured.
 func New(t *testing.T) *Harness {
 	t.Helper()
 	return NewWith(t, fakefinicity.Config{})
 }
 
+// NewWith is New with another Finicity.
 func NewWith(t *testing.T, cfg fakefinicity.Config) *Harness {
 	t.Helper()
 	if cfg.Partners == nil {
@@ -161,21 +163,25 @@ func (h *Harness) Tick() {
 	}
 }
 
+// Read does a read.
 func (h *Harness) Read(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.ReadOperation, path, data)
 }
 
+// Write does a write, which is a create where nothing exists.
 func (h *Harness) Write(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.UpdateOperation, path, data)
 }
 
+// Remove does a delete.
 func (h *Harness) Remove(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.DeleteOperation, path, data)
 }
 
+// Patch does a patch.
 func (h *Harness) Patch(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.PatchOperation, path, data)
@@ -197,6 +203,7 @@ func Credentials(extra Fields) Fields {
 	return all
 }
 
+// Configure does the first write, which must succeed, with more or other fields.
 func (h *Harness) Configure(extra Fields) {
 	h.T.Helper()
 	h.Succeeds(h.Write("config", Credentials(extra)))
@@ -220,6 +227,7 @@ func (h *Harness) Rotate() {
 	h.Succeeds(h.Write("rotate-root", nil))
 }
 
+// Succeeds checks that an answer is a success.
 func (h *Harness) Succeeds(a Answer) {
 	h.T.Helper()
 	if a.Status != http.StatusOK && a.Status != http.StatusNoContent {
@@ -268,7 +276,7 @@ func (h *Harness) Stored() *engine.State {
 	return st
 }
 
-// calls counts the requests that have reached Finicity.
+// Calls counts the requests that have reached Finicity.
 func (h *Harness) Calls(name string) int {
 	n := 0
 	for _, request := range h.Fake.Requests() {

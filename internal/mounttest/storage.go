@@ -48,25 +48,28 @@ type Fault struct {
 // ErrStorage is what a full disk, a sealed Vault and one that has stepped down come to.
 var ErrStorage = errors.New("storage is out of order")
 
+// NewStorage is empty storage.
 func NewStorage() *Storage {
 	return &Storage{
 		entries: map[string][]byte{}, counts: map[Access]int{}, Learn: func([]byte) {},
 	}
 }
 
+// Fail orders a fault.
 func (s *Storage) Fail(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &f)
 }
 
+// Heal takes back all faults.
 func (s *Storage) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-// accesses counts those of one kind, or all if none is given.
+// Accesses counts those of one kind, or all if none is given.
 func (s *Storage) Accesses(on ...Access) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +82,7 @@ func (s *Storage) Accesses(on ...Access) int {
 	return n
 }
 
-// peek, plant and discard go round the counting and the faults.
+// Peek reads a value. Peek, Plant and Discard bypass the counting and the faults.
 func (s *Storage) Peek(key string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,12 +90,14 @@ func (s *Storage) Peek(key string) ([]byte, bool) {
 	return bytes.Clone(value), found
 }
 
+// Plant writes a value.
 func (s *Storage) Plant(key string, value []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries[key] = bytes.Clone(value)
 }
 
+// Discard deletes a value.
 func (s *Storage) Discard(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,6 +132,7 @@ func (s *Storage) do(ctx context.Context, on Access, apply func()) error {
 	return nil
 }
 
+// Get is what a mount reads.
 func (s *Storage) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
 	var entry *logical.StorageEntry
 	err := s.do(ctx, Get(key), func() {
@@ -140,15 +146,18 @@ func (s *Storage) Get(ctx context.Context, key string) (*logical.StorageEntry, e
 	return entry, nil
 }
 
+// Put is what a mount writes.
 func (s *Storage) Put(ctx context.Context, entry *logical.StorageEntry) error {
 	s.Learn(entry.Value)
 	return s.do(ctx, Put(entry.Key), func() { s.entries[entry.Key] = bytes.Clone(entry.Value) })
 }
 
+// Delete is what a mount deletes.
 func (s *Storage) Delete(ctx context.Context, key string) error {
 	return s.do(ctx, Del(key), func() { delete(s.entries, key) })
 }
 
+// List is what a mount lists.
 func (s *Storage) List(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
 	err := s.do(ctx, Access{"list", prefix}, func() {

@@ -84,8 +84,9 @@ const (
 	// Finicity retries a webhook for three days.
 	webhookRetention = 4 * 24 * time.Hour
 
-	// maxUnconfirmed is how many sent secrets may be without proof. With one that
-	// an operator brought and the current one, four attempts find any of them.
+	// maxUnconfirmed is how many sent secrets may be without proof, or may return.
+	// With one that an operator brought and the current one, four attempts find any
+	// of them.
 	maxUnconfirmed = 2
 	// maxSecrets bounds the list. Only rotations every few hours reach it.
 	maxSecrets = 100
@@ -112,8 +113,8 @@ func (l *List) NotSent(value confidential.Text) {
 }
 
 // Bring adds a secret from an operator. It takes the place of the last one that
-// an operator brought and that was never proven: the operator has that one. A
-// secret that is in the list and may be in effect keeps its place in the order.
+// an operator brought and that was never proven, at any address: the operator has
+// that one. A secret that is in the list and may be in effect keeps its place in the order.
 func (l *List) Bring(value confidential.Text, now time.Time) {
 	arrived := Secret{Value: value, Place: l.Place, Added: now}
 	known := l.find(value)
@@ -123,8 +124,10 @@ func (l *List) Bring(value confidential.Text, now time.Time) {
 		arrived.Origin = known.Origin
 	}
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
-		other := s.Place == l.Place && s.Origin == Brought && s.Proven.IsZero() && !s.Value.Equal(value)
-		return other || l.is(s, value) && s.ended()
+		if l.is(s, value) {
+			return s.ended()
+		}
+		return s.Origin == Brought && s.Proven.IsZero()
 	})
 	if l.find(value) == nil {
 		l.Secrets = append(l.Secrets, arrived)
@@ -188,23 +191,26 @@ func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
 // Move makes place the one where the partner is reached. Secrets of other places
 // stay in the list, are not sent here, and are back after a move back.
 func (l *List) Move(place string) {
-	if place != l.Place {
-		l.Place, l.Succeeded = place, time.Time{}
+	l.Place, l.Succeeded = place, time.Time{}
+	for _, s := range l.Secrets {
+		if s.Place == place && s.Proven.After(l.Succeeded) {
+			l.Succeeded = s.Proven
+		}
 	}
 }
 
 // forget removes what is too old to be in effect, after another secret was
-// proven, and the oldest ended ones of a list that is too long.
+// proven, and the oldest spare ones of a list that is too long.
 func (l *List) forget(proven confidential.Text, now time.Time) {
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
 		return s.Place == l.Place && !s.Value.Equal(proven) && now.Sub(s.outdatedSince(now)) > s.retention()
 	})
 	for len(l.Secrets) > maxSecrets {
-		ended := slices.IndexFunc(l.Secrets, Secret.ended)
-		if ended < 0 {
+		spare := slices.IndexFunc(l.Secrets, l.isSpare)
+		if spare < 0 {
 			return
 		}
-		l.Secrets = slices.Delete(l.Secrets, ended, ended+1)
+		l.Secrets = slices.Delete(l.Secrets, spare, spare+1)
 	}
 }
 
@@ -240,6 +246,10 @@ func (s Secret) ended() bool { return !s.Superseded.IsZero() && !s.Grace }
 func (s Secret) unasked() bool {
 	return s.Proven.IsZero() && s.Refused.IsZero() && s.Denied.IsZero() && s.Superseded.IsZero()
 }
+
+// isSpare reports whether a list that is too long can do without the secret: it
+// has ended, or an operator brought it to another address.
+func (l *List) isSpare(s Secret) bool { return s.ended() || s.Origin == Brought && s.Place != l.Place }
 
 func (l *List) is(s Secret, value confidential.Text) bool {
 	return s.Place == l.Place && s.Value.Equal(value)

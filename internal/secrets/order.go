@@ -37,12 +37,12 @@ func (l *List) Pending() (Secret, bool) {
 // refused since the last success are out: first the ones nobody has asked about,
 // the newest first, since with a grace period the old one proves nothing; then
 // the last proven one; then the others, the newest first. At the very end come
-// superseded ones that a grace period may keep working.
+// superseded ones that a late copy of a change may have put in effect again.
 //
 // When all were refused, the one refused longest ago is next, so that repeated
 // attempts reach each of them.
 func (l *List) Next() (Secret, bool) {
-	here := l.here()
+	here := slices.DeleteFunc(l.here(), func(s Secret) bool { return !s.Superseded.IsZero() && !l.mayReturn(s) })
 	if len(here) == 0 {
 		return Secret{}, false
 	}
@@ -97,7 +97,7 @@ func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
 // that is too old ends with the next proof.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return s.unasked() || l.Refused(s) || s.unconfirmed()
+		return s.unasked() || l.Refused(s) || s.unconfirmed() || l.recent(s)
 	})
 }
 
@@ -105,21 +105,41 @@ func (l *List) MustProve() bool {
 // effect all the same.
 func (s Secret) unconfirmed() bool { return s.Origin == Sent && s.Proven.IsZero() && !s.ended() }
 
+// mayReturn reports whether a superseded secret may be in effect all the same: the
+// grace period keeps the secret that it replaced working, so a copy of the change
+// to it may be carried out after the change to a later one. No call is on its way
+// for longer than retention, so the next change after that rules it out.
+func (l *List) mayReturn(s Secret) bool {
+	current, _ := l.Current()
+	return s.Origin == Sent && s.Grace && !s.Superseded.IsZero() && current.Added.Sub(s.Added) < retention
+}
+
+// recent reports whether a proven secret would be such a one if the secret were
+// changed now.
+func (l *List) recent(s Secret) bool {
+	return s.Origin == Sent && s.Grace && !s.Proven.IsZero() && l.Succeeded.Sub(s.Added) < retention
+}
+
 // Full reports whether another change could put the secret in effect out of the
 // reach of four attempts, and until when. It ends with the next proof after that
 // time.
 func (l *List) Full() (until time.Time, full bool) {
 	var ends []time.Time
 	for _, s := range l.here() {
-		if s.unconfirmed() {
+		switch {
+		case s.unconfirmed():
 			ends = append(ends, s.Added.Add(s.retention()))
+		case l.recent(s):
+			ends = append(ends, s.Added.Add(retention))
+		case l.mayReturn(s):
+			ends = append(ends, s.Superseded.Add(s.retention()))
 		}
 	}
 	if len(ends) >= maxUnconfirmed {
 		slices.SortFunc(ends, time.Time.Compare)
 		return ends[len(ends)-maxUnconfirmed], true
 	}
-	if len(l.Secrets) < maxSecrets || slices.ContainsFunc(l.Secrets, Secret.ended) {
+	if len(l.Secrets) < maxSecrets || slices.ContainsFunc(l.Secrets, l.isSpare) {
 		return time.Time{}, false
 	}
 	oldest := l.Secrets[0]

@@ -173,6 +173,17 @@ func TestNoAttemptIsKeptForAStoredCredentialThatWasRefused(t *testing.T) {
 	}
 }
 
+func TestNoAttemptIsKeptForAStoredCredentialThatWasNeverProven(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false})
+		h.Guesses(3)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}))
+		h.Token()
+		h.Wrongly(3)
+	})
+}
+
 // The advice after four refusals is to store the one that is sure and to force it. One shot: it must be at that one,
 // although it was refused before, and not at the old secret.
 func TestWhatIsStoredUntriedIsTriedFirstAlthoughItWasRefusedBefore(t *testing.T) {

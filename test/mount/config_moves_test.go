@@ -334,3 +334,31 @@ func TestAnotherPartnerHasItsOwnFourAttempts(t *testing.T) {
 		h.Token()
 	})
 }
+
+// A script moves to another address each time, or the bundle of a proxy changes each week. What is stored is bounded, and
+// neither the schedule nor a rotation by hand stops over it.
+func TestManyMovesNeitherFillStorageNorStopRotation(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		verify bool
+		most   int // secrets, with the one of the first address
+	}{"verified": {true, 100}, "not verified": {false, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				for i := range 150 {
+					address := fmt.Sprintf("http://127.0.0.1:%d", 8000+i)
+					h.Succeeds(h.Write("config", joined(move(address, mounttest.PartnerSecret), mounttest.Fields{"verify_connection": test.verify})))
+				}
+				if n := len(h.Stored().Secrets.Secrets); n > test.most {
+					t.Errorf("%d secrets are stored, want at most %d", n, test.most)
+				}
+				h.Succeeds(h.Write("config/verify", nil))
+				h.Rotate()
+				h.Rotate()
+				h.Resolved()
+			})
+		})
+	}
+}

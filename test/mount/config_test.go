@@ -66,9 +66,13 @@ func TestTheDefaultsThatAreDocumentedAreTheRealOnes(t *testing.T) {
 	want := map[string]any{
 		"base_url": "https://api.finicity.com", "request_timeout": 30, "token_lifetime": 7200, "verify_connection": true,
 	}
-	for name, field := range h.B.(interface {
+	b, routes := h.B.(interface {
 		Route(path string) *framework.Path
-	}).Route("config").Fields {
+	})
+	if !routes {
+		t.Fatal("the backend has no routes")
+	}
+	for name, field := range b.Route("config").Fields {
 		if field.Default != want[name] {
 			t.Errorf("%s: %v, want %v", name, field.Default, want[name])
 		}

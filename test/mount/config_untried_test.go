@@ -143,11 +143,7 @@ func TestAnUntriedSecretIsTakenBackByTheStoredOne(t *testing.T) {
 						changes = 1
 					}
 					untried(h, mounttest.WrongSecret)
-					data := mounttest.Fields{"partner_secret": mounttest.PartnerSecret}
-					for name, value := range test.extra {
-						data[name] = value
-					}
-					h.Succeeds(h.Write("config", data))
+					h.Succeeds(h.Write("config", joined(mounttest.Fields{"partner_secret": mounttest.PartnerSecret}, test.extra)))
 					h.Called(1+test.calls, changes)
 					for _, s := range h.Stored().Secrets.Secrets {
 						if s.Value.Reveal() == mounttest.WrongSecret {

@@ -5,6 +5,7 @@ package mount_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,16 +35,16 @@ func TestAScheduleWhoseNodesDieDoesNotSendAChangeEachMinute(t *testing.T) {
 				for range 30 { // Each process lives for two minutes.
 					diesOnceSent(h, func() { everyMinute(h, 2, func() {}) })
 				}
-				if n := changes(h); n != 2 {
+				if n := changes(h); n != 1 {
 					t.Errorf("%d changes in an hour", n)
 				}
-				atMost(h, 2)
+				atMost(h, 1)
 				h.Fake.ClearFaults()
-				everyHour(h, 36) // The limit ends after a day, and the last wait a few hours later.
-				if n := changes(h); n < 3 || h.Stored().LastRotation.IsZero() {
+				everyHour(h, 36) // Attempts count for a day, and the last wait ends a few hours later.
+				if n := changes(h); n < 2 || h.Stored().LastRotation.IsZero() {
 					t.Errorf("the schedule does not go on: %d changes", n)
 				}
-				atMost(h, 2)
+				atMost(h, 1)
 				h.Resolved()
 			})
 		})
@@ -108,7 +109,12 @@ func TestARotationWhoseProcessDiedIsShown(t *testing.T) {
 			t.Errorf("the status shows %q", text)
 		}
 		everyMinute(h, 5, func() {})
-		if text := lastRotationError(h); text != "" {
+		if text := lastRotationError(h); applied != (text == "") || !applied && !strings.Contains(text, "2 failed or unanswered attempts") {
+			t.Errorf("after the rotation is resolved, the status shows %q", text)
+		}
+		h.Token()
+		everyHour(h, 36)
+		if text := lastRotationError(h); text != "" || h.Stored().LastRotation.IsZero() {
 			t.Errorf("in the end the status shows %q", text)
 		}
 		h.Resolved()

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Package storytest tells a story and checks it. A story is a text of steps: a
+// command, four dashes, and the state after it.
+//
+//	# The change is carried out, and its answer is lost.
+//	propose b
+//	----
+//	a  brought, proven
+//	b  sent
+//
+// Lines that begin with # and empty lines are for the reader.
+package storytest
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+var update = flag.Bool("update-stories", false, "write what happens into the stories") //nolint:gochecknoglobals // A flag.
+
+// T is what a story needs of *testing.T.
+type T interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// Files returns the stories of a package, by name.
+func Files(t T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no stories in testdata: %v", err)
+	}
+	files := map[string]string{}
+	for _, path := range paths {
+		files[strings.TrimSuffix(filepath.Base(path), ".txt")] = path
+	}
+	return files
+}
+
+// Check runs a story. do executes a command, and returns the state after it.
+func Check(t T, path string, do func(command []string) string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	told := tell(string(text), do)
+	if *update {
+		if err := os.WriteFile(path, []byte(told), 0o600); err != nil {
+			t.Fatalf("%v", err)
+		}
+		return
+	}
+	expected, happened := strings.Split(string(text), "\n"), strings.Split(told, "\n")
+	for i := range expected {
+		if i >= len(happened) || happened[i] != expected[i] {
+			t.Fatalf("%s:%d: the story says\n\t%s\nand this happens:\n\t%s", path, i+1, expected[i],
+				strings.Join(happened[min(i, len(happened)):min(i+8, len(happened))], "\n\t"))
+		}
+	}
+}
+
+// tell returns the story with what happens.
+func tell(story string, do func(command []string) string) string {
+	var out strings.Builder
+	inState := false // the old one, up to an empty line
+	for line := range strings.Lines(story) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case inState && line != "":
+			continue
+		case line == "" || strings.HasPrefix(line, "#"):
+			inState = false
+			out.WriteString(line + "\n")
+		case line == "----":
+			inState = true
+		default:
+			out.WriteString(line + "\n----\n" + do(strings.Fields(line)) + "\n")
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// newLog checks, each time it is called, what was logged since: each of these lines once, and no other above info.
+func newLog(h *mounttest.Harness) (said func(what string, want ...string)) {
+	since := 0
+	return func(what string, want ...string) {
+		h.T.Helper()
+		log := h.Leaks.Log()
+		added := strings.Split(strings.TrimSuffix(log[since:], "\n"), "\n")
+		since = len(log)
+		alarms := 0
+		for _, line := range added {
+			if strings.Contains(line, "[WARN]") || strings.Contains(line, "[ERROR]") {
+				alarms++
+			}
+		}
+		for _, line := range want {
+			level, text, _ := strings.Cut(line, " ")
+			found := 0
+			for _, line := range added {
+				if strings.Contains(line, "["+level+"]") && strings.Contains(line, text) {
+					found++
+				}
+			}
+			if found != 1 {
+				h.T.Errorf("%s: %d lines with %q", what, found, line)
+			}
+			if level != "INFO" {
+				alarms--
+			}
+		}
+		if alarms != 0 {
+			h.T.Errorf("%s: %d more lines above info than expected: %s", what, alarms, h.Leaks.Hide(strings.Join(added, "\n")))
+		}
+	}
+}
+
+const ofPartner = ": partner_id=" + mounttest.PartnerID
+
+// Operators build alarms on these lines: error when they must act, a warning for each refusal and failed rotation.
+func TestEachChangeOfStateIsALineInTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		said := newLog(h)
+		h.Configure(mounttest.Fields{"rotation_period": "3h"})
+		said("a write", "INFO configuration written"+ofPartner)
+		h.Rotate()
+		said("a rotation", "INFO authenticated"+ofPartner, "INFO rotated the partner secret"+ofPartner,
+			"INFO the new partner secret is in effect"+ofPartner)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001")
+		said("a refusal", "WARN authentication failed"+ofPartner, "WARN attempts"+ofPartner+" state=held rejected=1 left=3")
+		h.Pass(5 * time.Minute)
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001")
+		said("another refusal", "WARN authentication failed"+ofPartner, "ERROR attempts"+ofPartner+" state=stopped rejected=2 left=2")
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001")
+		said("a read while attempts are stopped")
+		h.Pass(time.Hour)
+		h.Tick()
+		said("a rotation that is held back", "WARN rotation failed"+ofPartner, "INFO the scheduled rotation is retried"+ofPartner)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+		said("the right secret", "INFO attempts"+ofPartner+" state=ok", "INFO configuration written"+ofPartner)
+		h.Interrupt(true)
+		said("a lost answer", "WARN the outcome of a rotation is unknown"+ofPartner)
+		h.Pass(time.Minute)
+		h.Tick()
+		said("resolving", "INFO authenticated"+ofPartner, "INFO the new partner secret is in effect"+ofPartner)
+		h.Fake.Order(mounttest.Rejections()["locked"])
+		h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "24302")
+		said("the lock", "WARN authentication failed"+ofPartner, "ERROR attempts"+ofPartner+" state=locked rejected=3 left=1")
+		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
+		said("a delete", "INFO configuration deleted"+ofPartner)
+	})
+}
+
+// A change that Finicity refuses has failed. One without an answer is called unknown, and the log does not say "failed".
+func TestAnUnknownRotationIsNotCalledFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1h"})
+		said := newLog(h)
+		said("a write", "INFO configuration written"+ofPartner)
+		h.Interrupt(false)
+		said("by hand", "WARN the outcome of a rotation is unknown"+ofPartner)
+		h.Pass(time.Minute)
+		h.Succeeds(h.Write("config/verify", nil))
+		said("resolving", "WARN authentication failed"+ofPartner, "WARN attempts"+ofPartner+" state=held",
+			"INFO attempts"+ofPartner+" state=ok", "INFO authenticated"+ofPartner)
+		nextChange(h, lostAnswer(false))
+		h.Pass(time.Hour)
+		h.Tick()
+		said("by schedule", "INFO authenticated"+ofPartner, "WARN the outcome of a rotation is unknown"+ofPartner,
+			"INFO the scheduled rotation is retried"+ofPartner)
+		if h.Leaks.Logged("rotation failed") || len(h.Recorded("finicity/root-rotate-fail")) > 0 {
+			t.Error("a rotation with an unknown outcome is called failed")
+		}
+	})
+}
+
+// An alarm on warnings must not go off without a reason.
+func TestAHealthyMountLogsNoWarning(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []bool{false, true} {
+		t.Run(fmt.Sprintf("grace %v", grace), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "48h", "secret_grace_period": grace})
+				said := newLog(h)
+				use(h, 6*day)
+				h.Restart()
+				use(h, 6*day)
+				h.Rotate()
+				said("two weeks of use")
+				if n := changes(h); n != 7 {
+					t.Errorf("%d rotations", n)
+				}
+			})
+		})
+	}
+}
+
+// Storage is not Finicity: it says so once for each write, and Vault's own alarms do the rest.
+func TestAFailedWriteIsALineInTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		said := newLog(h)
+		said("a write", "INFO configuration written"+ofPartner)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+		h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError)
+		said("a rotation", "WARN storage did not take a write", "WARN rotation failed"+ofPartner)
+	})
+}
