@@ -1,4 +1,4 @@
-# For what watches the engine: how things stand, without any secret and without a call to Finicity.
+# For monitoring: the state of the engine, without any secret and without a call to Finicity.
 path "finicity/status" {
   capabilities = ["read"]
 }

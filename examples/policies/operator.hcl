@@ -1,5 +1,5 @@
-# Who has to see that Finicity works. They can replace the credential, and lose it by a delete: there is one secret, and
-# after a rotation the only copy is here. They get no token and no secret.
+# For operators. They can replace the credential, and discard it with force: there is one secret, and after a rotation
+# the only copy is here. They get no token and no secret.
 path "finicity/config" {
   capabilities = ["create", "update", "patch", "read", "delete"]
 }

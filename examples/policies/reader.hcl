@@ -3,8 +3,8 @@ path "finicity/token" {
   capabilities = ["read"]
 }
 
-# It may ask for another token when Finicity does not honour the shared one any more (HTTP 401 with code 10022 or 10023).
-# The engine does that once a minute at most. Leave it out for apps that you do not trust with an attempt.
+# It may ask for another token when Finicity no longer accepts the shared one (HTTP 401 with code 10022 or 10023). The
+# engine replaces the token at most once a minute. After two refusals it stops, so apps never use up an operator's attempts.
 path "finicity/rotate-token" {
   capabilities = ["update"]
 }

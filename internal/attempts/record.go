@@ -111,8 +111,9 @@ type Record struct {
 	Confirmed time.Time
 	// Locked is when Finicity said that the partner is locked. Zero when not.
 	Locked time.Time
-	// Failed is when an attempt last failed, and Failure what Finicity said. An
-	// outage does not replace a refusal that was not followed by a success.
+	// Failed is when an attempt last failed, and Failure what Finicity said. Neither
+	// an outage nor the refusal of a credential that is not stored replaces what
+	// holds the stored one.
 	Failed  time.Time
 	Failure string
 }
@@ -178,7 +179,9 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 	default:
 		r.Attempts[i].Outcome, r.Attempts[i].Answered = answer.Outcome, now
 		r.Attempts[i].Credential = answer.Credential
-		r.Failed, r.Failure = now, answer.Failure
+		if settled.Subject == Stored || answer.Locked || r.row() == 0 {
+			r.Failed, r.Failure = now, answer.Failure
+		}
 		switch {
 		case answer.Locked:
 			r.Locked = now
@@ -192,7 +195,9 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 // counting for its day, unless an operator forced this attempt: then all that
 // came before it is settled.
 func (r *Record) succeed(success Attempt, now time.Time) {
-	r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
+	if r.Failed.Before(success.At) { // Or another node has failed since.
+		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
+	}
 	if success.Trigger >= Operator {
 		r.Confirmed = now
 	}

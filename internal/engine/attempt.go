@@ -140,17 +140,21 @@ func (e *Engine) settle(
 	if err == nil {
 		err = e.store(ctx, s, st, st)
 	}
-	elsewhere := a.to.PartnerID != st.PartnerID || a.to.Settings.place() != st.Settings.place()
 	switch {
-	case elsewhere: // The failure of another address holds nothing back here.
-	case err != nil:
-		e.backoff.Note(err, 0, time.Now())
+	case elsewhere(a.to, st): // The failure of another address holds nothing back here.
 	case failure != nil && failure.Class == finicityapi.Unavailable:
 		e.backoff.Note(failure, failure.RetryAfter, time.Now())
+	case err != nil:
+		e.backoff.Note(err, 0, time.Now())
 	default:
 		e.backoff.Clear()
 	}
 	return st, err
+}
+
+// elsewhere reports whether two states have another partner or another address.
+func elsewhere(a, b *State) bool {
+	return a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()
 }
 
 // asFailure makes every error of a call one of Finicity's, without a verdict.

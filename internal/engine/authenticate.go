@@ -95,8 +95,9 @@ func (e *Engine) try(
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
-			// Another node has taken over during the call, and knows something newer.
-			if st.Secrets.Succeeded.After(charged.Clock) {
+			// Another node has taken over during the call, and knows something newer, or
+			// another partner or address.
+			if st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {
 				return
 			}
 			if failure == nil {

@@ -45,9 +45,13 @@ type Standing struct {
 // stored state, or what is about to be stored.
 func (e *Engine) standing(st, to *State) Standing {
 	record, facts, now := st.recordAt(to), e.facts(st), e.clock.now()
+	retry := record.Retry(facts, now)
+	if !retry.IsZero() {
+		retry = wholeSecond(e.wall(retry))
+	}
 	return Standing{
 		State: record.State(facts, now), Rejected: record.Rejected(now), Used: record.Used(now), Left: record.Left(now),
-		Retry: e.wall(record.Retry(facts, now)), Failure: record.Failure, Failed: e.wall(record.Failed),
+		Retry: retry, Failure: record.Failure, Failed: e.wall(record.Failed),
 	}
 }
 

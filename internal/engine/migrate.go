@@ -159,9 +159,11 @@ func (m *migration) state() *State {
 // brought after these: version 1 asked for a proof before it sent another one.
 func (m *migration) current() (all []secrets.Secret) {
 	cred := m.old.Credential
-	current := secrets.Secret{Value: confidential.New(cred.Current), Origin: m.origin(), Added: m.settled(), Proven: m.proven()}
+	current := secrets.Secret{
+		Value: confidential.New(cred.Current), Origin: m.origin(), Grace: m.graceful(), Added: m.settled(), Proven: m.proven(),
+	}
 	if cred.Untried {
-		current.Origin, current.Proven = secrets.Brought, time.Time{}
+		current.Origin, current.Grace, current.Proven = secrets.Brought, false, time.Time{}
 		for _, a := range cred.Abandoned {
 			switch {
 			case a.Secret != cred.Current:
@@ -183,6 +185,18 @@ func (m *migration) origin() secrets.Origin {
 		return secrets.Brought
 	}
 	return secrets.Sent
+}
+
+// graceful reports whether the last rotation was one with a grace period: the
+// secret before it was stored for 30 days from then on.
+func (m *migration) graceful() bool {
+	last := m.old.Credential.LastRotation
+	for _, p := range m.old.Credential.Previous {
+		if !last.IsZero() && p.Until.Equal(last.Add(30*24*time.Hour)) {
+			return true
+		}
+	}
+	return false
 }
 
 // sent are the secrets of changes that were not confirmed. They count as new: a
@@ -230,7 +244,7 @@ func (m *migration) replaced() (all []secrets.Secret) {
 	for _, a := range slices.Backward(m.old.Credential.Abandoned) {
 		if since := m.past(a.Since); a.Replaced && a.Proven {
 			all = append(all, secrets.Secret{
-				Value: confidential.New(a.Secret), Origin: m.origin(), Grace: a.Grace, Added: since, Proven: since,
+				Value: confidential.New(a.Secret), Origin: m.origin(), Grace: m.graceful(), Added: since, Proven: since,
 			})
 		}
 	}

@@ -296,6 +296,20 @@ func TestMigrationNeedsForceOnlyAfterARotation(t *testing.T) {
 	}
 }
 
+// A copy of the last change may arrive late, as long as the secret before it works.
+func TestMigrationKnowsThatARotationHadAGracePeriod(t *testing.T) {
+	t.Parallel()
+	for name, grace := range map[string]bool{
+		"rotated-grace": true, "all-settings-rotated": true, "rotated-mixed": false, "rotated-once": false, "pending-grace": false,
+		"fresh": false,
+	} {
+		m := migrate(t, v1Named(t, name), nil)
+		if s, _ := m.find(m.v1.Credential.Current); s.Grace != grace {
+			t.Errorf("%s: the current secret has a grace period: %v", name, s.Grace)
+		}
+	}
+}
+
 // An operator's secret that is under way twice stays one secret, with the proof
 // that it once had.
 func TestMigrationKeepsTheProofOfASecretThatCameBack(t *testing.T) {

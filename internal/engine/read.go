@@ -4,7 +4,7 @@ package engine
 
 import (
 	"context"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -215,14 +215,10 @@ func (e *Engine) resume(ctx context.Context, s logical.Storage, st *State) error
 	return nil
 }
 
-// short writes a duration without the zero parts at its end: 90m and not 1h30m0s.
+// short writes a duration as people type it: 90m and not 1h30m0s.
 func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
+	if d%time.Minute == 0 {
+		return fmt.Sprintf("%dm", d/time.Minute)
 	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+	return d.String()
 }

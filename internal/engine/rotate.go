@@ -38,7 +38,9 @@ func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation st
 func (e *Engine) rotate(
 	ctx context.Context, s logical.Storage, st *State, operation string, scheduled bool,
 ) (*State, error) {
-	if st.Secrets.MustProve() {
+	until, full := st.Secrets.Full()
+	// A limit whose time is over ends with the next proof.
+	if overdue := full && !e.clock.now().Before(until); overdue || st.Secrets.MustProve() {
 		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)
 		if err != nil && !accepted(err) {
 			return proven, fmt.Errorf("the secret has not changed: %w", err)
@@ -48,7 +50,7 @@ func (e *Engine) rotate(
 		}
 		st = proven
 	}
-	if until, full := st.Secrets.Full(); full {
+	if until, full = st.Secrets.Full(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
 	}
 	q := attempts.Request{Trigger: attempts.Automatic, Change: true}

@@ -101,5 +101,11 @@ func (e *Engine) retry(st *State, standing Standing, held error) time.Time {
 	if wait == 0 {
 		return time.Time{}
 	}
-	return e.now().Add(wait)
+	return wholeSecond(e.now().Add(wait))
+}
+
+// wholeSecond rounds the time of an attempt up: people wait until the second that
+// they are shown.
+func wholeSecond(t time.Time) time.Time {
+	return t.Add(time.Second - time.Millisecond).Truncate(time.Second)
 }

@@ -129,10 +129,10 @@ func (l *List) Full() (until time.Time, full bool) {
 		switch {
 		case s.unconfirmed():
 			ends = append(ends, s.Added.Add(s.retention()))
-		case l.recent(s):
-			ends = append(ends, s.Added.Add(retention))
 		case l.mayReturn(s):
 			ends = append(ends, s.Superseded.Add(s.retention()))
+		case l.recent(s):
+			ends = append(ends, s.Added.Add(retention))
 		}
 	}
 	if len(ends) >= maxUnconfirmed {

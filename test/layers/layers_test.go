@@ -36,6 +36,7 @@ func others() map[string][]string {
 		"internal/fakefinicity": {},
 		"cmd/fake-finicity":     {"internal/fakefinicity"},
 		"internal/mounttest":    {"", "internal/attempts", "internal/engine", "internal/fakefinicity"},
+		"internal/storytest":    {},
 		"examples/app":          {},
 		"examples/webhook/go":   {},
 		"test/layers":           {},

@@ -4,6 +4,7 @@ package mount_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,43 @@ func TestAWriteOfTheScheduleAnnouncesNoPause(t *testing.T) {
 				}
 				if paused := says(h, "rotation_paused") != ""; paused != (test.paused == 1) {
 					t.Errorf("the schedule is paused: %v", paused)
+				}
+			})
+		})
+	}
+}
+
+// Finicity refused two scheduled changes, and the schedule stopped. The status says that another credential resumes it.
+func TestAnotherCredentialResumesAStoppedSchedule(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]mounttest.Fields{
+		"a new app key":          {"app_key": mounttest.NewKey},
+		"a new app key, untried": {"app_key": mounttest.NewKey, "verify_connection": false},
+		"a new secret":           {"partner_secret": mounttest.WrongSecret},
+		"another address":        move(elsewhere, mounttest.PartnerSecret),
+		"a setting":              {"request_timeout": "20s"},
+		"a refused app key":      {"app_key": "nobody"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1h"})
+				forbidden(h, 2)
+				use(h, 30*time.Hour)
+				if text := lastRotationError(h); !strings.Contains(text, "has stopped until you write another credential") {
+					t.Fatalf("the status says %q", text)
+				}
+				switch name {
+				case "a new secret":
+					h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				case "a new app key", "a new app key, untried":
+					h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				}
+				h.Write("config", data)
+				use(h, 5*time.Hour)
+				resumes := name != "a setting" && name != "a refused app key"
+				if n := changes(h); (n > 2) != resumes {
+					t.Errorf("%d changes were sent, and the schedule should resume: %v", n, resumes)
 				}
 			})
 		})

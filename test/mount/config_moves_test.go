@@ -276,6 +276,21 @@ func TestANewPartnerReplacesTheCredentialItsHistoryAndItsToken(t *testing.T) {
 	})
 }
 
+// What was rotated away was a secret of the old partner.
+func TestASecretThatWasRotatedAwayMayBeAnotherPartners(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}), 400, "replaced by a rotation")
+		h.Fake.SetSecret(mounttest.OtherID, mounttest.PartnerSecret)
+		h.Succeeds(h.Write("config", joined(otherPartner(), mounttest.Fields{"partner_secret": mounttest.PartnerSecret})))
+		h.Token()
+	})
+}
+
 func TestANewPartnerNeedsADeleteWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]func(h *mounttest.Harness){
@@ -305,6 +320,32 @@ func TestANewPartnerNeedsADeleteWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 				h.Succeeds(h.Write("config", mounttest.Credentials(otherPartner())))
 			})
 		})
+	}
+}
+
+// The same secret, refused at another address or for another partner: it may be right here.
+func TestARefusalElsewhereIsNoVerdictOnAStoredSecret(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]mounttest.Fields{
+		"another address": {"base_url": "http://localhost"},
+		"another partner": {"partner_id": mounttest.OtherID},
+	} {
+		for _, stored := range []string{mounttest.PartnerSecret, mounttest.WrongSecret} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					untried(h, mounttest.WrongSecret)
+					before := h.Stored()
+					h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
+					h.Fake.SetAppKey(mounttest.OtherID, mounttest.AppKey)
+					h.Fails(h.Write("config", joined(mounttest.Fields{
+						"base_url": here, "partner_secret": stored, "app_key": mounttest.AppKey,
+					}, data)), 400, "10001")
+					h.Unchanged(before)
+				})
+			})
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
@@ -238,4 +239,35 @@ func TestAWrongAppKeyThatWasStoredUntriedCostsTwoAttempts(t *testing.T) {
 		h.Resolved()
 		h.Wrongly(map[bool]int{true: 2, false: 3}[applied])
 	})
+}
+
+// What Finicity said of the old credential, or at the old address, is no news of the new one.
+func TestAnUntriedCredentialNeedNotWaitForTheOldOne(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]mounttest.Fields{
+		"another address": move(elsewhere, mounttest.PartnerSecret),
+		"a new secret":    {"partner_secret": mounttest.WrongSecret},
+		"a new app key":   {"app_key": mounttest.NewKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"})
+				h.Fails(h.Read("token", nil), 502, "HTTP 429")
+				h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"})) // Which changes nothing of it.
+				h.Fails(h.Read("token", nil), 503, "HTTP 429", "1h0m0s")
+				h.Succeeds(h.Write("config", joined(data, mounttest.Fields{"verify_connection": false})))
+				switch name {
+				case "a new secret":
+					h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				case "a new app key":
+					h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				}
+				h.Token()
+				h.Wrongly(0)
+			})
+		})
+	}
 }

@@ -12,8 +12,6 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-const modify = fakefinicity.CallModifySecret
-
 // storedSecret is what is stored about a secret. It must be in the list.
 func storedSecret(h *mounttest.Harness, value string) secrets.Secret {
 	h.T.Helper()

@@ -3,6 +3,7 @@
 package prove
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
@@ -12,162 +13,292 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// key is a state without what no rule can tell apart: secrets are named by where
-// they first appear, a time counts only as far as a rule still asks for it, and
-// an ended secret that Finicity can't hold any more is left out. Two states with
-// the same key have the same future.
+// key is a state without what no rule and no promise can tell apart: secrets are
+// named by where they first appear, addresses are this one and the other one,
+// times count only as far as a rule still asks for them. Two states with the
+// same key have the same future; soundness_test.go holds it to that.
 type key [2]uint64
 
+// encoder writes the canonical form of a company. Each goroutine has its own.
 type encoder struct {
+	exact bool // Leave out nothing.
+	seeds [2]maphash.Seed
 	out   []byte
 	c     *company
 	names [maxIDs]byte
 	named byte
+	marks []uint16    // of one record
+	ways  map[key]way // what find knows already
+}
+
+const end = 0xff
+
+func (e *encoder) reset(c *company) {
+	e.out, e.c, e.names, e.named = e.out[:0], c, [maxIDs]byte{}, 0
+	e.names[wrongSecret] = end - 1
+}
+
+func (e *encoder) key() key {
+	return key{maphash.Bytes(e.seeds[0], e.out), maphash.Bytes(e.seeds[1], e.out)}
+}
+
+// state returns the key of a state.
+func (e *encoder) state(c *company) key {
+	e.reset(c)
+	if e.exact {
+		e.everything()
+		return e.key()
+	}
+	e.entry(c.memory)
+	if c.memory == c.stored {
+		e.byte(end)
+	} else {
+		e.entryUnless(c.stored, c.memory)
+	}
+	if c.snapshot != nil {
+		e.entryUnless(c.snapshot.entry, c.stored)
+		e.tally(&c.snapshot.tally)
+	}
+	e.upstream()
+	e.flags(c.succeeded, c.grace, c.snapshot != nil)
+	e.name(c.portal)
+	e.tally(&c.tally)
+	return e.key()
+}
+
+// search returns the key of what decides how the secret in effect is found from
+// an entry.
+func (e *encoder) search(c *company, from *entry) key {
+	e.reset(c)
+	e.byte(e.place(from.list.Place))
+	for place := range byte(places) {
+		e.secrets(&from.list, place, time.Time{})
+		e.byte(end)
+	}
+	e.upstream()
+	return e.key()
 }
 
 func (e *encoder) byte(b byte) { e.out = append(e.out, b) }
 
-func (e *encoder) bool(b bool) {
-	if b {
-		e.byte(1)
-	} else {
-		e.byte(0)
+func (e *encoder) small(n time.Duration) { e.byte(byte(n)) } //nolint:gosec // Less than 256.
+
+func flags(all ...bool) (b byte) {
+	for i, set := range all {
+		if set {
+			b |= 1 << i
+		}
 	}
+	return b
 }
 
-func (e *encoder) id(i id) {
+func (e *encoder) flags(all ...bool) { e.byte(flags(all...)) }
+
+// name writes the name of a secret, and the first time what people, storage and
+// the engine know of it.
+func (e *encoder) name(i id) {
 	if e.names[i] == 0 {
 		e.named++
 		e.names[i] = e.named
+		later := e.c.snapshot != nil && i >= e.c.snapshot.made
+		e.flags(i == e.c.portal, e.c.known.has(i), e.c.unsaved.has(i), later, e.c.earned.has(i))
 	}
 	e.byte(e.names[i])
 }
 
-// age of a time in minutes. The walk passes minutes at least, so the seconds in
-// between never decide anything. Beyond the limit all ages are the same.
-func (e *encoder) age(t time.Time, limit time.Duration) {
-	age := uint16(0xffff)
-	if !t.IsZero() {
-		age = uint16(min(max(e.c.now.Sub(t), 0), limit+time.Minute) / time.Minute) //nolint:gosec // At most 47 000.
+// place is 0 for the address in use and 1 for the other.
+func (e *encoder) place(name string) byte {
+	if name == e.c.memory.list.Place {
+		return 0
 	}
-	e.out = binary.LittleEndian.AppendUint16(e.out, age)
+	return 1
 }
 
-const (
-	day            = 24 * time.Hour
-	longestHold    = 30 * time.Minute
-	longestKept    = 32 * day
-	acknowledgedIs = 10 * time.Minute
-)
-
-func (e *encoder) list(l secrets.List) {
-	current, _ := l.Current()
-	var refused []time.Time
-	for _, s := range l.Secrets {
-		if s.Refused.After(l.Succeeded) {
-			refused = append(refused, s.Refused)
+func (e *encoder) entry(m *entry) {
+	e.marks = e.marks[:0]
+	var rows [places]int
+	var lasts [places]*attempts.Attempt
+	for i := range m.record.Attempts {
+		a := &m.record.Attempts[i]
+		e.mark(a, m.record.Confirmed)
+		for place := range lasts {
+			if e.holds(a, byte(place)) {
+				rows[place], lasts[place] = rows[place]+1, a
+			}
 		}
 	}
-	slices.SortFunc(refused, time.Time.Compare)
-	for _, s := range l.Secrets {
-		if ended := !s.Superseded.IsZero() && !s.Grace; ended && e.over(idOf(s.Value)) {
+	slices.Sort(e.marks) // Their order decides nothing but which is the last.
+	for _, mark := range e.marks {
+		e.out = binary.LittleEndian.AppendUint16(e.out, mark)
+	}
+	e.out = append(e.out, end, end)
+	e.byte(e.place(m.list.Place))
+	for place, last := range lasts {
+		refused := time.Time{}
+		if last != nil {
+			refused = last.Answered
+			e.minutes(refused, []time.Duration{0, 1, 5}[min(rows[place], 2)])
+		}
+		e.secrets(&m.list, byte(place), refused)
+		e.byte(end)
+	}
+	e.flags(m.rotatedAway.has(e.c.portal))
+	e.byte(end)
+}
+
+// entryUnless writes an entry, or a mark if it is the same as another one.
+func (e *encoder) entryUnless(m, other *entry) {
+	if m == other {
+		e.byte(end)
+		return
+	}
+	start := len(e.out)
+	e.entry(other)
+	middle := len(e.out)
+	e.entry(m)
+	if same := bytes.Equal(e.out[start:middle], e.out[middle:]); same {
+		e.out = append(e.out[:start], end)
+		return
+	}
+	e.out = append(e.out[:start], e.out[middle:]...)
+}
+
+// secrets writes the secrets of an address. refused is when an attempt was last
+// refused that holds automatic ones back there.
+func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
+	// The last proof at the address, which is what changes start from, and the
+	// refusals after it, in their order.
+	last, previous := time.Time{}, time.Time{}
+	for i := range l.Secrets {
+		if s := &l.Secrets[i]; e.place(s.Place) == place && s.Proven.After(last) {
+			last = s.Proven
+		}
+	}
+	for i := range l.Secrets {
+		s := &l.Secrets[i]
+		if e.place(s.Place) != place {
 			continue
 		}
-		e.id(idOf(s.Value))
-		e.byte(byte(s.Origin))
-		e.bool(s.Grace)
-		e.bool(s.Value.Equal(current.Value))
-		e.bool(s.Proven.IsZero())
-		e.bool(s.Refused.IsZero())
-		e.byte(byte(slices.IndexFunc(refused, s.Refused.Equal)))
-		e.bool(s.Denied.IsZero())
-		e.bool(s.Denied.After(l.Succeeded))
-		e.bool(e.c.now.Before(s.Settles))
-		e.bool(s.Acknowledged.IsZero())
-		if s.Proven.IsZero() {
-			e.age(s.Added, longestKept)
-		} else {
-			e.age(s.Superseded, longestKept)
+		ended := !s.Superseded.IsZero() && !s.Grace
+		if ended && e.over(idOf(s.Value)) {
+			continue
+		}
+		proven := !s.Proven.IsZero()
+		e.name(idOf(s.Value))
+		waits := s.Origin == secrets.Sent && s.Acknowledged.IsZero() && e.c.now.Before(s.Settles)
+		e.flags(s.Origin == secrets.Sent, s.Grace, proven, proven && s.Proven.Equal(last),
+			!proven && !s.Refused.IsZero(), !proven && !s.Denied.IsZero(), s.Denied.After(last), waits)
+		rank := byte(0)
+		if s.Refused.After(last) {
+			rank = 1
+			for j := range l.Secrets {
+				if o := &l.Secrets[j]; e.place(o.Place) == place && o.Refused.After(last) && o.Refused.Before(s.Refused) {
+					rank++
+				}
+			}
+		}
+		e.byte(rank)
+		e.minutes(s.Acknowledged, 2)
+		e.flags(!s.Superseded.IsZero(), !s.Acknowledged.IsZero() && !refused.IsZero() && refused.Sub(s.Acknowledged) < 10*time.Minute)
+		// Which ones a late copy of a call can bring back.
+		e.flags(!previous.IsZero() && s.Added.Sub(previous) < 25*time.Hour)
+		if s.Origin == secrets.Sent && !ended {
+			e.flags(e.c.now.Sub(s.Added) < 25*time.Hour, last.Sub(s.Added) < 25*time.Hour)
+			previous = s.Added
+		}
+		switch {
+		case !proven:
+			e.months(s.Added)
+		case ended:
+			e.days(s.Superseded)
+		case !s.Superseded.IsZero():
+			e.months(s.Superseded)
 		}
 	}
-	e.age(l.Acknowledged(), acknowledgedIs)
-	e.byte(0xfe)
 }
 
-// over reports whether nothing can bring the secret up again.
+// months tells apart what the limits of a day and of 30 and 32 days tell apart,
+// now and after more steps.
+func (e *encoder) months(since time.Time) {
+	age := e.c.now.Sub(since)
+	months, rest := age/(31*day), age%(31*day)
+	e.small(min(months*2+min(rest/(26*time.Hour), 1), 3))
+}
+
+// days does so for the limit of four days.
+func (e *encoder) days(since time.Time) {
+	e.small(min(e.c.now.Sub(since)/(26*time.Hour), 4))
+}
+
+// minutes does so for limits of minutes. After most of them the time is all the
+// same.
+func (e *encoder) minutes(since time.Time, most time.Duration) {
+	if since.IsZero() {
+		e.small(most)
+		return
+	}
+	e.small(min(e.c.now.Sub(since)/(6*time.Minute), most))
+}
+
+// over reports whether nothing can bring an ended secret up again.
 func (e *encoder) over(secret id) bool {
 	c := e.c
 	return secret != c.portal && !c.finicity.accepts(secret, c.now) &&
 		!slices.ContainsFunc(c.onTheWay, func(o change) bool { return o.old == secret || o.new == secret })
 }
 
-func (e *encoder) record(r attempts.Record) {
-	for i, a := range r.Attempts {
-		if !a.Cleared.IsZero() && e.c.now.Sub(a.At) > day {
-			continue
-		}
-		e.bool(a.Trigger <= attempts.FollowUp)
-		e.byte(byte(a.Subject))
-		e.byte(byte(a.Outcome))
-		e.bool(a.Cleared.IsZero())
-		e.bool(a.At.After(r.Confirmed))
-		e.age(a.At, day)
-		if i == len(r.Attempts)-1 {
-			e.age(a.Answered, longestHold)
-		}
-		if a.Credential == fingerprint(e.c.portal) || a.Credential == fingerprint(wrongSecret) {
-			e.byte(a.Credential[0]) // Nobody writes another one.
-		}
+// mark adds an attempt that counts to the marks.
+func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time) {
+	inDay, isOpen, isRefused := e.c.now.Sub(a.At) <= day, a.Cleared.IsZero(), a.Outcome != attempts.Unanswered
+	if !inDay && !isOpen {
+		return
 	}
-	e.byte(0xfe)
+	ofApps := a.Trigger <= attempts.FollowUp && a.At.After(confirmed)
+	credential := uint16(0) // Whether somebody may write it again.
+	switch place := placeOf(a.Place); a.Credential {
+	case fingerprint(place, wrongSecret):
+		credential = 1
+	case fingerprint(place, e.c.portal):
+		credential = 2
+	}
+	elsewhere := e.place(a.Place) != 0 && (isOpen || credential != 0)
+	holds := isOpen && isRefused && a.Subject == attempts.Stored
+	e.marks = append(e.marks, credential<<8|uint16(flags(inDay, isOpen, holds, holds && a.Outcome == attempts.RefusedWithCode,
+		ofApps, ofApps && isRefused, elsewhere, isOpen && !a.Passed.IsZero())))
 }
 
-func (e *encoder) entry(what entry) {
-	e.list(what.list)
-	e.record(what.record)
+// holds reports whether an attempt holds automatic ones back at an address.
+func (e *encoder) holds(a *attempts.Attempt, place byte) bool {
+	isOpen := a.Cleared.IsZero() && (a.Passed.IsZero() || e.place(a.Place) == place)
+	return isOpen && a.Outcome != attempts.Unanswered && a.Subject == attempts.Stored
 }
 
-func (e *encoder) company() {
+func (e *encoder) upstream() {
 	c := e.c
-	e.entry(c.memory)
-	e.entry(c.stored)
-	e.bool(c.snapshot != nil)
-	if c.snapshot != nil {
-		e.entry(*c.snapshot)
-	}
-	e.bool(c.succeeded)
-	e.bool(c.grace)
-	e.bool(c.gone)
-	e.id(c.finicity.current)
-	e.bool(c.knows(c.finicity.current))
-	e.id(c.portal)
-	for _, o := range c.finicity.outgoing {
-		if c.now.Before(o.until) {
-			e.id(o.secret)
-			e.age(o.until.Add(-30*day), 30*day)
-		}
-	}
-	e.byte(0xfe)
 	for _, o := range c.onTheWay {
-		if c.now.Before(o.ends) {
-			e.id(o.old)
-			e.id(o.new)
-			e.bool(o.grace)
-			e.age(o.ends.Add(-day), day)
+		e.name(o.old)
+		e.name(o.new)
+		e.flags(o.grace)
+	}
+	e.byte(end)
+	e.name(c.finicity.current)
+	for _, o := range c.finicity.outgoing {
+		if c.now.Before(o.until) && (e.names[o.secret] != 0 || o.secret == c.portal) {
+			e.name(o.secret)
 		}
 	}
-	e.byte(0xfe)
-	e.byte(byte(c.row))
-	e.byte(byte(c.coded))
-	for _, t := range c.day {
-		if c.now.Sub(t) < day {
-			e.age(t, day)
-		}
-	}
+	e.byte(end)
 }
 
-func keyOf(seeds [2]maphash.Seed, c *company) key {
-	e := &encoder{c: c, out: make([]byte, 0, 256)}
-	e.company()
-	return key{maphash.Bytes(seeds[0], e.out), maphash.Bytes(seeds[1], e.out)}
+func (e *encoder) tally(t *tally) {
+	here := placeOf(e.c.memory.list.Place)
+	all, ofApps, untold := byte(0), byte(0), byte(0)
+	for _, r := range t.lastDay {
+		if e.c.now.Sub(r.at) < day {
+			all++
+			ofApps += flags(r.automatic)
+			untold += flags(r.automatic && r.at.After(t.stored.until))
+		}
+	}
+	e.out = append(e.out, t.row[here], t.row[1-here], t.sinceSuccess, t.told.coded, t.stored.coded, all, ofApps, untold)
 }

@@ -4,267 +4,318 @@ package prove
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
+// The order of things is that of internal/engine, without everything around it.
+
 const (
-	tick           = time.Second // between two times, so that they differ
+	day = 24 * time.Hour
+	// tick is between two times, so that they differ. All ticks of a sequence
+	// together decide nothing.
+	tick           = time.Millisecond
 	requestTimeout = 30 * time.Second
-	place          = "here"
 )
 
-// reply is what happens to a call.
-type reply int
-
-const (
-	honest          reply = iota // carried out, and answered
-	lost                         // carried out, no answer
-	dropped                      // not carried out, no answer
-	notSent                      // no connection
-	forbidden                    // a gateway's 403 without a code, not carried out
-	codeless                     // a gateway's 401 without a code, not carried out
-	crashBefore                  // the process dies when the call is stored, before it is sent
-	crashAfter                   // the process dies when the call is carried out, before the answer is stored
-	unstored                     // carried out and answered, and the answer can't be stored
-	acknowledged                 // a change: answered 204, not carried out
-	deniedDone                   // a change: carried out, answered 403
-	policyDone                   // a change: carried out, a copy answered 24437
-	refusedDone                  // a change: carried out, a copy answered 401 with 10001
-	late                         // a change: no answer, may be carried out within a day
-	twice                        // a change: carried out, and a copy is still on its way
-)
-
-func (c *company) pass(d time.Duration) { c.now = c.now.Add(d) }
-
-// request is what the engine asks the record.
 func (c *company) facts() attempts.Facts {
 	return attempts.Facts{Succeeded: c.succeeded, Acknowledged: c.memory.list.Acknowledged()}
 }
 
-func (c *company) allowed(q attempts.Request) bool {
-	return c.memory.record.Allow(q, c.facts(), c.now) == attempts.Allowed
+// record is the record as it counts at the address in use.
+func (c *company) record() attempts.Record { return c.memory.record.At(c.memory.list.Place) }
+
+func (c *company) allowed(q attempts.Request, place int) bool {
+	record := c.memory.record.At(placeName(place))
+	verdict := record.Allow(q, c.facts(), c.now)
+	if c.log != nil && verdict != attempts.Allowed {
+		c.note("no call: attempts are %s, %d left", record.State(c.facts(), c.now), record.Left(c.now))
+	}
+	return verdict == attempts.Allowed
 }
 
-// fingerprint of a credential: here the secret is all that differs.
-func fingerprint(secret id) string { return string(rune('a' + secret)) }
+func (c *company) note(format string, args ...any) {
+	*c.log = append(*c.log, fmt.Sprintf(format, args...))
+}
 
-// charge stores an attempt with everything that it may put in effect.
-func (c *company) charge(trigger attempts.Trigger, subject attempts.Subject) time.Time {
+// fingerprint of a credential: the address and the secret are all that differs.
+func fingerprint(place int, secret id) string { return fingerprints[place][secret : secret+1] }
+
+var fingerprints = [places]string{"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+// charge stores an attempt, with what prepare adds, before the call.
+func (c *company) charge(q attempts.Request, place int, r reply, prepare func(*entry)) (at time.Time, sent bool) {
+	before := c.memory
+	c.owned = false // Keep what was before.
+	memory := c.own()
 	c.pass(tick)
-	c.memory.record.Charge(attempts.Attempt{At: c.now, Trigger: trigger, Subject: subject, Place: place})
+	if prepare != nil {
+		prepare(memory)
+	}
+	c.pass(tick)
+	at = c.now
+	memory.record.Charge(attempts.Attempt{At: at, Trigger: q.Trigger, Subject: q.Subject, Place: placeName(place)})
 	c.store()
-	return c.now
-}
-
-// told notes that Finicity has refused an attempt, and that the engine knows.
-func (c *company) told(trigger attempts.Trigger, coded bool) {
-	if trigger == attempts.Forced {
-		return
-	}
-	c.row++
-	c.day = append(c.day, c.now)
-	if trigger == attempts.Automatic && coded {
-		c.coded++
-	}
-}
-
-func (c *company) succeed(trigger attempts.Trigger) {
-	c.row, c.coded, c.succeeded = 0, 0, true
-	if trigger == attempts.Forced {
-		c.day = nil
-	}
-}
-
-// authenticate makes one attempt with a secret, and reports whether it was
-// accepted and whether the process still lives.
-func (w *walker) authenticate(
-	c *company, secret id, trigger attempts.Trigger, subject attempts.Subject, r reply, write func(),
-) (accepted, alive bool) {
-	at := c.charge(trigger, subject)
 	c.pass(tick)
-	accepts := c.finicity.accepts(secret, c.now)
-	var answer attempts.Answer
-	switch r {
-	case crashBefore:
-		c.crash()
-		return false, false
-	case crashAfter:
-		if !accepts {
-			c.told(trigger, true) // As good as told: the charge stays.
+	if r.answer == notCharged {
+		c.memory = before
+		return at, false
+	}
+	return at, true
+}
+
+// result is what the engine knows after a call.
+type result int
+
+const (
+	open result = iota // no verdict, or nobody left to hear it
+	accepted
+	refused
+)
+
+// authenticate makes one attempt with a secret. settle changes the entry by the
+// verdict, in the write of the outcome.
+func (w *walker) authenticate(
+	c *company, secret id, q attempts.Request, place int, r reply, settle func(m *entry, verdict result),
+) result {
+	at, sent := c.charge(q, place, r, nil)
+	if c.log != nil {
+		c.note("authenticate with %s at the address %q: %s", secret, placeName(place), r.name)
+	}
+	if !sent {
+		return open
+	}
+	verdict, outcome := open, attempts.Answer{Failure: "no answer"}
+	right := c.finicity.accepts(secret, c.now)
+	switch r.answer {
+	case died:
+		if !right {
+			c.refused(q.Trigger, place, true, false)
 		}
 		c.crash()
-		return false, false
-	case lost, dropped, notSent:
-		answer.Failure = "no answer"
+		return open
+	case silence:
 	case forbidden, codeless:
-		answer = attempts.Answer{Outcome: attempts.Refused, Failure: "gateway"}
-		c.told(trigger, false)
-		if r == codeless {
-			c.memory.list.Refuse(w.text(secret), false, c.now)
-		}
+		verdict, outcome = refused, attempts.Answer{Outcome: attempts.Refused, Failure: "gateway"}
+		c.refused(q.Trigger, place, false, true)
 	default:
-		if accepts {
-			answer.Success, accepted = true, true
-			c.succeed(trigger)
-			if write != nil {
-				write()
-			}
-			c.memory.list.Accept(w.text(secret), c.now)
+		if right {
+			verdict, outcome = accepted, attempts.Answer{Success: true}
+			c.succeed(q.Trigger, place)
+			c.earned.add(secret)
 		} else {
-			answer = attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001", Credential: fingerprint(secret)}
-			c.told(trigger, true)
-			c.memory.list.Refuse(w.text(secret), true, c.now)
+			verdict = refused
+			outcome = attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001", Credential: fingerprint(place, secret)}
+			c.refused(q.Trigger, place, true, true)
 		}
 	}
-	c.memory.record.Settle(at, answer, c.now)
-	if r != unstored {
+	if c.log != nil {
+		c.note("  Finicity: %s", [...]string{"no verdict", "accepted", "refused"}[verdict])
+	}
+	memory := c.own()
+	memory.record.Settle(at, outcome, c.now)
+	if verdict != open && r.answer != forbidden {
+		settle(memory, verdict)
+	}
+	if r.answer != notStored {
 		c.store()
 	}
-	return accepted, true
+	return verdict
 }
 
-// prove authenticates with the stored credential, as a read, the schedule or
-// config/verify does.
-func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) (accepted, alive bool) {
-	for {
-		if c.memory.list.Wait(c.now) > 0 {
-			return false, true
+// prove authenticates with the stored credential, as a read, the schedule and
+// config/verify do.
+func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
+	for first := true; ; first = false {
+		list := &c.memory.list
+		if list.Wait(c.now) > 0 {
+			return open
 		}
-		s, found := c.memory.list.Next()
-		if !found || !c.allowed(attempts.Request{Trigger: trigger}) {
-			return false, true
+		tried, found := list.Next()
+		q, place := attempts.Request{Trigger: trigger}, placeOf(list.Place)
+		if !found || !c.allowed(q, place) {
+			return open
 		}
-		accepted, alive = w.authenticate(c, idOf(s.Value), trigger, attempts.Stored, r, nil)
-		if accepted || !alive || r != honest && r != unstored {
-			return accepted, alive
+		verdict := w.authenticate(c, idOf(tried.Value), q, place, r,
+			func(m *entry, verdict result) {
+				if verdict == accepted {
+					m.accept(tried.Value, c.now)
+				} else {
+					m.list.Refuse(tried.Value, r.answer != codeless, c.now)
+				}
+			})
+		if verdict != refused || r.answer != truth {
+			return verdict
 		}
-		if trigger, found = w.followUp(c, s, trigger); !found {
-			return false, true
+		if trigger, found = followUp(&c.memory.list, tried, trigger); !found || !first {
+			return refused
 		}
 	}
 }
 
 // followUp reports whether another secret is tried at once after a refusal, and
-// by whom.
-func (w *walker) followUp(c *company, refused secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	next, found := c.memory.list.Next()
-	if !found || !refused.Proven.IsZero() || next.Proven.IsZero() || trigger == attempts.FollowUp || trigger == attempts.Forced {
+// for whom.
+func followUp(list *secrets.List, tried secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
+	next, found := list.Next()
+	if !found || next.Value.Equal(tried.Value) || list.Refused(next) {
 		return trigger, false
 	}
-	if trigger == attempts.Automatic {
-		trigger = attempts.FollowUp
+	switch {
+	case trigger == attempts.Operator:
+		return attempts.Operator, true
+	case trigger == attempts.Automatic && tried.Proven.IsZero() && !next.Proven.IsZero():
+		return attempts.FollowUp, true
+	default:
+		return trigger, false
 	}
-	return trigger, true
 }
 
 // rotate makes a change of the secret.
 func (w *walker) rotate(c *company, r reply) {
-	list := &c.memory.list
-	if list.MustProve(c.now) {
-		if accepted, alive := w.prove(c, attempts.Automatic, honest); !accepted || !alive {
-			return
-		}
-	}
-	if _, full := list.Full(); full || !c.allowed(attempts.Request{Trigger: attempts.Automatic, Change: true}) {
+	if c.memory.list.MustProve() && w.prove(c, attempts.Automatic, honest()) != accepted {
 		return
 	}
-	current, _ := list.Current()
-	old, secret := idOf(current.Value), c.fresh()
-	c.pass(tick)
-	list.Propose(w.text(secret), c.grace, c.now.Add(requestTimeout), c.now)
-	at := c.charge(attempts.Automatic, attempts.Stored)
-	c.pass(tick)
-	sent := change{old, secret, c.grace, c.now.Add(24 * time.Hour)}
-	if r == crashBefore {
+	q, place := attempts.Request{Trigger: attempts.Automatic, Change: true}, placeOf(c.memory.list.Place)
+	if _, full := c.memory.list.Full(); full || !c.allowed(q, place) {
+		return
+	}
+	current, _ := c.memory.list.Current()
+	oldText, newID := current.Value, c.fresh()
+	newText := w.texts[newID]
+	at, sent := c.charge(q, place, r, func(m *entry) {
+		m.list.Propose(newText, c.grace, c.now.Add(requestTimeout), c.now)
+	})
+	if c.log != nil {
+		c.note("change %s to %s (grace period: %v): %s", idOf(oldText), newID, c.grace, r.name)
+	}
+	if !sent {
+		return
+	}
+	if r.answer != notSent {
+		c.earned.add(newID)
+	}
+	right := c.send(change{idOf(oldText), newID, c.grace, c.now.Add(day)}, r)
+	if r.answer == died {
+		if !right {
+			c.refused(q.Trigger, place, true, false)
+		}
 		c.crash()
 		return
 	}
-	carriedOut, answered := false, true
-	switch r {
-	case dropped, notSent, forbidden, codeless, acknowledged:
-	case late:
-		c.onTheWay = append(append([]change{}, c.onTheWay...), sent)
+	memory, outcome := c.own(), attempts.Answer{Failure: "no answer"}
+	switch r.answer {
+	case silence:
+	case notSent:
+		memory.list.NotSent(newText)
+	case forbidden:
+		outcome = attempts.Answer{Outcome: attempts.Refused, Failure: "gateway"}
+		c.refused(q.Trigger, place, false, true)
+		memory.list.Deny(newText, oldText, false, c.now)
+	case policy:
+		memory.list.Deny(newText, oldText, false, c.now)
+	case noContent:
+		memory.list.Acknowledge(newText, c.now)
 	default:
-		if carriedOut = c.finicity.change(sent, c.now); !carriedOut {
-			r = honest // Finicity has refused it, and says so.
+		if right && r.answer != invalid {
+			memory.list.Acknowledge(newText, c.now)
+			break
 		}
-		if r == twice {
-			c.onTheWay = append(append([]change{}, c.onTheWay...), sent)
-		}
+		outcome = attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001"}
+		c.refused(q.Trigger, place, true, true)
+		memory.list.Deny(newText, oldText, true, c.now)
 	}
-	answer := attempts.Answer{Failure: "no answer"}
-	switch {
-	case r == crashAfter:
-		c.crash()
-		return
-	case r == lost, r == dropped, r == late:
-		answered = false
-	case r == notSent:
-		list.NotSent(w.text(secret))
-	case r == forbidden, r == codeless, r == deniedDone:
-		answer = attempts.Answer{Outcome: attempts.Refused, Failure: "gateway"}
-		c.told(attempts.Automatic, false)
-		list.Deny(w.text(secret), w.text(old), false, c.now)
-	case r == policyDone:
-		list.Deny(w.text(secret), w.text(old), false, c.now)
-	case r == refusedDone, r == honest && !carriedOut:
-		answer = attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001"}
-		c.told(attempts.Automatic, true)
-		list.Deny(w.text(secret), w.text(old), true, c.now)
-	default:
-		list.Acknowledge(w.text(secret), c.now)
+	memory.record.Settle(at, outcome, c.now)
+	if r.answer == notStored {
+		return // Nor does storage take the charge of what would come next.
 	}
-	c.memory.record.Settle(at, answer, c.now)
-	if r != unstored {
-		c.store()
-	}
-	if answered && (r == honest && carriedOut || r == acknowledged || r == twice || r == unstored) {
-		w.prove(c, attempts.Automatic, honest)
+	c.store()
+	if r.answer == truth && right || r.answer == noContent {
+		w.prove(c, attempts.Automatic, honest())
 	}
 }
 
-// write is an operator who writes a secret, tried or untried.
-func (w *walker) write(c *company, secret id, untried bool) {
-	list := &c.memory.list
+// send sends a change, and reports whether Finicity would carry it out.
+func (c *company) send(sent change, r reply) (right bool) {
+	if r.arrival == isOnItsWay || r.arrival == isCopied {
+		c.onTheWay = append(slices.Clip(c.onTheWay), sent)
+	}
+	if r.arrival == arrives || r.arrival == isCopied {
+		return c.finicity.change(sent, c.now)
+	}
+	return true
+}
+
+// accept notes that Finicity accepted a secret, and which ones were replaced by
+// a rotation.
+func (m *entry) accept(secret confidential.Text, now time.Time) {
+	before := m.list.Clone()
+	m.list.Accept(secret, now)
+	for i, s := range before.Secrets {
+		if !s.Value.Equal(secret) || s.Place != m.list.Place {
+			continue
+		}
+		if s.Origin == secrets.Sent && s.Proven.IsZero() {
+			for _, older := range before.Secrets[:i] {
+				if older.Superseded.IsZero() && !older.Proven.IsZero() && older.Place == m.list.Place {
+					m.rotatedAway.add(idOf(older.Value))
+				}
+			}
+		}
+		return
+	}
+}
+
+// mayWrite reports whether the engine would take the secret in a write, and do
+// anything with it.
+func (c *company) mayWrite(secret id, place int) bool {
+	current, _ := c.memory.list.Current()
+	if idOf(current.Value) == secret && placeOf(c.memory.list.Place) == place {
+		return false
+	}
+	if !c.memory.rotatedAway.has(secret) {
+		return true
+	}
+	for _, s := range c.memory.list.Secrets {
+		if idOf(s.Value) == secret && s.Place == placeName(place) && s.Superseded.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// write is an operator who writes a secret and the address, with
+// verify_connection=false if untried.
+func (w *walker) write(c *company, secret id, place int, untried bool, r reply) {
+	written, moves := w.texts[secret], placeOf(c.memory.list.Place) != place
 	c.pass(tick)
 	if untried {
-		list.Bring(w.text(secret), c.now)
+		memory := c.own()
+		memory.list.Move(placeName(place))
+		memory.list.Bring(written, c.now)
 		c.store()
 		return
 	}
-	current, _ := list.Current()
+	current, _ := c.memory.list.Current()
+	record := c.record()
 	q := attempts.Request{
-		Trigger: attempts.Operator, Subject: attempts.Written, Credential: fingerprint(secret),
-		Reserve: !current.Proven.IsZero(),
+		Trigger: attempts.Operator, Subject: attempts.Written, Credential: fingerprint(place, secret),
+		Reserve: !current.Proven.IsZero() && !record.StoredRefused(),
 	}
-	if !c.allowed(q) {
+	if !c.allowed(q, place) {
 		return
 	}
-	w.authenticate(c, secret, attempts.Operator, attempts.Written, honest, func() { list.Bring(w.text(secret), c.now) })
-}
-
-// land lets a call that was on its way arrive.
-func (c *company) land() {
-	first := c.onTheWay[0]
-	c.onTheWay = append([]change{}, c.onTheWay[1:]...)
-	c.pass(tick)
-	if c.now.Before(first.ends) {
-		c.finicity.change(first, c.now)
-	}
-}
-
-func (r reply) String() string {
-	names := []string{
-		"answered", "carried out, answer lost", "not carried out, no answer", "not sent", "gateway answers 403",
-		"gateway answers 401 without a code", "process dies before the call", "process dies before the answer is stored",
-		"answer not stored", "gateway answers 204, not carried out", "carried out, gateway answers 403",
-		"carried out twice, 24437", "carried out twice, 401", "on its way", "carried out, a copy on its way",
-	}
-	if int(r) < len(names) {
-		return names[r]
-	}
-	return fmt.Sprintf("reply %d", int(r))
+	w.authenticate(c, secret, q, place, r, func(m *entry, verdict result) {
+		switch {
+		case verdict == accepted:
+			m.list.Move(placeName(place))
+			m.list.Bring(written, c.now)
+			m.accept(written, c.now)
+		case r.answer == truth && !moves:
+			m.list.Refuse(written, true, c.now)
+		}
+	})
 }

@@ -3,72 +3,106 @@
 package prove
 
 import (
-	"fmt"
 	"time"
 
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// event is one thing that happens in the company. possible leaves out what would
-// change nothing.
+// event is one thing that happens in the company. possible leaves out what could
+// not happen, or would change nothing.
 type event struct {
 	name     string
 	possible func(c *company) bool
 	do       func(w *walker, c *company)
 }
 
-const wrongSecret id = maxIDs - 1 // Nobody's.
+func always(*company) bool { return true }
 
-// events are all that the walk draws.
+// mayMake is false when there are no more names for secrets.
+func mayMake(c *company) bool { return c.made < wrongSecret }
+
+// atLimit is when force is needed.
+func atLimit(c *company) bool {
+	record := c.record()
+	return record.Left(c.now) == 0
+}
+
+// events are all that the walk draws. The clocks of the machines are not among
+// them: the engine has a clock of its own, which only runs forward.
 func events() []event {
-	always := func(*company) bool { return true }
 	var all []event
 	add := func(name string, possible func(*company) bool, do func(*walker, *company)) {
 		all = append(all, event{name, possible, do})
 	}
-
-	for _, r := range []reply{
-		honest, lost, forbidden, codeless, crashBefore, crashAfter, unstored,
-	} {
-		add(fmt.Sprintf("a read refreshes the token (%s)", r), always, func(w *walker, c *company) {
+	for _, r := range authentications() {
+		add("a read refreshes the token: "+r.name, always, func(w *walker, c *company) {
 			w.prove(c, attempts.Automatic, r)
 		})
 	}
-	for _, r := range []reply{
-		honest, lost, dropped, notSent, forbidden, codeless, crashBefore, crashAfter, unstored, acknowledged, deniedDone,
-		policyDone, refusedDone, late, twice,
-	} {
-		add(fmt.Sprintf("rotate-root (%s)", r), func(c *company) bool { return c.secrets < maxIDs-2 }, func(w *walker, c *company) {
-			w.rotate(c, r)
+	for _, r := range changes() {
+		add("rotate-root: "+r.name, mayMake, func(w *walker, c *company) { w.rotate(c, r) })
+	}
+	add("config/verify", always, func(w *walker, c *company) { w.prove(c, attempts.Operator, honest()) })
+	add("config/verify force=true", atLimit,
+		func(w *walker, c *company) { w.prove(c, attempts.Forced, honest()) })
+	all = append(all, writes()...)
+	add("the portal makes a new secret", mayMake, func(_ *walker, c *company) {
+		c.portal = c.fresh()
+		c.known.add(c.portal)
+		c.finicity = finicity{current: c.portal}
+	})
+
+	add("the grace period is switched on or off", always, func(_ *walker, c *company) { c.grace = !c.grace })
+	add("the oldest call on its way arrives", func(c *company) bool { return len(c.onTheWay) > 0 },
+		func(_ *walker, c *company) { c.land(0) })
+	add("the newest call on its way arrives", func(c *company) bool { return len(c.onTheWay) > 1 },
+		func(_ *walker, c *company) { c.land(len(c.onTheWay) - 1) })
+	add("another process takes over", always, func(_ *walker, c *company) { c.crash() })
+	add("a snapshot is taken", always, func(_ *walker, c *company) { c.take() })
+	add("the snapshot is restored", func(c *company) bool { return c.snapshot != nil },
+		func(_ *walker, c *company) { c.restore() })
+	for _, d := range steps() {
+		add(d.String()+" pass", always, func(_ *walker, c *company) { c.pass(d) })
+	}
+	return all
+}
+
+// steps are the times that pass: over each limit of the rules, alone or a few of
+// them together. The key of a state relies on there being no others.
+func steps() []time.Duration {
+	return []time.Duration{6 * time.Minute, 31 * time.Minute, 26 * time.Hour, 31 * day}
+}
+
+// writes are an operator's writes of the configuration.
+func writes() (all []event) {
+	add := func(name string, secret func(*company) id, moves, untried bool, r reply) {
+		place := func(c *company) int {
+			here := placeOf(c.memory.list.Place)
+			if moves {
+				return 1 - here
+			}
+			return here
+		}
+		all = append(all, event{
+			name,
+			func(c *company) bool { return c.mayWrite(secret(c), place(c)) },
+			func(w *walker, c *company) { w.write(c, secret(c), place(c), untried, r) },
 		})
 	}
-	add("config/verify", always, func(w *walker, c *company) { w.prove(c, attempts.Operator, honest) })
-	add("config/verify force=true", func(c *company) bool { return c.memory.record.Left(c.now) == 0 },
-		func(w *walker, c *company) { w.prove(c, attempts.Forced, honest) })
+	right := func(c *company) id { return c.portal }
+	wrong := func(*company) id { return wrongSecret }
+	died := reply{"the process dies before the answer is stored", arrives, died}
+	unstored := reply{"storage does not take it", arrives, notStored}
 
-	add("an operator writes the portal's secret", always, func(w *walker, c *company) { w.write(c, c.portal, false) })
-	add("an operator writes a wrong secret", always, func(w *walker, c *company) { w.write(c, wrongSecret, false) })
-	add("an operator stores the portal's secret untried", always, func(w *walker, c *company) { w.write(c, c.portal, true) })
-	add("an operator stores a wrong secret untried", always, func(w *walker, c *company) { w.write(c, wrongSecret, true) })
-	add("the portal: a new secret", func(c *company) bool { return c.secrets < maxIDs-2 }, func(_ *walker, c *company) {
-		c.portal = c.fresh()
-		c.known |= 1 << c.portal
-		c.finicity, c.gone = finicity{current: c.portal}, false
-	})
-
-	add("the grace period is switched", always, func(_ *walker, c *company) { c.grace = !c.grace })
-	add("a call that was on its way arrives", func(c *company) bool { return len(c.onTheWay) > 0 },
-		func(_ *walker, c *company) { c.land() })
-	add("the process restarts", always, func(_ *walker, c *company) { c.crash() })
-	add("a snapshot is taken", always, func(_ *walker, c *company) {
-		taken := c.stored.clone()
-		c.snapshot = &taken
-	})
-	add("the snapshot is restored", func(c *company) bool { return c.snapshot != nil }, func(_ *walker, c *company) {
-		c.restore()
-	})
-	for _, d := range []time.Duration{6 * time.Minute, 31 * time.Minute, 26 * time.Hour, 31 * 24 * time.Hour} {
-		add("time passes: "+d.String(), always, func(_ *walker, c *company) { c.pass(d) })
-	}
+	add("an operator writes the portal's secret", right, false, false, honest())
+	add("an operator writes the portal's secret: no answer", right, false, false, reply{"no answer", arrives, silence})
+	add("an operator writes the portal's secret: the process dies", right, false, false, died)
+	add("an operator writes the portal's secret: the outcome is not stored", right, false, false, unstored)
+	add("an operator writes a wrong secret", wrong, false, false, honest())
+	add("an operator writes a wrong secret: the process dies", wrong, false, false, died)
+	add("an operator stores the portal's secret untried", right, false, true, honest())
+	add("an operator stores a wrong secret untried", wrong, false, true, honest())
+	add("an operator writes the portal's secret and the other address", right, true, false, honest())
+	add("an operator stores the portal's secret and the other address untried", right, true, true, honest())
 	return all
 }

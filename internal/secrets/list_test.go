@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package secrets_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/secrets"
+)
+
+const day = 24 * time.Hour
+
+// tell executes the commands of a story.
+func tell(t *testing.T, commands ...[]string) *story {
+	t.Helper()
+	s := newStory(t)
+	for _, command := range commands {
+		s.do(command)
+	}
+	return s
+}
+
+func do(words ...string) []string { return words }
+
+func (s *story) has(value string) bool { return s.find(value) != nil }
+
+func (s *story) find(value string) *secrets.Secret {
+	i := slices.IndexFunc(s.list.Secrets, func(secret secrets.Secret) bool {
+		return secret.Value.Reveal() == value && secret.Place == s.list.Place
+	})
+	if i < 0 {
+		return nil
+	}
+	return &s.list.Secrets[i]
+}
+
+// retained is how long a secret stays in the list while another one is proven
+// every hour.
+func (s *story) retained(value, proven string) time.Duration {
+	s.Helper()
+	start := s.now
+	for s.has(value) {
+		if s.now.Sub(start) > 100*day {
+			s.Fatalf("%s is never removed", value)
+		}
+		s.now = s.now.Add(time.Hour)
+		s.list.Accept(text(proven), s.now)
+	}
+	return s.now.Sub(start).Round(time.Hour)
+}
+
+func TestTimeAloneRemovesASecretAndOnlyAfterAProof(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		commands [][]string
+		gone     string
+		proven   string
+		after    time.Duration
+	}{
+		{"sent, and nothing is known", [][]string{do("propose", "b"), do("refuse", "b")}, "b", "a", 25 * time.Hour},
+		{"sent with a grace period", [][]string{do("propose", "b", "grace"), do("refuse", "b")}, "b", "a", 32 * day},
+		{"replaced", [][]string{do("propose", "b"), do("accept", "b")}, "a", "b", 4 * day},
+		{"replaced with a grace period", [][]string{do("propose", "b", "grace"), do("accept", "b")}, "a", "b", 32 * day},
+		{
+			"replaced twice",
+			[][]string{do("propose", "b"), do("accept", "b"), do("pass", "50h"), do("propose", "c"), do("accept", "c")},
+			"a", "c", 4*day - 50*time.Hour,
+		},
+		{"never proven, and replaced", [][]string{
+			do("propose", "b"), do("refuse", "b"), do("pass", "20h"), do("propose", "c"), do("accept", "c"),
+		}, "b", "c", 5 * time.Hour},
+		{"brought", [][]string{do("bring", "b"), do("refuse", "b", "codeless")}, "b", "a", 25 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := tell(t, append([][]string{do("write", "a")}, test.commands...)...)
+			if test.commands[0][0] != "bring" { // Without a proof, nothing is removed.
+				s.now = s.now.Add(time.Second)
+			}
+			if after := s.retained(test.gone, test.proven); after < test.after || after > test.after+time.Hour {
+				t.Errorf("removed after %s, and it must stay for %s", after, test.after)
+			}
+		})
+	}
+}
+
+func TestWithoutAProofNothingIsRemoved(t *testing.T) {
+	s := tell(t, do("write", "a"), do("propose", "b"), do("pass", "2400h"), do("refuse", "b"), do("refuse", "a"))
+	if !s.has("a") || !s.has("b") {
+		t.Errorf("the list is %s", s.state())
+	}
+}
+
+func TestTheSecretThatWorksIsNeverTooOld(t *testing.T) {
+	s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("pass", "9600h"), do("propose", "c"), do("accept", "b"))
+	if !s.has("b") {
+		t.Errorf("the list is %s", s.state())
+	}
+	// Not even when it was proven for the first time long after it was sent.
+	s = tell(t, do("write", "a"), do("propose", "b"), do("pass", "9600h"), do("accept", "b"))
+	if !s.has("b") {
+		t.Errorf("the list is %s", s.state())
+	}
+}
+
+func TestASecretThatWasNotSentIsRemoved(t *testing.T) {
+	s := tell(t, do("write", "a"), do("propose", "b"), do("not-sent", "b"))
+	if s.has("b") || !s.has("a") {
+		t.Errorf("the list is %s", s.state())
+	}
+}
+
+func TestASecretThatIsBroughtAgain(t *testing.T) {
+	t.Run("keeps its place when it may be in effect", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"), do("accept", "a"))
+		if b := s.find("b"); b == nil || !b.Superseded.IsZero() {
+			t.Errorf("accepting the old secret supersedes the new one: %s", s.state())
+		}
+	})
+	t.Run("counts as not refused", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b"), do("refuse", "b"), do("bring", "b"))
+		if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
+			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+		}
+	})
+	t.Run("counts as not superseded", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("bring", "a"))
+		if a := s.find("a"); !a.Superseded.IsZero() || a.Proven.IsZero() {
+			t.Errorf("the list is %s", s.state())
+		}
+	})
+	t.Run("arrives anew when it had ended", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("bring", "a"))
+		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
+			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+		}
+		if s.do(do("accept", "a")); s.find("b").Superseded.IsZero() {
+			t.Errorf("the list is %s", s.state())
+		}
+	})
+	t.Run("stays one that the engine has sent", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("propose", "c"), do("accept", "c"), do("bring", "b"))
+		if b := s.find("b"); b == nil || b.Origin != secrets.Sent {
+			t.Errorf("the list is %s", s.state())
+		}
+	})
+}
+
+func TestASecretThatIsBroughtReplacesOnlyWhatAnOperatorHas(t *testing.T) {
+	s := tell(t, do("write", "a"), do("propose", "b"), do("bring", "x"), do("move", "there"), do("bring", "y"), do("move", "here"))
+	if !s.has("a") || !s.has("b") || s.has("x") {
+		t.Errorf("the list is %s", s.state())
+	}
+}
+
+func TestARefusalRemovesOnlyWhatAnOperatorHas(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		commands [][]string
+		value    string
+		removed  bool
+	}{
+		{"brought, and Finicity says that it is wrong", [][]string{do("bring", "x"), do("refuse", "x")}, "x", true},
+		{"brought, without a code", [][]string{do("bring", "x"), do("refuse", "x", "codeless")}, "x", false},
+		{"sent", [][]string{do("propose", "b"), do("refuse", "b")}, "b", false},
+		{"proven before", [][]string{do("refuse", "a")}, "a", false},
+	} {
+		s := tell(t, append([][]string{do("write", "a")}, test.commands...)...)
+		if s.has(test.value) == test.removed {
+			t.Errorf("%s: the list is %s", test.name, s.state())
+		}
+	}
+	if s := tell(t, do("bring", "x"), do("refuse", "x")); !s.has("x") {
+		t.Error("the only secret is removed")
+	}
+	if s := tell(t, do("write", "a"), do("move", "there"), do("bring", "x"), do("refuse", "x")); !s.has("x") {
+		t.Error("the only secret of an address is removed")
+	}
+}
+
+func TestADeniedChangeSaysNothingOfTheOldSecretUnlessFinicityDoes(t *testing.T) {
+	if s := tell(t, do("write", "a"), do("propose", "b"), do("deny", "b", "a")); s.list.Refused(*s.find("a")) {
+		t.Errorf("the list is %s", s.state())
+	}
+	s := tell(t, do("write", "a"), do("propose", "b"), do("deny", "b", "a", "10001"))
+	if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
+		t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+	}
+}
+
+func TestAProofSaysNothingOfOtherAddresses(t *testing.T) {
+	s := tell(t, do("write", "a"), do("propose", "b"), do("move", "there"), do("write", "z"), do("pass", "2400h"), do("accept", "z"))
+	s.list.Move("here")
+	if a, b := s.find("a"), s.find("b"); a == nil || b == nil || !a.Superseded.IsZero() {
+		t.Errorf("the list is %s", s.state())
+	}
+}
+
+func TestTheSameSecretAtTwoAddressesIsTwo(t *testing.T) {
+	s := tell(t, do("write", "a"), do("move", "there"), do("bring", "a"), do("refuse", "a"))
+	s.list.Move("here")
+	if a := s.find("a"); a == nil || a.Proven.IsZero() || s.list.Refused(*a) {
+		t.Errorf("the list is %s", s.state())
+	}
+}
+
+func TestAMoveBackBringsTheLastSuccessBack(t *testing.T) {
+	s := tell(t, do("write", "a"), do("refuse", "a", "codeless"), do("accept", "a"), do("propose", "b"), do("deny", "b", "a"))
+	before := s.state()
+	s.do(do("move", "there"))
+	if !s.list.Succeeded.IsZero() {
+		t.Error("a success counts at another address")
+	}
+	s.do(do("write", "z"))
+	if s.list.Move("here"); s.list.Refused(*s.find("a")) {
+		t.Errorf("the list is %s\nand was %s", s.state(), before)
+	}
+}
+
+func TestAnAcceptedSecretThatIsNotInTheListChangesNothing(t *testing.T) {
+	s := tell(t, do("write", "a"))
+	before := s.list.Succeeded
+	s.list.Accept(text("x"), s.now.Add(time.Hour))
+	if !s.list.Succeeded.Equal(before) || len(s.list.Secrets) != 1 {
+		t.Errorf("the list is %s", s.state())
+	}
+}
+
+func TestTheListIsBounded(t *testing.T) {
+	s := tell(t, do("write", "a"))
+	for i := range 150 {
+		value := fmt.Sprintf("s%d", i)
+		s.list.Propose(text(value), false, s.now, s.now)
+		s.now = s.now.Add(time.Second)
+		s.list.Accept(text(value), s.now)
+	}
+	if n := len(s.list.Secrets); n != 100 {
+		t.Errorf("the list has %d secrets", n)
+	}
+	if s.has("a") || !s.has("s149") || !s.has("s60") {
+		t.Error("it is not the oldest ones that make room")
+	}
+}
+
+// crowd is a list that is full of secrets that a grace period keeps, as moves
+// between two addresses and many changes might leave it.
+func crowd(t *testing.T) *story {
+	t.Helper()
+	s := tell(t, do("write", "a"))
+	for i := range 99 {
+		s.now = s.now.Add(26 * time.Hour)
+		s.list.Propose(text(fmt.Sprintf("s%d", i)), true, s.now, s.now)
+	}
+	s.now = s.now.Add(26 * time.Hour)
+	for i := range s.list.Secrets {
+		one := &s.list.Secrets[i]
+		one.Grace, one.Proven, one.Superseded = true, one.Added, s.now
+	}
+	s.list.Secrets[99].Proven, s.list.Secrets[99].Superseded, s.list.Succeeded = s.now, time.Time{}, s.now
+	return s
+}
+
+func TestOnlyWhatMayNotBeInEffectMakesRoom(t *testing.T) {
+	s := crowd(t)
+	s.list.Propose(text("new"), true, s.now, s.now)
+	s.list.Accept(text("new"), s.now.Add(time.Second))
+	if len(s.list.Secrets) != 101 || !s.has("a") {
+		t.Errorf("the list has %d secrets", len(s.list.Secrets))
+	}
+	// A secret of another address that an operator has is not needed.
+	s = crowd(t)
+	s.do(do("move", "there"))
+	s.do(do("write", "z"))
+	if len(s.list.Secrets) != 100 || s.list.Secrets[0].Value.Reveal() == "a" {
+		t.Errorf("the list has %d secrets", len(s.list.Secrets))
+	}
+	if !s.has("z") {
+		t.Error("the new secret makes room")
+	}
+}
+
+func TestACloneSharesNothing(t *testing.T) {
+	s := tell(t, do("write", "a"))
+	c := s.list.Clone()
+	c.Refuse(confidential.New("a"), true, s.now.Add(time.Hour))
+	if !s.find("a").Refused.IsZero() {
+		t.Error("a change of the clone changes the list")
+	}
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package prove
+
+const (
+	recordFile = "internal/attempts/record.go"
+	allowFile  = "internal/attempts/allow.go"
+)
+
+// The safeguards of internal/attempts, each taken away.
+func mutantsOfAttempts() []mutant {
+	return append(mutantsOfRecord(), mutantsOfAllow()...)
+}
+
+func mutantsOfRecord() []mutant {
+	const file = recordFile
+	return []mutant{
+		{"four attempts", file, "\tLimit = 4\n", "\tLimit = 5\n"},
+		{"three of them for apps and jobs", file, "automaticLimit = 3", "automaticLimit = 4"},
+		{"two of them before a change", file, "changeLimit = 2", "changeLimit = 3"},
+		{"a refusal counts for a day", file, "memory = 24 * time.Hour", "memory = 23 * time.Hour"},
+		{"five minutes before the second", file, "hold          = 5 * time.Minute", "hold          = 4 * time.Minute"},
+		{"half an hour before the third", file, "holdLast      = 30 * time.Minute", "holdLast      = 29 * time.Minute"},
+		{"half a minute after a change", file, "holdConfirmed = 30 * time.Second", "holdConfirmed = 1 * time.Minute"},
+		{"a change spreads for ten minutes", file, "spread        = 10 * time.Minute", "spread        = 9 * time.Minute"},
+		{"the record is bounded", file, "maxAttempts = 16", "maxAttempts = 17"},
+		{"a follow-up is automatic", file, "return t <= FollowUp }", "return t < FollowUp }"},
+
+		{"a refusal elsewhere holds nothing back after a success here", file, "a.Place != place && a.Cleared.IsZero() {", "false {"},
+		{"a refusal here is not passed by a success elsewhere", file, "a.Place != place && a.Cleared.IsZero() {", "a.Cleared.IsZero() {"},
+		{"a cleared refusal stays cleared", file, "a.Place != place && a.Cleared.IsZero() {", "a.Place != place {"},
+
+		{"a charge drops what does not count", file, "\tr.prune(a.At)\n", ""},
+		{"a charge counts", file, "r.Attempts = append(r.Attempts, a)\n", ""},
+		{"the oldest attempts make room", file, "slices.Delete(r.Attempts, 0, over)", "slices.Delete(r.Attempts, len(r.Attempts)-over, len(r.Attempts))"},
+		{"an answer settles its own attempt", file, "return a.At.Equal(at) })", "return true })"},
+		{"an answer to a forgotten attempt changes nothing", file, "\tif i < 0 {\n\t\treturn // A forced", "\tif i < -1 {\n\t\treturn // A forced"},
+
+		{"a success gives its attempt back", file, "\tcase answer.Success:\n\t\tr.Attempts = slices.Delete(r.Attempts, i, i+1)\n", "\tcase answer.Success:\n"},
+		{"a success clears", file, "\t\tr.succeed(settled, now)\n", ""},
+		{"an attempt without an answer is given back", file, "\tcase answer.Outcome == Unanswered:\n\t\tr.Attempts = slices.Delete(r.Attempts, i, i+1)\n", "\tcase answer.Outcome == Unanswered:\n"},
+		{"an outage does not replace a refusal", file, "if r.row() == 0 && answer.Failure != \"\" {", "if answer.Failure != \"\" {"},
+		{"an acknowledged change is no failure", file, "if r.row() == 0 && answer.Failure != \"\" {", "if r.row() == 0 {"},
+		{"a refusal is remembered", file, "r.Attempts[i].Outcome, r.Attempts[i].Answered = answer.Outcome, now", "r.Attempts[i].Answered = now"},
+		{"a refusal has a time", file, "r.Attempts[i].Outcome, r.Attempts[i].Answered = answer.Outcome, now", "r.Attempts[i].Outcome = answer.Outcome"},
+		{"a refused credential is remembered", file, "\t\tr.Attempts[i].Credential = answer.Credential\n", ""},
+		{"a refusal is the last failure", file, "if settled.Subject == Stored || answer.Locked || r.row() == 0 {", "if false {"},
+		{"that of a written credential does not replace that of the stored one", file, "if settled.Subject == Stored || answer.Locked || r.row() == 0 {", "if true {"},
+		{"a lock replaces it", file, "settled.Subject == Stored || answer.Locked || r.row() == 0", "settled.Subject == Stored || r.row() == 0"},
+		{"that of a written credential is one if there is no other", file, "settled.Subject == Stored || answer.Locked || r.row() == 0", "settled.Subject == Stored || answer.Locked"},
+		{"a success ends no failure that came later", file, "if r.Failed.Before(success.At) {", "if true {"},
+		{"a lock is remembered", file, "\t\t\tr.Locked = now\n", ""},
+		{"a refusal by Finicity means that the lock is gone", file, "\t\t\tr.Locked = time.Time{}\n\t\t}\n\t}\n}", "\t\t}\n\t}\n}"},
+		{"a refusal without a code says nothing of the lock", file, "case answer.Outcome == RefusedWithCode: // Support", "default: // Support"},
+
+		{"a success ends the lock", file, "r.Locked, r.Failed, r.Failure = time.Time{}, ", "_, r.Failed, r.Failure = r.Locked, "},
+		{"a success ends the failure", file, "r.Locked, r.Failed, r.Failure = time.Time{}, ", "r.Locked, _, _ = time.Time{}, "},
+		{"an operator's success begins a new count", file, "\t\tr.Confirmed = now\n", ""},
+		{"a job's success begins none", file, "if success.Trigger >= Operator {", "if success.Trigger >= Automatic {"},
+		{"a forced success settles everything", file, "return success.Trigger == Forced && a.At", "return false && a.At"},
+		{"only force does", file, "return success.Trigger == Forced && a.At.Before(success.At)", "return success.Trigger >= Operator && a.At.Before(success.At)"},
+		{"force settles what came before", file, "return success.Trigger == Forced && a.At.Before(success.At)", "return success.Trigger == Forced"},
+		{"a success clears what came before", file, "case !a.At.Before(success.At) || !a.Cleared.IsZero():", "case !a.Cleared.IsZero():"},
+		{"what is cleared stays so", file, "case !a.At.Before(success.At) || !a.Cleared.IsZero():", "case !a.At.Before(success.At):"},
+		{"a success clears at its own place", file, "\t\tcase a.Place == success.Place:\n\t\t\ta.Cleared = now\n", "\t\tcase a.Place == success.Place:\n"},
+		{"a success clears nothing elsewhere", file, "\t\tdefault:\n\t\t\ta.Passed = now\n", "\t\tdefault:\n\t\t\ta.Cleared = now\n"},
+		{"a success passes elsewhere", file, "\t\tdefault:\n\t\t\ta.Passed = now\n", "\t\tdefault:\n"},
+		{"a success drops what does not count", file, "\tr.prune(now)\n}", "}"},
+		{"nothing that counts is dropped", file, "func(a Attempt) bool { return !a.counts(now) })\n}\n\n// counts", "func(a Attempt) bool { return now.Sub(a.At) > memory })\n}\n\n// counts"},
+		{"a refusal counts until a success", file, "return a.Cleared.IsZero() || now.Sub(a.At) <= memory }", "return now.Sub(a.At) <= memory }"},
+		{"a refusal counts for a day, successes or not", file, "return a.Cleared.IsZero() || now.Sub(a.At) <= memory }", "return a.Cleared.IsZero() }"},
+		{"a locked record is not empty", file, "return r.Locked.IsZero() && !slices", "return !slices"},
+		{"a record with attempts is not empty", file, "return r.Locked.IsZero() && !slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return a.counts(now) })", "return r.Locked.IsZero()"},
+	}
+}
+
+func mutantsOfAllow() []mutant {
+	const file = allowFile
+	return []mutant{
+		{"locked", file, "\tcase !r.Locked.IsZero():\n\t\treturn Locked\n", ""},
+		{"four attempts stop", file, "case r.Left(now) == 0, r.automaticUsed", "case r.automaticUsed"},
+		{"three automatic ones in a day stop", file, "r.automaticUsed(now) >= automaticLimit,\n", "\n"},
+		{"three in a row stop", file, "\t\trow >= automaticLimit,\n", ""},
+		{"two with a code stop", file, "\t\tcoded > 1, coded > 0", "\t\tcoded > 0"},
+		{"one with a code stops a process without a success", file, "coded > 1, coded > 0 && !f.Succeeded:", "coded > 1:"},
+		{"a process with a success has two", file, "coded > 0 && !f.Succeeded:", "coded > 0:"},
+		{"one refusal holds", file, "\tcase row > 0:\n\t\treturn Held\n", ""},
+		{"only in the state held is there a next one", file, "if r.State(f, now) != Held {", "if false {"},
+		{"the last wait is longer", file, "\tcase row > 1:\n\t\twait = holdLast\n", ""},
+		{"after a change the wait is shorter", file, "\t\twait = holdConfirmed\n", ""},
+		{"only after an acknowledged change", file, "case !f.Acknowledged.IsZero() && last", "case last"},
+		{"the wait begins with the answer", file, "return last.Answered.Add(wait)", "return last.At.Add(wait - hold)"},
+		{"what is left is not negative", file, "return max(0, Limit-r.Used(now))", "return Limit - r.Used(now)"},
+		{"unanswered ones are used", file, "func (r *Record) Used(now time.Time) int {\n\treturn r.count(func(a Attempt) bool { return a.counts(now) })", "func (r *Record) Used(now time.Time) int {\n\treturn r.count(func(a Attempt) bool { return a.counts(now) && a.Outcome != Unanswered })"},
+		{"unanswered ones are not rejected", file, "return a.counts(now) && a.Outcome != Unanswered })\n}\n\n// Request", "return a.counts(now) })\n}\n\n// Request"},
+
+		{"force goes on", file, "\tcase q.Trigger == Forced:\n\t\treturn Allowed\n", ""},
+		{"nothing else goes on at the limit", file, "\tcase r.Left(now) == 0:\n\t\treturn AtLimit\n", ""},
+		{"a credential that was refused is not sent again", file, "\t\treturn KnownBad\n", "\t\treturn Allowed\n"},
+		{"the stored one is", file, "case q.Subject == Written && r.refusedBefore(q.Credential, now):", "case r.refusedBefore(q.Credential, now):"},
+		{"the last attempt is for the stored one", file, "\t\treturn LastReserved\n", "\t\treturn Allowed\n"},
+		{"if it may be right", file, "q.Subject == Written && q.Reserve && r.Left", "q.Subject == Written && r.Left"},
+		{"only a written one leaves it", file, "case q.Subject == Written && q.Reserve && r.Left", "case q.Reserve && r.Left"},
+		{"only the last one", file, "q.Reserve && r.Left(now) == 1:", "q.Reserve && r.Left(now) <= 2:"},
+		{"an operator goes on", file, "\tcase q.Trigger == Operator:\n\t\treturn Allowed\n", ""},
+		{"only a follow-up follows", file, "case q.Trigger == FollowUp && state != Locked && r", "case state != Locked && r"},
+		{"nothing follows a lock", file, "q.Trigger == FollowUp && state != Locked && r.followable(now):", "q.Trigger == FollowUp && r.followable(now):"},
+		{"a follow-up is the second", file, "return r.row() == 1 && r.automaticUsed", "return r.automaticUsed"},
+		{"a follow-up needs one that is left", file, "return r.row() == 1 && r.automaticUsed(now) < automaticLimit", "return r.row() == 1"},
+		{"a follow-up may follow", file, "\tcase q.Trigger == FollowUp && state != Locked && r.followable(now):\n", ""},
+		{"jobs stop when stopped", file, "case state == Stopped, state == Locked:", "case state == Locked:"},
+		{"jobs stop when locked", file, "case state == Stopped, state == Locked:", "case state == Stopped:"},
+		{"jobs wait when held", file, "case state == Held && now.Before(r.Retry(f, now)):", "case false:"},
+		{"a change needs one to spare", file, "if q.Change && (r.automaticCharged(now) >= changeLimit || r.Left(now) < 2) {", "if false {"},
+		{"a change needs one of the jobs' to spare", file, "(r.automaticCharged(now) >= changeLimit || r.Left", "(r.Left"},
+		{"a change needs one of the four to spare", file, ">= changeLimit || r.Left(now) < 2) {", ">= changeLimit) {"},
+		{"an authentication does not", file, "if q.Change && (r.automaticCharged", "if (r.automaticCharged"},
+
+		{"only a verdict on a credential is one", file, "if a.Credential != \"\" && a.Credential == credential", "if a.Credential == credential"},
+		{"an old verdict does not count", file, "a.Credential == credential && a.counts(now) {", "a.Credential == credential {"},
+		{"the last verdict counts", file, "for _, a := range slices.Backward(r.Attempts) {", "for _, a := range r.Attempts {"},
+		{"unanswered ones are no refusals by jobs", file, "return r.byJobs(a, now) && a.Outcome != Unanswered })", "return r.byJobs(a, now) })"},
+		{"unanswered ones leave less for a change", file, "return r.count(func(a Attempt) bool { return r.byJobs(a, now) })", "return r.automaticUsed(now)"},
+		{"an operator's refusals are not those of jobs", file, "return a.Trigger.automatic() && a.counts(now) && a.At", "return a.counts(now) && a.At"},
+		{"old refusals are none of jobs", file, "a.Trigger.automatic() && a.counts(now) && a.At.After", "a.Trigger.automatic() && a.At.After"},
+		{"an operator's success gives jobs a new count", file, "a.counts(now) && a.At.After(r.Confirmed)", "a.counts(now)"},
+		{"only the stored credential stops jobs", file, "return a.Subject == Stored && a.Outcome != Unanswered && a.Cleared.IsZero()", "return a.Outcome != Unanswered && a.Cleared.IsZero()"},
+		{"a crash stops no jobs", file, "return a.Subject == Stored && a.Outcome != Unanswered && a.Cleared.IsZero()", "return a.Subject == Stored && a.Cleared.IsZero()"},
+		{"a cleared refusal stops no jobs", file, "a.Outcome != Unanswered && a.Cleared.IsZero()", "a.Outcome != Unanswered"},
+		{"only one with a code is from Finicity", file, "return a.inRow() && a.Outcome == RefusedWithCode })", "return a.inRow() })"},
+		{"the last refusal is the last one", file, "last, row = a, row+1", "row++\n\t\t\tif row == 1 {\n\t\t\t\tlast = a\n\t\t\t}"},
+	}
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package prove
+
+import (
+	"slices"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/secrets"
+)
+
+// The promises that a state can break. Those about the number of attempts are in
+// tally_test.go.
+const (
+	promiseRetained = "the secret in effect is in no list, and no person has it"
+	promiseRemoved  = "a secret that was sent or accepted is removed before its time"
+	promiseFound    = "four attempts do not find the secret in effect"
+	promiseForged   = "a secret that somebody has merely written signs webhooks"
+	promiseSigned   = "the secret in effect signs no webhooks"
+	promiseOnlyCopy = "a delete without force would lose the only copy of the secret in effect"
+	promiseHealed   = "after a success of config/verify, automatic attempts do not go on"
+)
+
+// retained: the secret in effect is in memory and in storage, or a person has it.
+func (c *company) retained() bool {
+	current := c.finicity.current
+	return c.known.has(current) || c.unsaved.has(current) || has(&c.memory.list, current) && has(&c.stored.list, current)
+}
+
+func has(l *secrets.List, secret id) bool {
+	return slices.ContainsFunc(l.Secrets, func(s secrets.Secret) bool { return idOf(s.Value) == secret })
+}
+
+// removed: nothing but age removes a secret that was sent or accepted, and only
+// when another one was just accepted.
+func (c *company) removed(before *company) bool {
+	if c.died { // It goes by storage now.
+		return false
+	}
+	fromMemory := c.memory != before.memory && c.removes(&before.memory.list, &c.memory.list, nil)
+	fromStorage := c.stored != before.stored && c.removes(&before.stored.list, &c.stored.list, &before.memory.list)
+	return fromMemory || fromStorage
+}
+
+// removes leaves out what the process knew better than storage.
+func (c *company) removes(before, after, known *secrets.List) bool {
+	for i := range before.Secrets {
+		s := &before.Secrets[i]
+		if known != nil && has(known, idOf(s.Value)) {
+			continue
+		}
+		if !c.earned.has(idOf(s.Value)) || slices.ContainsFunc(after.Secrets, func(a secrets.Secret) bool {
+			return a.Place == s.Place && a.Value.Equal(s.Value)
+		}) {
+			continue
+		}
+		// What an operator brought and Finicity did not accept is theirs, also when it was accepted at another address.
+		if s.Origin == secrets.Brought && s.Proven.IsZero() {
+			continue
+		}
+		proven := slices.ContainsFunc(after.Secrets, func(a secrets.Secret) bool {
+			return a.Place == s.Place && a.Proven.After(s.Proven)
+		})
+		limit, since := 25*time.Hour, s.Added
+		if !s.Proven.IsZero() {
+			limit, since = 4*day, s.Superseded
+		}
+		if s.Grace {
+			limit = 32 * day
+		}
+		if !proven || since.IsZero() || c.now.Sub(since) <= limit {
+			return true
+		}
+	}
+	return false
+}
+
+// forged and signed: what was sent or accepted signs webhooks. What a person has
+// signs nothing before that.
+func (c *company) forged() bool {
+	current, previous := c.memory.list.Signers(c.now)
+	return slices.ContainsFunc(append(current, previous...), func(s confidential.Text) bool {
+		return !c.earned.has(idOf(s)) && (c.known.has(idOf(s)) || idOf(s) == wrongSecret)
+	})
+}
+
+func (c *company) signed() bool {
+	inEffect := c.finicity.current
+	if !slices.ContainsFunc(c.memory.list.Secrets, func(s secrets.Secret) bool {
+		return idOf(s.Value) == inEffect && (s.Origin == secrets.Sent || !s.Proven.IsZero())
+	}) || c.displaced(inEffect) {
+		return true
+	}
+	current, previous := c.memory.list.Signers(c.now)
+	return slices.ContainsFunc(append(current, previous...), func(s confidential.Text) bool { return idOf(s) == inEffect })
+}
+
+// displaced: another secret was accepted later, and 4 days ago, or 30 with a grace
+// period. Then the engine finds out with a read that the older one is in effect.
+func (c *company) displaced(secret id) bool {
+	for _, s := range c.memory.list.Secrets {
+		limit := 4 * day
+		if s.Grace {
+			limit = 30 * day
+		}
+		for _, o := range c.memory.list.Secrets {
+			if idOf(s.Value) == secret && o.Proven.After(s.Added) && o.Proven.After(s.Proven) && c.now.Sub(o.Proven) > limit {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// deletable: a delete asks for force when no person has the secret in effect.
+func (c *company) deletable() bool {
+	list, inEffect := &c.memory.list, c.finicity.current
+	return c.known.has(inEffect) || !has(list, inEffect) || list.OnlyCopy() || list.Unsettled()
+}
+
+// healed: a success of config/verify, by force if need be, lets automatic attempts
+// go on.
+func (c *company) healed() bool {
+	here, trigger := c.record(), attempts.Operator
+	if here.Left(c.now) == 0 {
+		trigger = attempts.Forced
+	}
+	record := c.memory.record.Clone()
+	at := c.now.Add(tick)
+	record.Charge(attempts.Attempt{At: at, Trigger: trigger, Place: c.memory.list.Place})
+	record.Settle(at, attempts.Answer{Success: true}, at.Add(tick))
+	later := at.Add(2 * tick)
+	facts := attempts.Facts{Succeeded: true}
+	record = record.At(c.memory.list.Place)
+	return record.State(facts, later) == attempts.OK &&
+		record.Allow(attempts.Request{Trigger: attempts.Automatic}, facts, later) == attempts.Allowed
+}
+
+// breaksOnTheWay returns the first promise that an event breaks, whatever state
+// it leads to.
+func (c *company) breaksOnTheWay(before *company) string {
+	if c.broken == "" && c.removed(before) {
+		return promiseRemoved
+	}
+	return c.broken
+}
+
+// check returns the first promise that a state breaks, and how many wrong attempts
+// it takes to find the secret in effect.
+func (w *walker) check(e *encoder, c *company) (broken string, wrong int) {
+	switch {
+	case !c.retained():
+		return promiseRetained, 0
+	case c.forged():
+		return promiseForged, 0
+	case !c.signed():
+		return promiseSigned, 0
+	case !c.deletable():
+		return promiseOnlyCopy, 0
+	case !c.healed():
+		return promiseHealed, 0
+	}
+	wrong, found := w.find(e, c, c.memory)
+	if c.stored != c.memory && found {
+		var more int
+		more, found = w.find(e, c, c.stored)
+		wrong = max(wrong, more)
+	}
+	if !found {
+		return promiseFound, 0
+	}
+	return "", wrong
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package prove
+
+import (
+	"slices"
+	"testing"
+)
+
+// next is what an event leads to.
+type next struct {
+	possible bool
+	key      key
+	broken   string
+	wrong    int
+}
+
+// The walk takes states with the same key for one. Here they are told apart as
+// long as they differ in anything, and any two with the same key must go on in
+// the same way: after each event they have the same key again, break the same
+// promise, and find the secret with as many wrong attempts. By induction they
+// have the same future.
+func TestStatesWithTheSameKeyHaveTheSameFuture(t *testing.T) {
+	w := newWalker(true, beginnings()...)
+	for d, first := 1, 0; d < *depth; d++ {
+		known := len(w.states)
+		w.step(first, false)
+		first = known
+	}
+	type known struct {
+		state uint32
+		next  []next
+	}
+	e, futures, merged := &encoder{seeds: w.seeds}, map[key]known{}, 0
+	for i := range uint32(len(w.states)) { //nolint:gosec // States are fewer.
+		c := w.company(i)
+		k, future := e.state(c), w.future(e, c)
+		other, found := futures[k]
+		if !found {
+			futures[k] = known{i, future}
+			continue
+		}
+		merged++
+		if slices.Equal(future, other.next) {
+			continue
+		}
+		for event := range future {
+			if future[event] != other.next[event] {
+				one, two := w.finding("", i, event), w.finding("", other.state, event)
+				t.Fatalf("two states with the same key differ after %q: %+v and %+v\none:%s\nthe other:%s",
+					w.events[event].name, future[event], other.next[event], w.story(one), w.story(two))
+			}
+		}
+	}
+	t.Logf("%d states, %d of them merged with another one", len(w.states), merged)
+}
+
+// future is what each event leads to.
+func (w *walker) future(e *encoder, c *company) []next {
+	all := make([]next, len(w.events))
+	for i, event := range w.events {
+		if !event.possible(c) {
+			continue
+		}
+		after := w.after(c, i)
+		broken, wrong := after.breaksOnTheWay(c), 0
+		if broken == "" {
+			broken, wrong = w.check(e, after)
+		}
+		all[i] = next{true, e.state(after), broken, wrong}
+	}
+	return all
+}

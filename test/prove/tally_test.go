@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package prove
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+)
+
+// Two addresses lead to the same Finicity.
+const places = 2
+
+func placeName(place int) string { return [places]string{"here", "there"}[place] }
+
+func placeOf(name string) int {
+	if name == placeName(1) {
+		return 1
+	}
+	return 0
+}
+
+// tally counts, apart from the engine's record, what Finicity or a gateway has
+// refused and the engine could know of: it was told, or it died before.
+type tally struct {
+	row          [places]uint8 // since a success at that address
+	sinceSuccess uint8         // since any success
+	lastDay      []refusal
+	told         told
+	stored       told // what storage has of it
+}
+
+// told is what the process knows of the automatic ones. After a crash, a refusal
+// that is not in storage is an attempt without an answer.
+type told struct {
+	coded uint8 // with a code since any success
+	until time.Time
+}
+
+type refusal struct {
+	at time.Time // of the answer
+	// automatic means: by an app or a job, since an operator's last success.
+	automatic bool
+}
+
+// refused counts a refusal, and finds the promises that it breaks. told is false
+// when the process died before it was told.
+func (c *company) refused(trigger attempts.Trigger, place int, coded, told bool) {
+	if coded {
+		c.rejected++
+	}
+	if trigger == attempts.Forced {
+		return
+	}
+	t, automatic := &c.tally, told && trigger <= attempts.FollowUp
+	t.row[place]++
+	t.sinceSuccess++
+	kept := make([]refusal, 0, len(t.lastDay)+1)
+	for _, r := range t.lastDay {
+		if c.now.Sub(r.at) < day {
+			kept = append(kept, r)
+		}
+	}
+	t.lastDay = append(kept, refusal{c.now, automatic})
+	if automatic && coded {
+		if t.told.coded++; t.told.coded > 1 && !c.succeeded && trigger == attempts.Automatic {
+			c.breaks("a process without a success goes on after a refusal with a code")
+		}
+	}
+	ofApps := 0
+	for _, r := range t.lastDay {
+		if r.automatic {
+			ofApps++
+		}
+	}
+	switch {
+	case t.row[place] > 4, t.sinceSuccess > 4:
+		c.breaks(fmt.Sprintf("refusal %d in a row without force", max(t.row[place], t.sinceSuccess)))
+	case t.told.coded > 2:
+		c.breaks("a third automatic refusal in a row with a code")
+	case len(t.lastDay) > 4:
+		c.breaks("a fifth refusal in a day without force")
+	case ofApps > 3:
+		c.breaks("a fourth automatic refusal in a day")
+	}
+}
+
+func (c *company) succeed(trigger attempts.Trigger, place int) {
+	c.succeeded = true
+	t := &c.tally
+	t.row[place], t.sinceSuccess, t.told.coded = 0, 0, 0
+	if trigger == attempts.Forced {
+		*t = tally{}
+	}
+	if trigger >= attempts.Operator {
+		t.lastDay = slices.Clone(t.lastDay)
+		for i := range t.lastDay {
+			t.lastDay[i].automatic = false
+		}
+	}
+}
+
+// forgetUntold is what a crash does: refusals that are not in storage count no
+// longer as automatic ones.
+func (t *tally) forgetUntold() {
+	t.told = t.stored
+	t.lastDay = slices.Clone(t.lastDay)
+	for i := range t.lastDay {
+		if t.lastDay[i].at.After(t.stored.until) {
+			t.lastDay[i].automatic = false
+		}
+	}
+}

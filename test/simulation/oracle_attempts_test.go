@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package simulation
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+const (
+	day   = 24 * time.Hour
+	limit = 4 // failed attempts without force
+)
+
+// refusal is an attempt that was refused, and that the engine was told of.
+type refusal struct {
+	*exchange
+	node, memory int64 // that was told
+	// successes are the places at which an attempt succeeded since.
+	successes map[string]bool
+}
+
+// at reports whether the refusal is one of the row at a place: since then there
+// was no success there, nor at its own place.
+func (r *refusal) at(place string) bool { return !r.successes[place] && !r.successes[r.place] }
+
+func (r *refusal) stored() bool { return r.caller.path != "config" }
+
+// included are the calls that the stored entry knows of.
+type included struct {
+	charged map[int]bool // their attempts
+	settled map[int]bool // and their outcomes
+}
+
+func (i included) clone() included {
+	return included{maps.Clone(i.charged), maps.Clone(i.settled)}
+}
+
+// attemptLedger checks each attempt when it is sent, against what the engine was
+// told before. It forgives what the engine can't know:
+//
+//   - An attempt whose answer was lost, came late or was unreadable is given back:
+//     it looks the same as an outage.
+//   - A refusal that a process was told of, and that it could not store before it
+//     ended or had to forget its memory, is an attempt without an answer. It counts
+//     towards the four, and holds nothing back.
+//   - A restored snapshot has the attempts of its time.
+//   - A copy of a call that a gateway makes is not the engine's.
+//   - A success at one address says nothing about what was refused at another one,
+//     and both count.
+//   - An operator who forces an attempt, and is right, settles what came before.
+type attemptLedger struct {
+	w         *world
+	exchanges []*exchange
+	included  included
+	refusals  []*refusal
+	// untold is set when Finicity may count what the engine can't: a call was
+	// repeated, a snapshot restored, an attempt forced.
+	untold bool
+	// confirmed is the last attempt of an operator that succeeded.
+	confirmed    int
+	acknowledged map[string]time.Time // by place: when a change was last answered 204
+	succeeded    map[int]bool         // the nodes that had a success
+	unstored     map[int][]*exchange  // by node: answered, and not stored yet
+	memory       map[int]int64        // by node: how often it had to forget
+	backoffs     map[int]backoff      // by node
+	// good is whether the stored credential was accepted, and not refused or replaced
+	// since.
+	good bool
+	// proven are the secrets of the engine's own that were accepted while their node
+	// was alive, and announced how many were announced.
+	proven    map[string]bool
+	announced int
+}
+
+// backoff is how long a node waits after failures without a verdict.
+type backoff struct {
+	count int // in a row
+	until time.Time
+}
+
+func newAttemptLedger(w *world) *attemptLedger {
+	return &attemptLedger{
+		w: w, included: included{map[int]bool{}, map[int]bool{}}, acknowledged: map[string]time.Time{},
+		succeeded: map[int]bool{}, unstored: map[int][]*exchange{}, memory: map[int]int64{},
+		backoffs: map[int]backoff{}, proven: map[string]bool{},
+	}
+}
+
+// stored notes that a write of the node was applied. What the node was told
+// before is in it.
+func (l *attemptLedger) stored(n *node) {
+	for _, e := range l.unstored[n.id] {
+		l.included.settled[e.id] = true
+	}
+	delete(l.unstored, n.id)
+}
+
+// forget notes that a node drops what it has in memory alone.
+func (l *attemptLedger) forget(n *node) {
+	l.memory[n.id]++
+	delete(l.unstored, n.id)
+	delete(l.backoffs, n.id)
+}
+
+func (l *attemptLedger) restore(taken included) {
+	l.included = taken.clone()
+	l.untold, l.good = true, false
+	l.refusals = slices.DeleteFunc(slices.Clone(l.refusals), func(r *refusal) bool { return !taken.charged[r.id] })
+}
+
+// send checks an attempt that is being sent.
+func (l *attemptLedger) send(n *node, e *exchange) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	e.id = len(l.exchanges) + 1
+	l.exchanges = append(l.exchanges, e)
+	l.included.charged[e.id] = true
+	l.w.tell("        %s sends call %d to %s: %s", e.caller.path, e.id, e.place, e.text(l.w))
+	l.w.disk.sentTo(e)
+	if e.caller.by == forced {
+		l.untold = true
+		return
+	}
+	l.checkLimit(e)
+	if e.caller.by.automatic() {
+		l.checkAutomatic(n, e)
+		l.w.tokens.refreshes(n, e)
+	} else if e.caller.path == "config" {
+		l.checkWritten(e)
+	}
+}
+
+// checkLimit: no fifth attempt after four refused ones, in a row and in a day.
+func (l *attemptLedger) checkLimit(e *exchange) {
+	used := 0
+	for _, r := range l.refusals {
+		if r.at(e.place) || e.sent.Sub(r.sent) < day {
+			used++
+		}
+	}
+	if used >= limit {
+		l.w.violate("call %d is sent by %s after %d refused attempts, without force", e.id, e.caller.by, used)
+	}
+	if used == limit-1 && l.good && e.caller.path == "config" {
+		l.w.violate("call %d is for a new credential, and the last attempt is kept for the stored one", e.id)
+	}
+}
+
+// checkAutomatic: what apps and jobs may do, however many they are.
+func (l *attemptLedger) checkAutomatic(n *node, e *exchange) {
+	known := func(r *refusal) bool {
+		return l.included.settled[r.id] || r.node == int64(n.id) && r.memory == l.memory[n.id]
+	}
+	// An operator's success means that the cause was found, and apps may go on: the
+	// limit of four alone goes by the day then.
+	inDay, lockedOut := 0, false
+	var row []*refusal
+	for _, r := range l.refusals {
+		if !known(r) {
+			continue
+		}
+		if r.caller.by.automatic() && r.id > l.confirmed && (r.at(e.place) || e.sent.Sub(r.sent) < day) {
+			inDay++
+		}
+		if r.at(e.place) {
+			lockedOut = lockedOut || r.verdict == locked
+			if r.stored() && r.place == e.place {
+				row = append(row, r)
+			}
+		}
+	}
+	switch {
+	case lockedOut:
+		l.w.violate("call %d is automatic, and Finicity has said that the partner is locked", e.id)
+	case inDay > 2:
+		l.w.violate("call %d is automatic attempt %d in a day, of which all before were refused", e.id, inDay+1)
+	case e.change && inDay > 1:
+		l.w.violate("call %d is a change of the secret after %d automatic refusals in a day", e.id, inDay)
+	}
+	if len(row) > 0 {
+		l.checkRow(n, e, row)
+	}
+	// Finicity is unavailable: all readers share the wait.
+	if wait := l.backoffs[n.id].until.Sub(e.sent); wait > 0 && e.caller.path != "rotate-root" && e.caller.op != minuteOp {
+		l.w.violate("call %d is sent although Finicity was unavailable, %s too early", e.id, wait)
+	}
+}
+
+// checkRow: after one refusal of the stored credential, automatic attempts wait;
+// after two with a code, or three, they stop.
+func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
+	last, certain := row[len(row)-1], 0
+	for _, r := range row {
+		if r.verdict != refused {
+			certain++
+		}
+	}
+	// One secret that was never proven was refused. The proven one does not wait, not
+	// even in a process that had no success yet: a restart in the middle of a rotation
+	// would need an operator otherwise.
+	if len(row) == 1 && last.caller.request == e.caller.request && !e.change {
+		if last.secret == e.secret {
+			l.w.violate("call %d sends a secret again that was just refused", e.id)
+		}
+		return
+	}
+	switch {
+	case len(row) > 2, certain > 1:
+		l.w.violate("call %d is automatic attempt %d in a row, all refused", e.id, len(row)+1)
+		return
+	case certain > 0 && !l.succeeded[n.id]:
+		l.w.violate("call %d is automatic, and its process has had a refusal with a code and no success", e.id)
+		return
+	}
+	wait := 5 * time.Minute
+	if len(row) == 2 {
+		wait = 30 * time.Minute
+	} else if since := last.answered.Sub(l.acknowledged[e.place]); since < 10*time.Minute {
+		wait = 30 * time.Second // Not all of Finicity may know the new secret.
+	}
+	if waited := e.sent.Sub(last.answered); waited < wait {
+		l.w.violate("call %d is an automatic attempt %s after a refusal, and not %s", e.id, waited, wait)
+	}
+}
+
+// checkWritten: a credential that was refused with a code is not sent again by a
+// write for a day.
+func (l *attemptLedger) checkWritten(e *exchange) {
+	for _, r := range l.refusals {
+		same := r.secret == e.secret && r.key == e.key && r.place == e.place
+		if same && r.verdict == coded && (r.status == 401 || r.status == 404) && !r.change && l.included.settled[r.id] &&
+			e.sent.Sub(r.sent) < day {
+			l.w.violate("call %d sends a credential that was refused with a code less than a day ago", e.id)
+		}
+	}
+}
+
+// answer notes what the engine is told, before it acts on it.
+func (l *attemptLedger) answer(n *node, e *exchange) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	l.w.tell("        call %d is answered %d %s", e.id, e.status, e.code)
+	l.unstored[n.id] = append(l.unstored[n.id], e)
+	if e.verdict == none {
+		l.fail(n, e.caller, e.retryAfter)
+	} else {
+		delete(l.backoffs, n.id)
+	}
+	if e.caller.path != "config" && (e.verdict == refused || e.verdict == coded || e.verdict == locked) {
+		l.good = false
+	}
+	switch {
+	case e.verdict == success && e.change:
+		l.acknowledged[e.place] = e.answered
+	case e.verdict == success:
+		l.succeed(n, e)
+	case !l.included.charged[e.id]: // A snapshot from before it was restored meanwhile.
+	case e.verdict == refused, e.verdict == coded, e.verdict == locked:
+		l.refusals = append(l.refusals, &refusal{e, int64(n.id), l.memory[n.id], map[string]bool{}})
+	}
+}
+
+// unreachable notes that a connection failed, and unanswered that an answer did
+// not come.
+func (l *attemptLedger) unreachable(n *node, c caller) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	l.fail(n, c, "")
+}
+
+func (l *attemptLedger) unanswered(n *node, e *exchange) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	l.w.tell("        call %d gets no answer", e.id)
+	l.fail(n, e.caller, "")
+}
+
+// fail notes a failure without a verdict: 1s, 2s, 4s … 60s, or as long as
+// Finicity has asked for, up to an hour.
+func (l *attemptLedger) fail(n *node, c caller, retryAfter string) {
+	if c.path == "config" { // Perhaps that of another address.
+		return
+	}
+	b := l.backoffs[n.id]
+	wait := min(time.Second<<min(b.count, 6), time.Minute)
+	if asked, err := strconv.Atoi(retryAfter); err == nil && asked > 0 {
+		wait = min(time.Duration(asked)*time.Second, time.Hour)
+	}
+	l.backoffs[n.id] = backoff{b.count + 1, time.Now().Add(wait)}
+}
+
+func (l *attemptLedger) succeed(n *node, e *exchange) {
+	l.succeeded[n.id] = true
+	l.good = true
+	l.w.tokens.accepted(n, e)
+	if l.w.disk.sent[e.secret] && !l.w.known[e.secret] && !n.dead.Load() {
+		l.proven[e.secret] = true
+	}
+	if !e.caller.by.automatic() {
+		l.confirmed = e.id
+	}
+	if e.caller.by == forced {
+		l.refusals = slices.DeleteFunc(l.refusals, func(r *refusal) bool { return r.id < e.id })
+	}
+	for _, r := range l.refusals {
+		if r.id < e.id {
+			r.successes[e.place] = true
+		}
+	}
+}
+
+func (l *attemptLedger) announce(kind string) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	if kind == "finicity/root-rotate" {
+		l.announced++
+	}
+}
+
+// checkAnnounced: each secret of the engine's own that is in effect was announced
+// when it was first accepted, whoever found that out.
+func (l *attemptLedger) checkAnnounced() {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	if l.announced < len(l.proven) {
+		l.w.violate("%d secrets have taken effect, and %d were announced", len(l.proven), l.announced)
+	}
+}
+
+// checkLock: Finicity has not locked the partner, unless it counts what the
+// engine was not told of, or for longer than a day. The ledger has the rest.
+func (l *attemptLedger) checkLock() {
+	c := l.w.fake.Counters(partnerID)
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	if !c.Locked || l.untold || l.w.keepsCount {
+		return
+	}
+	for _, r := range l.w.fake.Requests() {
+		wrong := r.Outcome == fakefinicity.OutcomeRejected || r.Outcome == fakefinicity.OutcomeLocked
+		told := r.Status != 0 && (r.Fault == "" || r.Fault == fakefinicity.KindSlowAnswer || r.Fault == fakefinicity.KindCut)
+		if r.Applied && wrong && !told {
+			return
+		}
+	}
+	l.w.violate("Finicity has locked the partner")
+}
+
+// last is the last call of a request, nil for none.
+func (l *attemptLedger) last(request int) *exchange {
+	for _, e := range slices.Backward(l.exchanges) {
+		if e.caller.request == request {
+			return e
+		}
+	}
+	return nil
+}
+
+// of counts what came of the calls of a request.
+func (l *attemptLedger) of(request int, which func(e *exchange) bool) (n int) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	for _, e := range l.exchanges {
+		if e.caller.request == request && which(e) {
+			n++
+		}
+	}
+	return n
+}

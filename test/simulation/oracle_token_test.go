@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package simulation
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/engine"
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// origin is what a token comes from, and how many others there were before.
+type origin struct {
+	partner, key, place string
+	change              int
+}
+
+func (o origin) same(other origin) bool {
+	return o.partner == other.partner && o.key == other.key && o.place == other.place
+}
+
+// tokenLedger checks the tokens that are served.
+type tokenLedger struct {
+	w *world
+	// stored is the origin of what is stored, and latest that of what was last
+	// about to be stored. settled is the stored one when the active node last had
+	// nothing to do.
+	inStorage, latest, settled origin
+	minted                     map[string]mint
+	mints                      int
+	// retired are how many tokens there were when one was last replaced for good.
+	retired int
+	// served is by node what a read must be able to get.
+	served map[int]promise
+	// fresh is by node when a token was last requested that is good for 90 minutes.
+	fresh map[int]time.Time
+}
+
+type mint struct {
+	from   origin
+	number int
+}
+
+// promise is a token that a node has served: until then a read gets one.
+type promise struct {
+	until time.Time
+	steps int // of the wall clock
+}
+
+func newTokenLedger(w *world) *tokenLedger {
+	return &tokenLedger{w: w, minted: map[string]mint{}, served: map[int]promise{}, fresh: map[int]time.Time{}}
+}
+
+func (l *tokenLedger) originOf(st *engine.State) origin {
+	if st == nil || !st.Configured() {
+		return origin{change: l.latest.change + 1}
+	}
+	o := origin{st.PartnerID, st.AppKey.Reveal(), st.Settings.BaseURL, l.latest.change}
+	if !o.same(l.latest) {
+		o.change++
+	}
+	return o
+}
+
+// minted notes where a token comes from that is about to be stored.
+func (l *tokenLedger) mint(st *engine.State) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	l.latest = l.originOf(st)
+	if st == nil || st.Token == nil {
+		return
+	}
+	token := st.Token.Value.Reveal()
+	if _, seen := l.minted[token]; !seen {
+		l.mints++
+		l.minted[token] = mint{l.latest, l.mints}
+	}
+}
+
+func (l *tokenLedger) stored(st *engine.State) {
+	l.latest = l.originOf(st)
+	l.inStorage = l.latest
+}
+
+// settle notes a moment at which nothing is under way on the active node. No
+// token of an earlier credential may be served later.
+func (l *tokenLedger) settle() {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	l.settled = l.inStorage
+	if l.w.node.ahead {
+		l.settled.change = 0
+	}
+}
+
+// restore notes that storage is that of a snapshot, with its token.
+func (l *tokenLedger) restore(st *engine.State) {
+	l.stored(st)
+	l.retired = 0
+}
+
+// disturb notes that a node may have lost its token for a good reason.
+func (l *tokenLedger) disturb(n *node) {
+	delete(l.served, n.id)
+	delete(l.fresh, n.id)
+}
+
+// accepted notes that the engine gets a token.
+func (l *tokenLedger) accepted(n *node, e *exchange) { l.fresh[n.id] = e.sent }
+
+// refreshes: a read does not ask for a token while one is less than 90 minutes
+// old. Excluded are a min_ttl, a clock that was set (it may say that the token is
+// older), and a token that a person has taken away.
+func (l *tokenLedger) refreshes(n *node, e *exchange) {
+	since, known := l.fresh[n.id]
+	if e.caller.path != "token" || e.caller.minTTL || !known {
+		return
+	}
+	if age := e.sent.Sub(since); age < 90*time.Minute && len(l.w.clockSteps()) == 1 {
+		l.w.violate("call %d asks for a token, and the last one is %s old", e.id, age)
+	}
+}
+
+// begin is what a read is held to.
+type begin struct {
+	at      time.Time
+	settled origin
+	retired int
+	promise promise
+}
+
+func (l *tokenLedger) begin(n *node) begin {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	return begin{time.Now(), l.settled, l.retired, l.served[n.id]}
+}
+
+// available: while a token can be served, no failure stops a read.
+func (l *tokenLedger) available(n *node, b begin, a answer) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	promised := b.promise == l.served[n.id] && b.promise.steps == len(l.w.clockSteps())
+	if promised && time.Now().Before(b.promise.until) && !n.dead.Load() {
+		l.w.violate("a read answers %d, although the token is good: %s", a.Status, a.Text)
+	}
+}
+
+// serve checks a token that is served: Finicity accepts it, until the last second
+// of its ttl.
+func (l *tokenLedger) serve(n *node, b begin, a answer) {
+	token, _ := a.Data["token"].(string)
+	key, _ := a.Data["app_key"].(string)
+	ttl, _ := a.Data["ttl"].(int64)
+	if token == "" || ttl < 1 {
+		l.w.violate("a read succeeds without a token, or without a ttl")
+		return
+	}
+	l.w.disk.mu.Lock()
+	m, seen := l.minted[token]
+	now := l.inStorage
+	left := time.Duration(ttl)*time.Second - time.Second - time.Since(b.at)
+	steps := l.w.clockSteps()
+	l.served[n.id] = promise{time.Now().Add(left), len(steps)}
+	l.w.disk.mu.Unlock()
+	switch {
+	case !seen:
+		l.w.violate("a token is served that was never stored")
+	case m.number <= b.retired:
+		l.w.violate("a token is served that was replaced")
+	case m.from.change < b.settled.change && !m.from.same(b.settled) && !m.from.same(now):
+		l.w.violate("a token is served that was issued for another credential than the stored one")
+	}
+	l.w.mu.Lock()
+	known := slices.Contains(l.w.keys, key)
+	l.w.mu.Unlock()
+	if !known {
+		l.w.violate("a token is served with an app key that was never good")
+	}
+	if !sound(steps) {
+		return
+	}
+	if !l.w.fake.AcceptsToken(partnerID, token) {
+		l.w.violate("a token is served that Finicity does not accept")
+		return
+	}
+	time.AfterFunc(max(0, left), func() {
+		if !l.w.fake.AcceptsToken(partnerID, token) {
+			l.w.violate("a token that was served dies before its ttl is over")
+		}
+	})
+}
+
+// replaced notes that rotate-token has succeeded: no token from before it began is
+// served any more, until a snapshot is restored.
+func (l *tokenLedger) replaced(mints int) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	l.retired = max(l.retired, mints)
+}
+
+// sound reports whether the engine can know how old a token is. For one that
+// comes from storage it has the wall clock alone: when that was set back by more
+// than the margin since the token was issued, the engine takes it for younger
+// than it is.
+func sound(steps []clockStep) bool {
+	const slack = 5*time.Minute - 2*time.Second
+	offset := steps[len(steps)-1].offset
+	for i, step := range steps {
+		back := step.offset - offset
+		over := i+1 < len(steps) && time.Since(steps[i+1].at) > fakefinicity.DefaultTokenLifetime+back
+		if !over && back > slack {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) clockSteps() []clockStep {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.steps)
+}
+
+// isToken reports whether an answer has a token.
+func isToken(r request, a answer) bool { return r.path == "token" && a.Status == http.StatusOK }

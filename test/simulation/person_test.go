@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package simulation
+
+import (
+	"net/http"
+	"strings"
+)
+
+const (
+	verifyCommand = "vault write -f finicity/config/verify"
+	forceCommand  = "vault write finicity/config/verify force=true"
+	writeCommand  = "vault write finicity/config partner_"
+	lockedAdvice  = "only Finicity support can unlock it. After that, type "
+	untriedAdvice = "verify_connection=false"
+)
+
+// repair is what a sensible person does who reads the errors and types nothing
+// that no error has named. When they have made sure of the credential, what they
+// type has to work at once.
+func (w *world) repair(a answer) {
+	tries, unlocked := 0, false
+	for range 12 {
+		switch {
+		case a.ok():
+			return
+		case a.Status != http.StatusBadRequest:
+			w.violate("faults have stopped, and a command answers %d: %s", a.Status, a.Text)
+			return
+		}
+		w.callSupport()
+		st := w.disk.configured()
+		switch {
+		case st == nil && strings.Contains(a.Text, writeCommand):
+			a = w.ask(request{op: updateOp, path: "config", data: credentials(fields{
+				"partner_secret": w.portal, "app_key": w.key,
+			})})
+			if !a.ok() {
+				w.sure(a, credentials(fields{}))
+				return
+			}
+		case st == nil:
+			w.violate("the mount is not configured, and an error does not say what to type: %s", a.Text)
+			return
+		case st.AppKey.Reveal() != w.key && w.holds(st) && strings.Contains(a.Text, "app_key=…"):
+			a = w.ask(request{op: updateOp, path: "config", data: fields{"app_key": w.key}})
+		case strings.Contains(a.Text, lockedAdvice) && !unlocked && st.AppKey.Reveal() == w.key && w.holds(st):
+			unlocked = true
+			a = w.ask(commandIn(a))
+		case st.AppKey.Reveal() == w.key && w.holds(st) && strings.Contains(a.Text, verifyCommand):
+			// Each one finds the secret, or tries one more of those that are stored.
+			if tries++; tries > limit {
+				w.violate("the secret in effect is stored, and config/verify does not find it: %s", a.Text)
+				return
+			}
+			a = w.ask(verify())
+		default:
+			w.sure(a, fields{})
+			return
+		}
+	}
+	w.violate("a person does what the errors say, and comes to no end: %s", a.Text)
+}
+
+// sure is what a person does who can't know which secret is in effect: they set a
+// new one in the portal, and write it.
+func (w *world) sure(a answer, data fields) {
+	if !strings.Contains(a.Text, "vault write ") {
+		w.violate("an error does not say what to type: %s", a.Text)
+		return
+	}
+	w.setPortal(w.freshSecret())
+	w.callSupport()
+	data["partner_secret"], data["app_key"] = w.portal, w.key
+	if a = w.ask(request{op: updateOp, path: "config", data: data}); a.ok() {
+		return
+	}
+	if a.Status != http.StatusBadRequest || !strings.Contains(a.Text, untriedAdvice) {
+		w.violate("the right credential is not taken, with a %d: %s", a.Status, a.Text)
+		return
+	}
+	if !strings.Contains(a.Text, forceCommand) && !strings.Contains(a.Text, verifyCommand) {
+		w.violate("an error does not say how to try a credential that was stored: %s", a.Text)
+		return
+	}
+	command := commandIn(a)
+	data[untriedField] = false
+	if a = w.ask(request{op: updateOp, path: "config", data: data}); !a.ok() {
+		w.violate("the right credential is not stored untried, with a %d: %s", a.Status, a.Text)
+		return
+	}
+	w.callSupport()
+	if a = w.ask(command); !a.ok() {
+		w.violate("the stored credential is right, and config/verify (%v) answers %d: %s", command.data, a.Status, a.Text)
+	}
+}
+
+// commandIn is the config/verify that an error names.
+func commandIn(a answer) request {
+	command := verify()
+	if strings.Contains(a.Text, forceCommand) {
+		command.data = fields{"force": true}
+	}
+	return command
+}
+
+const untriedField = "verify_connection"
+
+// callSupport has the partner unlocked. The ledger knows whether the engine is to
+// blame; with answers lost it need not be.
+func (w *world) callSupport() {
+	if w.fake.Counters(partnerID).Locked {
+		w.tell("support unlocks the partner")
+		w.fake.Unlock(partnerID)
+	}
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package simulation
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// recovers: when faults have stopped, a token is served and the secret in effect
+// is the stored one, or the error says that a person must act and what to type;
+// and typing that helps, without a restart.
+func (w *world) recovers() {
+	w.fake.ClearFaults()
+	w.outage.order(0, 0)
+	w.disk.heal()
+	w.awaitRequests()
+	// The latest change of the secret takes effect within two hours. Then all tokens
+	// have to be refreshed.
+	for range 14 {
+		w.pass(20 * time.Minute)
+		w.ask(read())
+		w.rest()
+		w.ask(minute())
+		w.rest()
+	}
+	w.judge(false)
+	w.pass(31 * day) // Grace periods have ended.
+	w.rest()
+	w.judge(true)
+	w.rotatesAtLast()
+	w.keepsSchedule()
+}
+
+// judge holds a mount without faults to its promises. settled is whether all
+// grace periods are over.
+func (w *world) judge(settled bool) {
+	if !w.ok() {
+		return
+	}
+	w.attempts.checkLock()
+	w.statusAgrees()
+	w.checkSignature(neverRight)
+	w.checkSignature(wrongSecret)
+	a := w.ask(read())
+	w.rest()
+	for range 4 {
+		if len(a.Warnings) == 0 {
+			break
+		}
+		w.pass(30 * time.Minute) // The token is served for some more time, and the refresh fails.
+		a = w.ask(read())
+		w.rest()
+	}
+	a = w.retryAsSaid(a)
+	if a.Status != http.StatusOK {
+		w.tell("--- a person acts")
+		w.repair(a)
+		w.rest()
+		w.statusAgrees()
+		if a = w.ask(read()); a.Status != http.StatusOK {
+			w.violate("a person has done what the errors say, and a read still answers %d: %s", a.Status, a.Text)
+			return
+		}
+	}
+	w.healthy(a, settled)
+}
+
+// retryAsSaid waits where an error says that the engine makes one more attempt:
+// it must make it.
+func (w *world) retryAsSaid(a answer) answer {
+	for strings.Contains(a.Text, "the engine retries once, at ") {
+		_, rest, _ := strings.Cut(a.Text, "the engine retries once, at ")
+		when, _, _ := strings.Cut(rest, " ")
+		at, err := time.Parse(time.RFC3339, when)
+		if err != nil {
+			w.violate("an error has no time in it: %s", a.Text)
+			return a
+		}
+		wait := at.Sub(w.now()) + time.Second
+		if wait > time.Hour {
+			w.violate("the engine retries only after %s", wait)
+			return a
+		}
+		w.pass(max(0, wait))
+		a = w.ask(read())
+		w.rest()
+		if strings.Contains(a.Text, "no request was sent to Finicity") {
+			w.violate("the engine has said that it retries by then, and it does not: %s", a.Text)
+			return a
+		}
+	}
+	return a
+}
+
+// healthy checks what must hold when a token is served and nothing is wrong any
+// more.
+func (w *world) healthy(a answer, settled bool) {
+	token, _ := a.Data["token"].(string)
+	st := w.disk.configured()
+	switch {
+	case len(a.Warnings) > 0:
+		w.violate("faults have stopped, and a read warns: %s", a.Warnings[0])
+		return
+	case !w.fake.AcceptsToken(partnerID, token):
+		w.violate("faults have stopped, and a token is served that Finicity does not accept")
+		return
+	case st == nil:
+		w.violate("a token is served without a configuration")
+		return
+	}
+	current, _ := st.Secrets.Current()
+	secret := current.Value.Reveal()
+	_, pending := st.Secrets.Pending()
+	shown := w.ask(status())
+	switch {
+	case pending, shown.Data["rotation_pending"] != false:
+		w.violate("faults have stopped, and a rotation stays pending")
+	case shown.Data["storage_error"] != "":
+		w.violate("storage works, and the status says %v", shown.Data["storage_error"])
+	case !w.fake.AcceptsSecret(partnerID, secret):
+		w.violate("a token is served, and the current secret is not accepted")
+	case settled && !w.fake.HoldsSecret(partnerID, secret):
+		w.violate("grace periods are over, and the current secret is not the one in effect")
+	}
+	if valid, _ := w.signedWith(secret); !valid {
+		w.violate("a webhook that was signed with the current secret is not valid")
+	}
+}
+
+// rotatesAtLast: a healthy mount can change its secret, and an error that says
+// what to do first, or when, is right.
+func (w *world) rotatesAtLast() {
+	if !w.ok() {
+		return
+	}
+	st := w.disk.configured()
+	if st == nil {
+		return
+	}
+	current, _ := st.Secrets.Current()
+	before := current.Value.Reveal()
+	a := w.ask(request{op: updateOp, path: "rotate-root"})
+	waited, confirmed := false, false
+	for {
+		switch {
+		case a.ok():
+			w.hasRotated(before)
+			return
+		case strings.Contains(a.Text, "Rotation is possible again after ") && !waited:
+			waited = true
+			_, when, _ := strings.Cut(a.Text, "Rotation is possible again after ")
+			at, err := time.Parse(time.RFC3339, when)
+			if err != nil {
+				w.violate("an error has no time in it: %s", a.Text)
+				return
+			}
+			w.pass(at.Sub(w.now()) + time.Second)
+		case strings.Contains(a.Text, "config/verify") && !confirmed:
+			confirmed = true
+			// The credential is right: a token was just read.
+			if a = w.ask(commandIn(a)); !a.ok() {
+				w.violate("a healthy mount answers %d to config/verify: %s", a.Status, a.Text)
+			}
+		default:
+			w.violate("a healthy mount does not rotate (waited: %v, confirmed: %v), with a %d: %s",
+				waited, confirmed, a.Status, a.Text)
+			return
+		}
+		if !w.ok() {
+			return
+		}
+		a = w.ask(request{op: updateOp, path: "rotate-root"})
+	}
+}
+
+// hasRotated: the new secret is the one in effect, and webhooks that were signed
+// with the last one are still good.
+func (w *world) hasRotated(before string) {
+	current, _ := w.disk.configured().Secrets.Current()
+	secret := current.Value.Reveal()
+	switch {
+	case secret == before:
+		w.violate("rotate-root succeeds, and the current secret is the same")
+	case !w.fake.HoldsSecret(partnerID, secret):
+		w.violate("rotate-root succeeds, and the current secret is not the one in effect")
+	}
+	if w.fake.AcceptsSecret(partnerID, before) {
+		return // With a grace period both are good.
+	}
+	if st := w.disk.configured(); st.Settings.Schedule.Period != 0 || st.Settings.Schedule.Cron != "" {
+		return // The schedule comes next.
+	}
+	w.pass(3 * day)
+	w.ask(read())
+	if valid, a := w.signedWith(before); !valid || a.Data["secret_version"] != "previous" {
+		w.violate("a webhook of three days ago is not valid: %v", a.Data)
+	}
+}
+
+// keepsSchedule: a healthy mount with a schedule rotates when that is due, once,
+// as long as Vault calls once a minute. Here it calls every half hour.
+func (w *world) keepsSchedule() {
+	st := w.disk.configured()
+	if !w.ok() || st == nil || st.Settings.SecretGracePeriod {
+		return // With a grace period, two rotations in a day are the most.
+	}
+	due := st.Settings.Schedule.Period
+	if st.Settings.Schedule.Cron != "" {
+		due = day
+	}
+	if due == 0 {
+		return
+	}
+	w.tell("--- the schedule")
+	for passed := time.Duration(0); passed < due+time.Hour; passed += 30 * time.Minute {
+		w.pass(30 * time.Minute)
+		w.ask(minute())
+		w.rest()
+	}
+	after := w.disk.configured()
+	shown := w.ask(status())
+	if !after.LastRotation.After(st.LastRotation) {
+		w.violate("the schedule is due, and nothing rotates: paused %q, failed %q, next %v",
+			shown.Data["rotation_paused"], shown.Data["last_rotation_error"], shown.Data["next_vault_rotation"])
+	}
+	if a := w.ask(read()); a.ok() {
+		w.healthy(a, true)
+	}
+}

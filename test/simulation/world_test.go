@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+const (
+	partnerID     = mounttest.PartnerID
+	partnerSecret = mounttest.PartnerSecret
+	appKey        = mounttest.AppKey
+	// wrongSecret is wrong until the portal makes it right, and neverRight always.
+	wrongSecret = mounttest.WrongSecret
+	neverRight  = "Hn4$rT8uWq2@Lx6_vB0z"
+	wrongKey    = mounttest.NewKey
+
+	// Both addresses reach the same Finicity.
+	home = "http://127.0.0.1"
+	away = "http://localhost"
+)
+
+type fields = mounttest.Fields
+
+func credentials(extra fields) fields { return mounttest.Credentials(extra) }
+
+// world is a company: its Vault, of which one node at a time is active,
+// Finicity, and what its people know. Make it inside a bubble of testing/synctest.
+//
+// It runs steps one after the other. Requests may continue in the background
+// meanwhile, also those of nodes that have died.
+type world struct {
+	fake       *fakefinicity.Server
+	keepsCount bool
+	disk       *disk
+	node       *node
+	leaks      *leaks
+	attempts   *attemptLedger
+	tokens     *tokenLedger
+
+	// offset is by how much somebody has set the wall clock, and steps has all the
+	// offsets that there were.
+	offset time.Duration
+	steps  []clockStep
+
+	// portal and key are what the developer portal shows, as people last set them
+	// there. After a rotation the secret there is no longer in effect.
+	portal string
+	key    string
+	keys   []string // all app keys that were good at some time
+	fresh  int      // secrets and keys that were set in the portal so far
+	// known are the secrets that a person has seen or written.
+	known map[string]bool
+	// inEffect are those that the portal has ever put in effect.
+	inEffect map[string]bool
+
+	cluster  []*node // all that there were
+	requests int
+	running  sync.WaitGroup
+	active   atomic.Int64 // requests that are running, on any node
+	outage   outage
+
+	mu     sync.Mutex
+	broken []string // promises
+	trace  []string // what happened, for the report
+	said   string   // by the last request
+}
+
+type clockStep struct {
+	at     time.Time // by the process's own clock
+	offset time.Duration
+}
+
+// simulate runs play in a world of its own, and returns which promise was
+// broken. It must not fail the test: rapid has to be told outside of the bubble.
+func simulate(t *testing.T, keepsCount bool, play func(w *world)) (w *world, err error) {
+	t.Helper()
+	w = &world{keepsCount: keepsCount}
+	defer func() {
+		if r := recover(); r != nil { // A goroutine was left behind when everything had ended.
+			err = fmt.Errorf("the world did not end: %v", r)
+		}
+	}()
+	synctest.Test(t, func(*testing.T) {
+		defer func() {
+			if r := recover(); r != nil {
+				w.violate("panic: %v", r)
+			}
+		}()
+		w.begin()
+		play(w)
+		w.end()
+	})
+	if len(w.broken) > 0 {
+		return w, errors.New(strings.Join(w.broken, "\n"))
+	}
+	return w, nil
+}
+
+func (w *world) begin() {
+	w.fake = fakefinicity.New(fakefinicity.Config{
+		Partners:          []fakefinicity.Partner{{ID: partnerID, Secret: partnerSecret, AppKey: appKey}},
+		SuccessKeepsCount: w.keepsCount,
+	})
+	w.portal, w.key, w.keys = partnerSecret, appKey, []string{appKey}
+	w.known = map[string]bool{partnerSecret: true}
+	w.inEffect = map[string]bool{partnerSecret: true}
+	w.leaks = newLeaks(partnerSecret, appKey, wrongSecret, neverRight, wrongKey)
+	w.disk = newDisk(w)
+	w.attempts = newAttemptLedger(w)
+	w.tokens = newTokenLedger(w)
+	w.steps = []clockStep{{at: time.Now()}}
+	w.start()
+}
+
+func (w *world) end() {
+	w.awaitRequests()
+	w.pass(fakefinicity.DefaultTokenLifetime) // The last tokens are watched to their end.
+	for _, n := range w.cluster {
+		n.stop()
+	}
+	w.fake.Close()
+	w.attempts.checkAnnounced()
+	if which := w.leaks.find(); which > 0 {
+		w.violate("secret %d is in what was said", which)
+	}
+}
+
+// violate notes a broken promise. One that is broken all the time is reported
+// once.
+func (w *world) violate(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.broken, text) && len(w.broken) < 5 {
+		w.broken = append(w.broken, text)
+		w.trace = append(w.trace, "!! "+text)
+	}
+}
+
+func (w *world) ok() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.broken) == 0
+}
+
+func (w *world) tell(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, fmt.Sprintf(format, args...))
+}
+
+// now is the wall clock. It has no monotonic reading, as times from storage have
+// none.
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Round(0).Add(w.offset).UTC()
+}
+
+func (w *world) setClock(by time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	const most = 40 * 24 * time.Hour
+	w.offset = min(max(w.offset+by, -most), most)
+	w.steps = append(w.steps, clockStep{time.Now(), w.offset})
+}
+
+func (w *world) pass(d time.Duration) { <-time.After(d) }
+
+// awaitRequests lets all requests come to their end, and holds them to it: an
+// hour is more than the longest queue takes.
+func (w *world) awaitRequests() {
+	done := make(chan struct{})
+	go func() { w.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Hour):
+		w.violate("a request has not come to its end within an hour")
+		w.node.stop()
+		w.fake.Close()
+	}
+}
+
+// rest is between two steps.
+func (w *world) rest() {
+	synctest.Wait()
+	if n := w.aliveNode(); n.busy.Load() == 0 {
+		w.tokens.settle()
+	}
+	w.disk.checkSecret()
+	w.disk.checkFindable()
+	w.pass(10 * time.Millisecond)
+}
+
+// start makes a new node the active one. Nothing is left of the one before but
+// storage, and what it has begun upstream.
+func (w *world) start() {
+	w.node = newNode(w, len(w.cluster)+1)
+	w.cluster = append(w.cluster, w.node)
+	w.tokens.settle()
+}
+
+// die ends the active node. With cut its requests are told so, as when Vault
+// steps down. Without it they find out when they next need storage: a process
+// that was killed looks the same from outside.
+func (w *world) die(cut bool) {
+	w.kill(cut)
+	w.start()
+}
+
+func (w *world) kill(cut bool) {
+	w.disk.mu.Lock()
+	w.node.dead.Store(true)
+	w.disk.mu.Unlock()
+	if cut {
+		w.node.stop()
+	}
+}
+
+// aliveNode is the living node.
+func (w *world) aliveNode() *node {
+	if w.node.dead.Load() { // It has met its crash point.
+		w.start()
+	}
+	return w.node
+}
+
+// freshSecret is one that the portal generates and shows.
+func (w *world) freshSecret() string {
+	w.fresh++
+	secret := fmt.Sprintf("Pt%02d*Kw8&rYv3@Lm6zQ", w.fresh)
+	w.leaks.add(secret)
+	return secret
+}
+
+func (w *world) setPortal(secret string) {
+	w.know(secret)
+	w.disk.mu.Lock()
+	w.inEffect[secret] = true
+	w.disk.mu.Unlock()
+	w.portal = secret
+	w.fake.SetSecret(partnerID, secret)
+}
+
+// know notes that a person has the secret.
+func (w *world) know(secret string) {
+	w.disk.mu.Lock()
+	defer w.disk.mu.Unlock()
+	w.known[secret] = true
+}
+
+func (w *world) setPortalKey() {
+	w.fresh++
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.key = fmt.Sprintf("5b8e2c4f6a90d7135b8e2c4f6a90d7%02d", w.fresh)
+	w.keys = append(w.keys, w.key)
+	w.leaks.add(w.key)
+	w.fake.SetAppKey(partnerID, w.key)
+}
+
+func (w *world) takeSnapshot() {
+	w.disk.mu.Lock()
+	defer w.disk.mu.Unlock()
+	w.disk.snapshots = append(w.disk.snapshots, snapshot{
+		entries: maps.Clone(w.disk.entries), state: w.disk.state, taken: w.attempts.included.clone(),
+	})
+}
+
+// restoreSnapshot brings storage as a whole back, followed by a new process.
+func (w *world) restoreSnapshot(which int, cut bool) {
+	w.kill(cut)
+	w.disk.mu.Lock()
+	s := w.disk.snapshots[which]
+	w.disk.restore(s)
+	w.attempts.restore(s.taken)
+	w.tokens.restore(s.state)
+	w.disk.mu.Unlock()
+	w.start()
+}
+
+// newContext is what a request on a node comes with.
+func (w *world) newContext(parent context.Context, n *node, c caller) (context.Context, context.CancelFunc) {
+	ctx, leave := context.WithCancel(context.WithValue(parent, callerKey{}, c))
+	go func() {
+		select {
+		case <-n.gone:
+			leave()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, leave
+}
