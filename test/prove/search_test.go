@@ -67,16 +67,22 @@ func (w *walker) search(from *company, entry *entry, landing []int, ends bool) (
 }
 
 // four makes up to four attempts. A person who has the secret in effect is asked
-// only when the list is of no help: it is not there, or ended.
+// only when the list is of no help: it is not there, or ended. If it was sent to
+// the other address, an operator moves back there.
 func (w *walker) four(c *company, list *secrets.List) (wrong int, found bool) {
-	inEffect := c.finicity.current
+	inEffect, here := c.finicity.current, list.Clone()
 	if c.unsaved.has(inEffect) && !has(list, inEffect) || c.known.has(inEffect) && !mayTry(list, inEffect) {
 		return 0, true
 	}
-	if place := list.Place; !mayTry(list, inEffect) && !accepts(list, c) {
-		// It was sent to the other address: an operator moves back there.
-		list.Move(placeName(1 - placeOf(place)))
+	if wrong, found = w.tries(c, &here); found || mayTry(list, inEffect) {
+		*list = here
+		return wrong, found
 	}
+	list.Move(placeName(1 - placeOf(list.Place)))
+	return w.tries(c, list)
+}
+
+func (w *walker) tries(c *company, list *secrets.List) (wrong int, found bool) {
 	for range 4 {
 		next, some := list.Next()
 		if !some {
@@ -97,12 +103,5 @@ func (w *walker) four(c *company, list *secrets.List) (wrong int, found bool) {
 func mayTry(list *secrets.List, secret id) bool {
 	return slices.ContainsFunc(list.Secrets, func(s secrets.Secret) bool {
 		return idOf(s.Value) == secret && s.Place == list.Place && (s.Superseded.IsZero() || s.Grace)
-	})
-}
-
-// accepts reports whether Finicity accepts a secret of the list.
-func accepts(list *secrets.List, c *company) bool {
-	return slices.ContainsFunc(list.Secrets, func(s secrets.Secret) bool {
-		return s.Place == list.Place && (s.Superseded.IsZero() || s.Grace) && c.finicity.accepts(idOf(s.Value), c.now)
 	})
 }

@@ -261,7 +261,13 @@ func (l *attemptLedger) answer(n *node, e *exchange) {
 		l.succeed(n, e)
 	case !l.included.charged[e.id]: // A snapshot from before it was restored meanwhile.
 	case e.verdict == refused, e.verdict == coded, e.verdict == locked:
-		l.refusals = append(l.refusals, &refusal{e, int64(n.id), l.memory[n.id], map[string]bool{}})
+		r := &refusal{e, int64(n.id), l.memory[n.id], map[string]bool{}}
+		for _, s := range l.exchanges[e.id:] { // Of the node that came after the one that was told.
+			if s.verdict == success && !s.change {
+				r.successes[s.place] = true
+			}
+		}
+		l.refusals = append(l.refusals, r)
 	}
 }
 
@@ -306,6 +312,9 @@ func (l *attemptLedger) succeed(n *node, e *exchange) {
 	}
 	if e.caller.by == forced {
 		l.refusals = slices.DeleteFunc(l.refusals, func(r *refusal) bool { return r.id < e.id })
+		for _, earlier := range l.exchanges[:e.id-1] { // Also what a dead node has under way.
+			delete(l.included.charged, earlier.id)
+		}
 	}
 	for _, r := range l.refusals {
 		if r.id < e.id {

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// Another node has written the entry.
+func TestInvalidateDropsWhatTheEntryHadBrought(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Token()
+		before := h.Storage.Accesses(mounttest.Get("config"))
+		h.B.InvalidateKey(t.Context(), "config")
+		h.Token()
+		if h.Storage.Accesses(mounttest.Get("config")) != before+1 {
+			t.Error("the configuration was not read anew")
+		}
+		before = h.Storage.Accesses(mounttest.Get("salt"))
+		h.B.InvalidateKey(t.Context(), "salt")
+		h.B.InvalidateKey(t.Context(), "config")
+		h.Token()
+		if h.Storage.Accesses(mounttest.Get("salt")) != before+1 {
+			t.Error("the salt was not read anew")
+		}
+		before = h.Storage.Accesses()
+		h.B.InvalidateKey(t.Context(), "something else")
+		h.Token()
+		if h.Storage.Accesses() != before {
+			t.Error("another entry has dropped the token")
+		}
+		h.Called(1, 0)
+	})
+}
+
+func TestANodeFollowsWhatAnotherOneWrites(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		standby := h.B
+		h.Token()
+		h.Restart() // The other node, on the same storage.
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+		token := h.Token()
+		h.B = standby
+		h.B.InvalidateKey(t.Context(), "config")
+		if h.Token() != token {
+			t.Error("it serves another token than the node that wrote")
+		}
+		h.Called(2, 0)
+	})
+}
+
+func TestATokenThatWasDroppedWhileItCameIsReadAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
+		reader := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
+		synctest.Wait()
+		h.B.InvalidateKey(t.Context(), "config")
+		before := h.Storage.Accesses(mounttest.Get("config"))
+		h.Fake.Release()
+		h.Succeeds(<-reader)
+		if h.Storage.Accesses(mounttest.Get("config")) != before+2 { // The first one is for the outcome.
+			t.Error("a token that was made with what may be no longer so is shared")
+		}
+		h.Called(2, 0) // Nothing had changed after all, so it was still there, in storage.
+	})
+}

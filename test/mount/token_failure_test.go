@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+func TestWhileFinicityIsDownCallsGetRarerAndReadsInBetweenMakeNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Down()
+		for i, wait := range []string{"1s", "2s", "4s", "8s", "16s", "32s", "1m0s", "1m0s", "1m0s"} {
+			h.Fails(h.Read("token", nil), 502, "HTTP 503", "maintenance")
+			h.Called(2+i, 0)
+			for range 3 {
+				h.Fails(h.Read("token", nil), 503, "maintenance", "the next request is sent in "+wait+" at the earliest")
+			}
+			d, err := time.ParseDuration(wait)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Pass(d - 1)
+			h.Fails(h.Read("token", nil), 503, "the next request is sent in 1s at the earliest")
+			h.Called(2+i, 0)
+			h.Pass(1)
+		}
+		h.Fake.ClearFaults()
+		h.Token()
+	})
+}
+
+func TestWhileFinicityIsDownAUsableTokenIsServedWithAWarning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issued := time.Now()
+		h := mounttest.NewConfigured(t, nil)
+		token := h.Token()
+		h.Down()
+		h.Pass(90 * time.Minute)
+		for range 10 {
+			a := h.Read("token", nil)
+			leaseOf(h, a)
+			h.Warned(a, "failed", "maintenance", "This one is good until 2000-01-01T01:55:00Z")
+			if a.Data["token"] != token {
+				t.Error("another token")
+			}
+		}
+		h.Called(2, 0)
+		for time.Since(issued) < 115*time.Minute-2*time.Second {
+			h.Succeeds(h.Read("token", nil))
+			h.Pass(time.Second)
+		}
+		if n := h.Calls(fakefinicity.CallAuthenticate) - 1; n < 25 || n > 31 { // One a minute, and the first six.
+			t.Errorf("%d calls within 25 minutes", n)
+		}
+		h.Fake.ClearFaults()
+		h.Pass(time.Minute)
+		a := h.Read("token", nil)
+		h.Succeeds(a)
+		h.Warned(a)
+	})
+}
+
+func TestRetryAfterOfFinicityIsObeyedByReadsAndNamed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "90"})
+		h.Fails(h.Read("token", nil), 502, "HTTP 429")
+		h.Pass(30 * time.Second)
+		h.Fails(h.Read("token", nil), 503, "the next request is sent in 1m0s at the earliest")
+		h.Called(2, 0)
+		h.Pass(time.Minute)
+		h.Token()
+		h.Called(3, 0)
+	})
+}
+
+func TestRetryAfterOfAChangeOfSecretIsObeyedByReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "90"})
+		h.Fails(h.Write("rotate-root", nil), 400, "HTTP 429")
+		h.Pass(40 * time.Second) // Longer than settling waits for the call itself.
+		h.Fails(h.Read("token", nil), 503, "the next request is sent in 50s at the earliest")
+		h.Called(1, 1)
+		h.Pass(50 * time.Second)
+		h.Token()
+		h.Resolved()
+	})
+}
+
+func TestEveryUnreadableAnswerIsAFailureForNow(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]fakefinicity.Fault{
+		"lost":       {Kind: fakefinicity.KindLost},
+		"dropped":    {Kind: fakefinicity.KindDropped},
+		"cut":        {Kind: fakefinicity.KindCut},
+		"garbage":    {Kind: fakefinicity.KindGarbage},
+		"no token":   {Kind: fakefinicity.KindStatus, Status: 200, Body: `{"tok":"x"}`},
+		"a redirect": {Kind: fakefinicity.KindStatus, Status: 307, Header: map[string]string{"Location": "http://x/"}},
+		"time-out":   {Kind: fakefinicity.KindSlow, Delay: 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				h.Fake.Order(fault)
+				h.Fails(h.Read("token", nil), 502, "Finicity ")
+				h.Fails(h.Read("token", nil), 503, "the next request is sent in 1s")
+				h.Pass(time.Second)
+				h.Token()
+				h.Called(3, 0)
+			})
+		})
+	}
+}
+
+// The secret was right all the time: the partner is unlocked, or the block is lifted. Only the engine knows a secret that
+// it has rotated, so there must be a way without it.
+func TestReadsGoOnAfterASuccessOfAnOperator(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]mounttest.Fields{"verify": nil, "by force": {"force": true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				h.Answering(http.StatusForbidden, "", 3)
+				for _, wait := range []time.Duration{5 * time.Minute, 30 * time.Minute, time.Hour} {
+					h.Fails(h.Read("token", nil), 400, "US and Canada")
+					h.Pass(wait)
+				}
+				h.Fails(h.Read("token", nil), 400, "no request was sent", "US and Canada")
+				h.Called(4, 0)
+				h.Succeeds(h.Write("config/verify", data))
+				h.Token()
+				h.Called(5, 0)
+				h.Pass(2 * time.Hour)
+				h.Token()
+				h.Called(6, 0)
+			})
+		})
+	}
+}
+
+func TestARefusedWriteLeavesReadsHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		h.Fails(h.Read("token", nil), 400, "10001")
+		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400, "nothing was stored", "10026")
+		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "10s"})) // Says nothing about the credential.
+		// The reason of the hold is what Finicity said about the stored credential.
+		h.Fails(h.Read("token", nil), 400, "no request was sent", "10001")
+		h.Called(3, 0)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+		h.Token()
+		h.Called(4, 0)
+	})
+}
+
+func TestReadsOfAMountThatIsNotConfiguredSaySo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		for _, data := range []mounttest.Fields{nil, {"min_ttl": "1h"}} {
+			h.Fails(h.Read("token", data), 400, "not configured", "vault write finicity/config partner_id=…")
+		}
+		h.Configure(nil)
+		h.Token()
+		h.Called(1, 0)
+	})
+}
+
+func TestAReadReportsAStorageFailureAndTheNextOneWorks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Restart()
+		for _, data := range []mounttest.Fields{nil, {"min_ttl": "1h"}} {
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+			h.Fails(h.Read("token", data), 500, "reading the configuration from storage")
+		}
+		h.Token()
+		h.Called(1, 0)
+	})
+}
