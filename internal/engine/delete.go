@@ -49,7 +49,6 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 		e.forgetVersion1(ctx, s, st)
 	}
 	e.tokens.Drop()
-	e.backoff.Clear()
 	if partner != "" {
 		e.host.Logger().Info("configuration deleted", "partner_id", partner)
 		e.emit(ctx, eventConfigDelete, operation, "partner_id", partner)

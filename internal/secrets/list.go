@@ -4,18 +4,20 @@
 // and in which order to try them.
 //
 // Finicity has one secret per partner. A change ends the old one at once, or
-// after 30 days with a grace period. The answer to a change gets lost, comes
-// late, comes twice, or comes from a gateway that never asked Finicity. So an
-// answer never moves or removes a secret here. There is one list, each secret
-// has the times of what happened to it, and everything else follows from them:
+// after 30 days with a grace period. The answer to a change may be lost, late or
+// duplicated, or come from a gateway that never reached Finicity. So no answer to
+// a change reorders or removes a secret here. There is one list, each secret has
+// the times of what happened to it, and everything else follows from them:
 //
 //   - A new secret is in the list before it is sent. Whatever happens to the
 //     answer, the secret that is in effect is in the list.
 //   - The only proof is an authentication that Finicity accepts. It marks the
 //     secret as proven and the older ones as superseded. It says nothing about
 //     newer ones: with a grace period, the old secret is accepted too.
-//   - Age alone removes a secret, and only when another one has just been
-//     proven. Losing one too early loses the account for the company.
+//   - Age alone removes a secret that the engine may have the only copy of, and
+//     only when another one has just been proven: accepted after a newer one's
+//     retention, it shows that the newer one never took effect. Losing one too
+//     early loses the account for the company.
 //
 // The package is pure: the standard library, no storage, no network, no clock.
 // All times come from the caller and never run backwards.
@@ -51,7 +53,8 @@ type Secret struct {
 	Grace bool
 
 	Added time.Time
-	// Settles is when the call that sends the secret has ended at the latest.
+	// Settles is the latest time at which the engine's own call has ended. A gateway
+	// may deliver it up to a day later.
 	Settles time.Time
 	// Acknowledged is when a change to this secret was answered 204, and Denied
 	// when it was refused. A gateway may have said either without asking.
@@ -65,7 +68,8 @@ type Secret struct {
 	Superseded time.Time
 }
 
-// List is every secret that may be in effect, the oldest arrival first.
+// List is every secret that may be in effect or is still retained, in order of
+// arrival.
 type List struct {
 	Secrets []Secret
 	// Place is where the partner is reached now.

@@ -33,14 +33,16 @@ func (l *List) Pending() (Secret, bool) {
 	return Secret{}, false
 }
 
-// Next is the secret to authenticate with, false for an empty list. Those
-// refused since the last success are out: first the ones nobody has asked about,
-// the newest first, since with a grace period the old one proves nothing; then
-// the last proven one; then the others, the newest first. At the very end come
-// superseded ones that a late copy of a change may have put in effect again.
+// Next is the secret to authenticate with, false if none may be in effect here.
+// The order:
 //
-// When all were refused, the one refused longest ago is next, so that repeated
-// attempts reach each of them.
+//  1. those about which nothing is known, the newest first: with a grace period,
+//     the old secret works in any case, and proves nothing;
+//  2. the current one;
+//  3. the others that are not superseded, the newest first;
+//  4. superseded ones that a grace period may keep working;
+//  5. those refused since the last success, the one refused longest ago first, so
+//     that repeated attempts reach each of them.
 func (l *List) Next() (Secret, bool) {
 	here := slices.DeleteFunc(l.here(), func(s Secret) bool { return !s.Superseded.IsZero() && !l.mayReturn(s) })
 	if len(here) == 0 {
@@ -120,9 +122,9 @@ func (l *List) recent(s Secret) bool {
 	return s.Origin == Sent && s.Grace && !s.Proven.IsZero() && l.Succeeded.Sub(s.Added) < retention
 }
 
-// Full reports whether another change could put the secret in effect out of the
-// reach of four attempts, and until when. It ends with the next proof after that
-// time.
+// Full reports whether another change must wait, and until when: with one more,
+// the secret in effect could be out of the reach of the four attempts that the
+// engine makes. It stays full until the first proof after that time.
 func (l *List) Full() (until time.Time, full bool) {
 	var ends []time.Time
 	for _, s := range l.here() {
@@ -137,7 +139,7 @@ func (l *List) Full() (until time.Time, full bool) {
 	}
 	if len(ends) >= maxUnconfirmed {
 		slices.SortFunc(ends, time.Time.Compare)
-		return ends[len(ends)-maxUnconfirmed], true
+		return ends[len(ends)-maxUnconfirmed], true // When all but one have ended.
 	}
 	if len(l.Secrets) < maxSecrets || slices.ContainsFunc(l.Secrets, l.isSpare) {
 		return time.Time{}, false
@@ -146,16 +148,16 @@ func (l *List) Full() (until time.Time, full bool) {
 	return oldest.Superseded.Add(oldest.retention()), true
 }
 
-// OnlyCopy reports whether the engine may be the only one who has the secret in
-// effect: it has sent one, and no later one was proven.
+// OnlyCopy reports whether the engine may have the only copy of the secret in
+// effect: it has sent one, to any address, and no later one was proven there.
 func (l *List) OnlyCopy() bool {
 	return slices.ContainsFunc(l.Secrets, func(s Secret) bool {
 		return s.Origin == Sent && s.Superseded.IsZero()
 	})
 }
 
-// Unsettled reports whether it is open which secret is in effect: one is pending,
-// or the engine's own ones may have to be tried.
+// Unsettled reports whether the secret in effect is unknown: one is pending, or
+// a sent one was refused since the last success.
 func (l *List) Unsettled() bool {
 	_, pending := l.Pending()
 	return pending || slices.ContainsFunc(l.here(), func(s Secret) bool { return s.Origin == Sent && l.Refused(s) })

@@ -236,6 +236,21 @@ func TestAWriteOfTheStoredCredentialCostsNothingInAnyState(t *testing.T) {
 	})
 }
 
+// The refusal was Finicity's mistake, and the next attempt was accepted.
+func TestAWriteDoesNotWarnOfARefusalThatASuccessFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(mounttest.Rejections()["10001"])
+		h.Fails(h.Read("token", nil), 400, "10001")
+		h.Warned(h.Write("config", nil), "Finicity refused the stored credential")
+		h.Pass(5 * time.Minute)
+		h.Token()
+		h.Warned(h.Write("config", nil))
+	})
+}
+
 // A new app key alone, while a late change has made the engine's own secret the one in effect. The write tries the current
 // secret and then the other one, and the operator does not have to repeat it.
 func TestANewAppKeyAloneFindsASecretThatTookEffectLate(t *testing.T) {

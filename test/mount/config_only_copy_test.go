@@ -61,6 +61,19 @@ func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 			h.Pass(2 * time.Hour)
 			h.Fails(h.Read("token", nil), 400, "10001")
 		}, "a rotation is unresolved"},
+		// The secret of the portal is refused, and so is the engine's, which a grace period may have kept working.
+		"replaced, and both refused since": {func(h *mounttest.Harness) {
+			h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))
+			h.Rotate()
+			h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+			h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
+			h.Pass(2 * time.Hour)
+			for range 2 {
+				h.Fails(h.Read("token", nil), 400, "10001")
+				h.Pass(5 * time.Minute)
+			}
+		}, "a rotation is unresolved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ package mount_test
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,6 +201,36 @@ func TestAnOperatorsWorkSurvivesTheDeathOfTheProcess(t *testing.T) {
 				}
 				h.Succeeds(work.do(h))
 				work.good(h, deaths*work.wrong)
+			})
+		})
+	}
+}
+
+// The answer is an error, so the mount goes on as before: what storage did not take is not stored later, unasked.
+func TestASettingThatWasNotStoredIsNotInEffect(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]mounttest.Fields{
+		"a setting":         {"request_timeout": "20s", "rotation_period": "24h"},
+		"an untried secret": {"partner_secret": mounttest.WrongSecret, "verify_connection": false},
+		"an untried move":   joined(move(elsewhere, mounttest.PartnerSecret), mounttest.Fields{"verify_connection": false}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				before, want := h.Stored(), h.Read("config", nil).Data
+				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+				h.Fails(h.Write("config", data), 500, "storage is out of order")
+				for range 2 {
+					if got := h.Read("config", nil).Data; !reflect.DeepEqual(got, want) {
+						t.Errorf("a read shows %v, want %v", got, want)
+					}
+					h.Tick()
+				}
+				h.Unchanged(before)
+				h.Pass(2 * time.Hour)
+				h.Token()
+				h.Wrongly(0)
 			})
 		})
 	}

@@ -50,11 +50,7 @@ func (e *encoder) state(c *company) key {
 		return e.key()
 	}
 	e.entry(c.memory)
-	if c.memory == c.stored {
-		e.byte(end)
-	} else {
-		e.entryUnless(c.stored, c.memory)
-	}
+	e.entryUnless(c.stored, c.memory)
 	if c.snapshot != nil {
 		e.entryUnless(c.snapshot.entry, c.stored)
 		e.tally(&c.snapshot.tally)
@@ -146,21 +142,19 @@ func (e *encoder) entry(m *entry) {
 	e.byte(end)
 }
 
-// entryUnless writes an entry, or a mark if it is the same as another one.
+// entryUnless writes an entry, or only that it is the same as another one.
 func (e *encoder) entryUnless(m, other *entry) {
-	if m == other {
-		e.byte(end)
-		return
-	}
 	start := len(e.out)
-	e.entry(other)
-	middle := len(e.out)
-	e.entry(m)
-	if same := bytes.Equal(e.out[start:middle], e.out[middle:]); same {
-		e.out = append(e.out[:start], end)
-		return
+	if m != other {
+		e.entry(other)
+		middle := len(e.out)
+		if e.entry(m); !bytes.Equal(e.out[start:middle], e.out[middle:]) {
+			e.out = append(e.out[:start], e.out[middle:]...)
+			e.byte(2)
+			return
+		}
 	}
-	e.out = append(e.out[:start], e.out[middle:]...)
+	e.out = append(e.out[:start], 1)
 }
 
 // secrets writes the secrets of an address. refused is when an attempt was last
