@@ -108,17 +108,20 @@ func TestAnOutcomeThatCannotBeStoredBacksOff(t *testing.T) {
 	}{
 		"a refusal": {
 			func(h *mounttest.Harness) { h.Fake.Order(mounttest.Rejections()["10001"]) },
-			400, "10001", []string{"storage is out of order", "the next request is sent in 1s at the earliest"},
+			400, "10001",
+			[]string{"storage is out of order", "the next request is sent in 1s at the earliest"},
 		},
 		"an outage": {
 			func(h *mounttest.Harness) { h.Answering(503, "maintenance", 1) },
-			502, "maintenance", []string{"maintenance", "the next request is sent in 1s at the earliest"},
+			502, "maintenance",
+			[]string{"maintenance", "the next request is sent in 1s at the earliest"},
 		},
 		"an outage with a time": {
 			func(h *mounttest.Harness) {
 				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "90"})
 			},
-			502, "HTTP 429", []string{"HTTP 429", "the next request is sent in 1m30s at the earliest"},
+			502, "HTTP 429",
+			[]string{"HTTP 429", "the next request is sent in 1m30s at the earliest"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

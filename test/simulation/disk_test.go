@@ -84,8 +84,10 @@ var (
 )
 
 func newDisk(w *world) *disk {
-	return &disk{w: w, entries: map[string][]byte{}, sent: map[string]bool{}, lost: map[string]bool{},
-		allowed: map[string]map[string]bool{}}
+	return &disk{
+		w: w, entries: map[string][]byte{}, sent: map[string]bool{}, lost: map[string]bool{},
+		allowed: map[string]map[string]bool{},
+	}
 }
 
 func (d *disk) heal() {

@@ -200,6 +200,7 @@ func (e *exchange) readAnswer(raw []byte, ended bool) bool {
 	if err != nil {
 		return false
 	}
+	defer func() { _ = resp.Body.Close() }() // Reading from memory; closing can't fail.
 	body, err := io.ReadAll(resp.Body)
 	complete := err == nil
 	if !complete && !ended {
