@@ -60,6 +60,9 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 			}
 			return nil, nil, ErrChanging
 		case <-ctx.Done():
+			if t, ok := e.usable(minTTL); ok { // No failure keeps a usable token from anybody.
+				return t, nil, nil
+			}
 			return nil, nil, ctx.Err()
 		}
 		switch t, ok := e.usable(minTTL); {
