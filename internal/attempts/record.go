@@ -152,7 +152,8 @@ type Answer struct {
 	Success bool
 	// Outcome is Unanswered when the answer is no verdict.
 	Outcome Outcome
-	// Credential is the fingerprint of what the refusal is a verdict on.
+	// Credential is the fingerprint of what the answer is a verdict on. Empty when
+	// it is none.
 	Credential string
 	// Locked is set when Finicity said that the partner is locked.
 	Locked bool
@@ -170,7 +171,7 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 	switch {
 	case answer.Success:
 		r.Attempts = slices.Delete(r.Attempts, i, i+1)
-		r.succeed(settled, now)
+		r.succeed(settled, answer.Credential, now)
 	case answer.Outcome == Unanswered:
 		r.Attempts = slices.Delete(r.Attempts, i, i+1)
 		if r.row() == 0 && answer.Failure != "" {
@@ -193,8 +194,9 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 
 // succeed clears what was refused at the same place before. A refusal goes on
 // counting for its day, unless an operator forced this attempt: then all that
-// came before it is settled.
-func (r *Record) succeed(success Attempt, now time.Time) {
+// came before it is settled. What was refused and is accepted now may be written
+// again: Finicity did not know it everywhere yet, or its answer was wrong.
+func (r *Record) succeed(success Attempt, credential string, now time.Time) {
 	if r.Failed.Before(success.At) { // Or another node has failed since.
 		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
 	}
@@ -206,6 +208,9 @@ func (r *Record) succeed(success Attempt, now time.Time) {
 	})
 	for i := range r.Attempts {
 		a := &r.Attempts[i]
+		if a.Credential == credential {
+			a.Credential = ""
+		}
 		switch {
 		case !a.At.Before(success.At) || !a.Cleared.IsZero():
 		case a.Place == success.Place:

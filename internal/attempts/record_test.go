@@ -111,6 +111,16 @@ func TestASuccessSettlesWhatCameBeforeIt(t *testing.T) {
 	}
 }
 
+// Finicity refuses a new secret until all of it knows the secret.
+func TestACredentialThatIsAcceptedAfterARefusalMayBeWrittenAgain(t *testing.T) {
+	s := tell(t, "write x 10001", "write y 10001")
+	s.settle(s.charge(attempts.Operator, attempts.Stored), attempts.Answer{Success: true, Credential: "here x"})
+	x, y := s.record.RefusedBefore("here x", s.now), s.record.RefusedBefore("here y", s.now)
+	if !x.IsZero() || y.IsZero() {
+		t.Errorf("x was refused on %s and y on %s", x, y)
+	}
+}
+
 func TestASuccessSettlesNothingAtAnotherAddress(t *testing.T) {
 	s := tell(t, "read 10001", "move there")
 	s.settle(s.charge(attempts.Operator, attempts.Written), attempts.Answer{Success: true})

@@ -122,9 +122,9 @@ func (e *Engine) settle(
 		default:
 			answer.Outcome = attempts.Refused
 		}
-		if failure.CredentialRefused() && failure.FromFinicity() {
-			answer.Credential = a.request.Credential
-		}
+	}
+	if answer.Success || failure != nil && failure.CredentialRefused() && failure.FromFinicity() {
+		answer.Credential = a.request.Credential
 	}
 	record := st.record(partner)
 	record.Settle(at, answer, now)

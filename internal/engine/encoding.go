@@ -50,7 +50,7 @@ type (
 		Secret       string    `json:"secret"`
 		Origin       string    `json:"origin"`
 		Place        string    `json:"place"`
-		Grace        bool      `json:"grace,omitempty"`
+		Grace        bool      `json:"with_grace,omitempty"`
 		Added        time.Time `json:"added"`
 		Settles      time.Time `json:"settles,omitzero"`
 		Acknowledged time.Time `json:"acknowledged,omitzero"`
@@ -58,6 +58,10 @@ type (
 		Proven       time.Time `json:"proven,omitzero"`
 		Refused      time.Time `json:"refused,omitzero"`
 		Superseded   time.Time `json:"superseded,omitzero"`
+		GraceEnds    time.Time `json:"grace_ends,omitzero"`
+		// The first builds of version 2 wrote this one for both: the secret was sent with
+		// a grace period, or is kept working by one.
+		EitherGrace bool `json:"grace,omitempty"`
 	}
 	storedHash struct {
 		Hash string    `json:"hash"`
@@ -128,7 +132,7 @@ func encode(st *State) ([]byte, error) {
 		out.Secrets = append(out.Secrets, storedSecret{
 			Secret: s.Value.Reveal(), Origin: originNames().store(s.Origin), Place: s.Place, Grace: s.Grace,
 			Added: s.Added, Settles: s.Settles, Acknowledged: s.Acknowledged, Denied: s.Denied,
-			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded,
+			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded, GraceEnds: s.GraceEnds,
 		})
 	}
 	for _, r := range st.RotatedAway {
@@ -172,10 +176,16 @@ func Decode(value []byte) (*State, error) {
 		if err != nil {
 			return nil, ErrUndecodable
 		}
+		if s.EitherGrace {
+			s.Grace = true
+			if !s.Superseded.IsZero() {
+				s.GraceEnds = s.Superseded.Add(30 * 24 * time.Hour)
+			}
+		}
 		st.Secrets.Secrets = append(st.Secrets.Secrets, secrets.Secret{
 			Value: confidential.New(s.Secret), Origin: origin, Place: s.Place, Grace: s.Grace,
 			Added: s.Added, Settles: s.Settles, Acknowledged: s.Acknowledged, Denied: s.Denied,
-			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded,
+			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded, GraceEnds: s.GraceEnds,
 		})
 	}
 	for _, r := range in.RotatedAway {

@@ -70,6 +70,18 @@ func statesOfVersion2() map[string]struct {
 				h.Fails(h.Write("rotate-root", nil), 400, "outcome of the rotation is unknown")
 			},
 		},
+		"grace-ended": {
+			"A rotation with secret_grace_period, and one without: the engine sent a secret with a grace period, and none keeps it working.",
+			func(h *mounttest.Harness) {
+				h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))
+				h.Rotate()
+				h.Pass(5 * day)
+				h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": false}))
+				h.Rotate()
+				h.Pass(5 * day)
+				h.Token()
+			},
+		},
 		"moved": {
 			"After two rotations an operator moved the mount to another address with a secret from the portal.",
 			func(h *mounttest.Harness) {

@@ -266,7 +266,8 @@ func (m *migration) previous() (all []secrets.Secret) {
 		s := secrets.Secret{Value: confidential.New(p.Secret), Origin: secrets.Sent, Superseded: p.Until.Add(-4 * day)}
 		graceful := p.Until.Add(-30 * day)
 		if m.old.SecretGracePeriod || s.Superseded.After(m.now) && !graceful.After(m.now) {
-			s.Grace, s.Superseded = true, graceful
+			s.Grace, s.Superseded = true, m.past(graceful) // Whether it was sent with one too was not stored.
+			s.GraceEnds = s.Superseded.Add(30 * day)
 		}
 		s.Superseded = m.past(s.Superseded)
 		s.Proven = s.Superseded.Add(-1)

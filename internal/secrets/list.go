@@ -48,8 +48,8 @@ type Secret struct {
 	// Place is the address that the secret may be sent to. Secrets of other
 	// places are retained, and never tried here.
 	Place string
-	// Grace means that a change with a grace period sent this secret or replaced
-	// it: the replaced secret works for 30 more days.
+	// Grace means that the change to this secret has a grace period: the secret
+	// before it works for 30 more days.
 	Grace bool
 
 	Added time.Time
@@ -64,8 +64,10 @@ type Secret struct {
 	// refused it.
 	Proven  time.Time
 	Refused time.Time
-	// Superseded is when a later secret was proven.
+	// Superseded is when a later secret was proven, and GraceEnds is until when the
+	// change to that one keeps this one working. Zero without a grace period.
 	Superseded time.Time
+	GraceEnds  time.Time
 }
 
 // List is every secret that may be in effect or is still retained, in order of
@@ -122,14 +124,15 @@ func (l *List) NotSent(value confidential.Text) {
 func (l *List) Bring(value confidential.Text, now time.Time) {
 	arrived := Secret{Value: value, Place: l.Place, Added: now}
 	known := l.find(value)
-	if known != nil && !known.ended() {
-		known.Refused, known.Superseded = time.Time{}, time.Time{}
+	ended := known != nil && l.ended(*known)
+	if known != nil && !ended {
+		known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
 	} else if known != nil {
 		arrived.Origin = known.Origin
 	}
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
 		if l.is(s, value) {
-			return s.ended()
+			return ended
 		}
 		return s.Origin == Brought && s.Proven.IsZero()
 	})
@@ -167,12 +170,14 @@ func (l *List) Accept(value confidential.Text, now time.Time) {
 	}
 	l.Succeeded = now
 	accepted := &l.Secrets[at]
-	accepted.Proven, accepted.Superseded = now, time.Time{}
+	accepted.Proven, accepted.Superseded, accepted.GraceEnds = now, time.Time{}, time.Time{}
 	for i := range l.Secrets[:at] {
 		older := &l.Secrets[i]
 		if older.Place == l.Place && older.Superseded.IsZero() {
 			older.Superseded = now
-			older.Grace = older.Grace || accepted.Grace
+			if accepted.Grace {
+				older.GraceEnds = now.Add(gracePeriod)
+			}
 		}
 	}
 	l.forget(value, now)
@@ -206,8 +211,9 @@ func (l *List) Move(place string) {
 // forget removes what is too old to be in effect, after another secret was
 // proven, and the oldest spare ones of a list that is too long.
 func (l *List) forget(proven confidential.Text, now time.Time) {
+	outlived := l.currentMayBeOutlived()
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
-		return s.Place == l.Place && !s.Value.Equal(proven) && now.Sub(s.outdatedSince(now)) > s.retention()
+		return s.Place == l.Place && !s.Value.Equal(proven) && now.Sub(s.outdatedSince(now)) > s.retention(outlived)
 	})
 	for len(l.Secrets) > maxSecrets {
 		spare := slices.IndexFunc(l.Secrets, l.isSpare)
@@ -231,9 +237,11 @@ func (s Secret) outdatedSince(now time.Time) time.Time {
 	}
 }
 
-func (s Secret) retention() time.Duration {
+// retention is how long the secret stays from then on. outlived is what
+// currentMayBeOutlived says.
+func (s Secret) retention(outlived bool) time.Duration {
 	switch {
-	case s.Grace:
+	case s.graceful(), outlived && s.Proven.IsZero():
 		return retentionGrace
 	case s.Proven.IsZero():
 		return retention
@@ -242,9 +250,31 @@ func (s Secret) retention() time.Duration {
 	}
 }
 
+// currentMayBeOutlived reports whether the current secret may work only because
+// a later change had a grace period. Then it proves nothing against any newer
+// secret until that period is over.
+func (l *List) currentMayBeOutlived() bool {
+	current, _ := l.Current()
+	for _, s := range slices.Backward(l.here()) {
+		switch {
+		case s.Value.Equal(current.Value):
+			return false
+		case s.Grace:
+			return true
+		}
+	}
+	return false
+}
+
+// graceful reports whether a grace period is involved: the secret works for
+// longer, or shows late that it is in effect.
+func (s Secret) graceful() bool { return s.Grace || !s.GraceEnds.IsZero() }
+
 // ended reports whether the secret can't be in effect any more: a later one was
 // proven, and no grace period is involved.
-func (s Secret) ended() bool { return !s.Superseded.IsZero() && !s.Grace }
+func (l *List) ended(s Secret) bool {
+	return !s.Superseded.IsZero() && !s.graceful() && !l.mayReturn(s)
+}
 
 // unasked reports whether nothing is known about the secret.
 func (s Secret) unasked() bool {
@@ -253,7 +283,7 @@ func (s Secret) unasked() bool {
 
 // isSpare reports whether a list that is too long can do without the secret: it
 // has ended, or an operator brought it to another address.
-func (l *List) isSpare(s Secret) bool { return s.ended() || s.Origin == Brought && s.Place != l.Place }
+func (l *List) isSpare(s Secret) bool { return l.ended(s) || s.Origin == Brought && s.Place != l.Place }
 
 func (l *List) is(s Secret, value confidential.Text) bool {
 	return s.Place == l.Place && s.Value.Equal(value)
@@ -269,5 +299,5 @@ func (l *List) find(value confidential.Text) *Secret {
 
 // here are the secrets of this place that may be in effect.
 func (l *List) here() []Secret {
-	return slices.DeleteFunc(slices.Clone(l.Secrets), func(s Secret) bool { return s.Place != l.Place || s.ended() })
+	return slices.DeleteFunc(slices.Clone(l.Secrets), func(s Secret) bool { return s.Place != l.Place || l.ended(s) })
 }

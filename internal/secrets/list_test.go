@@ -257,9 +257,10 @@ func crowd(t *testing.T) *story {
 	s.now = s.now.Add(26 * time.Hour)
 	for i := range s.list.Secrets {
 		one := &s.list.Secrets[i]
-		one.Grace, one.Proven, one.Superseded = true, one.Added, s.now
+		one.Proven, one.Superseded, one.GraceEnds = one.Added, s.now, s.now.Add(30*day)
 	}
-	s.list.Secrets[99].Proven, s.list.Secrets[99].Superseded, s.list.Succeeded = s.now, time.Time{}, s.now
+	last := &s.list.Secrets[99]
+	last.Proven, last.Superseded, last.GraceEnds, s.list.Succeeded = s.now, time.Time{}, time.Time{}, s.now
 	return s
 }
 

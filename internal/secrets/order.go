@@ -14,13 +14,14 @@ import (
 // last proven one, or before any proof the last one brought. False for an empty
 // list.
 func (l *List) Current() (Secret, bool) {
-	here := l.here()
-	if len(here) == 0 {
-		return Secret{}, false
+	current, found := Secret{}, false
+	for _, s := range l.Secrets {
+		if s.Place == l.Place && (!found || cmp.Or(s.Proven.Compare(current.Proven),
+			cmp.Compare(current.Origin, s.Origin), s.Added.Compare(current.Added)) >= 0) {
+			current, found = s, true
+		}
 	}
-	return slices.MaxFunc(here, func(a, b Secret) int {
-		return cmp.Or(a.Proven.Compare(b.Proven), cmp.Compare(b.Origin, a.Origin), a.Added.Compare(b.Added))
-	}), true
+	return current, found
 }
 
 // Pending is the newest secret that was sent and about which nothing is known.
@@ -99,27 +100,47 @@ func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
 // that is too old ends with the next proof.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return s.unasked() || l.Refused(s) || s.unconfirmed() || l.recent(s)
+		return s.unasked() || l.Refused(s) || l.unconfirmed(s) || l.recent(s)
 	})
 }
 
 // unconfirmed reports whether a sent secret is without proof, and may be in
 // effect all the same.
-func (s Secret) unconfirmed() bool { return s.Origin == Sent && s.Proven.IsZero() && !s.ended() }
+func (l *List) unconfirmed(s Secret) bool {
+	return s.Origin == Sent && s.Proven.IsZero() && !l.ended(s)
+}
 
-// mayReturn reports whether a superseded secret may be in effect all the same: the
-// grace period keeps the secret that it replaced working, so a copy of the change
-// to it may be carried out after the change to a later one. No call is on its way
-// for longer than retention, so the next change after that rules it out.
+// mayReturn reports whether a superseded secret may be in effect all the same: a
+// grace period keeps the secret before it working, so a copy of the change to it
+// may be carried out after the change to a later one. No call is on its way for
+// longer than retention, so the next change after that rules it out.
 func (l *List) mayReturn(s Secret) bool {
+	if s.Origin != Sent || s.Superseded.IsZero() || !l.followsGrace(s) {
+		return false
+	}
 	current, _ := l.Current()
-	return s.Origin == Sent && s.Grace && !s.Superseded.IsZero() && current.Added.Sub(s.Added) < retention
+	return current.Added.Sub(s.Added) < retention
 }
 
 // recent reports whether a proven secret would be such a one if the secret were
 // changed now.
 func (l *List) recent(s Secret) bool {
-	return s.Origin == Sent && s.Grace && !s.Proven.IsZero() && l.Succeeded.Sub(s.Added) < retention
+	return s.Origin == Sent && !s.Proven.IsZero() && l.Succeeded.Sub(s.Added) < retention && l.followsGrace(s)
+}
+
+// followsGrace reports whether a grace period may keep the secret before it
+// working: its own, or an earlier or later one of the secrets before it.
+func (l *List) followsGrace(s Secret) bool {
+	for _, older := range l.Secrets {
+		switch {
+		case older.Place != s.Place:
+		case older.Value.Equal(s.Value):
+			return s.Grace
+		case older.graceful():
+			return true
+		}
+	}
+	return false
 }
 
 // Full reports whether another change must wait, and until when: with one more,
@@ -127,12 +148,13 @@ func (l *List) recent(s Secret) bool {
 // engine makes. It stays full until the first proof after that time.
 func (l *List) Full() (until time.Time, full bool) {
 	var ends []time.Time
+	outlived := l.currentMayBeOutlived()
 	for _, s := range l.here() {
 		switch {
-		case s.unconfirmed():
-			ends = append(ends, s.Added.Add(s.retention()))
+		case l.unconfirmed(s):
+			ends = append(ends, s.Added.Add(s.retention(outlived)))
 		case l.mayReturn(s):
-			ends = append(ends, s.Superseded.Add(s.retention()))
+			ends = append(ends, s.Superseded.Add(s.retention(outlived)))
 		case l.recent(s):
 			ends = append(ends, s.Added.Add(retention))
 		}
@@ -141,11 +163,7 @@ func (l *List) Full() (until time.Time, full bool) {
 		slices.SortFunc(ends, time.Time.Compare)
 		return ends[len(ends)-maxUnconfirmed], true // When all but one have ended.
 	}
-	if len(l.Secrets) < maxSecrets || slices.ContainsFunc(l.Secrets, l.isSpare) {
-		return time.Time{}, false
-	}
-	oldest := l.Secrets[0]
-	return oldest.Superseded.Add(oldest.retention()), true
+	return time.Time{}, false
 }
 
 // OnlyCopy reports whether the engine may have the only copy of the secret in
@@ -183,10 +201,7 @@ func (l *List) Acknowledged() time.Time {
 func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
 	for _, s := range slices.Backward(l.Secrets) {
 		replaced := l.replaced(s)
-		until := replaced.Add(webhookRetention)
-		if s.Grace {
-			until = replaced.Add(gracePeriod)
-		}
+		until := latest(replaced.Add(webhookRetention), s.GraceEnds)
 		switch {
 		case s.Origin == Brought && s.Proven.IsZero():
 		case replaced.IsZero():

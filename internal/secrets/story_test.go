@@ -136,6 +136,7 @@ func (s *story) facts(secret secrets.Secret) []string {
 		{"refused", here && s.list.Refused(secret)},
 		{"refused before", here && refused && !s.list.Refused(secret)},
 		{"superseded", !secret.Superseded.IsZero()},
+		{"kept by a grace period", !secret.GraceEnds.IsZero()},
 	} {
 		if fact.is {
 			facts = append(facts, fact.name)

@@ -271,3 +271,21 @@ func TestAnUntriedCredentialNeedNotWaitForTheOldOne(t *testing.T) {
 		})
 	}
 }
+
+// Finicity refuses a new secret until all of it knows the secret, and the operator stores it untried. Once it was accepted,
+// the refusal must not keep anybody from writing it again.
+func TestASecretThatWasRefusedAndThenAcceptedMayBeWrittenAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Fake.Order(mounttest.Rejections()["10001"])
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "10001")
+		untried(h, mounttest.WrongSecret)
+		h.Succeeds(h.Write("config/verify", nil))
+		untried(h, h.Guess(0))
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+		h.Pass(2 * time.Hour)
+		h.Token()
+	})
+}

@@ -61,7 +61,7 @@ func keepsTheSecret(h *mounttest.Harness) {
 	h.T.Helper()
 	st := h.Stored()
 	if !slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
-		return h.Fake.HoldsSecret(st.PartnerID, s.Value.Reveal()) && (s.Superseded.IsZero() || s.Grace)
+		return h.Fake.HoldsSecret(st.PartnerID, s.Value.Reveal()) && (s.Superseded.IsZero() || s.Grace || !s.GraceEnds.IsZero())
 	}) {
 		h.T.Fatal("the secret that Finicity holds is stored nowhere")
 	}

@@ -168,12 +168,14 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 			last = s.Proven
 		}
 	}
+	graceful := false // This secret, or one before it.
 	for i := range l.Secrets {
 		s := &l.Secrets[i]
 		if e.place(s.Place) != place {
 			continue
 		}
-		ended := !s.Superseded.IsZero() && !s.Grace
+		graceful = graceful || s.Grace || !s.GraceEnds.IsZero()
+		ended := !s.Superseded.IsZero() && !(graceful && s.Origin == secrets.Sent) && !s.Grace && s.GraceEnds.IsZero()
 		if ended && e.over(idOf(s.Value)) {
 			continue
 		}
@@ -182,6 +184,7 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 		waits := s.Origin == secrets.Sent && s.Acknowledged.IsZero() && e.c.now.Before(s.Settles)
 		e.flags(s.Origin == secrets.Sent, s.Grace, proven, proven && s.Proven.Equal(last),
 			!proven && !s.Refused.IsZero(), !proven && !s.Denied.IsZero(), s.Denied.After(last), waits)
+		e.flags(!s.GraceEnds.IsZero())
 		rank := byte(0)
 		if s.Refused.After(last) {
 			rank = 1
@@ -275,6 +278,7 @@ func (e *encoder) upstream() {
 		e.flags(o.grace)
 	}
 	e.byte(end)
+	e.flags(c.finicity.lenient)
 	e.name(c.finicity.current)
 	for _, o := range c.finicity.outgoing {
 		if c.now.Before(o.until) && (e.names[o.secret] != 0 || o.secret == c.portal) {

@@ -104,7 +104,7 @@ func (w *walker) authenticate(
 		c.refused(q.Trigger, place, false, true)
 	default:
 		if right {
-			verdict, outcome = accepted, attempts.Answer{Success: true}
+			verdict, outcome = accepted, attempts.Answer{Success: true, Credential: fingerprint(place, secret)}
 			c.succeed(q.Trigger, place)
 			c.earned.add(secret)
 		} else {

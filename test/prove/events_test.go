@@ -49,7 +49,7 @@ func events() []event {
 	add("the portal makes a new secret", mayMake, func(_ *walker, c *company) {
 		c.portal = c.fresh()
 		c.known.add(c.portal)
-		c.finicity = finicity{current: c.portal}
+		c.finicity = finicity{current: c.portal, lenient: c.finicity.lenient}
 	})
 
 	add("the grace period is switched on or off", always, func(_ *walker, c *company) { c.grace = !c.grace })
@@ -73,7 +73,8 @@ func steps() []time.Duration {
 	return []time.Duration{6 * time.Minute, 31 * time.Minute, 26 * time.Hour, 31 * day}
 }
 
-// writes are an operator's writes of the configuration.
+// writes are an operator's writes of the configuration. Nobody moves at a lenient
+// Finicity: secrets are bound to an address, and its grace periods would not be.
 func writes() (all []event) {
 	add := func(name string, secret func(*company) id, moves, untried bool, r reply) {
 		place := func(c *company) int {
@@ -85,7 +86,9 @@ func writes() (all []event) {
 		}
 		all = append(all, event{
 			name,
-			func(c *company) bool { return c.mayWrite(secret(c), place(c)) },
+			func(c *company) bool {
+				return c.mayWrite(secret(c), place(c)) && !(moves && c.finicity.lenient)
+			},
 			func(w *walker, c *company) { w.write(c, secret(c), place(c), untried, r) },
 		})
 	}

@@ -23,6 +23,7 @@ func (e *encoder) everything() {
 		e.byte(byte(c.snapshot.made))
 	}
 	e.flags(c.succeeded, c.grace, c.snapshot != nil)
+	e.flags(c.finicity.lenient)
 	e.byte(byte(c.finicity.current))
 	for _, o := range c.finicity.outgoing {
 		e.byte(byte(o.secret))
@@ -70,7 +71,7 @@ func (e *encoder) exactSecret(s secrets.Secret) {
 	e.out = append(append(e.out, s.Value.Reveal()...), s.Place...)
 	e.small(time.Duration(s.Origin))
 	e.flags(s.Grace)
-	for _, t := range []time.Time{s.Added, s.Settles, s.Acknowledged, s.Denied, s.Proven, s.Refused, s.Superseded} {
+	for _, t := range []time.Time{s.Added, s.Settles, s.Acknowledged, s.Denied, s.Proven, s.Refused, s.Superseded, s.GraceEnds} {
 		e.time(t)
 	}
 }

@@ -37,7 +37,7 @@ func mutantsOfRecord() []mutant {
 		{"an answer to a forgotten attempt changes nothing", file, "\tif i < 0 {\n\t\treturn // A forced", "\tif i < -1 {\n\t\treturn // A forced"},
 
 		{"a success gives its attempt back", file, "\tcase answer.Success:\n\t\tr.Attempts = slices.Delete(r.Attempts, i, i+1)\n", "\tcase answer.Success:\n"},
-		{"a success clears", file, "\t\tr.succeed(settled, now)\n", ""},
+		{"a success clears", file, "\t\tr.succeed(settled, answer.Credential, now)\n", ""},
 		{"an attempt without an answer is given back", file, "\tcase answer.Outcome == Unanswered:\n\t\tr.Attempts = slices.Delete(r.Attempts, i, i+1)\n", "\tcase answer.Outcome == Unanswered:\n"},
 		{"an outage does not replace a refusal", file, "if r.row() == 0 && answer.Failure != \"\" {", "if answer.Failure != \"\" {"},
 		{"an acknowledged change is no failure", file, "if r.row() == 0 && answer.Failure != \"\" {", "if r.row() == 0 {"},
@@ -53,6 +53,8 @@ func mutantsOfRecord() []mutant {
 		{"a refusal by Finicity means that the lock is gone", file, "\t\t\tr.Locked = time.Time{}\n\t\t}\n\t}\n}", "\t\t}\n\t}\n}"},
 		{"a refusal without a code says nothing of the lock", file, "case answer.Outcome == RefusedWithCode: // Support", "default: // Support"},
 
+		{"a success forgets that the credential was refused", file, "\t\tif a.Credential == credential {\n\t\t\ta.Credential = \"\"\n\t\t}\n", "\t\t_ = credential\n"},
+		{"it forgets that of no other", file, "if a.Credential == credential {", "if true {"},
 		{"a success ends the lock", file, "r.Locked, r.Failed, r.Failure = time.Time{}, ", "_, r.Failed, r.Failure = r.Locked, "},
 		{"a success ends the failure", file, "r.Locked, r.Failed, r.Failure = time.Time{}, ", "r.Locked, _, _ = time.Time{}, "},
 		{"an operator's success begins a new count", file, "\t\tr.Confirmed = now\n", ""},

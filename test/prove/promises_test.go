@@ -67,7 +67,7 @@ func (c *company) removes(before, after, known *secrets.List) bool {
 		if !s.Proven.IsZero() {
 			limit, since = 4*day, s.Superseded
 		}
-		if s.Grace {
+		if s.Grace || !s.GraceEnds.IsZero() {
 			limit = 32 * day
 		}
 		if !proven || since.IsZero() || c.now.Sub(since) <= limit {
@@ -101,12 +101,11 @@ func (c *company) signed() bool {
 // period. Then the engine finds out with a read that the older one is in effect.
 func (c *company) displaced(secret id) bool {
 	for _, s := range c.memory.list.Secrets {
-		limit := 4 * day
-		if s.Grace {
-			limit = 30 * day
+		if c.now.Before(s.GraceEnds) {
+			continue
 		}
 		for _, o := range c.memory.list.Secrets {
-			if idOf(s.Value) == secret && o.Proven.After(s.Added) && o.Proven.After(s.Proven) && c.now.Sub(o.Proven) > limit {
+			if idOf(s.Value) == secret && o.Proven.After(s.Added) && o.Proven.After(s.Proven) && c.now.Sub(o.Proven) > 4*day {
 				return true
 			}
 		}

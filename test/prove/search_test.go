@@ -102,6 +102,6 @@ func (w *walker) tries(c *company, list *secrets.List) (wrong int, found bool) {
 // mayTry reports whether the list has the secret where it can be tried.
 func mayTry(list *secrets.List, secret id) bool {
 	return slices.ContainsFunc(list.Secrets, func(s secrets.Secret) bool {
-		return idOf(s.Value) == secret && s.Place == list.Place && (s.Superseded.IsZero() || s.Grace)
+		return idOf(s.Value) == secret && s.Place == list.Place && (s.Superseded.IsZero() || s.Grace || !s.GraceEnds.IsZero())
 	})
 }

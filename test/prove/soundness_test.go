@@ -22,7 +22,8 @@ type next struct {
 // have the same future.
 func TestStatesWithTheSameKeyHaveTheSameFuture(t *testing.T) {
 	w := newWalker(true, beginnings()...)
-	for d, first := 1, 0; d < *depth; d++ {
+	// Without merging, each level has many times the states of the one before, so this stops after two.
+	for d, first := 1, 0; d < min(*depth, 3); d++ {
 		known := len(w.states)
 		w.step(first, false)
 		first = known

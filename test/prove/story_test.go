@@ -17,7 +17,7 @@ import (
 func (w *walker) story(f finding) string {
 	var b strings.Builder
 	c := *f.start
-	fmt.Fprintf(&b, "%s\n  A mount is configured with the secret a (grace period: %v).\n%s", f.promise, c.grace, c.describe())
+	fmt.Fprintf(&b, "%s\n  A mount is configured with the secret a (%s).\n%s", f.promise, c.world(), c.describe())
 	for i, event := range f.events {
 		var log []string
 		c.log = &log
@@ -31,11 +31,20 @@ func (w *walker) story(f finding) string {
 	return b.String()
 }
 
+// world says in which way the walk began.
+func (c *company) world() string {
+	lenient := ""
+	if c.finicity.lenient {
+		lenient = ", at a lenient Finicity"
+	}
+	return fmt.Sprintf("grace period: %v%s", c.grace, lenient)
+}
+
 // shortest returns one story for each promise, always the same for the same walk.
 func shortest(all []finding) []finding {
 	slices.SortFunc(all, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.promise, b.promise), cmp.Compare(len(a.events), len(b.events)),
-			slices.Compare(a.events, b.events), cmp.Compare(flags(a.start.grace), flags(b.start.grace)))
+			slices.Compare(a.events, b.events), cmp.Compare(a.start.world(), b.start.world()))
 	})
 	return slices.CompactFunc(all, func(a, b finding) bool { return a.promise == b.promise })
 }
@@ -89,7 +98,10 @@ func (c *company) describeList(l *secrets.List) string {
 			}
 		}
 		if s.Grace {
-			words = append(words, "grace")
+			words = append(words, "sent with a grace period")
+		}
+		if !s.GraceEnds.IsZero() {
+			words = append(words, "kept by a grace period")
 		}
 		all = append(all, strings.Join(words, " "))
 	}

@@ -142,7 +142,7 @@ func (w *world) checkSignature(secret string) {
 // here are the stored secrets that the engine would try.
 func here(st *engine.State) (all []string) {
 	for _, s := range st.Secrets.Secrets {
-		if s.Place == st.Secrets.Place && (s.Superseded.IsZero() || s.Grace) {
+		if s.Place == st.Secrets.Place && (s.Superseded.IsZero() || s.Grace || !s.GraceEnds.IsZero()) {
 			all = append(all, s.Value.Reveal())
 		}
 	}
