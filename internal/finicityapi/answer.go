@@ -24,7 +24,7 @@ type answer struct {
 	header  http.Header
 	body    []byte
 	broken  string // why the body is not complete; empty when it is
-	secrets *redactor
+	secrets func() *redactor
 }
 
 // maxMessage is how many characters of Finicity's text an error keeps.
@@ -47,8 +47,8 @@ func (a *answer) refusal(classify func(status int, code, message string) Class) 
 	return &Error{
 		Class:      classify(a.status, code, said), // Before anything is hidden or cut off.
 		Status:     a.status,
-		Code:       a.secrets.show(code, redacted),
-		Message:    a.secrets.show(said, notShown),
+		Code:       a.secrets().show(code, redacted),
+		Message:    a.secrets().show(said, notShown),
 		RetryAfter: retryAfter(a.header.Get("Retry-After")),
 		appKey:     code == "" && strings.Contains(strings.ToLower(said), "finicity-app-key"),
 	}

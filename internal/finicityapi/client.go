@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -165,7 +166,9 @@ func (c *Client) call(
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s", c.timeout))
 	defer cancel()
 
-	secrets := newRedactor(cred.PartnerSecret.Reveal(), newSecret.Reveal(), cred.AppKey.Reveal())
+	secrets := sync.OnceValue(func() *redactor { // Only an error needs it.
+		return newRedactor(cred.PartnerSecret.Reveal(), newSecret.Reveal(), cred.AppKey.Reveal())
+	})
 	payload, err := json.Marshal(body)
 	if err != nil {
 		return nil, &Error{NotSent: true, Message: "the request cannot be encoded"}
@@ -205,14 +208,14 @@ func (c *Client) call(
 	return ans, nil
 }
 
-func noAnswer(ctx context.Context, err error, notSent bool, secrets *redactor) *Error {
+func noAnswer(ctx context.Context, err error, notSent bool, secrets func() *redactor) *Error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // The time-out with its length, or the caller's own reason.
 	} else if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // The method and the address add nothing that the operator does not know.
 	}
 	// A malformed answer is quoted in the error, so the error is text from outside like any other.
-	return &Error{NotSent: notSent, Message: secrets.show(err.Error(), notShown)}
+	return &Error{NotSent: notSent, Message: secrets().show(err.Error(), notShown)}
 }
 
 func isHeaderValue(s string) bool {

@@ -18,6 +18,10 @@ type event struct {
 
 func always(*company) bool { return true }
 
+// strict is false at a lenient Finicity. There nobody moves or restores a snapshot:
+// the list of another address, or of before, does not say which grace periods run.
+func strict(c *company) bool { return !c.finicity.lenient }
+
 // mayMake is false when there are no more names for secrets.
 func mayMake(c *company) bool { return c.made < wrongSecret }
 
@@ -58,7 +62,7 @@ func events() []event {
 	add("the newest call on its way arrives", func(c *company) bool { return len(c.onTheWay) > 1 },
 		func(_ *walker, c *company) { c.land(len(c.onTheWay) - 1) })
 	add("another process takes over", always, func(_ *walker, c *company) { c.crash() })
-	add("a snapshot is taken", always, func(_ *walker, c *company) { c.take() })
+	add("a snapshot is taken", strict, func(_ *walker, c *company) { c.take() })
 	add("the snapshot is restored", func(c *company) bool { return c.snapshot != nil },
 		func(_ *walker, c *company) { c.restore() })
 	for _, d := range steps() {
@@ -73,8 +77,7 @@ func steps() []time.Duration {
 	return []time.Duration{6 * time.Minute, 31 * time.Minute, 26 * time.Hour, 31 * day}
 }
 
-// writes are an operator's writes of the configuration. Nobody moves at a lenient
-// Finicity: secrets are bound to an address, and its grace periods would not be.
+// writes are an operator's writes of the configuration.
 func writes() (all []event) {
 	add := func(name string, secret func(*company) id, moves, untried bool, r reply) {
 		place := func(c *company) int {
@@ -87,7 +90,7 @@ func writes() (all []event) {
 		all = append(all, event{
 			name,
 			func(c *company) bool {
-				return c.mayWrite(secret(c), place(c)) && !(moves && c.finicity.lenient)
+				return c.mayWrite(secret(c), place(c)) && (!moves || strict(c))
 			},
 			func(w *walker, c *company) { w.write(c, secret(c), place(c), untried, r) },
 		})
