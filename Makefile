@@ -95,16 +95,17 @@ e2e: $(END_TO_END) ## Run the end-to-end tests alone (SCRIPT=cluster for test/e2
 
 .PHONY: unit
 unit: ## Run the quick tests, which need no Vault
-	$(GO) test . ./internal/... ./cmd/... ./test/layers ./test/mount ./test/prove ./test/simulation
+	$(GO) test . ./internal/... ./cmd/... ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation
 
 DEPTH := 6
 .PHONY: prove
 prove: ## Walk through every sequence of DEPTH events, over the code of the rules (DEPTH=6)
 	$(GO) test -v -count=1 -timeout 0 ./test/prove -depth $(DEPTH)
 
+MUTANT :=
 .PHONY: mutants
-mutants: ## Remove the safeguards of the rules one at a time, and see that each one is missed
-	$(GO) test -v -count=1 -timeout 0 ./test/prove -mutants
+mutants: ## Remove the safeguards one at a time, and see that each one is missed (MUTANT=engine/write.go for some)
+	$(GO) test -v -count=1 -timeout 0 ./test/mutants -mutants -mutant '$(MUTANT)'
 
 .PHONY: soak
 soak: ## Run the simulation until it is stopped or a promise is broken (SOAK_BATCH, SOAK_SEED)

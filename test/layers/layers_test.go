@@ -43,6 +43,7 @@ func others() map[string][]string {
 		"test/e2e":              {},
 		"test/e2e/aheadplugin":  {"", "internal/engine"},
 		"test/mount":            {},
+		"test/mutants":          {},
 		"test/prove":            {},
 		"test/simulation":       {},
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-package prove
+package mutants
 
 const (
 	listFile  = "internal/secrets/list.go"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-package prove
+package mutants
 
 const (
 	recordFile = "internal/attempts/record.go"

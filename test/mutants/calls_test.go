@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mutants
+
+// The safeguards of the order of things: charge, call, settle, store.
+func mutantsOfCalls() []mutant {
+	return append(mutantsOfAttempt(), mutantsOfAuthenticate()...)
+}
+
+func mutantsOfAttempt() []mutant {
+	const file = "internal/engine/attempt.go"
+	return []mutant{
+		{"what is not allowed is not sent", file, "\tif err := e.allowed(st, a.to, a.request); err != nil {\n\t\treturn st, err\n\t}\n", ""},
+		{"an attempt is charged", file, "record.Charge(attempts.Attempt{", "_ = (attempts.Attempt{"},
+		{"without a stored charge nothing is sent", file, "\t\treturn st, &NotCharged{err}\n", "\t\t_ = err\n"},
+		{"a success that was not stored is told", file, "return st, &NotStored{stored}", "return st, nil"},
+		{"a process knows that it has had a success", file, "e.succeeded = true", "_ = e.succeeded"},
+		{"a process knows that it has had none", file, "Succeeded: e.succeeded,", "Succeeded: true,"},
+		{"a change that was acknowledged is known", file, ", Acknowledged: st.Secrets.Acknowledged()}", "}"},
+
+		{"what another node has stored meanwhile is not overwritten", file, "err == nil && !stored.Clock.Equal(charged.Clock) {", "err == nil && false {"},
+		{"an acknowledged change is not a success", file, "failure == nil && !a.request.Change}", "failure == nil}"},
+		{"an answer settles the attempt", file, "\trecord.Settle(at, answer, now)\n", ""},
+		{"a lock is told from a refusal", file, "answer.Locked = failure.Class == finicityapi.Locked", "answer.Locked = false"},
+		{"an outage is not a refusal", file, "\t\tcase failure.Class != finicityapi.Rejected && failure.Class != finicityapi.Locked:\n", ""},
+		{"a code tells Finicity's refusal from a gateway's", file, "case failure.FromFinicity():", "case false:"},
+		{"a gateway's refusal is no verdict on a credential", file, "failure.CredentialRefused() && failure.FromFinicity()", "failure.CredentialRefused()"},
+		{"a refusal of the request is no verdict on a credential", file, "failure.CredentialRefused() && failure.FromFinicity()", "failure.FromFinicity()"},
+		{"a deletion during the call stays one", file, "if st.Configured() || a.request.Subject == attempts.Written {", "if true {"},
+		{"the first credential is stored", file, "if st.Configured() || a.request.Subject == attempts.Written {", "if st.Configured() {"},
+		{"the outcome is stored", file, "\t\terr = e.store(ctx, s, st, st)\n", "\t\terr = nil\n"},
+		{"an outcome that storage did not take is known", file, "err = e.store(ctx, s, st, st)", "err = e.store(ctx, s, st, charged)"},
+
+		{"the failure of another address holds nothing back", file, "case elsewhere(a.to, st): // The", "case false: // The"},
+		{"another partner is elsewhere", file, "return a.PartnerID != b.PartnerID || a.Settings", "return a.Settings"},
+		{"another address is elsewhere", file, "a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()", "a.PartnerID != b.PartnerID"},
+		{"after an outage the next call waits", file, "\t\te.backoff.Note(failure, failure.RetryAfter, time.Now())\n", ""},
+		{"it waits for as long as Finicity has asked", file, "Note(failure, failure.RetryAfter, time", "Note(failure, 0, time"},
+		{"when the outcome was not stored, the next call waits", file, "\t\te.backoff.Note(err, 0, time.Now())\n", ""},
+		{"an answer ends the waits", file, "\tdefault:\n\t\te.backoff.Clear()\n", ""},
+	}
+}
+
+func mutantsOfAuthenticate() []mutant {
+	const file = "internal/engine/authenticate.go"
+	return []mutant{
+		{"a change that may be on its way is waited for", file, "wait > 0 {", "wait > 0 && false {"},
+		{"one refusal is followed up once", file, "if !first || !again || e", "if !again || e"},
+		{"a follow-up that is not allowed is not an error of its own", file, "|| !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {", "|| !again {"},
+		{"the same secret is not sent twice", file, "next.Value.Equal(refused.Value) || ", ""},
+		{"a secret that was refused is not sent as the second", file, " || list.Refused(next) {", " {"},
+		{"an operator gets both secrets tried", file, "case trigger == attempts.Operator:", "case false:"},
+		{"force is for one call", file, "case trigger == attempts.Operator:", "case trigger >= attempts.Operator:"},
+		{"a proven secret that was refused is not followed up", file, "refused.Proven.IsZero() && !next", "!next"},
+		{"an unproven secret does not follow", file, "refused.Proven.IsZero() && !next.Proven.IsZero():", "refused.Proven.IsZero():"},
+		{"a job's follow-up is one", file, "return attempts.FollowUp, true", "return attempts.Automatic, true"},
+
+		{"a token from before a change is not shared after it", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, e.tokens.Epoch())"},
+		{"what another node knows since counts", file, "if st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {", "if elsewhere(to, st) {"},
+		{"an answer about another address says nothing here", file, "st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {", "st.Secrets.Succeeded.After(charged.Clock) {"},
+		{"an accepted secret is noted", file, "rotated = st.accept(secret, hash, now, e.now())", "_ = now"},
+		{"a refused secret is noted", file, "st.Secrets.Refuse(secret, certain, now)", "_ = certain"},
+		{"only a verdict on the secret refuses it", file, "failure.SecretRefused(); refused {", "failure.SecretRefused(); refused || true {"},
+		{"only 10001 is certain", file, "Refuse(secret, certain, now)", "Refuse(secret, certain || true, now)"},
+		{"the token is stored", file, "\t\t\t\tst.Token = &StoredToken{t.Value, t.Issued, to.tokenFingerprint(hash)}\n", ""},
+		{"the token of a success that was not stored is shared", file, "if err != nil && !accepted(err) {\n\t\te.logFailed(to", "if err != nil {\n\t\te.logFailed(to"},
+		{"a new token is shared", file, "\te.tokens.Share(t, epoch)\n", "\t_ = epoch\n"},
+		{"a token's age counts from before the call", file, "t.Value = confidential.New(value)", "t.Value, t.Issued = confidential.New(value), e.now()"},
+		{"so it does by the process's clock", file, "t.Value = confidential.New(value)", "t.Value, t.Started = confidential.New(value), time.Now()"},
+		{"clients do not repeat a command that got no answer", file, "if operation == operationRead ||", "if true || operation == operationRead ||"},
+		{"a read that got no answer may be repeated", file, "if operation == operationRead ||", "if"},
+		{"a command that was not sent may be repeated", file, "finicityapi.Unavailable || failure.NotSent {", "finicityapi.Unavailable {"},
+	}
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Package mutants takes the safeguards of the plugin away, one at a time and on a
+// copy, and sees that a test finds out. `make mutants` runs it.
+//
+// A safeguard that no test misses is either not tested, or not needed: then it is
+// deleted. One file has the safeguards of one package, or of a part of one.
+package mutants
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	mutants    = flag.Bool("mutants", false, "take each safeguard away: an hour or two")
+	onlyMutant = flag.String("mutant", "", "only those whose file or name matches this expression")
+)
+
+// mutant is a safeguard, the text of it, and what the code has without it.
+type mutant struct{ name, file, old, new string }
+
+func (m mutant) chosen() bool {
+	return regexp.MustCompile(*onlyMutant).MatchString(m.file + ": " + m.name)
+}
+
+func (m mutant) String() string {
+	return strings.TrimPrefix(m.file, "internal/") + ": " + m.name
+}
+
+// A row of the table that does not fit the code any more tests nothing.
+func TestEachMutantFitsTheCode(t *testing.T) {
+	t.Parallel()
+	texts, names := map[string]string{}, map[string]bool{}
+	for _, m := range slices.Concat(mutantsOfRules(), mutantsOfTheRest()) {
+		if texts[m.file] == "" {
+			text, err := os.ReadFile(filepath.Join("../..", m.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[m.file] = string(text)
+		}
+		if n := strings.Count(texts[m.file], m.old); n != 1 {
+			t.Errorf("%s: %q is there %d times, and must be there once", m, m.old, n)
+		}
+		if names[m.String()] {
+			t.Errorf("two mutants are named %q", m)
+		}
+		names[m.String()] = true
+	}
+}
+
+// overlay makes the go command take the copy without the safeguard.
+func (m mutant) overlay(t *testing.T, dir string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("../..", m.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replacement, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(replacement, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: replacement}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(overlay, list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return overlay
+}
+
+func command(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "GOFLAGS=-vet=off")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+var (
+	failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	promise = regexp.MustCompile(`(?m)after (\d+) events?: (.*)$`)
+	panics  = regexp.MustCompile(`(?m)^panic: `)
+)
+
+// found returns what a test finds: the promises, or the tests that fail.
+func found(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := command(t, name, args...)
+	if err == nil {
+		return ""
+	}
+	var all []string
+	for _, match := range promise.FindAllStringSubmatch(out, -1) {
+		all = append(all, fmt.Sprintf("%s (%s events)", match[2], match[1]))
+	}
+	if len(all) == 0 {
+		for _, match := range failure.FindAllStringSubmatch(out, -1) {
+			if !strings.Contains(match[1], "/") || strings.HasPrefix(match[1], "TestTheStories/") {
+				all = append(all, strings.Replace(match[1], "TestTheStories/", "story ", 1))
+			}
+		}
+		all = slices.DeleteFunc(all, func(s string) bool { return s == "TestTheStories" })
+	}
+	if panics.MatchString(out) {
+		all = append(all, "panic")
+	}
+	if len(all) == 0 {
+		return "fails: " + strings.SplitN(out, "\n", 2)[0]
+	}
+	return strings.Join(slices.Compact(all), "; ")
+}

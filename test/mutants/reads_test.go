@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mutants
+
+// The safeguards of the shared token: one refresh for all, and none that is not
+// needed.
+func mutantsOfReads() []mutant {
+	const file, status = "internal/engine/read.go", "internal/engine/status.go"
+	return []mutant{
+		{"a fresh token is served as it is", file, "if ok && e.age(t) < token.RefreshAge(t.Lifetime) {", "if false {"},
+		{"a token that is due is refreshed", file, "if ok && e.age(t) < token.RefreshAge(t.Lifetime) {", "if ok {"},
+		{"a usable token is served during an outage", file, "ok && held != nil {", "ok && held != nil && false {"},
+		{"a refresh does not end with its reader", file, "e.refresh(context.WithoutCancel(ctx), s", "e.refresh(ctx, s"},
+		{"a usable token is served while another reader refreshes", file, "if ok && !started {", "if false {"},
+		{"a reader with a usable token does not wait for long", file, "\t\t\tenough = time.After(refreshPatience)\n", ""},
+		{"a reader whose time is up gets the usable token", file, "if t, ok := e.usable(minTTL); ok { // No", "if t, ok := e.usable(minTTL); ok && false { // No"},
+		{"a failure does not keep a usable token from a reader", file, "\t\tcase ok:\n\t\t\treturn t, refresh.Err(), nil\n", ""},
+		{"a refresh that failed is told", file, "return t, refresh.Err(), nil", "return t, nil, nil"},
+		{"a reader who comes later does not authenticate again", file, "if t := e.currentToken(ctx, s, st); t != nil {", "if t := e.currentToken(ctx, s, st); t != nil && false {"},
+		{"a token is new enough only with min_ttl left", file, "age < token.RefreshAge(t.Lifetime) && t.Remaining(age) >= minTTL {", "age < token.RefreshAge(t.Lifetime) {"},
+		{"a token that is due is not new enough", file, "if age := e.age(t); age < token.RefreshAge(t.Lifetime) && t", "if age := e.age(t); t"},
+		{"reads wait during an outage", file, "held := e.backoff.Held(time.Now()); held != nil {\n\t\treturn held\n", "held := e.backoff.Held(time.Now()); held != nil {\n"},
+		{"a token that comes too late is not asked for again at once", file, "e.Remaining(t) < minTTL {\n\t\treturn ErrTooSlow", "e.Remaining(t) < minTTL {\n\t\treturn nil"},
+		{"a stored token is shared", file, "\t\te.tokens.Share(t, epoch)\n", "\t\t_ = epoch\n"},
+		{"a stored token from before a change is not shared after it", file, "e.tokens.Share(t, epoch)", "e.tokens.Share(t, e.tokens.Epoch())"},
+		{"no reader asks for more than a token can have", file, "minTTL > limit {", "minTTL > limit && false {"},
+
+		{"a replaced token does not come back", file, "if err := e.flush(ctx, s, st); err != nil {", "if err := error(nil); err != nil {"},
+		{"a token is replaced once a minute", file, "t != nil && e.age(t) < RotateTokenEvery {", "false {"},
+		{"rotate-token waits during an outage", file, "if held := e.backoff.Held(time.Now()); held != nil { // Apps", "if held := e.backoff.Held(time.Now()); false { // Apps"},
+		{"rotate-token is no operator", file, "if _, err = e.authenticate(ctx, s, st, attempts.Automatic, operation); err", "if _, err = e.authenticate(ctx, s, st, attempts.Operator, operation); err"},
+		{"config/verify is an operator", file, "trigger := attempts.Operator", "trigger := attempts.Automatic"},
+		{"force goes past the limit", file, "trigger = attempts.Forced", "trigger = attempts.Operator"},
+		{"config/verify resumes the schedule", file, "return err\n\t}\n\treturn e.resume(ctx, s, st)", "return err\n\t}\n\treturn nil"},
+		{"a resumption is stored", file, "\tif err := e.store(ctx, s, resumed, resumed); err != nil {\n\t\treturn &NotStored{err}\n\t}\n", "\t_ = resumed\n"},
+
+		{"the status shows no token that is not served", status, "if t != nil && e.Remaining(t) > 0 {", "if t != nil {"},
+		{"a token is not available while attempts are held back", status, " &&\n\t\te.allowed(st, st, attempts.Request{Trigger: attempts.Automatic}) == nil", ""},
+		{"a token is not available when storage takes no charge", status, "status.StorageError == \"\" && held == nil", "held == nil"},
+		{"a token is not available during an outage", status, " && held == nil && st", " && st"},
+	}
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mutants
+
+// The safeguards of a rotation, of the schedule's run and of new secrets.
+func mutantsOfRotation() []mutant {
+	return append(append(mutantsOfRotate(), mutantsOfPeriodic()...), mutantsOfPassword()...)
+}
+
+func mutantsOfRotate() []mutant {
+	const file = "internal/engine/rotate.go"
+	return []mutant{
+		{"doubts are settled before a change", file, "overdue || st.Secrets.MustProve() {", "overdue {"},
+		{"a limit that is over ends", file, "overdue || st.Secrets.MustProve() {", "st.Secrets.MustProve() || overdue && false {"},
+		{"without a proof nothing is changed", file, "if err != nil && !accepted(err) {\n\t\t\treturn proven,", "if err != nil && !accepted(err) && false {\n\t\t\treturn proven,"},
+		{"a scheduled rotation that has succeeded is not repeated", file, "if scheduled && !proven", "if false && !proven"},
+		{"one by hand is", file, "if scheduled && !proven", "if !proven"},
+		{"too many unconfirmed changes allow no other one", file, "if until, full = st.Secrets.Full(); full {", "if until, full = st.Secrets.Full(); full && false {"},
+		{"a policy is asked only when a change is allowed", file, "\tif err := e.allowed(st, st, q); err != nil {\n\t\treturn st, fmt.Errorf(\"the secret has not changed: %w\", err)\n\t}\n", ""},
+		{"a change that is not proven is no success", file, "if last.Value.Equal(secret) {", "if true || last.Value.Equal(secret) {"},
+		{"the time of a change begins before its secret is stored", file, "context.WithTimeoutCause(ctx, limit, fmt", "context.WithTimeoutCause(ctx, 2*limit, fmt"},
+		{"the new secret is stored before it is sent", file, "\t\t\tst.Secrets.Propose(secret, grace, now.Add(limit), now)\n", "\t\t\t_ = now\n"},
+		{"others wait until a change is over", file, "Propose(secret, grace, now.Add(limit), now)", "Propose(secret, grace, now, now)"},
+		{"a secret remembers its grace period", file, "Propose(secret, grace, ", "Propose(secret, false, "},
+		{"a grace period is asked for", file, "to.credential(current), secret, grace)", "to.credential(current), secret, false)"},
+		{"a process that dies during a scheduled rotation counts as a failure", file, "\t\t\t\tst.Plan.Begun(st.LastRotation, e.now())\n", ""},
+		{"one that dies during another rotation does not", file, "if scheduled { // A", "if true { // A"},
+		{"an acknowledgment is noted", file, "\t\t\t\tst.Secrets.Acknowledge(secret, now)\n", ""},
+		{"a secret that was not sent is none", file, "\t\t\t\tst.Secrets.NotSent(secret)\n", ""},
+		{"a change that was not sent has not begun", file, "\t\t\t\tst.Plan = plan\n", ""},
+		{"no answer says nothing", file, "\t\t\tcase failure.Ambiguous():\n", ""},
+		{"a refusal is an answer", file, "st.Secrets.Deny(secret, current, oldRefused, now)", "_ = oldRefused"},
+		{"a refused change may mean that the old secret is wrong", file, "Deny(secret, current, oldRefused, now)", "Deny(secret, current, oldRefused && false, now)"},
+		{"an unknown outcome is called unknown", file, "case errors.As(err, &failure) && failure.Ambiguous():", "case false:"},
+		{"and no failure", file, "\tcase errors.As(err, &unknown):\n", "\tcase false:\n"},
+		{"a failed rotation is announced", file, "\t\te.emit(ctx, eventRotateFail,", "\t\t_ = func(...any) {}; e.emit(ctx, eventRotate,"},
+		{"a rotation by hand resumes the schedule", file, "return st.LastRotation, e.resume(ctx, s, st)", "return st.LastRotation, nil"},
+	}
+}
+
+func mutantsOfPeriodic() []mutant {
+	const file = "internal/engine/periodic.go"
+	return []mutant{
+		{"the schedule runs on one node", file, "if !e.mayWrite() {", "if false {"},
+		{"what storage did not take is stored later", file, "\tif err := e.flush(ctx, s, st); err != nil {\n\t\treturn err\n\t}\n", ""},
+		{"what was migrated is stored", file, "if st.version1 { // Or", "if false { // Or"},
+		{"the schedule waits during an outage", file, "if e.backoff.Held(time.Now()) != nil {", "if false {"},
+		{"an open rotation is settled", file, "if st.Secrets.Unsettled() {", "if false {"},
+		{"a rotation that turns out to have succeeded is not repeated", file, "\t\t\tdue, _ = st.Plan.Due(st.Settings.Schedule.spec(), st.LastRotation, e.now())\n", ""},
+		{"one that may have succeeded is not called failed", file, "if _, pending := st.Secrets.Pending(); !pending {", "if _, pending := st.Secrets.Pending(); !pending || true {"},
+		{"a failure that waits for an open rotation counts", file, "return e.scheduleFailed(ctx, s, st, err)\n\t\t}\n\t\tif", "return nil\n\t\t}\n\t\tif"},
+		{"a failure counts once", file, "st.Plan = before // With", "_ = before // With"},
+		{"a rotation that was proven is no failure", file, "if err == nil || !st.LastRotation.Equal(last) {", "if err == nil {"},
+		{"a clock that was set back does not put a rotation off", file, "changed := next.Plan.Redate(spec, &next.LastRotation, now)", "changed := false"},
+		{"an idle engine stores that it is alive", file, " || now.Sub(st.Guard.Alive) >= noteAliveEvery {", " {"},
+		{"a pause is stored and announced at once", file, "changed || missed || pausing || now", "changed || missed || pausing && false || now"},
+		{"a paused schedule does not rotate", file, "return next, due && !next.Guard.IsPaused(), nil", "return next, due, nil"},
+		{"a missed window is stored", file, "if changed || missed || pausing", "if changed || pausing"},
+		{"an open rotation is not a failure yet", file, "\t\treturn nil // It is not over.\n", "\t\t_ = pending\n"},
+		{"a rotation without an answer counts as one", file, "\t\toutcome = schedule.Unanswered\n", ""},
+		{"one that was not allowed is not refused", file, "\tcase errors.As(err, &halted):\n", ""},
+		{"one that was refused is", file, "\t\toutcome = schedule.Refused\n", ""},
+		{"one that was refused by policy is", file, "case errors.As(err, &refusal), errors.As(err, &failure) && failure.Class == finicityapi.RefusedByPolicy:", "case errors.As(err, &refusal):"},
+		{"the log does not repeat a failure each minute", file, "if errors.As(err, &failure) || errors.As(err, &halted) || errors.As(err, &pending) {", "if false {"},
+	}
+}
+
+func mutantsOfPassword() []mutant {
+	const file, events = "internal/engine/password.go", "internal/engine/events.go"
+	return []mutant{
+		{"a new secret has 12 characters", file, "minSecretLength = 12", "minSecretLength = 11"},
+		{"a new secret has 255 characters at most", file, "maxSecretLength = 255", "maxSecretLength = 256"},
+		{"a new secret has Finicity's characters only", file, "case strings.Trim(secret, secretAlphabet) != \"\":", "case false:"},
+		{"a new secret has a letter", file, "case !strings.ContainsAny(secret, secretLetters):", "case false:"},
+		{"a new secret has a digit", file, "case !strings.ContainsAny(secret, secretDigits):", "case false:"},
+		{"a generated secret keeps the rules", file, "if CheckSecretRules(string(secret)) == nil {", "if true {"},
+		{"a policy that fails once is asked again", file, "for range policySamples {\n\t\tif secret", "for range 1 {\n\t\tif secret"},
+		{"a policy keeps Finicity's rules", file, "if err := CheckSecretRules(made); err != nil {", "if err := CheckSecretRules(made); err != nil && false {"},
+		{"a policy does not repeat a stored secret", file, "if s.Value.Equal(secret) {", "if false {"},
+		{"a policy does not repeat a secret that was rotated away", file, "if !st.rotatedAwayAt(secret, hash).IsZero() {", "if false {"},
+		{"a policy that makes one secret only is found out", file, "\t\tsample.Secrets.Secrets = append(sample.Secrets.Secrets, secrets.Secret{Value: secret})\n", "\t\t_ = secrets.Secret{Value: secret}\n"},
+		{"a policy that is good by chance is found out", file, "for range policySamples {\n\t\tsecret, err", "for range 2 {\n\t\tsecret, err"},
+
+		{"nothing waits for an observation", events, "observing, observed := context.WithTimeout(ctx, emitTimeout)", "observing, observed := context.WithCancel(ctx)"},
+		{"nothing waits for an event", events, "sending, sent := context.WithTimeout(ctx, emitTimeout)", "sending, sent := context.WithCancel(ctx)"},
+		{"the log has no line for a read that was held back", events, "if errors.As(err, &denied) || errors.As(err, &uncharged) {", "if false {"},
+		{"a state that stays is not announced again", events, "if after.State == before.State {", "if false {"},
+		{"a stop is an error", events, "kind, log := eventAttemptsStopped, e.host.Logger().Error", "kind, log := eventAttemptsStopped, e.host.Logger().Warn"},
+		{"a stop is announced", events, "if kind != \"\" {", "if kind != \"\" && kind != eventAttemptsStopped {"},
+	}
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mutants
+
+// The safeguards of the one entry, of the engine's clock and of the locks.
+func mutantsOfStorage() []mutant {
+	return append(mutantsOfEntry(), mutantsOfEngine()...)
+}
+
+func mutantsOfEntry() []mutant {
+	const file, clock = "internal/engine/storage.go", "internal/engine/clock.go"
+	return []mutant{
+		{"what storage did not take counts", file, "if ahead != nil {\n\t\treturn ahead.clone(), nil", "if false {\n\t\treturn ahead.clone(), nil"},
+		{"what storage did not take is remembered", file, "e.ahead = remember.clone()", "_ = remember"},
+		{"what storage took is not remembered", file, "e.ahead, e.storageError, e.storageErrorTime = nil, nil, time.Time{}", "e.storageError, e.storageErrorTime = nil, time.Time{}"},
+		{"a failure of storage is shown", file, "e.storageError, e.storageErrorTime = err, e.now()", "_ = err"},
+		{"flush stores", file, "return e.store(ctx, s, st, ahead)", "return nil"},
+		{"an entry of a newer version is refused", file, "\tcase version > storedVersion:\n\t\treturn nil, &NewerError{Version: version}\n", ""},
+		{"an entry with an impossible version is refused", file, "if *head.Version < 1 {", "if false {"},
+		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, e.now())\n\tif", "\tif"},
+		{"a migrated entry has a time", file, "\t\tst.Clock = e.clock.now()\n\t}\n\tif", "\t}\n\tif"},
+		{"a silence pauses the schedule when it is found", file, "\t\tst.Guard.Check(e.now())\n", ""},
+		{"only a new pause is announced", file, "st.pausing = st.Guard.IsPaused() && !paused", "st.pausing = st.Guard.IsPaused() && (!paused || true)"},
+		{"a pause is announced", file, "if st.pausing {", "if false {"},
+		{"a pause is announced only once", file, "\t\tst.pausing = false\n", ""},
+		{"with a schedule each write says that the engine is alive", file, "\t\tst.Guard.Note(now)\n", ""},
+		{"without a schedule there is no silence", file, "\t\tst.Guard.Resume(now)\n", ""},
+		{"each write has its own time", file, "\tst.Clock = e.clock.now()\n\tvalue", "\tvalue"},
+		{"what version 1 stored is deleted", file, "\te.forgetVersion1(ctx, s, st)\n\treturn nil\n", "\treturn nil\n"},
+
+		{"no two times are the same", clock, "if !now.After(c.last) {", "if false {"},
+		{"without a stored time the clock starts at the wall clock", clock, "if stored.IsZero() && c.base.IsZero() {", "if false {"},
+		{"a stored time that is behind changes nothing", clock, "if !c.base.IsZero() && !stored.After(c.last)", "if false && !stored.After(c.last)"},
+		{"a time that was given counts though the clock is behind", clock, "&& !stored.After(c.last) && !stored", "&& !stored"},
+		{"the clock shows what it has come to", clock, "!stored.After(c.last) && !stored.After(c.base.Add(time.Since(c.started))) {", "!stored.After(c.last) {"},
+	}
+}
+
+func mutantsOfEngine() []mutant {
+	const file, encoding = "internal/engine/engine.go", "internal/engine/encoding.go"
+	return []mutant{
+		{"a caller who has gone begins nothing", file, "if err := ctx.Err(); err != nil { // Both", "if err := ctx.Err(); false { // Both"},
+		{"one request at a time uses the credential", file, "upstream: make(chan struct{}, 1)}", "upstream: make(chan struct{}, 2)}"},
+		{"what has begun is finished though its caller has gone", file, "\tctx = context.WithoutCancel(ctx)\n", ""},
+		{"what another node has written counts", file, "\t\te.ahead, e.storageError, e.storageErrorTime = nil, nil, time.Time{}\n", ""},
+		{"a token from before is not served then", file, "\t\te.tokens.Drop()\n", ""},
+		{"an outage from before holds nothing back then", file, "\t\te.backoff.Clear()\n", ""},
+		{"a new salt counts", file, "\t\te.salt = nil\n", ""},
+		{"parts of a hash do not run together", file, "strings.Join(parts, \"\\x00\")", "strings.Join(parts, \"\")"},
+		{"a standby node leaves the schedule alone", file, "consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary", "consts.ReplicationDRSecondary"},
+		{"so does a disaster-recovery secondary", file, "consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary", "consts.ReplicationPerformanceStandby"},
+		{"so does a performance secondary", file, "(system.LocalMount() || !state.HasState(consts.ReplicationPerformanceSecondary))", "(system.LocalMount() || true)"},
+		{"a local mount has its own schedule there", file, "(system.LocalMount() || !state", "(!state"},
+
+		{"an earlier plugin refuses the entry", encoding, "Credential: credentialMark,", "Credential: \"\","},
+		{"an unknown name makes an entry unreadable", encoding, "return 0, fmt.Errorf(\"unknown name %q\", name)", "return 0, error(nil)"},
+	}
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mutants
+
+// The safeguards of internal/token and internal/confidential.
+func mutantsOfTokens() []mutant {
+	const (
+		file    = "internal/token/token.go"
+		cache   = "internal/token/cache.go"
+		backoff = "internal/token/backoff.go"
+		text    = "internal/confidential/text.go"
+	)
+	return []mutant{
+		{"a token is refreshed after three quarters of its life", file, "return lifetime / 4 * 3 }", "return lifetime / 5 * 4 }"},
+		{"a token is not served until its last moment", file, "return lifetime / 24 }", "return lifetime / 25 }"},
+		{"a token from the future has expired", file, "if byWall < 0 {", "if false {"},
+		{"a clock that is set back makes no token younger", file, "return max(byWall, elapsed)", "return byWall"},
+		{"a suspended machine makes no token younger", file, "return max(byWall, elapsed)", "return elapsed"},
+		{"nothing is left of an expired token", file, "return max(0, t.Lifetime-Margin(t.Lifetime)-age).Truncate", "return (t.Lifetime - Margin(t.Lifetime) - age).Truncate"},
+		{"a part of a second is not promised", file, ".Truncate(time.Second)", ".Round(time.Second)"},
+		{"a token says when it is no longer served", file, "Add(t.Lifetime - Margin(t.Lifetime)) }", "Add(t.Lifetime) }"},
+
+		{"a dropped token is not served", cache, "\tc.current.Store(nil)\n", ""},
+		{"a dropped token does not come back", cache, "\tc.drops++\n", ""},
+		{"nothing from before a drop is shared", cache, "if epoch != c.drops {", "if false {"},
+		{"one refresh runs at a time", cache, "if c.running != nil {", "if false {"},
+		{"the next refresh is a new one", cache, "\t\tc.running = nil\n", ""},
+		{"all who wait learn of the failure", cache, "\t\tr.err = err\n", "\t\t_ = err\n"},
+		{"a refresh has no error before its end", cache, "\tselect {\n\tcase <-r.done:\n\t\treturn r.err\n\tdefault:\n\t\treturn nil\n\t}\n", "\t<-r.done\n\treturn r.err\n"},
+
+		{"waits become longer", backoff, "time.Second<<min(b.count, 6)", "time.Second<<min(b.count, 0)"},
+		{"a wait is a minute at the longest", backoff, "maxBackoff = time.Minute", "maxBackoff = 2 * time.Minute"},
+		{"a wait that Finicity asks for is kept", backoff, "if retryAfter > 0 {", "if false {"},
+		{"each failure counts", backoff, "\tb.count++\n", ""},
+		{"an answer ends the wait", backoff, "b.last, b.count, b.until = nil, 0, time.Time{}", "b.count = 0"},
+		{"an answer begins a new count", backoff, "b.last, b.count, b.until = nil, 0, time.Time{}", "b.last, b.until = nil, time.Time{}"},
+		{"a wait ends", backoff, "if b.last == nil || !now.Before(b.until) {", "if b.last == nil {"},
+
+		{"no verb of fmt prints a secret", text, "_, _ = io.WriteString(f, hidden)", "_, _ = io.WriteString(f, t.Reveal())"},
+		{"no string shows a secret", text, "func (t Text) String() string { return hidden }", "func (t Text) String() string { return t.Reveal() }"},
+		{"no JSON has a secret", text, "func (t Text) MarshalJSON() ([]byte, error) { return nil, errEncoded }", "func (t Text) MarshalJSON() ([]byte, error) { return []byte(`\"x\"`), nil }"},
+		{"no other encoding has one", text, "func (t Text) MarshalText() ([]byte, error) { return nil, errEncoded }", "func (t Text) MarshalText() ([]byte, error) { return []byte(t.Reveal()), nil }"},
+	}
+}
