@@ -63,12 +63,6 @@ const MaxRetryAfter = time.Hour
 // Ambiguous reports whether a change of secret may have been carried out although the call failed.
 func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
 
-// Unanswered reports whether Finicity may have come to a verdict that got lost on the way: there was no answer, or that of
-// a gateway which got none.
-func (e *Error) Unanswered() bool {
-	return e.Ambiguous() && (e.Status == 0 || e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout)
-}
-
 // SecretRefused reports whether the answer is a verdict on the secret, and not on something else about the call, like
 // the app key, the request, or the place it came from. sure means that it says so in so many words.
 func (e *Error) SecretRefused() (refused, sure bool) {
@@ -77,13 +71,6 @@ func (e *Error) SecretRefused() (refused, sure bool) {
 }
 
 func (e *Error) appKeyRefused() bool { return e.Code == codeAppKey || e.appKey }
-
-// Unchanged reports whether a change of secret was refused for a reason that a change which was carried out before can't
-// give. The others can: a gateway may repeat the request, and then the old secret is wrong.
-func (e *Error) Unchanged() bool {
-	return e.NotSent || e.Class == RefusedByPolicy || e.Class == Rejected &&
-		(e.Code == codeAppKey || e.Code == codeMissingParameter || e.Code == codeBadRequest)
-}
 
 // FromFinicity reports whether the answer has one of Finicity's own codes. Without one it may come from a gateway that
 // never asked Finicity.
