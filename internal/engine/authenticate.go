@@ -162,7 +162,7 @@ const (
 // one that Vault's clients do not retry. Reads share a back-off, so they may.
 func answered(operation string, err error) error {
 	var failure *finicityapi.Error
-	if operation == operationRead || operation == operationSettle || operation == operationSchedule ||
+	if operation == operationRead ||
 		!errors.As(err, &failure) || failure.Class != finicityapi.Unavailable || failure.NotSent {
 		return err
 	}
