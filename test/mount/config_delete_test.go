@@ -183,6 +183,26 @@ func TestWhatCannotBeDecodedCanBeDiscarded(t *testing.T) {
 	})
 }
 
+// What cannot be read now may be whole: it is not what the operator wants to discard.
+func TestForceDiscardsNothingThatCannotBeReadNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+		h.Fails(h.Remove("config", mounttest.Fields{"force": true}), 500, "reading the configuration from storage")
+		if !h.IsConfigured() {
+			t.Error("it is deleted")
+		}
+		newer := []byte(`{"version":99,"partner_id":"1"}`)
+		h.Storage.Plant("config", newer)
+		h.Restart()
+		h.Fails(h.Remove("config", mounttest.Fields{"force": true}), 500, "install the version that wrote it")
+		if value, _ := h.Storage.Peek("config"); string(value) != string(newer) {
+			t.Error("the entry of a newer version is deleted")
+		}
+	})
+}
+
 func TestDeleteTakesNoFieldButForce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// acknowledged rotates when the change is answered with a 204, and the proof of the new secret as given.
+func acknowledged(h *mounttest.Harness, change fakefinicity.Fault, proofs ...fakefinicity.Fault) {
+	h.T.Helper()
+	nextChange(h, change)
+	for _, proof := range proofs {
+		proof.Call = fakefinicity.CallAuthenticate
+		h.Fake.Order(proof)
+	}
+	h.Fails(h.Write("rotate-root", nil), 400, "the outcome of the rotation is unknown")
+}
+
+// The new secret may not be known everywhere yet, so the next attempt comes after half a minute and not after five.
+func TestAfterAnAcknowledgedChangeTheNextAttemptIsSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Minute)
+		acknowledged(h, fakefinicity.Fault{Kind: fakefinicity.KindMisleading, Status: 204}, mounttest.Rejections()["blocked"])
+		h.Pass(25 * time.Second)
+		h.Fails(h.Write("rotate-token", nil), 400, "no request was sent")
+		h.Pass(6 * time.Second)
+		h.Succeeds(h.Write("rotate-token", nil))
+	})
+}
+
+// A 204 may come from a gateway. A process that knows no more than that has had no success, and stops at the first
+// refusal.
+func TestAnAcknowledgmentIsNotASuccess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Minute)
+		h.Restart()
+		acknowledged(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 204}, mounttest.Rejections()["10001"],
+			fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503})
+		if state := statusNow(h)["authentication"]; state != "stopped" {
+			t.Errorf("authentication is %v", state)
+		}
+	})
+}
