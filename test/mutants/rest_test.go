@@ -3,8 +3,14 @@
 package mutants
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"io"
+	"os/exec"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +24,7 @@ func mutantsOfTheRest() []mutant {
 
 // TestEachSafeguardOfTheRestIsNeeded asks whether the tests of `make unit` find out:
 // those of the package first, then those of a whole mount, the public surface and
-// the simulation. It stops at the first that does. It prints a table for
+// the simulation. It stops at the first test that fails. It prints a table for
 // docs/testing.md.
 func TestEachSafeguardOfTheRestIsNeeded(t *testing.T) {
 	if !*mutants {
@@ -38,28 +44,60 @@ func TestEachSafeguardOfTheRestIsNeeded(t *testing.T) {
 
 func (m mutant) missed(t *testing.T) (row string) {
 	t.Helper()
-	overlay := m.overlay(t, t.TempDir())
-	own := "."
-	if dir := path.Dir(m.file); dir != "." {
-		own = "./" + dir
-	}
-	tests := []string{own, "./test/mount", ".", "./test/simulation"}
-	for i, name := range tests {
-		if slices.Contains(tests[:i], name) {
+	dir := t.TempDir()
+	overlay, binary := m.overlay(t, dir), filepath.Join(dir, "mutant.test")
+	folders := []string{path.Dir(m.file), "test/mount", ".", "test/simulation"}
+	for i, folder := range folders {
+		if slices.Contains(folders[:i], folder) {
 			continue
 		}
-		args := []string{"test", "-overlay", overlay, "-failfast", "-timeout", "5m", name}
-		if name == "./test/simulation" {
-			args = append(args, "-rapid.nofailfile")
+		if out, err := command(t, "go", "test", "-overlay", overlay, "-c", "-o", binary, "./"+folder); err != nil {
+			t.Errorf("%s: the mutant does not compile: %s", m, out)
+			break
 		}
-		by := found(t, "go", args...)
-		if strings.HasPrefix(by, "fails: ") {
-			t.Errorf("%s: the mutant does not compile: %s", m, by)
+		var args []string
+		if folder == "test/simulation" {
+			args = []string{"-rapid.nofailfile"}
 		}
-		if by != "" {
-			return fmt.Sprintf("| %s | %s | %s |", m, strings.TrimPrefix(name, "./"), by)
+		if by := firstFailure(t, folder, binary, args...); by != "" {
+			return fmt.Sprintf("| %s | %s | %s |", m, folder, by)
 		}
 	}
 	t.Errorf("%s: nothing finds out that it is gone", m)
 	return fmt.Sprintf("| %s | - | - |", m)
+}
+
+var failed = regexp.MustCompile(`^--- FAIL: (\S+)|^(panic|fatal error): `)
+
+// firstFailure returns the first test that fails, and does not wait for the others:
+// -failfast waits for all tests that run in parallel.
+func firstFailure(t *testing.T, folder, binary string, args ...string) (name string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	reader, writer := io.Pipe()
+	cmd := exec.CommandContext(ctx, binary, append(args, "-test.v", "-test.timeout", "5m")...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = filepath.Join("../..", folder), writer, writer
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- cmd.Wait()
+		_ = writer.Close()
+	}()
+	for lines := bufio.NewReader(reader); ; {
+		line, err := lines.ReadString('\n')
+		if match := failed.FindStringSubmatch(line); match != nil && name == "" {
+			name = match[1] + match[2]
+			cancel()
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err := <-done; err != nil && name == "" {
+		name = err.Error()
+	}
+	return name
 }
