@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// A gateway that has not asked Finicity knows nothing of a credential: it may be sent again.
+func TestACredentialThatAGatewayRefusedIsSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"a 401 without a code": 401, "a 404 without a code": 404} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				h.Answering(status, "<html><title>Login required</title></html>", 1)
+				write := mounttest.Fields{"partner_secret": mounttest.WrongSecret}
+				h.Fails(h.Write("config", write), 400, "nothing was stored")
+				h.Succeeds(h.Write("config", write))
+				h.Called(3, 0)
+			})
+		})
+	}
+}
+
+// A verdict on one credential says nothing of another, whatever their parts look like when they are put together.
+func TestAVerdictOnOneCredentialIsNoneOnAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		secret := h.Guess(0)
+		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey + "7", "partner_secret": secret}), 400, "nothing was stored")
+		h.Leaks.Add("7" + secret)
+		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "partner_secret": "7" + secret}), 400, "code 100")
+		h.Called(3, 0)
+	})
+}

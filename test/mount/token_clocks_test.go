@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// left reads the token, and checks how much longer it may be used.
+func left(h *mounttest.Harness, want time.Duration) {
+	h.T.Helper()
+	a := h.Read("token", nil)
+	h.Succeeds(a)
+	if got, _ := a.Data["ttl"].(int64); time.Duration(got)*time.Second != want {
+		h.T.Errorf("the token may be used for %ds, want %s", got, want)
+	}
+}
+
+// The age of a token counts from before its request, also where the wall clock was set back since.
+func TestAClockThatIsSetBackMakesNoTokenYounger(t *testing.T) {
+	t.Parallel()
+	const life = 115 * time.Minute
+	t.Run("while the answer was on its way", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.New(t)
+			h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer, Delay: 20 * time.Second})
+			h.Configure(nil)
+			h.SetClock(-20 * time.Second)
+			left(h, life-20*time.Second)
+		})
+	})
+	t.Run("after a restart", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(20 * time.Minute)
+			h.Restart()
+			left(h, life-20*time.Minute)
+			h.SetClock(-19 * time.Minute)
+			left(h, life-20*time.Minute)
+		})
+	})
+}
+
+// A caller who has gone before its turn came begins nothing.
+func TestACommandOfACallerWhoHasGoneIsNotBegun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Minute)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 64 { // Go draws which of two things that are ready comes first.
+			h.Fails(h.Send(gone, logical.UpdateOperation, "rotate-token", nil), 503, "the request ended")
+		}
+		h.Called(1, 0)
+	})
+}
