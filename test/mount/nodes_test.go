@@ -267,3 +267,31 @@ func TestALateAnswerSaysNothingAboutAnotherAddress(t *testing.T) {
 		})
 	}
 }
+
+// The next node has moved the mount to another partner, untried. Finicity's answer about the old one says nothing about
+// that.
+func TestALateAnswerSaysNothingAboutAnotherPartner(t *testing.T) {
+	t.Parallel()
+	for name, accepted := range map[string]bool{"accepted": true, "refused": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				if !accepted {
+					h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				}
+				old, release := stepDown(h, logical.ReadOperation, "token")
+				h.Succeeds(h.Write("config", joined(otherPartner(), mounttest.Fields{"verify_connection": false})))
+				release()
+				<-old
+				if n := len(h.Stored().Secrets.Secrets); n != 1 || storedCurrent(h) != mounttest.OtherSecret {
+					t.Errorf("%d secrets are stored for the other partner, want its own", n)
+				}
+				h.Restart()
+				h.Token()
+				h.Called(3, 0)
+			})
+		})
+	}
+}

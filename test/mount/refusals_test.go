@@ -5,6 +5,7 @@ package mount_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
@@ -38,5 +39,32 @@ func TestAVerdictOnOneCredentialIsNoneOnAnother(t *testing.T) {
 		h.Leaks.Add("7" + secret)
 		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "partner_secret": "7" + secret}), 400, "code 100")
 		h.Called(3, 0)
+	})
+}
+
+// The second of two stored secrets may not be tried any more. What happened is that the first one was refused.
+func TestARefusalWithoutAFollowUpIsToldAsOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Guesses(3)
+		untried(h, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Read("token", nil), 400, "Finicity answered HTTP 401, code 10001", "4 of 5")
+		h.Called(5, 0)
+	})
+}
+
+// Once both of the stored secrets were refused, one command is one attempt: the operator decides about each further one.
+func TestOneVerifyTriesOneOfTheSecretsThatWereRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Read("token", nil), 400, "10001", "2 of 5")
+		h.Called(3, 1)
+		h.Fails(h.Write("config/verify", nil), 400, "10001", "3 of 5")
+		h.Called(4, 1)
 	})
 }
