@@ -133,9 +133,7 @@ func (e *Engine) settle(
 		e.succeeded = true
 		e.mu.Unlock()
 	}
-	if st.Configured() || a.request.Subject == attempts.Written { // Or it was deleted meanwhile.
-		a.settle(st, failure)
-	}
+	a.settle(st, failure)
 	err := st.setRecord(partner, record, now)
 	if err == nil {
 		err = e.store(ctx, s, st, st)

@@ -26,8 +26,7 @@ func mutantsOfAttempt() []mutant {
 		{"a code tells Finicity's refusal from a gateway's", file, "case failure.FromFinicity():", "case false:"},
 		{"a gateway's refusal is no verdict on a credential", file, "failure.CredentialRefused() && failure.FromFinicity()", "failure.CredentialRefused()"},
 		{"a refusal of the request is no verdict on a credential", file, "failure.CredentialRefused() && failure.FromFinicity()", "failure.FromFinicity()"},
-		{"a deletion during the call stays one", file, "if st.Configured() || a.request.Subject == attempts.Written {", "if true {"},
-		{"the first credential is stored", file, "if st.Configured() || a.request.Subject == attempts.Written {", "if st.Configured() {"},
+		{"an answer changes the state", file, "\ta.settle(st, failure)\n", ""},
 		{"the outcome is stored", file, "\t\terr = e.store(ctx, s, st, st)\n", "\t\terr = nil\n"},
 		{"an outcome that storage did not take is known", file, "err = e.store(ctx, s, st, st)", "err = e.store(ctx, s, st, charged)"},
 
@@ -45,7 +44,7 @@ func mutantsOfAuthenticate() []mutant {
 	const file = "internal/engine/authenticate.go"
 	return []mutant{
 		{"a change that may be on its way is waited for", file, "wait > 0 {", "wait > 0 && false {"},
-		{"one refusal is followed up once", file, "if !first || !again || e", "if !again || e"},
+		{"one refusal is followed up once", file, "if !first || !again || e", "if !first && false || !again || e"},
 		{"a follow-up that is not allowed is not an error of its own", file, "|| !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {", "|| !again {"},
 		{"the same secret is not sent twice", file, "next.Value.Equal(refused.Value) || ", ""},
 		{"a secret that was refused is not sent as the second", file, " || list.Refused(next) {", " {"},
