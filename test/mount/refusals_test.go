@@ -68,3 +68,18 @@ func TestOneVerifyTriesOneOfTheSecretsThatWereRefused(t *testing.T) {
 		h.Called(4, 1)
 	})
 }
+
+// A secret that was in effect is wrong now: the secret before it, which a grace period may keep valid, is tried no sooner
+// than any second attempt.
+func TestTheRefusalOfAProvenSecretIsNotFollowedUpAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": true})
+		h.Rotate()
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Read("token", nil), 400, "10001", "1 of 5")
+		h.Called(3, 1)
+		statusShows(h, mounttest.Fields{"authentication": "held"})
+	})
+}

@@ -18,7 +18,6 @@ func mutantsOfTokens() []mutant {
 		{"a suspended machine makes no token younger", file, "return max(byWall, elapsed)", "return elapsed"},
 		{"nothing is left of an expired token", file, "return max(0, t.Lifetime-Margin(t.Lifetime)-age).Truncate", "return (t.Lifetime - Margin(t.Lifetime) - age).Truncate"},
 		{"a part of a second is not promised", file, ".Truncate(time.Second)", ".Round(time.Second)"},
-		{"a token says when it is no longer served", file, "Add(t.Lifetime - Margin(t.Lifetime)) }", "Add(t.Lifetime) }"},
 
 		{"a dropped token is not served", cache, "\tc.current.Store(nil)\n", ""},
 		{"a dropped token does not come back", cache, "\tc.drops++\n", ""},
@@ -26,7 +25,6 @@ func mutantsOfTokens() []mutant {
 		{"one refresh runs at a time", cache, "if c.running != nil {", "if false {"},
 		{"the next refresh is a new one", cache, "\t\tc.running = nil\n", ""},
 		{"all who wait learn of the failure", cache, "\t\tr.err = err\n", "\t\t_ = err\n"},
-		{"a refresh has no error before its end", cache, "\tselect {\n\tcase <-r.done:\n\t\treturn r.err\n\tdefault:\n\t\treturn nil\n\t}\n", "\t<-r.done\n\treturn r.err\n"},
 
 		{"waits become longer", backoff, "time.Second<<min(b.count, 6)", "time.Second<<min(b.count, 0)"},
 		{"a wait is a minute at the longest", backoff, "maxBackoff = time.Minute", "maxBackoff = 2 * time.Minute"},
