@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+const (
+	verifyTyped = "vault write -f finicity/config/verify"
+	forceTyped  = "vault write finicity/config/verify force=true"
+)
+
+// asking are the ways to an attempt that is not forced: writes of another credential, and the others.
+func asking() (writers, others map[string]func(h *mounttest.Harness) mounttest.Answer) {
+	writers = map[string]func(h *mounttest.Harness) mounttest.Answer{}
+	others = map[string]func(h *mounttest.Harness) mounttest.Answer{
+		"a setting": func(h *mounttest.Harness) mounttest.Answer {
+			h.Succeeds(h.Write("config", mounttest.Fields{"token_lifetime": "1h"})) // It is stored in each state.
+			return h.Read("token", mounttest.Fields{"min_ttl": "10m"})
+		},
+	}
+	for name, do := range attempting() {
+		switch {
+		case name == "by force":
+		case slices.Contains([]string{"a new secret", "a new app key", "another address"}, name):
+			writers[name] = do
+		default:
+			others[name] = do
+		}
+	}
+	return writers, others
+}
+
+// guided checks that a refusal says what Finicity has answered, how many attempts are used up and left, when the engine
+// retries automatically, and what to type. It compares the error with the status after the call.
+func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
+	h.T.Helper()
+	status := statusNow(h)
+	left, retry, locked := status["attempts_left"], status["retry_time"], status["authentication"] == "locked"
+	known := strings.Contains(a.Text, "Finicity refused this credential on 2000-01-01T")
+	keptForProof := strings.Contains(a.Text, "so the secret is not changed now") // rotate-root alone
+	verify, other := verifyTyped, forceTyped
+	if left == 0 || keptForProof && left == 1 {
+		verify, other = forceTyped, verifyTyped
+	}
+	says := []string{"type " + verify}
+	if !known {
+		says = append(says, "Finicity answered HTTP ", ", code ")
+	}
+	if locked {
+		says = append(says, "only Finicity support can unlock it")
+	} else {
+		says = append(says, fmt.Sprintf("Failed attempts: %v of 5 (five lock the partner)", status["rejected_attempts"]))
+	}
+	switch {
+	case writes && locked:
+		says = append(says, "nothing was stored", "with verify_connection=false, then type "+verify)
+	case writes:
+		says = append(says, "nothing was stored", "with verify_connection=false, then type "+verify,
+			"the stored credential is unchanged and stays in use")
+	case locked, keptForProof:
+	case left == 0:
+		says = append(says, "to store another one first, write it with verify_connection=false")
+	case retry != nil:
+		says = append(says, fmt.Sprintf("%v left; the engine retries once, at %v at the earliest", left, retry),
+			"vault write finicity/config partner_secret=… (or app_key=…)")
+	default:
+		says = append(says, fmt.Sprintf("%v left; the engine makes no further attempt automatically", left),
+			"vault write finicity/config partner_secret=… (or app_key=…)")
+	}
+	h.Fails(a, 400, says...) // A 5xx would be repeated by Vault's clients.
+	if strings.Contains(a.Text, other) {
+		h.T.Errorf("the error names a command that does not work now: %s", h.Leaks.Hide(a.Text))
+	}
+}
+
+// usedUp is a mount whose token has expired and whose secret was changed by other hands, after so many refused attempts of
+// operators. With pending, a rotation got no answer before that.
+func usedUp(t *testing.T, refused int, pending bool) *mounttest.Harness {
+	t.Helper()
+	h := mounttest.NewConfigured(t, nil)
+	if pending {
+		h.Interrupt(false)
+	}
+	h.Pass(2 * time.Hour)
+	h.Guesses(min(refused, 3))
+	h.Fake.SetSecret(mounttest.PartnerID, h.Guess(99))
+	if refused > 3 { // The last one is kept for the stored credential.
+		h.Fails(h.Write("config/verify", nil), 400, "10001")
+	}
+	return h
+}
+
+// eachAsks runs a test for each way to an attempt.
+func eachAsks(t *testing.T, name string, test func(t *testing.T, do func(h *mounttest.Harness) mounttest.Answer, writes bool)) {
+	t.Helper()
+	writers, others := asking()
+	for what, do := range writers {
+		t.Run(name+", "+what, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { test(t, do, true) })
+		})
+	}
+	for what, do := range others {
+		t.Run(name+", "+what, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { test(t, do, false) })
+		})
+	}
+}
+
+func TestEachRefusalSaysWhatHappenedAndWhatToType(t *testing.T) {
+	t.Parallel()
+	for refused := range 5 {
+		for _, pending := range []bool{false, true} {
+			eachAsks(t, fmt.Sprintf("%d refused, pending %v", refused, pending),
+				func(t *testing.T, do func(h *mounttest.Harness) mounttest.Answer, writes bool) {
+					h := usedUp(t, refused, pending)
+					guided(h, do(h), writes)
+					h.Restart()
+					guided(h, do(h), writes)
+					counted, _ := statusNow(h)["rejected_attempts"].(int)
+					h.Wrongly(counted)
+				})
+		}
+	}
+}
+
+func TestTheLockSaysWhomToCallAndWhatToTypeThen(t *testing.T) {
+	t.Parallel()
+	for refused := range 4 {
+		eachAsks(t, fmt.Sprintf("%d refused", refused),
+			func(t *testing.T, do func(h *mounttest.Harness) mounttest.Answer, writes bool) {
+				h := usedUp(t, refused, false)
+				h.Answering(500, `{"code":24302,"message":"we've locked your account"}`, 10)
+				h.Fails(h.Write("config/verify", nil), 400, "24302")
+				guided(h, do(h), writes)
+				h.Restart()
+				guided(h, do(h), writes)
+			})
+	}
+}
+
+func TestAnErrorNamesTheMountThatItCameFrom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		h.Mount = "teams/payments/finicity/"
+		const config, verify = "vault write teams/payments/finicity/config ", "vault write -f teams/payments/finicity/config/verify"
+		for _, path := range []string{"config/verify", "rotate-root", "rotate-token"} {
+			h.Fails(h.Write(path, nil), 400, config+"partner_id=")
+		}
+		h.Configure(nil)
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, config+"partner_secret=", verify)
+		h.Warned(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0), "verify_connection": false}), verify)
+		h.Interrupt(false)
+		h.Fails(h.Remove("config", nil), 400, verify, "vault delete teams/payments/finicity/config force=true")
+	})
+}
+
+// What Finicity says may be a sentence of its own.
+func TestAnErrorHasNoTwoFullStops(t *testing.T) {
+	t.Parallel()
+	for status, body := range map[int]string{
+		500: `{"code":24302,"message":"Contact support to unlock it."}`,
+		401: `{"code":10001,"message":"The credentials are wrong."}`,
+		503: "We are back soon.",
+	} {
+		eachAsks(t, fmt.Sprint(status), func(t *testing.T, do func(h *mounttest.Harness) mounttest.Answer, _ bool) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(2 * time.Hour)
+			h.Answering(status, body, 10)
+			for range 2 {
+				a := do(h)
+				if a.Status < 400 || strings.Contains(a.Text, "..") {
+					t.Errorf("a %d: %s", a.Status, h.Leaks.Hide(a.Text))
+				}
+			}
+		})
+	}
+}
