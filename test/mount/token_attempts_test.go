@@ -3,6 +3,7 @@
 package mount_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -182,6 +183,70 @@ func TestAnOutageEndsInNoState(t *testing.T) {
 				}
 				h.Token()
 				h.Called(22, 0)
+			})
+		})
+	}
+}
+
+// None of the states keeps a usable token from a read, in this process or the next one. Each state is entered while the
+// token is there.
+func TestAUsableTokenIsServedInEveryState(t *testing.T) {
+	t.Parallel()
+	all := mounttest.States()
+	states := map[string]func(h *mounttest.Harness){
+		"ok": all["ok"], "a typo": all["a typo"], "three typos": all["three typos"], "locked": all["locked"], "crashed": all["crashed"],
+		"pending": func(h *mounttest.Harness) { h.Interrupt(false) },
+		"at the limit": func(h *mounttest.Harness) {
+			h.Guesses(3)
+			h.Fake.Order(mounttest.Rejections()["10001"])
+			h.Fails(h.Write("config/verify", nil), 400, "4 of 5")
+		},
+		"Finicity is down": func(h *mounttest.Harness) { h.Down() },
+		"storage is down": func(h *mounttest.Harness) {
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
+		},
+		"the entry is damaged": func(h *mounttest.Harness) { h.Storage.Plant("config", []byte("{")) },
+		"the entry is unreadable": func(h *mounttest.Harness) {
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config"), Always: true})
+		},
+	}
+	for name, refusals := range map[string]int{"held": 1, "stopped": 2} {
+		states[name] = func(h *mounttest.Harness) {
+			for range refusals {
+				h.Pass(5 * time.Minute)
+				h.Fake.Order(mounttest.Rejections()["10001"])
+				h.Fails(h.Write("rotate-token", nil), 400, "10001")
+			}
+			statusShows(h, mounttest.Fields{"authentication": name})
+		}
+	}
+	for name, enter := range states {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issued := time.Now()
+				h := mounttest.NewConfigured(t, nil)
+				token := h.Token()
+				enter(h)
+				h.Fake.SetSecret(mounttest.PartnerID, h.Guess(99))
+				for _, age := range []time.Duration{15 * time.Minute, time.Hour, 90 * time.Minute, 100 * time.Minute, 114 * time.Minute} {
+					h.Pass(age - time.Since(issued))
+					for _, restarts := range []bool{false, false, true} { // The second read finds what the first has left.
+						if restarts && !strings.HasPrefix(name, "the entry") { // Where the next process can read it.
+							h.Restart()
+						}
+						a := h.Read("token", nil)
+						h.Succeeds(a)
+						if a.Data["token"] != token {
+							t.Fatalf("after %s it is another token", age)
+						}
+						if age >= 90*time.Minute {
+							h.Warned(a, "which failed")
+						} else {
+							h.Warned(a)
+						}
+					}
+				}
 			})
 		})
 	}
