@@ -4,6 +4,7 @@ package mount_test
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,4 +199,91 @@ func TestAReadReportsAStorageFailureAndTheNextOneWorks(t *testing.T) {
 		h.Token()
 		h.Called(1, 0)
 	})
+}
+
+// What was not sent to Finicity says nothing of the outage. If it ended the wait, a
+// command that is refused here would let the next read through too early.
+func TestOnlyAnAnswerEndsTheBackoff(t *testing.T) {
+	t.Parallel()
+	busy := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"}
+	unavailable := func(h *mounttest.Harness) {
+		h.Fake.Order(busy)
+		h.Fails(h.Read("token", nil), 502, "HTTP 429")
+	}
+	for name, do := range map[string]func(h *mounttest.Harness){
+		"a rotation is pending": func(h *mounttest.Harness) {
+			nextChange(h, busy)
+			h.Fails(h.Write("rotate-root", nil), 400, "unknown")
+			h.Fails(h.Write("config/verify", nil), 503, "a rotation is pending")
+		},
+		"the attempt cannot be stored": func(h *mounttest.Harness) {
+			unavailable(h)
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+			h.Fails(h.Write("config/verify", nil), 500, "nothing was sent to Finicity")
+		},
+		"the credential was refused before": func(h *mounttest.Harness) {
+			h.Guesses(1)
+			unavailable(h)
+			h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so it is not sent again")
+		},
+		"the limit is reached": func(h *mounttest.Harness) {
+			h.Guesses(3)
+			unavailable(h)
+			h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(3)}), 400, "no request was sent")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				do(h)
+				calls := len(h.Fake.Requests())
+				h.Fails(h.Read("token", nil), 503, "HTTP 429", "the next request is sent in 1h0m0s")
+				h.Pass(time.Hour - 1)
+				h.Fails(h.Read("token", nil), 503, "HTTP 429", "the next request is sent in 1s")
+				if n := len(h.Fake.Requests()) - calls; n != 0 {
+					t.Errorf("%d requests were sent", n)
+				}
+				h.Pass(1)
+				h.Token()
+			})
+		})
+	}
+}
+
+// Finicity is there again, so the next outage is another one, and begins with a second.
+func TestARefusalEndsTheBackoff(t *testing.T) {
+	t.Parallel()
+	verify := func(h *mounttest.Harness) mounttest.Answer { return h.Write("config/verify", nil) }
+	for name, test := range map[string]struct {
+		fault fakefinicity.Fault
+		do    func(h *mounttest.Harness) mounttest.Answer
+	}{
+		"refused": {mounttest.Rejections()["10001"], verify},
+		"blocked": {mounttest.Rejections()["blocked"], verify},
+		"locked":  {mounttest.Rejections()["locked"], verify},
+		"refused by policy": {*fates()["refused by policy"].fault, func(h *mounttest.Harness) mounttest.Answer {
+			return h.Write("rotate-root", nil)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				h.Answering(503, "maintenance", 3)
+				for _, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+					h.Fails(h.Read("token", nil), 502, "maintenance")
+					h.Fails(h.Read("token", nil), 503, "the next request is sent in "+wait.String())
+					h.Pass(wait)
+				}
+				h.Fake.Order(test.fault)
+				h.Fails(test.do(h), 400, "Finicity answered HTTP "+strconv.Itoa(test.fault.Status))
+				h.Answering(503, "maintenance", 1)
+				h.Fails(verify(h), 400, "maintenance")
+				h.Fails(h.Read("token", nil), 503, "maintenance", "the next request is sent in 1s")
+			})
+		})
+	}
 }
