@@ -61,6 +61,14 @@ func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 			h.Pass(2 * time.Hour)
 			h.Fails(h.Read("token", nil), 400, "10001")
 		}, "a rotation is unresolved"},
+		"resolved to the old one, and refused since": {func(h *mounttest.Harness) {
+			h.Interrupt(false)
+			h.Pass(2 * time.Hour)
+			h.Token()
+			h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+			h.Pass(2 * time.Hour)
+			h.Fails(h.Read("token", nil), 400, "10001")
+		}, "has rotated the secret"},
 		// The secret of the portal is refused, and so is the engine's, which a grace period may have kept working.
 		"replaced, and both refused since": {func(h *mounttest.Harness) {
 			h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))

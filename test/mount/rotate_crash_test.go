@@ -148,6 +148,45 @@ func TestNoCrashWhileResolvingLosesTheSecret(t *testing.T) {
 	}
 }
 
+// Storage fails once at any write while the engine finds out, with and without effect. The process goes on, or a new one
+// does.
+func TestNoStorageFailureWhileResolvingLosesTheSecret(t *testing.T) {
+	t.Parallel()
+	for _, arrived := range []bool{false, true} {
+		for _, grace := range []bool{false, true} {
+			t.Run(fmt.Sprintf("arrived %v, grace %v", arrived, grace), func(t *testing.T) {
+				t.Parallel()
+				for write := range writesOfARotation {
+					for _, applied := range []bool{false, true} {
+						for _, restart := range []bool{false, true} {
+							t.Run(fmt.Sprintf("write %d, applied %v, restart %v", write+1, applied, restart), func(t *testing.T) {
+								synctest.Test(t, func(t *testing.T) {
+									h := mounttest.NewUnsettled(t, arrived, mounttest.Fields{"secret_grace_period": grace})
+									h.Pass(2 * time.Hour)
+									h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: write, Applied: applied})
+									if a := h.Read("token", nil); a.Status != http.StatusOK {
+										h.Fails(a, http.StatusInternalServerError, "nothing was sent to Finicity", "storage is out of order")
+									}
+									h.Storage.Heal()
+									f := fate{}
+									if !arrived {
+										f.costs = 1
+									}
+									if restart {
+										h.Restart()
+										f.stops = !arrived
+									}
+									foundByReads(h, f, grace)
+								})
+							})
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 // foundByReads lets a day pass in which apps read, and checks that the secret in effect is found at the cost that is due.
 func foundByReads(h *mounttest.Harness, f fate, grace bool) {
 	h.T.Helper()
