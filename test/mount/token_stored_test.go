@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -160,6 +161,36 @@ func TestAfterAWriteThatStorageDidNotTakeTheOldTokenIsServed(t *testing.T) {
 			t.Error("the new app key is not served")
 		}
 	})
+}
+
+// Finicity accepted the new credential, and storage does not take it. The answer is an error, and until somebody writes it
+// again, what is served must belong together: a token and the app key that it came with.
+func TestAnAcceptedWriteThatStorageDidNotTakeIsServedWhole(t *testing.T) {
+	t.Parallel()
+	for _, skip := range []int{0, 1} { // The charge, and the outcome.
+		for _, applied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %d, applied %v", skip+1, applied), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					old := h.Token()
+					h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+					h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: skip, Applied: applied})
+					h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 500, "storage is out of order")
+					for range 2 {
+						a := h.Read("token", nil)
+						h.Succeeds(a)
+						accepted := skip == 1
+						if isOld := a.Data["token"] == old; isOld == accepted || (a.Data["app_key"] == mounttest.AppKey) != isOld {
+							t.Errorf("the old token is served: %v, with the old app key: %v", isOld, a.Data["app_key"] == mounttest.AppKey)
+						}
+						h.Pass(time.Minute)
+						h.Tick()
+					}
+				})
+			})
+		}
+	}
 }
 
 // Without it there is neither a fingerprint nor a hash of what was rotated away.
