@@ -170,6 +170,51 @@ func TestASecretThatMayBeInEffectIsNotRefusedAsReplaced(t *testing.T) {
 	}
 }
 
+// An operator has stored a wrong secret untried, before the change or after it. The
+// engine did not replace that one: it may be written when it has become right.
+func TestOnlyASecretThatWasInEffectCountsAsReplaced(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"before the change": true, "after the change": false} {
+		st, now := proven("first"), at("2026-02-01 00:00")
+		if before {
+			st.Secrets.Bring(confidential.New("wrong"), now.Add(-time.Minute))
+		}
+		st.Secrets.Propose(confidential.New("sent"), false, now, now)
+		if !before {
+			st.Secrets.Bring(confidential.New("wrong"), now.Add(time.Minute))
+		}
+		if !st.accept(confidential.New("sent"), joined, now.Add(time.Hour), now.Add(time.Hour)) {
+			t.Errorf("%s: the rotation is not confirmed", name)
+		}
+		if at := st.rotatedAwayAt(confidential.New("first"), joined); !at.Equal(now.Add(time.Hour)) {
+			t.Errorf("%s: the first secret was replaced on %s", name, at)
+		}
+		if len(st.RotatedAway) != 1 || !st.rotatedAwayAt(confidential.New("wrong"), joined).IsZero() {
+			t.Errorf("%s: a secret that was never in effect counts as replaced", name)
+		}
+	}
+}
+
+func TestASecretThatWasReplacedTwiceHasItsLastDate(t *testing.T) {
+	t.Parallel()
+	st, now := proven("first"), at("2026-02-01 00:00")
+	rotateTo(st, "second", now)
+	st.Secrets.Bring(confidential.New("first"), now.Add(time.Hour))
+	if st.accept(confidential.New("first"), joined, now.Add(2*time.Hour), now.Add(2*time.Hour)) {
+		t.Error("what an operator brought back is a rotation")
+	}
+	if at := st.rotatedAwayAt(confidential.New("first"), joined); !at.IsZero() {
+		t.Errorf("the current secret was replaced on %s", at)
+	}
+	rotateTo(st, "third", now.Add(3*time.Hour))
+	if at := st.rotatedAwayAt(confidential.New("first"), joined); !at.Equal(now.Add(3 * time.Hour)) {
+		t.Errorf("the first secret was replaced on %s", at)
+	}
+	if at := new(State).rotatedAwayAt(confidential.New(""), joined); !at.IsZero() {
+		t.Errorf("no secret at all was replaced on %s", at)
+	}
+}
+
 // The first secret is the one that is in people's scripts.
 func TestTheHashesOfReplacedSecretsAreBounded(t *testing.T) {
 	t.Parallel()
