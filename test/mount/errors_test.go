@@ -149,6 +149,31 @@ func TestTheLockSaysWhomToCallAndWhatToTypeThen(t *testing.T) {
 	}
 }
 
+// There is no stored credential that could go on, and the engine has nothing to try again.
+func TestARefusedFirstWriteNamesTheThreeFieldsToWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		for i := range 4 {
+			a := h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": h.Guess(i)}))
+			h.Fails(a, 400, "nothing was stored: Finicity answered HTTP 401, code 10001", fmt.Sprintf("Failed attempts: %d of 5", i+1))
+			if i < 3 {
+				h.Fails(a, 400, fmt.Sprintf(", %d left. To write another one, type ", 3-i),
+					"vault write finicity/config partner_id=… partner_secret=… app_key=…",
+					"store it with verify_connection=false, then type "+verifyTyped)
+			} else {
+				h.Fails(a, 400, "If you are sure of the new one, store it with verify_connection=false, then type "+forceTyped)
+			}
+			for _, wrong := range []string{"the stored credential", "retries once", "makes no further attempt"} {
+				if strings.Contains(a.Text, wrong) {
+					t.Errorf("the error says %q: %s", wrong, h.Leaks.Hide(a.Text))
+				}
+			}
+		}
+		h.Wrongly(4)
+	})
+}
+
 func TestAnErrorNamesTheMountThatItCameFrom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
