@@ -83,3 +83,29 @@ func TestTheRefusalOfAProvenSecretIsNotFollowedUpAtOnce(t *testing.T) {
 		statusShows(h, mounttest.Fields{"authentication": "held"})
 	})
 }
+
+// Two secrets that nobody has proven are stored. After the refusal of one, only a proven secret would be tried at once.
+func TestAnUnprovenSecretIsNotTriedAtOnceAfterAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		untried(h, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Read("token", nil), 400, "10001", "1 of 5")
+		h.Called(2, 1)
+	})
+}
+
+// Only 10001 says that the secret is wrong. After any other refusal it is kept.
+func TestASecretThatMayBeRightIsKeptAfterARefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		untried(h, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(mounttest.Rejections()["10021"])
+		h.Fails(h.Read("token", nil), 400, "10001", "2 of 5")
+		h.Succeeds(h.Write("config/verify", nil))
+	})
+}

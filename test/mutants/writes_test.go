@@ -18,8 +18,8 @@ func mutantsOfVerify() []mutant {
 		{"an outage elsewhere holds a new credential back from nothing", file, "e.backoff.Clear() // What", "// What"},
 
 		{"another partner's attempts are not reserved", file, "reserve := st.PartnerID == next.PartnerID && ", "reserve := "},
-		{"none is reserved for an unproven secret", file, "&& !current.Proven.IsZero() && !record", "&& !record"},
-		{"none is reserved for a refused secret", file, " && !record.StoredRefused()", ""},
+		{"none is reserved for an unproven secret", file, "!current.Proven.IsZero() && !record", "(true || !current.Proven.IsZero()) && !record"},
+		{"none is reserved for a refused secret", file, "!record.StoredRefused()", "(true || !record.StoredRefused())"},
 		{"the last one is reserved", file, "Reserve: reserve,", "Reserve: reserve && false,"},
 		{"a refused write does not stop apps", file, "Subject: attempts.Written, ", ""},
 		{"a refused credential is known again", file, "\t\t\tCredential: next.fingerprint(hash, secret.Value),\n", ""},
