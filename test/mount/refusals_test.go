@@ -109,3 +109,17 @@ func TestASecretThatMayBeRightIsKeptAfterARefusal(t *testing.T) {
 		h.Succeeds(h.Write("config/verify", nil))
 	})
 }
+
+// One write is two attempts at most, however many secrets are stored.
+func TestANewAppKeyIsTriedWithTwoSecretsAtMost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		untried(h, mounttest.WrongSecret)
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400, "10001", "2 of 5")
+		h.Called(3, 1)
+	})
+}

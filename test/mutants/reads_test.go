@@ -22,7 +22,7 @@ func mutantsOfReads() []mutant {
 		{"reads wait during an outage", file, "held := e.backoff.Held(time.Now()); held != nil {\n\t\treturn held\n", "held := e.backoff.Held(time.Now()); held != nil {\n"},
 		{"a token that comes too late is not asked for again at once", file, "e.Remaining(t) < minTTL {\n\t\treturn ErrTooSlow", "e.Remaining(t) < minTTL {\n\t\treturn nil"},
 		{"a stored token is shared", file, "\t\te.tokens.Share(t, epoch)\n", "\t\t_ = epoch\n"},
-		{"a stored token from before a change is not shared after it", file, "e.tokens.Share(t, epoch)", "e.tokens.Share(t, e.tokens.Epoch())"},
+		{"a stored token from before a change is not shared after it", file, "e.tokens.Share(t, epoch)", "e.tokens.Share(t, max(epoch, e.tokens.Epoch()))"},
 		{"no reader asks for more than a token can have", file, "minTTL > limit {", "minTTL > limit && false {"},
 
 		{"a replaced token does not come back", file, "if err := e.flush(ctx, s, st); err != nil {", "if err := error(nil); err != nil {"},
