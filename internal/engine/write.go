@@ -205,7 +205,6 @@ func (e *Engine) tryNew(
 				return
 			}
 			written := next.clone()
-			written.Records = st.Records
 			written.Secrets.Bring(secret, now)
 			rotated = written.accept(secret, hash, now, e.now())
 			written.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}
