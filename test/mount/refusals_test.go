@@ -123,3 +123,20 @@ func TestANewAppKeyIsTriedWithTwoSecretsAtMost(t *testing.T) {
 		h.Called(3, 1)
 	})
 }
+
+// A write was not stored, but a stored secret was refused with it: apps go on with the other one.
+func TestAVerdictOnAStoredSecretOutlivesTheWriteThatBroughtIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		h.Fake.Order(mounttest.Rejections()["10001"])
+		h.Answering(503, "maintenance", 1)
+		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400, "nothing was stored", "maintenance")
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.AppKey)
+		h.Pass(time.Minute)
+		h.Token()
+		h.Called(4, 1)
+	})
+}
