@@ -53,10 +53,6 @@ func (e *Engine) rotate(
 	if until, full = st.Secrets.Full(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
 	}
-	q := attempts.Request{Trigger: attempts.Automatic, Change: true}
-	if err := e.allowed(st, st, q); err != nil {
-		return st, fmt.Errorf("the secret has not changed: %w", err)
-	}
 	hash, err := e.hasher(ctx, s)
 	if err != nil {
 		return st, &NotCharged{err}
@@ -69,7 +65,7 @@ func (e *Engine) rotate(
 	if !found {
 		return st, ErrNotConfigured
 	}
-	st, err = e.change(ctx, s, st, q, current.Value, secret, scheduled)
+	st, err = e.change(ctx, s, st, current.Value, secret, scheduled)
 	if err != nil {
 		return st, err
 	}
@@ -87,7 +83,7 @@ func (e *Engine) rotate(
 // change sends the new secret. Its error is an *OutcomeUnknown when Finicity may
 // have carried it out.
 func (e *Engine) change(
-	ctx context.Context, s logical.Storage, st *State, q attempts.Request, current, secret confidential.Text, scheduled bool,
+	ctx context.Context, s logical.Storage, st *State, current, secret confidential.Text, scheduled bool,
 ) (*State, error) {
 	// Others wait for this call for one request_timeout from the proposal on, so it
 	// must be over by then, however long storage takes.
@@ -96,7 +92,7 @@ func (e *Engine) change(
 	defer cancel()
 	to, grace, plan := st, st.Settings.SecretGracePeriod, st.Plan
 	st, err := e.do(ctx, s, st, attempt{
-		request: q, to: to,
+		request: attempts.Request{Trigger: attempts.Automatic, Change: true}, to: to,
 		prepare: func(st *State) {
 			now := e.clock.now()
 			st.Secrets.Propose(secret, grace, now.Add(limit), now)
