@@ -151,3 +151,32 @@ func TestTheHashOfASecretDiffersFromMountToMount(t *testing.T) {
 		}
 	})
 }
+
+// The secret in effect is nothing new: writing it again costs no attempt, whatever else is stored.
+func TestTheCurrentSecretIsWrittenAgainWithoutAnAttempt(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(h *mounttest.Harness) (secret string){
+		"beside the one that it has replaced": func(h *mounttest.Harness) string {
+			h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+			return mounttest.WrongSecret
+		},
+		"beside an untried one of another address": func(h *mounttest.Harness) string {
+			untriedAt := joined(move(elsewhere, mounttest.WrongSecret), mounttest.Fields{"verify_connection": false})
+			h.Succeeds(h.Write("config", untriedAt))
+			h.Succeeds(h.Write("config", move("http://127.0.0.1", mounttest.PartnerSecret)))
+			return mounttest.PartnerSecret
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				secret := prepare(h)
+				h.Called(2, 0)
+				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": secret}))
+				h.Called(2, 0)
+			})
+		})
+	}
+}

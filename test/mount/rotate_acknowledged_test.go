@@ -51,3 +51,16 @@ func TestAnAcknowledgmentIsNotASuccess(t *testing.T) {
 		}
 	})
 }
+
+// A gateway has made the 204 up. The old secret still works, and the answer must not call that a rotation.
+func TestAnAcknowledgmentWithoutAProofIsNoRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		acknowledged(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 204})
+		statusShows(h, mounttest.Fields{"authentication": "ok", "last_vault_rotation": nil})
+		if n := len(h.Recorded("finicity/root-rotate")); n > 0 {
+			t.Errorf("%d rotations are announced", n)
+		}
+	})
+}
