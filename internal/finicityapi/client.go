@@ -87,8 +87,6 @@ func New(cfg Config) (*Client, error) {
 		timeout:   cfg.Timeout,
 		userAgent: cfg.UserAgent,
 		http: &http.Client{
-			// A redirect would carry the secret to wherever it points.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &undirected{&http.Transport{
 				Proxy:           proxyFromEnvironment,
 				DialContext:     cfg.DialContext,
@@ -102,8 +100,9 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
-// undirected leaves out where a redirect points. An http.Client reads that although it does not follow it, and quotes what
-// it can't read; of an answer that holds a token, the quotation may lack the name that the token is known by.
+// undirected leaves out where a redirect points, so that an http.Client can't follow it: that would carry the secret
+// along. Nor can it quote what it can't read there: of an answer that holds a token, the quotation may lack the name that
+// the token is known by.
 type undirected struct{ *http.Transport }
 
 // RoundTrip sends the request as the transport does.
