@@ -108,3 +108,15 @@ func TestASecretThatWasRotatedAwayIsTriedLast(t *testing.T) {
 		h.Resolved()
 	})
 }
+
+// An operator sees how a rotation by hand has failed. It is no failure of the schedule, which it neither delays nor stops.
+func TestARotationByHandThatIsRefusedIsNoFailureOfTheSchedule(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "720h"})
+		before := statusNow(h)["next_vault_rotation"]
+		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 400, Body: `{"code":24437,"message":"not as per policy"}`})
+		h.Fails(h.Write("rotate-root", nil), 400, "24437")
+		statusShows(h, mounttest.Fields{"next_vault_rotation": before, "last_rotation_error": ""})
+	})
+}
