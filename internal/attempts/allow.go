@@ -14,7 +14,7 @@ type State string
 const (
 	OK      State = "ok"
 	Held    State = "held"    // refused: the next automatic attempt waits
-	Stopped State = "stopped" // refused again: an operator must act
+	Stopped State = "stopped" // refused again: an operator must act, or Retry be reached
 	Locked  State = "locked"  // Finicity's support must act
 )
 
@@ -44,11 +44,37 @@ func (r *Record) State(f Facts, now time.Time) State {
 	}
 }
 
-// Retry is when the next automatic attempt is due. Zero in every state but Held.
+// Retry is when the next automatic attempt is due. Zero when it does not have to
+// wait, or when an operator or Finicity's support must act.
 func (r *Record) Retry(f Facts, now time.Time) time.Time {
-	if r.State(f, now) != Held {
+	switch r.State(f, now) {
+	case Held:
+		return r.holdEnds(f)
+	case Stopped:
+		return r.stopEnds(f)
+	default:
 		return time.Time{}
 	}
+}
+
+// stopEnds is when a stop ends without an operator, because attempts from before
+// the last success are a day old. Zero when only an operator ends it.
+func (r *Record) stopEnds(f Facts) time.Time {
+	for _, a := range r.Attempts {
+		forgotten := a.At.Add(memory + time.Millisecond)
+		if r.State(f, forgotten) == Stopped {
+			continue
+		}
+		if held := r.holdEnds(f); held.After(forgotten) {
+			return held
+		}
+		return forgotten
+	}
+	return time.Time{}
+}
+
+// holdEnds is when the wait after the last refusal is over.
+func (r *Record) holdEnds(f Facts) time.Time {
 	last, row := r.lastRefusal()
 	wait := hold
 	switch {
@@ -98,7 +124,8 @@ const (
 	LastReserved
 	// KnownBad: Finicity has refused this very credential.
 	KnownBad
-	// StopsAutomatic: stopped or locked, and only an operator may go on.
+	// StopsAutomatic: stopped or locked, and an operator must act first. Only a stop
+	// that has a Retry ends without one.
 	StopsAutomatic
 	// HoldsAutomatic: not before Retry.
 	HoldsAutomatic

@@ -167,9 +167,42 @@ func TestWhatIsUsedAndWhatIsLeft(t *testing.T) {
 	}
 }
 
-func TestOnlyInTheStateHeldIsThereANextAttempt(t *testing.T) {
+func TestAStopOfADayEndsWhenItsOldestIsADayOld(t *testing.T) {
+	const refusal = "read 10001, pass 5m, read accepted, "
+	for _, test := range []struct {
+		name, before string
+		wait         time.Duration // from the last refusal on
+	}{
+		{"three refusals", refusal + refusal + "read 10001", day - 10*time.Minute - 11*time.Second},
+		{"the last one has its own wait", refusal + "pass 1h, " + refusal + "pass 22h47m, read 10001", 5 * time.Minute},
+		{"four of which three are typos", "write x 10001, write y 10001, write z 10001, read accepted, read 10001", day - 9*time.Second},
+		{"the state ok is reached too", "read dies, read dies, read dies, read accepted, read dies", day - 9*time.Second},
+	} {
+		s := tell(t, strings.Split(test.before, ", ")...)
+		if state := s.record.State(s.facts, s.now); state != attempts.Stopped {
+			t.Errorf("%s: the state is %s", test.name, state)
+		}
+		retry := s.record.Retry(s.facts, s.now)
+		if got := retry.Sub(s.now).Round(time.Second); got != test.wait {
+			t.Errorf("%s: the next one is after %s, want %s", test.name, got, test.wait)
+		}
+		q := attempts.Request{Trigger: attempts.Automatic}
+		if v := s.record.Allow(q, s.facts, retry.Add(-2*time.Millisecond)); v == attempts.Allowed {
+			t.Errorf("%s: one is made before that", test.name)
+		}
+		if v := s.record.Allow(q, s.facts, retry); v != attempts.Allowed {
+			t.Errorf("%s: none is made then, but %d", test.name, v)
+		}
+	}
+}
+
+func TestOnlyAHoldAndAStopOfADayEndAtATime(t *testing.T) {
 	for _, commands := range [][]string{
 		nil, {"read 10001", "pass 5m", "read accepted"}, {"read 10001", "pass 5m", "read 10001"}, {"read 24302"},
+		{"read codeless", "pass 5m", "read codeless", "pass 30m", "read codeless"},
+		{"write x 10001", "read accepted", "read 10001", "verify 10001"},
+		{"read 10001", "verify 10001", "verify 10001", "verify 10001"},
+		{"write x 10001", "write y 10001", "read accepted", "read 24302"},
 	} {
 		s := tell(t, commands...)
 		if retry := s.record.Retry(s.facts, s.now); !retry.IsZero() {

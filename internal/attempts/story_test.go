@@ -131,7 +131,7 @@ func (s *story) state() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d left", record.State(s.facts, s.now), record.Left(s.now))
 	if retry := record.Retry(s.facts, s.now); retry.After(s.now) {
-		fmt.Fprintf(&b, ", the next automatic one in %s", retry.Sub(s.now))
+		fmt.Fprintf(&b, ", the next automatic one in %s", retry.Sub(s.now).Round(time.Second))
 	}
 	if record.Failure != "" {
 		b.WriteString(", last failure: " + record.Failure)
