@@ -78,12 +78,13 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	}
 	resp := &logical.Response{}
 	if written.Untried {
-		resp.AddWarning("the credential is stored without having been tried. To try it, type " +
-			verifyCommand(req.MountPoint, written.Standing))
+		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried. To try it%s, type %s",
+			afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))
 	}
 	if !written.KnownBad.IsZero() {
 		resp.AddWarning(fmt.Sprintf("Finicity refused the stored credential on %s, and it is not tried by this write. "+
-			"To try it again, type %s", written.KnownBad.Format(time.RFC3339), verifyCommand(req.MountPoint, written.Standing)))
+			"To try it again%s, type %s", written.KnownBad.Format(time.RFC3339), afterUnlock(written.Standing),
+			verifyCommand(req.MountPoint, written.Standing)))
 	}
 	if len(resp.Warnings) == 0 {
 		return nil, nil //nolint:nilnil // That is how the framework is told of success without data.

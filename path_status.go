@@ -48,8 +48,8 @@ func statusShown() map[string]*framework.FieldSchema {
 		"authentication": {
 			Type:          framework.TypeString,
 			AllowedValues: []any{string(attempts.OK), string(attempts.Held), string(attempts.Stopped), string(attempts.Locked)},
-			Description: "ok; held after a refusal, until retry_time; stopped, until a config write or config/verify succeeds; " +
-				"or locked by Finicity.",
+			Description: "ok; held after a refusal, until retry_time; stopped, until a config write or config/verify succeeds, " +
+				"or until retry_time if there is one; or locked by Finicity.",
 		},
 		"rejected_attempts": {Type: framework.TypeInt, Description: "Refused attempts that count: those of the last 24 hours, and those since the last success."},
 		"attempts_left":     {Type: framework.TypeInt, Description: "Failed attempts left until config/verify needs force. Attempts that a crash interrupted count too."},
@@ -116,13 +116,26 @@ func statusData(mount string, s engine.Status) map[string]any {
 	}
 	if s.Stopped {
 		data["last_rotation_error"] = fmt.Sprintf("%s. Scheduled rotation has stopped until you write another credential or "+
-			"rotate by hand: vault write -f %srotate-root", strings.TrimSuffix(s.RotationError, "."), mount)
+			"rotate by hand%s", strings.TrimSuffix(s.RotationError, "."), byHand(mount, s))
 	}
 	if !s.Paused.IsZero() {
 		data["rotation_paused"] = fmt.Sprintf("paused on %s: the engine was not running for more than six hours, so this may be "+
-			"a restored copy. If it is not, resume with vault write -f %sconfig/verify", s.Paused.Format(time.RFC3339), mount)
+			"a restored copy. If it is not, resume%s with %s", s.Paused.Format(time.RFC3339), afterUnlock(s.Standing),
+			verifyCommand(mount, s.Standing))
 	}
 	return data
+}
+
+// byHand says how an operator rotates in the state of the mount, and from when on.
+func byHand(mount string, s engine.Status) string {
+	when, first := afterUnlock(s.Standing), ""
+	if !s.RotateAfter.IsZero() {
+		when += " after " + s.RotateAfter.Format(time.RFC3339)
+	}
+	if s.VerifyFirst {
+		first = allowChange(mount, s.Standing) + ", then "
+	}
+	return fmt.Sprintf("%s: %svault write -f %srotate-root", when, first, mount)
 }
 
 const statusHelp = `
@@ -132,7 +145,7 @@ rotated. It contains no secret, and sends no request to Finicity.
     vault read finicity/status
 
 authentication is "ok", "held" after a refusal until retry_time, "stopped" after two refusals, or "locked" when
-Finicity has locked the partner. After you resolve the cause:
+Finicity has locked the partner. A stop ends at retry_time if there is one. After you resolve the cause:
 
     vault write -f finicity/config/verify
 

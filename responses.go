@@ -101,8 +101,8 @@ func respond(mount string, err error) (*logical.Response, error) {
 
 func onlyCopy(mount string, only *engine.OnlyCopy) *logical.Response {
 	if only.Unsettled {
-		return logical.ErrorResponse("%s. To resolve it: vault write -f %[2]sconfig/verify. "+
-			"To discard the secret: vault delete %[2]sconfig force=true", only, mount)
+		return logical.ErrorResponse("%s. To resolve it%s: %s. To discard the secret: vault delete %sconfig force=true",
+			only, afterUnlock(only.Standing), verifyCommand(mount, only.Standing), mount)
 	}
 	return logical.ErrorResponse("%s. For another partner, use another mount. "+
 		"To discard the secret: vault delete %sconfig force=true", only, mount)
@@ -116,58 +116,66 @@ func guide(mount string, s engine.Standing, err error) string {
 	verify := verifyCommand(mount, s)
 	used := fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner)", s.Used)
 	write := errors.As(err, &unwritten)
-	const locked = "Finicity has locked the partner, and only Finicity support can unlock it. After that, "
+	const locked = "Finicity has locked the partner, and only Finicity support can unlock it. After that, type "
+	next := ""
+	if !s.Retry.IsZero() {
+		next = "; the engine retries once, at " + s.Retry.Format(time.RFC3339) + " at the earliest"
+	}
 	switch {
 	case s.State == attempts.Locked && write:
-		return locked + "store the credential with verify_connection=false, then type " + verify
+		return locked + storeThenVerify(mount, s, unwritten.Fields...)
 	case s.State == attempts.Locked:
-		return locked + "type " + verify
+		return locked + verify
 	case write:
 		return used + guideWrite(mount, s, unwritten)
 	case s.Left == 0:
-		return fmt.Sprintf("%s. If you are sure of the stored credential, type %s; to store another one first, write it with "+
-			"verify_connection=false", used, verify)
+		return fmt.Sprintf("%s%s. If you are sure of the stored credential, type %s; to store another one first, type %s",
+			used, next, verify, storeThenVerify(mount, s, "partner_secret"))
 	case errors.As(err, &denied) && denied.Verdict == attempts.TooManyForChange:
-		if s.Left < 2 { // Only a forced success settles what operators have used up.
-			verify = fmt.Sprintf("vault write %sconfig/verify force=true", mount)
-		}
-		return fmt.Sprintf("%s in the last 24 hours, so the secret is not changed now. To allow it, type %s first", used, verify)
+		return fmt.Sprintf("%s in the last 24 hours, so the secret is not changed now. To allow it, type %s first",
+			used, allowChange(mount, s))
+	case next == "":
+		next = "; the engine makes no further attempt automatically"
 	}
-	next := "the engine makes no further attempt automatically"
-	if !s.Retry.IsZero() {
-		next = "the engine retries once, at " + s.Retry.Format(time.RFC3339) + " at the earliest"
-	}
-	return fmt.Sprintf("%s, %d left; %s. If the secret or the app key changed, type "+
+	return fmt.Sprintf("%s, %d left%s. If the secret or the app key changed, type "+
 		"vault write %sconfig partner_secret=… (or app_key=…); otherwise, type %s", used, s.Left, next, mount, verify)
 }
 
 // guideWrite is for a credential that was not stored.
 func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) string {
-	var denied *engine.NotAllowed
-	reason := ""
+	reason, unchanged := "", "; the stored credential is unchanged and stays in use"
+	untried, reserved := storeThenVerify(mount, s, w.Fields...), w.Reserved && s.Left == 1
 	switch {
 	case s.Left == 0:
-	case errors.As(w, &denied) && denied.Verdict == attempts.LastReserved:
-		reason = ", and the last one is kept for the stored credential"
+	case reserved:
+		reason, unchanged = ", and the last one is kept for the stored credential", ", which is unchanged and stays in use"
 	default:
 		reason = fmt.Sprintf(", %d left", s.Left)
 	}
 	if w.Stored != nil {
-		reason += "; the stored credential is unchanged and stays in use"
+		reason += unchanged
 	}
-	untried := fmt.Sprintf("store it with verify_connection=false, then type %s", verifyCommand(mount, s))
 	switch {
-	case s.Left == 0:
-		return reason + ". If you are sure of the new one, " + untried
-	case denied != nil:
-		return reason + ". If the new one is right by now, " + untried
+	case s.Left == 0, reserved:
+		return reason + ". If you are sure of the new one, type " + untried
+	case errors.As(w, new(*engine.NotAllowed)):
+		return reason + ". If the new one is right by now, type " + untried
 	}
 	another := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
-	if w.First {
-		another = fmt.Sprintf("vault write %sconfig partner_id=… partner_secret=… app_key=…", mount)
+	if w.First || w.Moved {
+		another = fmt.Sprintf("vault write %sconfig %s", mount, blanks(w.Fields))
 	}
-	return reason + ". To write another one, type " + another + "; if this one is right by now, " + untried
+	return reason + ". To write another one, type " + another + "; if this one is right by now, type " + untried
 }
+
+// storeThenVerify are the commands that store a credential without trying it, and
+// then try it.
+func storeThenVerify(mount string, s engine.Standing, fields ...string) string {
+	return fmt.Sprintf("vault write %sconfig %s verify_connection=false, then %s", mount, blanks(fields), verifyCommand(mount, s))
+}
+
+// blanks are fields as a reader is to fill them in.
+func blanks(fields []string) string { return strings.Join(fields, "=… ") + "=…" }
 
 // verifyCommand is the command that tries the stored credential again.
 func verifyCommand(mount string, s engine.Standing) string {
@@ -175,6 +183,23 @@ func verifyCommand(mount string, s engine.Standing) string {
 		return fmt.Sprintf("vault write %sconfig/verify force=true", mount)
 	}
 	return fmt.Sprintf("vault write -f %sconfig/verify", mount)
+}
+
+// allowChange is the command after which the secret may be changed. Only a forced
+// success settles what operators have used up.
+func allowChange(mount string, s engine.Standing) string {
+	if s.Left < 2 {
+		s.Left = 0
+	}
+	return verifyCommand(mount, s)
+}
+
+// afterUnlock belongs before a command that needs an attempt.
+func afterUnlock(s engine.Standing) string {
+	if s.State == attempts.Locked {
+		return " after Finicity support has unlocked the partner"
+	}
+	return ""
 }
 
 // sentence is an error's text without a full stop: Finicity's own may have one.

@@ -36,7 +36,7 @@ type Standing struct {
 	Rejected int       // refused attempts that count
 	Used     int       // these, and those without an answer
 	Left     int       // failed attempts until force is needed
-	Retry    time.Time // of the next automatic attempt, by the wall clock; zero when none is due
+	Retry    time.Time // of the next automatic attempt, by the wall clock; zero when it waits for no time
 	Failure  string    // what Finicity said last
 	Failed   time.Time // when, by the wall clock
 }
@@ -111,7 +111,15 @@ func (n *NotStored) Unwrap() error { return n.Err }
 type NothingWritten struct {
 	Err   error
 	First bool // nothing is stored from before either
-	// Standing is that of the stored credential, if the write was of another one.
+	// Moved means that the write was of another partner or address.
+	Moved bool
+	// Fields are those of the credential and the address in the write. Another try
+	// has to give them again.
+	Fields []string
+	// Reserved means that the last attempt, once it is that, is kept for the stored
+	// credential.
+	Reserved bool
+	// Stored is the standing of the stored credential, if the write was of another one.
 	Stored *Standing
 }
 
@@ -145,7 +153,10 @@ func (o *OutcomeUnknown) Error() string {
 func (o *OutcomeUnknown) Unwrap() error { return o.Err }
 
 // OnlyCopy is a deletion or a change of partner that may lose the secret.
-type OnlyCopy struct{ Unsettled bool }
+type OnlyCopy struct {
+	Unsettled bool
+	Standing  Standing
+}
 
 func (o *OnlyCopy) Error() string {
 	if o.Unsettled {

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -118,7 +119,7 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 			return nil
 		}
 	}
-	if held := e.backoff.Held(time.Now()); held != nil {
+	if held := e.heldBack(st); held != nil {
 		return held
 	}
 	if _, err = e.authenticate(ctx, s, st, attempts.Automatic, operationRead); err != nil && !accepted(err) {
@@ -128,6 +129,19 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 		return ErrTooSlow // To ask again at once would go on like that, an attempt each time.
 	}
 	return nil
+}
+
+// heldBack is the error that says longest what the next automatic call waits for,
+// nil when the back-off does not hold it.
+func (e *Engine) heldBack(st *State) error {
+	held, backingOff := e.backoff.Held(time.Now()), new(token.HeldError)
+	if !errors.As(held, &backingOff) {
+		return nil
+	}
+	if wait := st.Secrets.Wait(e.clock.now()); wait > backingOff.Wait {
+		return &Pending{Wait: wait}
+	}
+	return held
 }
 
 // currentToken is the shared token, loaded from storage where this process does
@@ -175,7 +189,7 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 	if t = e.currentToken(ctx, s, st); t != nil && e.age(t) < RotateTokenEvery {
 		return t, true, nil
 	}
-	if held := e.backoff.Held(time.Now()); held != nil { // Apps call this too.
+	if held := e.heldBack(st); held != nil { // Apps call this too.
 		return nil, false, held
 	}
 	if _, err = e.authenticate(ctx, s, st, attempts.Automatic, operation); err != nil {

@@ -33,6 +33,11 @@ type Status struct {
 	RotationError string
 	// Stopped is whether the schedule waits for an operator, after refused changes.
 	Stopped bool
+	// RotateAfter is until when too many changes are unconfirmed for rotate-root.
+	// Zero when they are not.
+	RotateAfter time.Time
+	// VerifyFirst is whether rotate-root needs an operator's success before it.
+	VerifyFirst bool
 	// Paused is when the restore guard paused the schedule, after a silence that
 	// began at Alive.
 	Paused time.Time
@@ -75,6 +80,10 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	status.LastRotation, status.NextRotation = st.LastRotation, st.nextRotation()
 	status.RotationError = st.Plan.LastError(st.LastRotation)
 	status.Stopped = st.Plan.Stopped(st.LastRotation)
+	if until, full := st.Secrets.Full(); full && until.After(e.clock.now()) {
+		status.RotateAfter = wholeSecond(e.wall(until))
+	}
+	status.VerifyFirst = e.allowed(st, st, attempts.Request{Trigger: attempts.Automatic, Change: true}) != nil
 	if st.Secrets.Wait(e.clock.now()) > 0 {
 		status.RotationError = "" // It may be under way.
 	}

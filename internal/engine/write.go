@@ -93,7 +93,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	switch {
 	case c.credential && w.Verify:
 		if st, err = e.verifyNew(ctx, s, st, next, c, hash, operation); err != nil && !accepted(err) {
-			return Written{}, e.nothingWritten(st, c, err)
+			return Written{}, e.nothingWritten(st, w, c, err)
 		}
 		if err != nil {
 			return Written{}, err
@@ -132,11 +132,12 @@ func (e *Engine) knownBad(st *State, hash hasher) time.Time {
 }
 
 // nothingWritten is the failure of a write whose credential was not accepted.
-func (e *Engine) nothingWritten(st *State, c change, err error) error {
-	failed := &NothingWritten{Err: answered("", err), First: !st.Configured()}
+func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
+	failed := &NothingWritten{Err: answered("", err), First: !st.Configured(), Moved: c.moved, Fields: w.credentialFields()}
 	if st.Configured() && c.credential {
 		standing := e.standing(st, st)
 		failed.Stored = &standing
+		failed.Reserved = !c.partner && st.reserves()
 	}
 	return failed
 }
@@ -146,11 +147,7 @@ func (e *Engine) nothingWritten(st *State, c change, err error) error {
 func (e *Engine) verifyNew(
 	ctx context.Context, s logical.Storage, st, next *State, c change, hash hasher, operation string,
 ) (*State, error) {
-	// The last attempt is kept for the stored credential, but not for one that
-	// Finicity has refused too.
-	current, _ := st.Secrets.Current()
-	record := st.recordAt(st)
-	reserve := st.PartnerID == next.PartnerID && !current.Proven.IsZero() && !record.StoredRefused()
+	reserve := st.PartnerID == next.PartnerID && st.reserves()
 	secret := secrets.Secret{Value: c.secret}
 	for first := true; ; first = false {
 		if c.secret.IsZero() { // The stored secrets, with another app key.
@@ -172,6 +169,14 @@ func (e *Engine) verifyNew(
 			return st, err
 		}
 	}
+}
+
+// reserves reports whether the last attempt is kept for the stored credential. It
+// is not kept for one that Finicity has refused too.
+func (st *State) reserves() bool {
+	current, _ := st.Secrets.Current()
+	record := st.recordAt(st)
+	return !current.Proven.IsZero() && !record.StoredRefused()
 }
 
 func (e *Engine) tryNew(
@@ -293,7 +298,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		return nil, change{}, userErrorf("field %q has a secret that was replaced by a rotation on %s: %s",
 			"partner_secret", at.Format(time.RFC3339), advice)
 	case c.partner && st.Secrets.OnlyCopy():
-		return nil, change{}, &OnlyCopy{Unsettled: st.Secrets.Unsettled()}
+		return nil, change{}, &OnlyCopy{Unsettled: st.Secrets.Unsettled(), Standing: e.standing(st, st)}
 	}
 	if c.partner {
 		next.Secrets = secrets.List{Place: next.Settings.place()}
@@ -311,6 +316,23 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		next.Plan.CredentialReplaced()
 	}
 	return next, c, nil
+}
+
+// credentialFields are the names of the given fields that make up a credential and
+// its address.
+func (w Write) credentialFields() (names []string) {
+	for _, field := range []struct {
+		name  string
+		value *string
+	}{
+		{"partner_id", w.PartnerID}, {"partner_secret", w.PartnerSecret}, {"app_key", w.AppKey},
+		{"base_url", w.BaseURL}, {"ca_cert", w.CACert},
+	} {
+		if field.value != nil {
+			names = append(names, field.name)
+		}
+	}
+	return names
 }
 
 // hasUntriedBeside reports whether an operator has stored another secret that was

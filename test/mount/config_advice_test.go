@@ -38,7 +38,7 @@ func TestTheAdviceToAWriteThatFindsTheLockWorks(t *testing.T) {
 						command = "vault write finicity/config/verify force=true"
 					}
 					h.Fails(h.Write("config", right), 400, "nothing was stored", "24302", "only Finicity support can unlock it",
-						"store the credential with verify_connection=false, then type "+command)
+						"type vault write finicity/config partner_id=… partner_secret=… app_key=… base_url=… verify_connection=false, then "+command)
 					h.Pass(day / 2) // Support takes its time.
 					h.Succeeds(h.Write("config", joined(right, mounttest.Fields{"verify_connection": false})))
 					h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": force}))

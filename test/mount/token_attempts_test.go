@@ -95,7 +95,10 @@ func TestThreeHiccupsADayStopAutomaticAttempts(t *testing.T) {
 			h.Pass(5 * time.Minute)
 			h.Read("token", nil)
 		}
-		h.Fails(h.Read("token", nil), 400, "no request was sent", "10021", "makes no further attempt automatically")
+		// The first was refused after two hours, and counts for a day.
+		const ends = "2000-01-02T02:00:01Z"
+		h.Fails(h.Read("token", nil), 400, "no request was sent", "10021", "the engine retries once, at "+ends)
+		statusShows(h, mounttest.Fields{"authentication": "stopped", "retry_time": ends})
 		h.Called(6, 0)
 		h.Succeeds(h.Write("config/verify", nil)) // The operator still has one.
 		h.Pass(2 * time.Hour)

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// Every text is held to what it says, in each state, after each request: the
+// commands in it are typed, and the times in it are waited for. A wrong advice costs
+// an operator one of five attempts, or the night.
+func TestWhatTextsSayIsSo(t *testing.T) {
+	t.Parallel()
+	asked := requests()
+	for state, situation := range situations() {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			held := map[string]bool{}
+			for _, request := range slices.Sorted(maps.Keys(asked)) {
+				var said []string
+				inScene(t, request, situation, asked[request], func(_ *scene, texts []string) { said = texts })
+				for _, text := range said {
+					if held[text] {
+						continue
+					}
+					held[text] = true
+					wellWritten(t, text)
+					for i, advice := range advicesIn(text) {
+						inScene(t, fmt.Sprintf("%s, advice %d", request, i+1), situation, asked[request], func(s *scene, texts []string) {
+							s.saysAgain(texts, text)
+							s.follow(advice)
+						})
+					}
+					for _, promise := range promises {
+						if promise.pattern.MatchString(text) {
+							inScene(t, request+", "+promise.name, situation, asked[request], func(s *scene, texts []string) {
+								s.saysAgain(texts, text)
+								promise.check(s, text, promise.pattern.FindStringSubmatch(text))
+							})
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// inScene brings a new mount into the state, asks, and goes on from there. Each time
+// the same happens.
+func inScene(
+	t *testing.T, name string, in situation, ask func(s *scene) mounttest.Answer, then func(s *scene, texts []string),
+) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &scene{Harness: mounttest.New(t)}
+			if in.fields != nil {
+				s.Configure(in.fields)
+			}
+			in.enter(s.Harness)
+			s.ask = func() mounttest.Answer { return ask(s) }
+			a := s.ask()
+			texts := slices.Clone(a.Warnings)
+			if a.Text != "" {
+				texts = append(texts, a.Text)
+			}
+			shown := s.Read("status", nil).Data
+			for _, field := range []string{"last_error", "last_rotation_error", "rotation_paused", "storage_error"} {
+				if text, _ := shown[field].(string); text != "" {
+					texts = append(texts, text)
+				}
+			}
+			then(s, texts)
+		})
+	})
+}
+
+// saysAgain checks that the scene is the one that the text comes from.
+func (s *scene) saysAgain(texts []string, text string) {
+	s.T.Helper()
+	if !slices.Contains(texts, text) {
+		s.T.Fatalf("the same request in the same state says something else: %q", texts)
+	}
+}
+
+// follow does what an advice says, when what it is for is the case.
+func (s *scene) follow(a advice) {
+	s.T.Helper()
+	clause := strings.ToLower(a.clause)
+	fill := s.fill
+	if !strings.Contains(a.text, "Finicity support") && s.Read("status", nil).Data["authentication"] == "locked" {
+		if !strings.Contains(clause, "discard") {
+			s.T.Fatalf("the partner is locked, and the text does not say what to do before: %s", a.text)
+		}
+	}
+	if at := afterTime.FindStringSubmatch(a.clause); at != nil {
+		s.waitUntil(at[1])
+	}
+	s.Fake.ClearFaults() // The cause is resolved, and so is a lock.
+	s.Fake.Unlock(mounttest.PartnerID)
+	switch {
+	case strings.Contains(clause, "discard"):
+	case clause == "type", strings.HasPrefix(clause, "to allow it"):
+	case strings.HasPrefix(clause, "if the secret or the app key changed"), strings.HasPrefix(clause, "to write another one"),
+		strings.HasPrefix(clause, "to store another one first"):
+		s.anotherIsRight()
+	case strings.Contains(clause, "this one is right by now"), strings.Contains(clause, "the new one is right by now"),
+		strings.Contains(clause, "sure of the new one"), strings.HasPrefix(clause, "after that") && len(a.commands) > 1:
+		s.writtenIsRight()
+		fill = s.same
+	case strings.HasPrefix(clause, "otherwise"), strings.Contains(clause, "sure of the stored credential"),
+		strings.HasPrefix(clause, "after that"), strings.HasPrefix(clause, "to try it"), strings.HasPrefix(clause, "to resolve it"),
+		strings.HasPrefix(clause, "if it is not, resume"), strings.Contains(clause, "rotate by hand"):
+		s.storedIsRight()
+	default:
+		s.T.Fatalf("nobody knows when this advice is for: %q, in: %s", a.clause, a.text)
+	}
+	for _, c := range a.commands {
+		fields := fill(c)
+		if refused := s.enter(c, fields, a.text); refused != "" {
+			s.wrote = fields
+			s.follow(advicesIn(refused)[0])
+			return
+		}
+	}
+	s.keeps(clause, a)
+}
+
+// enter types a command, which must succeed. Only the first write of a partner may be
+// refused, and then its answer has to help: the engine did not know before which
+// partner that would be.
+func (s *scene) enter(c command, fields mounttest.Fields, text string) (refused string) {
+	s.T.Helper()
+	path := strings.TrimPrefix(c.path, s.Mount)
+	send := map[string]func(string, mounttest.Fields) mounttest.Answer{"read": s.Read, "write": s.Write, "delete": s.Remove}[c.verb]
+	answer := send(path, fields)
+	if wait := inAWhile.FindStringSubmatch(answer.Text); wait != nil { // A change may still be on its way.
+		s.passes(wait[1])
+		answer = send(path, fields)
+	}
+	if strings.HasPrefix(text, "this mount is not configured") && strings.Contains(answer.Text, "Failed attempts: 4 of 5") {
+		return answer.Text
+	}
+	if answer.Status != http.StatusOK && answer.Status != http.StatusNoContent {
+		s.T.Fatalf("vault %s %s %v answers %d: %s\nand it was named by: %s",
+			c.verb, c.path, slices.Sorted(maps.Keys(fields)), answer.Status, s.Leaks.Hide(answer.Text), text)
+	}
+	return ""
+}
+
+// keeps checks what an advice is for, after its commands.
+func (s *scene) keeps(clause string, a advice) {
+	s.T.Helper()
+	if strings.Contains(clause, "discard") {
+		if _, found := s.Storage.Peek("config"); found && s.IsConfigured() {
+			s.T.Errorf("nothing is discarded: %s", a.text)
+		}
+		return
+	}
+	switch {
+	case strings.HasPrefix(clause, "to allow it"):
+		s.enter(command{verb: "write", path: s.Mount + "rotate-root"}, nil, a.text)
+	case strings.HasPrefix(clause, "if it is not, resume") && says(s.Harness, "rotation_paused") != "":
+		s.T.Errorf("the schedule stays paused: %s", a.text)
+	case strings.Contains(clause, "rotate by hand") && statusNow(s.Harness)["next_vault_rotation"] == nil:
+		s.T.Errorf("the schedule stays stopped: %s", a.text)
+	}
+	s.works(a.text)
+}
+
+// works checks that the mount serves tokens again, and that nothing is open.
+func (s *scene) works(text string) {
+	s.T.Helper()
+	s.Pass(time.Minute)
+	s.Tick() // A rotation that is open is resolved automatically.
+	for range 2 {
+		got := s.Read("token", nil)
+		if shown := statusNow(s.Harness); got.Status != http.StatusOK || len(got.Warnings) > 0 || shown["authentication"] != "ok" ||
+			shown["rotation_pending"] != false {
+			s.T.Fatalf("after the advice a read answers %d: %s %v, authentication is %v, pending: %v\nit was: %s",
+				got.Status, s.Leaks.Hide(got.Text), got.Warnings, shown["authentication"], shown["rotation_pending"], text)
+		}
+		s.Pass(2 * time.Hour)
+	}
+}
+
+// waitUntil waits until a time that was shown, and fails when that is not to come.
+func (s *scene) waitUntil(shown string) {
+	s.T.Helper()
+	at, err := time.Parse(time.RFC3339, shown)
+	if err != nil || at.Before(s.Now()) {
+		s.T.Fatalf("%q is not a time to come", shown)
+	}
+	s.Pass(at.Sub(s.Now()))
+}
+
+// passes waits for as long as was shown.
+func (s *scene) passes(shown string) {
+	s.T.Helper()
+	wait, err := time.ParseDuration(shown)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.Pass(wait)
+}
+
+const aTime = `(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)`
+
+var (
+	afterTime = regexp.MustCompile(`after ` + aTime)
+	inAWhile  = regexp.MustCompile(`: try again in ([^\s,]+), no other action is needed`)
+)
+
+// promises are what texts say will happen without anybody's doing.
+var promises = []struct {
+	name    string
+	pattern *regexp.Regexp
+	check   func(s *scene, text string, found []string)
+}{
+	{"one more at its time", regexp.MustCompile(`the engine retries once, at ` + aTime + ` at the earliest`), (*scene).retriesAt},
+	{"no more attempts", regexp.MustCompile(`the engine makes no further attempt automatically`), (*scene).staysStopped},
+	{"resolved automatically", regexp.MustCompile(`the engine resolves this automatically`), (*scene).resolves},
+	{"again in a while", inAWhile, (*scene).worksIn},
+	{"sent in a while", regexp.MustCompile(`; the next request is sent in (\S+) at the earliest`), (*scene).worksIn},
+	{"rotation later", regexp.MustCompile(`Rotation is possible again after ` + aTime), (*scene).rotatesAfter},
+	{"good until", regexp.MustCompile(`This one is good until ` + aTime), (*scene).servesUntil},
+}
+
+// tries has apps and jobs ask for a token, and says how many requests Finicity got.
+func (s *scene) tries() int {
+	before := len(s.Fake.Requests())
+	s.Read("token", nil)
+	s.Write("rotate-token", nil)
+	s.Tick()
+	return len(s.Fake.Requests()) - before
+}
+
+func (s *scene) retriesAt(text string, found []string) {
+	at, err := time.Parse(time.RFC3339, found[1])
+	if err != nil || !at.After(s.Now()) {
+		s.T.Fatalf("%q is not a time to come", found[1])
+	}
+	if shown := statusNow(s.Harness)["retry_time"]; shown != found[1] {
+		s.T.Errorf("the status shows the time %v, and the text is: %s", shown, text)
+	}
+	const rounding = time.Second + time.Millisecond // What is shown is rounded up.
+	s.Pass(at.Sub(s.Now()) - rounding)
+	if n := s.tries(); n != 0 {
+		s.T.Errorf("%d requests are sent before the time in: %s", n, text)
+	}
+	s.Pass(rounding)
+	s.Fake.ClearFaults()
+	s.storedIsRight()
+	if n := s.tries(); n == 0 {
+		s.T.Errorf("nothing is sent at the time in: %s", text)
+	}
+	s.works(text)
+}
+
+func (s *scene) staysStopped(text string, _ []string) {
+	for range 24 * 3 {
+		s.Pass(time.Hour)
+		if n := s.tries(); n != 0 {
+			s.T.Fatalf("%d requests are sent at %s, and the text was: %s", n, s.Now(), text)
+		}
+	}
+}
+
+func (s *scene) resolves(text string, _ []string) {
+	s.Fake.ClearFaults()
+	for range 3 {
+		s.Pass(time.Minute)
+		s.Tick()
+	}
+	s.works(text)
+}
+
+func (s *scene) worksIn(text string, found []string) {
+	s.Fake.ClearFaults()
+	s.passes(found[1])
+	if a := s.ask(); a.Status != http.StatusOK && a.Status != http.StatusNoContent {
+		s.T.Errorf("after the wait, the same is a %d: %s\nand it was: %s", a.Status, s.Leaks.Hide(a.Text), text)
+	}
+}
+
+func (s *scene) rotatesAfter(text string, found []string) {
+	s.waitUntil(found[1])
+	s.Pass(time.Second)
+	s.Fake.ClearFaults()
+	s.enter(command{verb: "write", path: s.Mount + "rotate-root"}, nil, text)
+	s.works(text)
+}
+
+func (s *scene) servesUntil(text string, found []string) {
+	at, err := time.Parse(time.RFC3339, found[1])
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.Pass(at.Sub(s.Now()) - time.Second)
+	if a := s.Read("token", nil); a.Status != http.StatusOK {
+		s.T.Errorf("a read answers %d a second before the time in: %s", a.Status, text)
+	}
+}

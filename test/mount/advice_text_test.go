@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// command is one that a text names, in the form in which it can be pasted.
+type command struct {
+	verb, path string
+	// fields are those with a value, and blanks those that the reader fills in.
+	fields mounttest.Fields
+	blanks []string
+	// orKey is set for "(or app_key=…)": the reader gives what has changed.
+	orKey bool
+}
+
+// advice is what a text says to do: one command, or several in a row. The clause
+// is what stands before the first, and says when it helps.
+type advice struct {
+	text, clause string
+	commands     []command
+}
+
+var (
+	// A field has a value, or a blank as in partner_secret=…
+	aCommand = regexp.MustCompile(`vault (write|read|delete)( -f)? ([a-z][a-z/-]*)((?: [a-z_]+=[^\s,;.:)]+)*)`)
+	aTune    = regexp.MustCompile(`vault secrets tune -max-lease-ttl=2h ([a-z/]+)`)
+	anEnd    = regexp.MustCompile(`[.;:] `)
+	// A sentence begins with a capital, unless Finicity is what it begins with.
+	aSentence = regexp.MustCompile(`\. [A-Z]`)
+)
+
+// advicesIn parses a text. Commands that follow each other, as in "type A, then B",
+// are one advice.
+func advicesIn(text string) (all []advice) {
+	end := 0
+	for _, at := range aCommand.FindAllStringSubmatchIndex(text, -1) {
+		between := text[end:at[0]]
+		c := command{verb: text[at[2]:at[3]], path: text[at[6]:at[7]], fields: mounttest.Fields{}}
+		for _, field := range strings.Fields(text[at[8]:at[9]]) {
+			name, value, _ := strings.Cut(field, "=")
+			switch value {
+			case "…":
+				c.blanks = append(c.blanks, name)
+			case "true":
+				c.fields[name] = true
+			case "false":
+				c.fields[name] = false
+			default:
+				c.fields[name] = value
+			}
+		}
+		end = at[1]
+		c.orKey = strings.HasPrefix(text[end:], " (or app_key=…)")
+		if len(all) > 0 && strings.HasSuffix(between, ", then ") && !anEnd.MatchString(between) {
+			last := &all[len(all)-1]
+			last.commands = append(last.commands, c)
+			continue
+		}
+		clause := between
+		if ends := anEnd.FindAllStringIndex(between, -1); len(ends) > 0 {
+			clause = between[ends[len(ends)-1][1]:]
+			// "to discard the secret: vault …" has its condition before the colon.
+			if clause == "" {
+				before := between[:ends[len(ends)-1][0]]
+				if more := anEnd.FindAllStringIndex(before, -1); len(more) > 0 {
+					before = before[more[len(more)-1][1]:]
+				}
+				clause = before
+			}
+		}
+		all = append(all, advice{text: text, clause: strings.TrimSpace(clause), commands: []command{c}})
+	}
+	return all
+}
+
+// wellWritten checks the form of a text: at most three sentences, which begin like
+// one of Go's errors and do not end with a period, and no command that the parser
+// overlooks.
+func wellWritten(t *testing.T, text string) {
+	t.Helper()
+	sentences := 1 + len(aSentence.FindAllString(text, -1))
+	commands := len(aCommand.FindAllString(text, -1)) + len(aTune.FindAllString(text, -1))
+	first := []rune(text)[0]
+	switch {
+	case sentences > 3:
+		t.Errorf("%d sentences: %s", sentences, text)
+	case strings.HasSuffix(text, "."):
+		t.Errorf("a period at the end: %s", text)
+	case unicode.IsUpper(first) && !strings.HasPrefix(text, "Finicity "):
+		t.Errorf("a capital at the beginning: %s", text)
+	case commands != strings.Count(text, "vault "):
+		t.Errorf("%d commands are understood, and there are %d: %s", commands, strings.Count(text, "vault "), text)
+	case strings.Contains(text, "verify_connection=false") && !strings.Contains(text, "=… verify_connection=false"):
+		t.Errorf("a command that cannot be pasted: %s", text)
+	}
+}
+
+func TestAdviceIsReadAsAPersonReadsIt(t *testing.T) {
+	t.Parallel()
+	text := "it failed. If the key changed, type vault write finicity/config app_key=… base_url=… verify_connection=false, " +
+		"then vault write finicity/config/verify force=true; otherwise, type vault write -f finicity/rotate-root. " +
+		"To discard it: vault delete finicity/config force=true"
+	got := advicesIn(text)
+	if len(got) != 3 {
+		t.Fatalf("%d advices: %+v", len(got), got)
+	}
+	for i, clause := range []string{"If the key changed, type", "otherwise, type", "To discard it"} {
+		if got[i].clause != clause {
+			t.Errorf("advice %d is for %q, want %q", i, got[i].clause, clause)
+		}
+	}
+	first := got[0].commands
+	if len(first) != 2 || strings.Join(first[0].blanks, " ") != "app_key base_url" || first[0].fields["verify_connection"] != false ||
+		first[1].path != "finicity/config/verify" || first[1].fields["force"] != true {
+		t.Errorf("the first advice is %+v", first)
+	}
+	if last := got[2].commands[0]; last.verb != "delete" || last.path != "finicity/config" || last.fields["force"] != true {
+		t.Errorf("the last advice is %+v", last)
+	}
+}
