@@ -27,17 +27,18 @@ import (
 // be one: each retry may cost an attempt.
 func respond(mount string, err error) (*logical.Response, error) {
 	var (
-		user    engine.UserError
-		only    *engine.OnlyCopy
-		full    *engine.CandidateLimit
-		unknown *engine.OutcomeUnknown
-		silent  *engine.Unanswered
-		denied  *engine.NotAllowed
-		refusal *engine.Refusal
-		pending *engine.Pending
-		newer   *engine.NewerError
-		held    *token.HeldError
-		failure *finicityapi.Error
+		user       engine.UserError
+		only       *engine.OnlyCopy
+		incomplete *engine.IncompleteMove
+		full       *engine.CandidateLimit
+		unknown    *engine.OutcomeUnknown
+		silent     *engine.Unanswered
+		denied     *engine.NotAllowed
+		refusal    *engine.Refusal
+		pending    *engine.Pending
+		newer      *engine.NewerError
+		held       *token.HeldError
+		failure    *finicityapi.Error
 	)
 	switch {
 	case errors.As(err, &user):
@@ -83,6 +84,9 @@ func respond(mount string, err error) (*logical.Response, error) {
 
 	case errors.As(err, &failure):
 		return nil, logical.CodedError(http.StatusBadGateway, err.Error())
+
+	case errors.As(err, &incomplete):
+		return logical.ErrorResponse("%s. To move%s, type %s", err, afterUnlock(incomplete.Standing), moveCommand(mount, incomplete)), nil
 
 	case errors.As(err, &only):
 		return onlyCopy(mount, only), nil
@@ -166,6 +170,15 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 		another = fmt.Sprintf("vault write %sconfig %s", mount, blanks(w.Fields))
 	}
 	return reason + ". To write another one, type " + another + "; if this one is right by now, type " + untried
+}
+
+// moveCommand is the complete write of another partner or address, as the attempts
+// allow it.
+func moveCommand(mount string, m *engine.IncompleteMove) string {
+	if m.Standing.Left == 0 || m.Reserved && m.Standing.Left == 1 {
+		return storeThenVerify(mount, m.Standing, m.Fields...)
+	}
+	return fmt.Sprintf("vault write %sconfig %s", mount, blanks(m.Fields))
 }
 
 // storeThenVerify are the commands that store a credential without trying it, and

@@ -107,25 +107,6 @@ func (n *NotStored) Error() string {
 }
 func (n *NotStored) Unwrap() error { return n.Err }
 
-// NothingWritten is the failure of a config write.
-type NothingWritten struct {
-	Err   error
-	First bool // nothing is stored from before either
-	// Moved means that the write was of another partner or address.
-	Moved bool
-	// Fields are those of the credential and the address in the write. Another try
-	// has to give them again.
-	Fields []string
-	// Reserved means that the last attempt, once it is that, is kept for the stored
-	// credential.
-	Reserved bool
-	// Stored is the standing of the stored credential, if the write was of another one.
-	Stored *Standing
-}
-
-func (n *NothingWritten) Error() string { return "nothing was stored: " + n.Err.Error() }
-func (n *NothingWritten) Unwrap() error { return n.Err }
-
 // Pending is an attempt that has to wait for a change of the secret.
 type Pending struct{ Wait time.Duration }
 

@@ -131,17 +131,6 @@ func (e *Engine) knownBad(st *State, hash hasher) time.Time {
 	return record.RefusedBefore(st.fingerprint(hash, current.Value), e.clock.now())
 }
 
-// nothingWritten is the failure of a write whose credential was not accepted.
-func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
-	failed := &NothingWritten{Err: answered("", err), First: !st.Configured(), Moved: c.moved, Fields: w.credentialFields()}
-	if st.Configured() && c.credential {
-		standing := e.standing(st, st)
-		failed.Stored = &standing
-		failed.Reserved = !c.partner && st.reserves()
-	}
-	return failed
-}
-
 // verifyNew authenticates with a credential that is about to be stored, and
 // stores it with the outcome, in one write.
 func (e *Engine) verifyNew(
@@ -169,14 +158,6 @@ func (e *Engine) verifyNew(
 			return st, err
 		}
 	}
-}
-
-// reserves reports whether the last attempt is kept for the stored credential. It
-// is not kept for one that Finicity has refused too.
-func (st *State) reserves() bool {
-	current, _ := st.Secrets.Current()
-	record := st.recordAt(st)
-	return !current.Proven.IsZero() && !record.StoredRefused()
 }
 
 func (e *Engine) tryNew(
@@ -284,12 +265,12 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	}
 	c.credential = c.moved || c.appKey || !c.secret.IsZero()
 	switch at := st.rotatedAwayAt(secret, hash); {
+	case c.partner && st.Secrets.OnlyCopy():
+		return nil, change{}, &OnlyCopy{Unsettled: st.Secrets.Unsettled(), Standing: e.standing(st, st)}
 	case c.moved && (secret.IsZero() || w.AppKey == nil):
 		// Otherwise a person who may write config, but does not know the secret, could
 		// have it sent to a host of theirs.
-		return nil, change{}, UserError("a new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write: " +
-			"the stored ones are not sent to another address. After a rotation only Vault knows the secret, so make a new one " +
-			"in the Finicity developer portal first")
+		return nil, change{}, e.incomplete(st, next, w, c)
 	case !secret.IsZero() && !c.partner && !at.IsZero():
 		advice := "leave the field out to keep the secret in effect"
 		if c.moved {
@@ -297,8 +278,6 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		}
 		return nil, change{}, userErrorf("field %q has a secret that was replaced by a rotation on %s: %s",
 			"partner_secret", at.Format(time.RFC3339), advice)
-	case c.partner && st.Secrets.OnlyCopy():
-		return nil, change{}, &OnlyCopy{Unsettled: st.Secrets.Unsettled(), Standing: e.standing(st, st)}
 	}
 	if c.partner {
 		next.Secrets = secrets.List{Place: next.Settings.place()}
@@ -316,23 +295,6 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		next.Plan.CredentialReplaced()
 	}
 	return next, c, nil
-}
-
-// credentialFields are the names of the given fields that make up a credential and
-// its address.
-func (w Write) credentialFields() (names []string) {
-	for _, field := range []struct {
-		name  string
-		value *string
-	}{
-		{"partner_id", w.PartnerID}, {"partner_secret", w.PartnerSecret}, {"app_key", w.AppKey},
-		{"base_url", w.BaseURL}, {"ca_cert", w.CACert},
-	} {
-		if field.value != nil {
-			names = append(names, field.name)
-		}
-	}
-	return names
 }
 
 // hasUntriedBeside reports whether an operator has stored another secret that was

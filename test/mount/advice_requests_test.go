@@ -65,6 +65,7 @@ func requests() map[string]func(s *scene) mounttest.Answer {
 		"another address, wrong": write(nothing, move(elsewhere, wrong)),
 		"another address, alone": write(nothing, mounttest.Fields{"base_url": elsewhere}),
 		"another address, later": write(newSecret, joined(move(elsewhere, portalSecret), unverified)),
+		"another partner, alone": write(nothing, mounttest.Fields{"partner_id": mounttest.OtherID}),
 		"another partner, wrong": write(nothing, joined(otherPartner(), mounttest.Fields{"partner_secret": wrong})),
 		"a wrong secret, twice": func(s *scene) mounttest.Answer {
 			again := write(nothing, mounttest.Fields{"partner_secret": wrong})

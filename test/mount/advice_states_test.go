@@ -209,6 +209,15 @@ func situations() map[string]situation {
 		"storage takes no writes": dueToken(func(h *mounttest.Harness) {
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		}),
+		"Finicity is down": dueToken(func(h *mounttest.Harness) { h.Down() }),
+		"held, and the token is good": {mounttest.Fields{}, func(h *mounttest.Harness) {
+			h.Pass(95 * time.Minute)
+			h.Fake.Order(rejections["10001"])
+			if a := h.Read("token", nil); len(a.Warnings) != 1 {
+				h.T.Fatalf("a read warns %q", a.Warnings)
+			}
+		}},
+		"a short lease": {mounttest.Fields{}, func(h *mounttest.Harness) { h.View.MaxLeaseTTLVal = time.Hour }},
 		"undecodable": {mounttest.Fields{}, func(h *mounttest.Harness) {
 			h.Storage.Plant("config", []byte("{"))
 			h.Restart()

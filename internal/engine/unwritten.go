@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+// NothingWritten is the failure of a config write.
+type NothingWritten struct {
+	Err   error
+	First bool // nothing is stored from before either
+	// Moved means that the write was of another partner or address.
+	Moved bool
+	// Fields are those of the credential and the address in the write. Another try
+	// has to give them again.
+	Fields []string
+	// Reserved means that the last attempt, once it is that, is kept for the stored
+	// credential.
+	Reserved bool
+	// Stored is the standing of the stored credential, if the write was of another
+	// one.
+	Stored *Standing
+}
+
+func (n *NothingWritten) Error() string { return "nothing was stored: " + n.Err.Error() }
+func (n *NothingWritten) Unwrap() error { return n.Err }
+
+// IncompleteMove is a write of another partner or address without its credential.
+type IncompleteMove struct {
+	Fields   []string // what a complete one gives
+	Standing Standing // of the partner, at the address
+	Reserved bool     // see NothingWritten
+}
+
+func (*IncompleteMove) Error() string {
+	return "a new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write: " +
+		"the stored ones are not sent to another address. After a rotation only Vault knows the secret, so make a new one " +
+		"in the Finicity developer portal first"
+}
+
+// nothingWritten is the failure of a write whose credential was not accepted.
+func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
+	failed := &NothingWritten{Err: answered("", err), First: !st.Configured(), Moved: c.moved, Fields: w.credentialFields()}
+	if st.Configured() && c.credential {
+		standing := e.standing(st, st)
+		failed.Stored = &standing
+		failed.Reserved = !c.partner && st.reserves()
+	}
+	return failed
+}
+
+// incomplete is the error that names the fields of a write, with the secret and the
+// app key.
+func (e *Engine) incomplete(st, next *State, w Write, c change) *IncompleteMove {
+	w.PartnerSecret, w.AppKey = new(string), new(string)
+	return &IncompleteMove{
+		Fields: w.credentialFields(), Standing: e.standing(st, next), Reserved: !c.partner && st.reserves(),
+	}
+}
+
+// credentialFields are the names of the given fields that make up a credential and
+// its address.
+func (w Write) credentialFields() (names []string) {
+	for _, field := range []struct {
+		name  string
+		value *string
+	}{
+		{"partner_id", w.PartnerID}, {"partner_secret", w.PartnerSecret}, {"app_key", w.AppKey},
+		{"base_url", w.BaseURL}, {"ca_cert", w.CACert},
+	} {
+		if field.value != nil {
+			names = append(names, field.name)
+		}
+	}
+	return names
+}
+
+// reserves reports whether the last attempt is kept for the stored credential. It
+// is not kept for one that Finicity has refused too.
+func (st *State) reserves() bool {
+	current, _ := st.Secrets.Current()
+	record := st.recordAt(st)
+	return !current.Proven.IsZero() && !record.StoredRefused()
+}
