@@ -166,7 +166,7 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 		return reason + ". If the new one is right by now, type " + untried
 	}
 	another := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
-	if w.First || w.Moved {
+	if w.Moved {
 		another = fmt.Sprintf("vault write %sconfig %s", mount, blanks(w.Fields))
 	}
 	return reason + ". To write another one, type " + another + "; if this one is right by now, type " + untried

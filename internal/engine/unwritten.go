@@ -4,9 +4,8 @@ package engine
 
 // NothingWritten is the failure of a config write.
 type NothingWritten struct {
-	Err   error
-	First bool // nothing is stored from before either
-	// Moved means that the write was of another partner or address.
+	Err error
+	// Moved means that the write was of another partner or address, or the first one.
 	Moved bool
 	// Fields are those of the credential and the address in the write. Another try
 	// has to give them again.
@@ -37,7 +36,7 @@ func (*IncompleteMove) Error() string {
 
 // nothingWritten is the failure of a write whose credential was not accepted.
 func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
-	failed := &NothingWritten{Err: answered("", err), First: !st.Configured(), Moved: c.moved, Fields: w.credentialFields()}
+	failed := &NothingWritten{Err: answered("", err), Moved: c.moved, Fields: w.credentialFields()}
 	if st.Configured() && c.credential {
 		standing := e.standing(st, st)
 		failed.Stored = &standing

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,42 +18,67 @@ import (
 )
 
 // Every text is held to what it says, in each state, after each request: the
-// commands in it are typed, and the times in it are waited for. A wrong advice costs
-// an operator one of five attempts, or the night.
+// commands in it are typed, and the times in it are waited for. Wrong advice costs an
+// operator one of five attempts.
 func TestWhatTextsSayIsSo(t *testing.T) {
 	t.Parallel()
-	asked := requests()
-	for state, situation := range situations() {
+	var met sync.Map // the states, and the promises that some text makes
+	all := situations()
+	for state, in := range all {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
-			held := map[string]bool{}
-			for _, request := range slices.Sorted(maps.Keys(asked)) {
-				var said []string
-				inScene(t, request, situation, asked[request], func(_ *scene, texts []string) { said = texts })
-				for _, text := range said {
-					if held[text] {
-						continue
-					}
-					held[text] = true
-					wellWritten(t, text)
-					for i, advice := range advicesIn(text) {
-						inScene(t, fmt.Sprintf("%s, advice %d", request, i+1), situation, asked[request], func(s *scene, texts []string) {
-							s.saysAgain(texts, text)
-							s.follow(advice)
-						})
-					}
-					for _, promise := range promises {
-						if promise.pattern.MatchString(text) {
-							inScene(t, request+", "+promise.name, situation, asked[request], func(s *scene, texts []string) {
-								s.saysAgain(texts, text)
-								promise.check(s, text, promise.pattern.FindStringSubmatch(text))
-							})
-						}
-					}
-				}
+			met.Store("in the state "+state, true)
+			for _, name := range holdsIn(t, in) {
+				met.Store(name, true)
 			}
 		})
 	}
+	t.Cleanup(func() { // The subtests are over.
+		for state := range all {
+			if _, ran := met.Load("in the state " + state); !ran {
+				return // Only some of them were asked for.
+			}
+		}
+		for _, promise := range promises {
+			if _, found := met.Load(promise.name); !found {
+				t.Errorf("no text promises %q any more", promise.name)
+			}
+		}
+	})
+}
+
+// holdsIn holds the texts of one state to what they say, and returns what they
+// promise.
+func holdsIn(t *testing.T, in situation) (promised []string) {
+	t.Helper()
+	asked, held := requests(), map[string]bool{}
+	for _, request := range slices.Sorted(maps.Keys(asked)) {
+		var said []string
+		inScene(t, request, in, asked[request], func(_ *scene, texts []string) { said = texts })
+		for _, text := range said {
+			if held[text] {
+				continue
+			}
+			held[text] = true
+			wellWritten(t, text)
+			again := func(name string, then func(s *scene)) {
+				inScene(t, request+", "+name, in, asked[request], func(s *scene, texts []string) {
+					s.saysAgain(texts, text)
+					then(s)
+				})
+			}
+			for i, advice := range advicesIn(text) {
+				again(fmt.Sprintf("advice %d", i+1), func(s *scene) { s.follow(advice) })
+			}
+			for _, promise := range promises {
+				if found := promise.pattern.FindStringSubmatch(text); found != nil {
+					promised = append(promised, promise.name)
+					again(promise.name, func(s *scene) { promise.check(s, text, found) })
+				}
+			}
+		}
+	}
+	return promised
 }
 
 // inScene brings a new mount into the state, asks, and goes on from there. Each time

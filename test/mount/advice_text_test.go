@@ -83,7 +83,7 @@ func advicesIn(text string) (all []advice) {
 
 // wellWritten checks the form of a text: at most three sentences, which begin like
 // one of Go's errors and do not end with a period, and no command that the parser
-// overlooks.
+// overlooks. The harness looks for secrets.
 func wellWritten(t *testing.T, text string) {
 	t.Helper()
 	sentences := 1 + len(aSentence.FindAllString(text, -1))
@@ -110,7 +110,7 @@ func TestAdviceIsReadAsAPersonReadsIt(t *testing.T) {
 		"To discard it: vault delete finicity/config force=true"
 	got := advicesIn(text)
 	if len(got) != 3 {
-		t.Fatalf("%d advices: %+v", len(got), got)
+		t.Fatalf("%d pieces of advice: %+v", len(got), got)
 	}
 	for i, clause := range []string{"If the key changed, type", "otherwise, type", "To discard it"} {
 		if got[i].clause != clause {
