@@ -23,6 +23,9 @@ type Facts struct {
 	// Succeeded means that this process has had a success. Until then its record
 	// may come from a restored snapshot, and count too few.
 	Succeeded bool
+	// Copy means that this process began with data in which no engine had been alive
+	// for hours: then it may well come from a snapshot.
+	Copy bool
 	// Acknowledged is when a change of the secret was last answered 204.
 	Acknowledged time.Time
 }
@@ -149,7 +152,7 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 		return Allowed
 	}
 	switch state := r.State(f, now); {
-	case q.Trigger == FollowUp && state != Locked && r.followable(now):
+	case q.Trigger == FollowUp && state != Locked && r.followable(f, now):
 	case state == Stopped, state == Locked:
 		return StopsAutomatic
 	case state == Held && now.Before(r.Retry(f, now)):
@@ -162,9 +165,9 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 }
 
 // followable reports whether a second automatic attempt may follow at once: it
-// is the second in the row, and one is left for it.
-func (r *Record) followable(now time.Time) bool {
-	return r.row() == 1 && r.automaticUsed(now) < automaticLimit
+// is the second in the row, one is left for it, and the record is no old copy.
+func (r *Record) followable(f Facts, now time.Time) bool {
+	return r.row() == 1 && r.automaticUsed(now) < automaticLimit && (f.Succeeded || !f.Copy)
 }
 
 // RefusedBefore is when Finicity refused that very credential. Zero when it did

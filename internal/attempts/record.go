@@ -146,6 +146,14 @@ func (r *Record) Charge(a Attempt) {
 	}
 }
 
+// Recharge notes an attempt again that is in the record no more: storage was
+// overwritten during the call.
+func (r *Record) Recharge(a Attempt) {
+	if !slices.ContainsFunc(r.Attempts, func(known Attempt) bool { return known.At.Equal(a.At) }) {
+		r.Charge(a)
+	}
+}
+
 // Answer is what came of an attempt.
 type Answer struct {
 	// Success is set when Finicity accepted the credential.

@@ -174,11 +174,21 @@ func (l *List) OnlyCopy() bool {
 	})
 }
 
-// Unsettled reports whether the secret in effect is unknown: one is pending, or
-// a sent one was refused since the last success.
+// Unsettled reports whether the secret in effect is unknown: a change is open, or a
+// secret was refused since the last success. What an operator brought is theirs to set right,
+// as long as the engine has sent nothing that may be in effect instead.
 func (l *List) Unsettled() bool {
-	_, pending := l.Pending()
-	return pending || slices.ContainsFunc(l.here(), func(s Secret) bool { return s.Origin == Sent && l.Refused(s) })
+	here := l.here()
+	sent := slices.ContainsFunc(here, l.unconfirmed)
+	return l.Open() || slices.ContainsFunc(here, func(s Secret) bool { return l.Refused(s) && (s.Origin == Sent || sent) })
+}
+
+// Open reports whether a change may have been carried out, and no authentication
+// has been made since.
+func (l *List) Open() bool {
+	return slices.ContainsFunc(l.here(), func(s Secret) bool {
+		return l.unconfirmed(s) && (s.unasked() || s.Denied.After(l.Succeeded))
+	})
 }
 
 // Acknowledged is when a change was last answered 204. Not all of Finicity may
@@ -198,8 +208,16 @@ func (l *List) Acknowledged() time.Time {
 // Only what Finicity accepted once or the engine has sent counts. A secret that
 // an operator has merely written signs nothing, or whoever may write the
 // configuration could forge webhooks.
+//
+// What an operator brought to another address counts only if it was last accepted
+// before any secret arrived here. A later one may be of a host that accepts whatever
+// it is sent: whoever may write the configuration can move there and back.
 func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
+	arrived := l.arrived()
 	for _, s := range slices.Backward(l.Secrets) {
+		if s.Place != l.Place && s.Origin == Brought && !arrived.IsZero() && s.Proven.After(arrived) {
+			continue
+		}
 		replaced := l.replaced(s)
 		until := latest(replaced.Add(webhookRetention), s.GraceEnds)
 		switch {
@@ -211,6 +229,17 @@ func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
 		}
 	}
 	return current, previous
+}
+
+// arrived is when the first secret arrived here that was sent or proven. Zero when
+// there is none.
+func (l *List) arrived() time.Time {
+	for _, s := range l.Secrets {
+		if s.Place == l.Place && (s.Origin == Sent || !s.Proven.IsZero()) {
+			return s.Added
+		}
+	}
+	return time.Time{}
 }
 
 // replaced is when a later secret was proven. Zero when none was. After a move the

@@ -56,7 +56,7 @@ func (e *encoder) state(c *company) key {
 		e.tally(&c.snapshot.tally)
 	}
 	e.upstream()
-	e.flags(c.succeeded, c.grace, c.snapshot != nil)
+	e.flags(c.succeeded, c.copied && !c.succeeded, c.grace, c.snapshot != nil, c.snapshot != nil && c.snapshot.isOld(c.now))
 	e.name(c.portal)
 	e.tally(&c.tally)
 	return e.key()

@@ -97,7 +97,11 @@ type snapshot struct {
 	entry *entry
 	tally tally
 	made  id // the next secret
+	at    time.Time
 }
+
+// isOld: an engine that begins with it finds that none was alive for hours.
+func (s *snapshot) isOld(now time.Time) bool { return now.Sub(s.at) > 6*time.Hour }
 
 // company is a state of everything: the engine, its storage, Finicity, what is
 // on its way, and what people know.
@@ -111,13 +115,15 @@ type company struct {
 	owned, died bool
 	// succeeded is whether the living process has had a success.
 	succeeded bool
-	finicity  finicity
-	onTheWay  []change
-	grace     bool
-	made      id  // the next secret
-	portal    id  // the secret that people take for the right one
-	known     ids // the secrets that people have
-	earned    ids // the secrets that the engine has sent, or Finicity has accepted
+	// copied is whether the living process began with an old snapshot.
+	copied   bool
+	finicity finicity
+	onTheWay []change
+	grace    bool
+	made     id  // the next secret
+	portal   id  // the secret that people take for the right one
+	known    ids // the secrets that people have
+	earned   ids // the secrets that the engine has sent, or Finicity has accepted
 	// unsaved are secrets that the engine made after the snapshot that was restored.
 	// Storage can't have them, so what Finicity does with them is forgiven.
 	unsaved ids
@@ -162,12 +168,12 @@ func (c *company) crash() {
 		c.tally.forgetUntold()
 	}
 	c.memory, c.owned = c.stored, false
-	c.succeeded, c.died = false, true
+	c.succeeded, c.copied, c.died = false, false, true
 }
 
 // take takes a snapshot of storage.
 func (c *company) take() {
-	c.snapshot = &snapshot{c.stored, c.tally, c.made}
+	c.snapshot = &snapshot{c.stored, c.tally, c.made, c.now}
 	if c.memory != c.stored {
 		c.snapshot.tally.forgetUntold()
 	}
@@ -184,6 +190,7 @@ func (c *company) restore() {
 	}
 	c.stored, c.tally = c.snapshot.entry, c.snapshot.tally
 	c.crash()
+	c.copied = c.snapshot.isOld(c.now)
 }
 
 // land lets a call that was on its way arrive.

@@ -23,7 +23,7 @@ const (
 )
 
 func (c *company) facts() attempts.Facts {
-	return attempts.Facts{Succeeded: c.succeeded, Acknowledged: c.memory.list.Acknowledged()}
+	return attempts.Facts{Succeeded: c.succeeded, Copy: c.copied, Acknowledged: c.memory.list.Acknowledged()}
 }
 
 // record is the record as it counts at the address in use.

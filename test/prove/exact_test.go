@@ -21,8 +21,9 @@ func (e *encoder) everything() {
 		e.exactEntry(c.snapshot.entry)
 		e.exactTally(&c.snapshot.tally)
 		e.byte(byte(c.snapshot.made))
+		e.time(c.snapshot.at)
 	}
-	e.flags(c.succeeded, c.grace, c.snapshot != nil)
+	e.flags(c.succeeded, c.copied, c.grace, c.snapshot != nil)
 	e.flags(c.finicity.lenient)
 	e.byte(byte(c.finicity.current))
 	for _, o := range c.finicity.outgoing {

@@ -89,7 +89,7 @@ func (c *company) forged() bool {
 func (c *company) signed() bool {
 	inEffect := c.finicity.current
 	if !slices.ContainsFunc(c.memory.list.Secrets, func(s secrets.Secret) bool {
-		return idOf(s.Value) == inEffect && (s.Origin == secrets.Sent || !s.Proven.IsZero())
+		return idOf(s.Value) == inEffect && (s.Origin == secrets.Sent || !s.Proven.IsZero() && s.Place == c.memory.list.Place)
 	}) || c.displaced(inEffect) {
 		return true
 	}

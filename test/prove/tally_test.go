@@ -65,7 +65,7 @@ func (c *company) refused(trigger attempts.Trigger, place int, coded, told bool)
 	}
 	t.lastDay = append(kept, refusal{c.now, automatic})
 	if automatic && coded {
-		if t.told.coded++; t.told.coded > 1 && !c.succeeded && trigger == attempts.Automatic {
+		if t.told.coded++; t.told.coded > 1 && !c.succeeded && (trigger == attempts.Automatic || c.copied) {
 			c.breaks("a process without a success goes on after a refusal with a code")
 		}
 	}
