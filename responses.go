@@ -37,6 +37,7 @@ func respond(mount string, err error) (*logical.Response, error) {
 		refusal    *engine.Refusal
 		pending    *engine.Pending
 		newer      *engine.NewerError
+		unstored   *engine.NotStored
 		held       *token.HeldError
 		failure    *finicityapi.Error
 	)
@@ -51,6 +52,13 @@ func respond(mount string, err error) (*logical.Response, error) {
 	case errors.Is(err, engine.ErrUndecodable):
 		return nil, fmt.Errorf("%w: restore it from a snapshot of Vault, or discard it with vault delete %sconfig force=true",
 			err, mount)
+
+	case errors.As(err, &unstored): // Finicity has carried it out, and must not do so again.
+		return logical.ErrorResponse("%s. Do not repeat the request: the engine goes by the outcome, and stores it once storage works",
+			sentence(err)), nil
+
+	case errors.Is(err, engine.ErrOvertaken):
+		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
 
 	case errors.As(err, &newer):
 		return nil, fmt.Errorf("%w: install the version that wrote it", err)

@@ -31,7 +31,7 @@ type attempt struct {
 func (e *Engine) facts(st *State) attempts.Facts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return attempts.Facts{Succeeded: e.succeeded, Acknowledged: st.Secrets.Acknowledged()}
+	return attempts.Facts{Succeeded: e.succeeded, Copy: e.copied, Acknowledged: st.Secrets.Acknowledged()}
 }
 
 // allowed returns a *NotAllowed when the attempt must not be made. to is the
@@ -65,17 +65,18 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	if err := e.allowed(st, a.to, a.request); err != nil {
 		return st, err
 	}
-	before := e.standing(st, a.to)
+	before := e.standing(st, a.to).State
 
 	charged := st.clone()
 	if a.prepare != nil {
 		a.prepare(charged)
 	}
-	at, record := e.clock.now(), charged.record(partner)
-	record.Charge(attempts.Attempt{
-		At: at, Trigger: a.request.Trigger, Subject: a.request.Subject, Place: a.to.Settings.place(),
-	})
-	if err := charged.setRecord(partner, record, at); err != nil {
+	charge := attempts.Attempt{
+		At: e.clock.now(), Trigger: a.request.Trigger, Subject: a.request.Subject, Place: a.to.Settings.place(),
+	}
+	record := charged.record(partner)
+	record.Charge(charge)
+	if err := charged.setRecord(partner, record, charge.At); err != nil {
 		return st, err
 	}
 	// Storage may have the charge although the write failed. The next write makes
@@ -85,7 +86,7 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	}
 
 	failure := asFailure(a.send(client))
-	st, stored := e.settle(ctx, s, charged, a, at, failure)
+	st, stored := e.settle(ctx, s, charged, a, charge, failure)
 	e.reportStanding(ctx, st, a.to, before)
 	switch {
 	case failure == nil && stored != nil:
@@ -99,18 +100,57 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	}
 }
 
-// settle applies the answer to the state and stores it. Another node may have
-// taken over while the call was under way: then its state is the one to change.
-// When storage does not take the outcome, the next automatic call waits as after
-// an outage.
+// settle applies the answer to the state and stores it. When storage does not take
+// the outcome, the next automatic call waits as after an outage.
 func (e *Engine) settle(
-	ctx context.Context, s logical.Storage, charged *State, a attempt, at time.Time, failure *finicityapi.Error,
-) (*State, error) {
-	st := charged.clone()
-	if stored, err := e.read(ctx, s); err == nil && !stored.Clock.Equal(charged.Clock) {
-		st = stored
+	ctx context.Context, s logical.Storage, charged *State, a attempt, charge attempts.Attempt, failure *finicityapi.Error,
+) (st *State, err error) {
+	answer := a.answer(failure)
+	if answer.Success {
+		e.mu.Lock()
+		e.succeeded = true
+		e.mu.Unlock()
 	}
-	partner, now := a.to.PartnerID, e.clock.now()
+	partner := a.to.PartnerID
+	for range 3 { // Another node writes once an hour, or a snapshot is restored. Twice in a row is bad luck.
+		st = e.charged(ctx, s, charged)
+		record, now := st.record(partner), e.clock.now()
+		record.Recharge(charge)
+		record.Settle(charge.At, answer, now)
+		a.settle(st, failure)
+		if err = st.setRecord(partner, record, now); err == nil {
+			err = e.store(ctx, s, st, st)
+		}
+		if !errors.Is(err, ErrOvertaken) {
+			break
+		}
+	}
+	switch {
+	case elsewhere(a.to, st): // The failure of another address holds nothing back here.
+	case failure != nil && failure.Class == finicityapi.Unavailable:
+		e.backoff.Note(failure, failure.RetryAfter, time.Now())
+	case err != nil:
+		e.backoff.Note(err, 0, time.Now())
+	default:
+		e.backoff.Clear()
+	}
+	return st, err
+}
+
+// charged is the state to apply an answer to: the one that was stored before the
+// call. Another node may have taken over since, or a snapshot was restored: then it
+// is that one, with what the call has put at stake.
+func (e *Engine) charged(ctx context.Context, s logical.Storage, charged *State) *State {
+	stored, err := e.read(ctx, s)
+	if err != nil || stored.Clock.Equal(charged.Clock) {
+		return charged.clone()
+	}
+	stored.retain(charged)
+	return stored
+}
+
+// answer is what came of the attempt, for the record.
+func (a attempt) answer(failure *finicityapi.Error) attempts.Answer {
 	answer := attempts.Answer{Success: failure == nil && !a.request.Change}
 	if failure != nil {
 		answer.Failure = failure.Error()
@@ -126,28 +166,7 @@ func (e *Engine) settle(
 	if answer.Success || failure != nil && failure.CredentialRefused() && failure.FromFinicity() {
 		answer.Credential = a.request.Credential
 	}
-	record := st.record(partner)
-	record.Settle(at, answer, now)
-	if answer.Success {
-		e.mu.Lock()
-		e.succeeded = true
-		e.mu.Unlock()
-	}
-	a.settle(st, failure)
-	err := st.setRecord(partner, record, now)
-	if err == nil {
-		err = e.store(ctx, s, st, st)
-	}
-	switch {
-	case elsewhere(a.to, st): // The failure of another address holds nothing back here.
-	case failure != nil && failure.Class == finicityapi.Unavailable:
-		e.backoff.Note(failure, failure.RetryAfter, time.Now())
-	case err != nil:
-		e.backoff.Note(err, 0, time.Now())
-	default:
-		e.backoff.Clear()
-	}
-	return st, err
+	return answer
 }
 
 // elsewhere reports whether two states have another partner or another address.

@@ -34,18 +34,21 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 	}
 	now, partner := e.clock.now(), st.PartnerID
 	used = e.standing(st, st).Used
-	left := &State{Records: maps.Clone(st.Records), imported: st.imported}
+	left := &State{Records: maps.Clone(st.Records), Clock: st.Clock, version1: st.version1, imported: st.imported}
 	maps.DeleteFunc(left.Records, func(_ string, r attempts.Record) bool { return r.Empty(now) })
 	if len(left.Records) > 0 {
 		if err := e.store(ctx, s, left, st); err != nil {
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 	} else {
+		if err := e.checkOvertaken(ctx, s, st); err != nil {
+			return 0, fmt.Errorf("deleting the configuration: %w", err)
+		}
 		if err := s.Delete(ctx, stateKey); err != nil {
-			e.noteStorage(err, st)
+			e.noteStorage(err, time.Time{}, st)
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}
-		e.noteStorage(nil, nil)
+		e.noteStorage(nil, time.Time{}, nil)
 		e.forgetVersion1(ctx, s, st)
 	}
 	e.tokens.Drop()
@@ -71,9 +74,8 @@ func (e *Engine) Configuration(ctx context.Context, s logical.Storage) (*Configu
 	if err != nil || !st.Configured() {
 		return nil, err
 	}
-	_, pending := st.Secrets.Pending()
 	return &Configuration{
-		PartnerID: st.PartnerID, Settings: st.Settings, Pending: pending,
+		PartnerID: st.PartnerID, Settings: st.Settings, Pending: st.Secrets.Open(),
 		LastRotation: st.LastRotation, NextRotation: st.nextRotation(),
 	}, nil
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/hashicorp/vault/sdk/helper/salt"
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"vault-plugin-secrets-finicity/internal/attempts"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 	"vault-plugin-secrets-finicity/internal/token"
 )
@@ -59,13 +60,21 @@ type Engine struct {
 	// ahead is the state when storage did not take the last write: this process
 	// knows more than storage does. Nil when storage has everything.
 	ahead *State
+	// written are the times by which storage may know what this process has written:
+	// of its last write, and of those since that storage did not take, as it said.
+	written []time.Time
 	// storageError is why, and storageErrorTime since when.
 	storageError     error
 	storageErrorTime time.Time
 	// succeeded means that this process has had a success: until then its record
 	// may come from a restored snapshot.
 	succeeded bool
-	salt      *salt.Salt
+	// began is set when this process has read storage, and copied when that was then
+	// more than six hours old: a restored snapshot, maybe.
+	began, copied bool
+	salt          *salt.Salt
+	// reported is the state of attempts that was logged last.
+	reported attempts.State
 	// version1Forgotten is set when this process has deleted the token that version 1
 	// stored beside the entry.
 	version1Forgotten bool

@@ -125,7 +125,12 @@ func (c *CandidateLimit) Error() string {
 }
 
 // OutcomeUnknown is a rotation that Finicity may have carried out.
-type OutcomeUnknown struct{ Err error }
+type OutcomeUnknown struct {
+	Err error
+	// Refused means that the change was refused, without a code of Finicity's. The
+	// refusal may come from a gateway that has passed the change on.
+	Refused bool
+}
 
 func (o *OutcomeUnknown) Error() string {
 	return "the outcome of the rotation is unknown. Both secrets are stored, and the engine resolves this automatically: " +

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -92,9 +93,14 @@ func (e *Engine) logFailed(partner string, err error) {
 
 // reportStanding logs a change of the state of attempts, and announces one that
 // holds calls back. Operators alarm on the levels: error when they must act.
-func (e *Engine) reportStanding(ctx context.Context, st, to *State, before Standing) {
+func (e *Engine) reportStanding(ctx context.Context, st, to *State, before attempts.State) {
 	after, partner := e.standing(st, to), to.PartnerID
-	if after.State == before.State {
+	if !elsewhere(st, to) {
+		e.mu.Lock()
+		e.reported = after.State
+		e.mu.Unlock()
+	}
+	if after.State == before {
 		return
 	}
 	kind, log := eventAttemptsStopped, e.host.Logger().Error
@@ -109,4 +115,12 @@ func (e *Engine) reportStanding(ctx context.Context, st, to *State, before Stand
 	if kind != "" {
 		e.emit(ctx, kind, "authenticate", "partner_id", partner, "state", string(after.State), "error", after.Failure)
 	}
+}
+
+// lastReported is the state of attempts that was logged last. A process that has
+// just started has logged none: it reports again what its predecessor left.
+func (e *Engine) lastReported() attempts.State {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return cmp.Or(e.reported, attempts.OK)
 }

@@ -91,7 +91,7 @@ func summarize(t *testing.T, s *mounttest.Storage, wall time.Time) (sum summary)
 		PartnerID: st.PartnerID, AppKey: st.AppKey.Reveal(), Settings: settings(st.Settings),
 		Current: current.Value.Reveal(), Pending: pending.Value.Reveal(), Wait: max(0, st.Secrets.Wait(now)),
 		SignCurrent: reveal(signCurrent), SignBefore: reveal(signBefore),
-		Unsettled: st.Secrets.Unsettled(), OnlyCopy: st.Secrets.OnlyCopy(),
+		Unsettled: doubted(&st.Secrets), OnlyCopy: st.Secrets.OnlyCopy(),
 		RotatedAway: len(st.RotatedAway), Last: st.LastRotation, Next: st.NextRotation(), Failures: st.Plan.Failures,
 		Paused: st.Guard.Paused, Serves: e.Serves(t.Context(), s, st), Attempts: map[string]counts{},
 	}
@@ -106,6 +106,15 @@ func summarize(t *testing.T, s *mounttest.Storage, wall time.Time) (sum summary)
 		}
 	}
 	return sum
+}
+
+// doubted reports whether a change is pending, or a sent secret was refused since the
+// last success: facts of the entry, which the rules go by as they see fit.
+func doubted(l *secrets.List) bool {
+	_, pending := l.Pending()
+	return pending || slices.ContainsFunc(l.Secrets, func(s secrets.Secret) bool {
+		return s.Origin == secrets.Sent && s.Place == l.Place && l.Refused(s)
+	})
 }
 
 const goldenV2 = "testdata/v2"

@@ -14,8 +14,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/schedule"
 )
 
-// noteAliveEvery is how often an idle engine with a schedule stores that it is
-// alive, for the restore guard.
+// noteAliveEvery is how often an idle engine stores that it is alive, for the
+// restore guard, and what its clock shows: after a restart, the clock lags by what
+// was not stored.
 const noteAliveEvery = time.Hour
 
 // Periodic is called by Vault about once a minute, on each node. It stores what
@@ -25,15 +26,16 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	if !e.mayWrite() {
 		return nil
 	}
-	ctx, st, err := e.lockState(ctx, s)
-	if errors.Is(err, ErrNotConfigured) || errors.Is(err, context.Canceled) {
-		return nil // There is nothing to do, or Vault is shutting down.
+	if e.lock(ctx) != nil {
+		return nil // Vault is shutting down.
 	}
+	defer e.unlock()
+	ctx = context.WithoutCancel(ctx)
+	st, err := e.load(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer e.unlock()
-	if err := e.flush(ctx, s, st); err != nil {
+	if st, err = e.flush(ctx, s, st); err != nil || !st.Configured() {
 		return err
 	}
 	if st.version1 { // Or each read would migrate it anew, with other times.
@@ -41,6 +43,7 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 			return err
 		}
 	}
+	e.reportStanding(ctx, st, st, e.lastReported())
 	st, due, err := e.plan(ctx, s, st)
 	if err != nil {
 		return err
@@ -77,18 +80,16 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	return e.scheduleFailed(ctx, s, st, err)
 }
 
-// plan brings the schedule up to date, stores what has changed, and reports
-// whether a rotation is due.
+// plan brings the schedule up to date, stores what has changed or that the engine
+// is alive, and reports whether a rotation is due.
 func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *State, due bool, err error) {
-	if !st.Settings.Schedule.active() {
-		return st, false, nil
-	}
-	now, spec := e.now(), st.Settings.Schedule.spec()
+	now, spec, active := e.now(), st.Settings.Schedule.spec(), st.Settings.Schedule.active()
 	next = st.clone()
-	changed := next.Plan.Redate(spec, &next.LastRotation, now)
-	due, missed := next.Plan.Due(spec, next.LastRotation, now)
-	pausing := st.pausing
-	if changed || missed || pausing || now.Sub(st.Guard.Alive) >= noteAliveEvery {
+	missed, changed := false, next.Plan.Redate(spec, &next.LastRotation, now)
+	if active {
+		due, missed = next.Plan.Due(spec, next.LastRotation, now)
+	}
+	if changed || missed || st.pausing || now.Sub(st.Guard.Alive) >= noteAliveEvery {
 		if err := e.store(ctx, s, next, st); err != nil {
 			return st, false, err
 		}
@@ -111,7 +112,7 @@ func (e *Engine) scheduleFailed(ctx context.Context, s logical.Storage, st *Stat
 	var unknown *OutcomeUnknown
 	var failure *finicityapi.Error
 	switch {
-	case errors.As(err, &unknown):
+	case errors.As(err, &unknown) && !unknown.Refused:
 		outcome = schedule.Unanswered
 	case errors.As(err, &halted):
 	case errors.As(err, &refusal), errors.As(err, &failure) && failure.Class == finicityapi.RefusedByPolicy:

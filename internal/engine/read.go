@@ -36,6 +36,9 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	// configuration, or falls short of this reader's minTTL because another reader
 	// began it.
 	for range 3 {
+		if e.tokens.Current() == nil {
+			e.loadToken(ctx, s)
+		}
 		t, ok := e.usable(minTTL)
 		if ok && e.age(t) < token.RefreshAge(t.Lifetime) {
 			return t, nil, nil
@@ -144,6 +147,19 @@ func (e *Engine) heldBack(st *State) error {
 	return held
 }
 
+// loadToken shares the stored token, if this process has none yet. It waits for
+// nobody: after a fail-over a call may hang for as long as request_timeout.
+func (e *Engine) loadToken(ctx context.Context, s logical.Storage) {
+	epoch := e.tokens.Epoch()
+	st, err := e.load(ctx, s)
+	if err != nil || !st.Configured() {
+		return // The refresh will say so.
+	}
+	if t := e.storedToken(ctx, s, st); t != nil {
+		e.tokens.ShareFirst(t, epoch)
+	}
+}
+
 // currentToken is the shared token, loaded from storage where this process does
 // not have it yet. Nil when there is none.
 func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State) *token.Token {
@@ -183,10 +199,10 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 	}
 	defer e.unlock()
 	// A token that is replaced must not come back with the next restart.
-	if err := e.flush(ctx, s, st); err != nil {
+	if st, err = e.flush(ctx, s, st); err != nil {
 		return nil, false, &NotCharged{err}
 	}
-	if t = e.currentToken(ctx, s, st); t != nil && e.age(t) < RotateTokenEvery {
+	if t = e.currentToken(ctx, s, st); t != nil && e.age(t) < RotateTokenEvery && e.Remaining(t) > 0 {
 		return t, true, nil
 	}
 	if held := e.heldBack(st); held != nil { // Apps call this too.
@@ -203,15 +219,16 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 
 // Verify authenticates with the stored credential for an operator.
 func (e *Engine) Verify(ctx context.Context, s logical.Storage, force bool, operation string) error {
-	trigger := attempts.Operator
-	if force {
-		trigger = attempts.Forced
-	}
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer e.unlock()
+	trigger := attempts.Operator
+	// The last attempt is kept from changes. With more left, there is nothing to force, and a success must forget nothing.
+	if force && e.standing(st, st).Left < 2 {
+		trigger = attempts.Forced
+	}
 	if st, err = e.authenticate(ctx, s, st, trigger, operation); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation st
 	defer e.unlock()
 	st, err = e.rotate(ctx, s, st, operation, false)
 	e.reportRotation(ctx, st, operation, err)
-	if err != nil {
+	if err != nil { // That of a rotation whose outcome is not stored too: the next process may serve the old token.
 		return time.Time{}, err
 	}
 	return st.LastRotation, e.resume(ctx, s, st)
@@ -73,11 +73,11 @@ func (e *Engine) rotate(
 	st, err = e.authenticate(ctx, s, st, attempts.Automatic, operation)
 	if last, _ := st.Secrets.Current(); err == nil || accepted(err) {
 		if last.Value.Equal(secret) {
-			return st, nil
+			return st, err
 		}
 		err = errors.New("Finicity acknowledged the change, and accepts the old secret and not the new one")
 	}
-	return st, &OutcomeUnknown{err}
+	return st, &OutcomeUnknown{Err: err}
 }
 
 // change sends the new secret. Its error is an *OutcomeUnknown when Finicity may
@@ -123,7 +123,9 @@ func (e *Engine) change(
 	case err == nil, accepted(err):
 		return st, nil
 	case errors.As(err, &failure) && failure.Ambiguous():
-		return st, &OutcomeUnknown{&Unanswered{failure}}
+		return st, &OutcomeUnknown{Err: &Unanswered{failure}}
+	case failure != nil && !failure.NotSent && !failure.FromFinicity():
+		return st, &OutcomeUnknown{Err: err, Refused: true}
 	default:
 		return st, fmt.Errorf("the secret has not changed: %w", err)
 	}
@@ -134,7 +136,7 @@ func (e *Engine) change(
 func (e *Engine) reportRotation(ctx context.Context, st *State, operation string, err error) {
 	unknown := new(OutcomeUnknown)
 	switch {
-	case err == nil:
+	case err == nil, accepted(err):
 		e.host.Logger().Info("rotated the partner secret", "partner_id", st.PartnerID)
 	case errors.As(err, &unknown):
 		e.host.Logger().Warn("the outcome of a rotation is unknown", "partner_id", st.PartnerID, "error", err)

@@ -76,7 +76,7 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 		e.allowed(st, st, attempts.Request{Trigger: attempts.Automatic}) == nil
 	status.Retry = e.retry(st, status.Standing, held)
 
-	_, status.Pending = st.Secrets.Pending()
+	status.Pending = st.Secrets.Open()
 	status.LastRotation, status.NextRotation = st.LastRotation, st.nextRotation()
 	status.RotationError = st.Plan.LastError(st.LastRotation)
 	status.Stopped = st.Plan.Stopped(st.LastRotation)

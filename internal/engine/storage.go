@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 )
@@ -69,10 +68,15 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.clock.resume(st.Clock, e.now())
+	e.clock.resume(st.Clock, st.Guard.Alive)
 	if st.Clock.IsZero() { // From version 1, which had no clock.
 		st.Clock = e.clock.now()
 	}
+	e.mu.Lock()
+	if !e.began {
+		e.began, e.copied = true, st.Guard.Silent(e.now())
+	}
+	e.mu.Unlock()
 	if st.Settings.Schedule.active() {
 		paused := st.Guard.IsPaused()
 		st.Guard.Check(e.now())
@@ -96,59 +100,4 @@ func versionOf(value []byte) (int, error) {
 		return 0, ErrUndecodable
 	}
 	return *head.Version, nil
-}
-
-// store writes the state. When that fails, storage may have it all the same, so
-// the caller says by remember what this process goes by from now on.
-func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *State) error {
-	alive := st.Guard.Alive
-	if now := e.now(); st.Settings.Schedule.active() {
-		st.Guard.Note(now)
-	} else {
-		st.Guard.Resume(now)
-	}
-	st.Clock = e.clock.now()
-	value, err := encode(st)
-	if err == nil {
-		if err = s.Put(ctx, &logical.StorageEntry{Key: stateKey, Value: value}); err != nil {
-			err = fmt.Errorf("writing to storage: %w", err)
-		}
-	}
-	e.noteStorage(err, remember)
-	if err != nil {
-		return err
-	}
-	if st.pausing {
-		st.pausing = false
-		e.host.Logger().Error("the rotation schedule is paused: no engine was alive for more than six hours, so this may be a "+
-			"restored copy", "partner_id", st.PartnerID, "alive", alive)
-		e.emit(ctx, eventRotatePaused, "pause", "partner_id", st.PartnerID)
-	}
-	e.forgetVersion1(ctx, s, st)
-	return nil
-}
-
-// noteStorage notes whether storage took a write. remember is what this process
-// goes by if it did not.
-func (e *Engine) noteStorage(err error, remember *State) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err == nil {
-		e.ahead, e.storageError, e.storageErrorTime = nil, nil, time.Time{}
-		return
-	}
-	e.ahead = remember.clone()
-	e.storageError, e.storageErrorTime = err, e.now()
-	e.host.Logger().Warn("storage did not take a write", "error", err)
-}
-
-// flush stores what storage did not take before. st is the loaded state.
-func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error {
-	e.mu.Lock()
-	ahead := e.ahead
-	e.mu.Unlock()
-	if ahead == nil {
-		return nil
-	}
-	return e.store(ctx, s, st, ahead)
 }

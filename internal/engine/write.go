@@ -272,7 +272,8 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		// have it sent to a host of theirs.
 		return nil, change{}, e.incomplete(st, next, w, c)
 	case !secret.IsZero() && !c.partner && !at.IsZero():
-		advice := "leave the field out to keep the secret in effect"
+		advice := "leave the field out to keep the secret in effect. If Finicity was set back to this one, delete the configuration " +
+			"with force=true first, and write it anew"
 		if c.moved {
 			advice = "another address needs the secret in effect; to have one that you know, reset it in the Finicity developer portal"
 		}

@@ -4,14 +4,9 @@ package schedule
 
 import "time"
 
-const (
-	// maxSilence is how long an engine may be silent before its data counts as a
-	// restored copy. An upgrade or an outage of a few hours must not pause it.
-	maxSilence = 6 * time.Hour
-	// noteInterval is how often Alive is stored at most. A pass once a minute
-	// would otherwise be a write once a minute.
-	noteInterval = time.Hour
-)
+// maxSilence is how long an engine may be silent before its data counts as a
+// restored copy. An upgrade or an outage of a few hours must not pause it.
+const maxSilence = 6 * time.Hour
 
 // Guard is the restore guard. A copy of Vault's data (a disaster-recovery drill,
 // a staging clone, an old snapshot) has the credential and a schedule that is
@@ -48,7 +43,7 @@ type Guard struct {
 // anything changed; the caller must then store the guard.
 func (g *Guard) Check(now time.Time) (changed bool) {
 	now = now.UTC() // A monotonic reading stands still while a machine is suspended.
-	if !g.IsPaused() && !g.Alive.IsZero() && now.Sub(g.Alive) > maxSilence {
+	if !g.IsPaused() && g.Silent(now) {
 		g.Paused, changed = now, true
 	}
 	for _, t := range []*time.Time{&g.Alive, &g.Paused} {
@@ -59,15 +54,16 @@ func (g *Guard) Check(now time.Time) (changed bool) {
 	return changed
 }
 
-// Note records that the engine is alive, at most once an hour. It reports
-// whether the guard is due to be stored. Note checks first, so a gap pauses the
-// schedule even if the caller forgot [Guard.Check].
-func (g *Guard) Note(now time.Time) (due bool) {
-	due = g.Check(now)
-	if g.Alive.IsZero() || now.UTC().Sub(g.Alive) >= noteInterval {
-		g.Alive, due = now.UTC(), true
-	}
-	return due
+// Silent reports whether no engine was alive for more than six hours before now.
+func (g *Guard) Silent(now time.Time) bool {
+	return !g.Alive.IsZero() && now.UTC().Sub(g.Alive) > maxSilence
+}
+
+// Note records with a write that the engine is alive. It checks first, so a gap
+// pauses the schedule even if the caller forgot [Guard.Check].
+func (g *Guard) Note(now time.Time) {
+	g.Check(now)
+	g.Alive = now.UTC()
 }
 
 // Resume ends the pause, because an operator has confirmed that this mount owns

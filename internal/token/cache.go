@@ -52,6 +52,16 @@ func (c *Cache) Share(t *Token, epoch uint64) (shared bool) {
 	return true
 }
 
+// ShareFirst is [Cache.Share] for a token that does not come from Finicity just
+// now: it does nothing if there is a shared token already.
+func (c *Cache) ShareFirst(t *Token, epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch == c.drops {
+		c.current.CompareAndSwap(nil, t)
+	}
+}
+
 // Refresh starts run in the background, or joins the refresh that is running.
 // started reports which. The refresh continues if its initiator goes away, so
 // run must not depend on the context of one request.

@@ -188,3 +188,35 @@ func TestManyPartnersNeitherFillStorageNorHideRefusals(t *testing.T) {
 		atMost(h, 4)
 	})
 }
+
+// A person was refused three times, and the snapshot of before has a change whose outcome is open. One refusal of a
+// secret that was never proven is followed by a second attempt at once, but not in an old copy.
+func TestAnOldSnapshotWithAnOpenChangeMakesOneAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Pass(time.Minute)
+		h.Tick() // Settled: the change never arrived, 1 refusal, then a success.
+		h.Token()
+		h.Pass(25 * time.Hour)
+		h.Rotate() // What is in effect now is not in the snapshot.
+		h.Pass(time.Hour)
+		before := h.Fake.Counters(mounttest.PartnerID).Rejected
+		for i := range 3 {
+			h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i)}), http.StatusBadRequest)
+		}
+		h.Pass(2 * time.Hour)
+		h.Storage.Restore(snapshot)
+		h.Restart()
+		for range 30 {
+			h.Pass(time.Minute)
+			h.Tick()
+			h.Read("token", nil)
+		}
+		c := h.Fake.Counters(mounttest.PartnerID)
+		if made := c.Rejected - before - 3; made > 1 || c.Locked {
+			t.Errorf("a process without a success made %d refused attempts by itself after three of a person; locked: %v", made, c.Locked)
+		}
+	})
+}

@@ -64,21 +64,21 @@ func TestAnEventSaysWhereToLookAndNamesNoSecret(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Rotate()
 		h.Pass(2 * time.Hour)
-		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden"})
+		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 401, Body: `{"code":10021,"message":"no"}`})
 		h.Write("rotate-root", nil)
 		h.Fake.Order(mounttest.Rejections()["locked"])
 		h.Write("config/verify", nil)
 		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
 		const (
-			blocked = "Finicity answered HTTP 403: forbidden (often a geographic block: Finicity takes calls from the US and Canada only)"
+			refused = "Finicity answered HTTP 401, code 10021: no"
 			locked  = "Finicity answered HTTP 500, code 24302: we've locked your account"
 		)
 		for kind, want := range map[string]map[string]any{
 			"finicity/config-write":     {"data_path": "config", "modified": "true", "operation": "create"},
 			"finicity/token-create":     {"data_path": "token", "modified": "true", "operation": "create", "expire_time": "2000-01-01T01:55:00Z"},
 			"finicity/root-rotate":      {"data_path": "config", "modified": "true", "operation": "update", "last_vault_rotation": "2000-01-01T00:00:00Z"},
-			"finicity/root-rotate-fail": {"data_path": "status", "operation": "update", "error": "the secret has not changed: " + blocked},
-			"finicity/attempts-held":    {"data_path": "status", "modified": "true", "operation": "authenticate", "state": "held", "error": blocked},
+			"finicity/root-rotate-fail": {"data_path": "status", "operation": "update", "error": "the secret has not changed: " + refused},
+			"finicity/attempts-held":    {"data_path": "status", "modified": "true", "operation": "authenticate", "state": "held", "error": refused},
 			"finicity/attempts-stopped": {"data_path": "status", "modified": "true", "operation": "authenticate", "state": "locked", "error": locked},
 			"finicity/config-delete":    {"data_path": "config", "modified": "true", "operation": "delete"},
 		} {

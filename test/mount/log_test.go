@@ -146,3 +146,30 @@ func TestAFailedWriteIsALineInTheLog(t *testing.T) {
 		said("a rotation", "WARN storage did not take a write", "WARN rotation failed"+ofPartner)
 	})
 }
+
+// A new process stops after one refusal with a code, also after one that its predecessor got.
+func TestAStopThatBeginsWithARestartIsAnnounced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		h.Fails(h.Read("token", nil), 400)
+		if got := h.Read("status", nil).Data["authentication"]; got != "held" {
+			t.Fatalf("it is %v", got)
+		}
+		h.Restart()
+		for range 10 {
+			h.Pass(time.Minute)
+			h.Tick()
+			h.Read("token", nil)
+		}
+		if got := h.Read("status", nil).Data["authentication"]; got != "stopped" {
+			t.Fatalf("it is %v", got)
+		}
+		if !strings.Contains(h.Leaks.Log(), "[ERROR]") {
+			t.Error("the mount is stopped, and nothing was logged at level error")
+		}
+		if len(h.Recorded("finicity/attempts-stopped")) == 0 {
+			t.Error("the mount is stopped, and no event went out")
+		}
+	})
+}

@@ -71,9 +71,33 @@ func TestATokenThatWasDroppedWhileItCameIsReadAnew(t *testing.T) {
 		before := h.Storage.Accesses(mounttest.Get("config"))
 		h.Fake.Release()
 		h.Succeeds(<-reader)
-		if h.Storage.Accesses(mounttest.Get("config")) != before+2 { // The first one is for the outcome.
+		if h.Storage.Accesses(mounttest.Get("config")) != before+3 { // The first two are for the outcome.
 			t.Error("a token that was made with what may be no longer so is shared")
 		}
 		h.Called(2, 0) // Nothing had changed after all, so it was still there, in storage.
+	})
+}
+
+// After a failover the cache is empty, and settling a rotation waits for Finicity.
+func TestAFreshTokenInStorageIsServedWhileACallHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})
+		h.Interrupt(true) // The token is fresh. The rotation is to be settled.
+		h.Restart()       // A fail-over.
+		h.Tick()
+		h.Pass(3 * time.Minute)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldBefore})
+		go h.Tick()
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		a := h.Read("token", nil)
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("with a fresh token in storage a read took %s (%d)", took, a.Status)
+		}
+		h.Fake.Release()
+		h.Pass(5 * time.Minute)
 	})
 }

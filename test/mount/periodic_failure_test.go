@@ -121,6 +121,7 @@ func TestAClockThatIsSetBackAfterAFailureIsCorrectedOnce(t *testing.T) {
 		forbidden(h, 1)
 		h.Pass(31 * time.Minute)
 		h.Tick()
+		everyMinute(h, 6, func() {}) // In which it finds out that the change has not arrived.
 		h.SetClock(-20 * time.Hour)
 		before := h.Storage.Accesses(mounttest.Put("config"))
 		everyMinute(h, 30, func() {})

@@ -190,3 +190,21 @@ func TestResumingThatCannotBeStoredIsAnError(t *testing.T) {
 		})
 	}
 }
+
+func TestAStorageOutagePausesNoScheduleSilently(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "720h"})
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
+		for range 8 * 60 {
+			h.Pass(time.Minute)
+			h.Tick()
+		}
+		h.Storage.Heal()
+		h.Tick()
+		paused := h.Read("status", nil).Data["rotation_paused"]
+		if n := len(h.Recorded("finicity/root-rotate-paused")); paused != "" && n == 0 {
+			t.Errorf("the schedule is paused (%v), and no event went out", paused)
+		}
+	})
+}

@@ -251,3 +251,23 @@ func TestARecordThatCannotBeStoredIsNotForgotten(t *testing.T) {
 		h.Wrongly(3)
 	})
 }
+
+func TestAnUnconfiguredMountStoresItsRefusalLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+		h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})), 400, "10001")
+		h.Storage.Heal()
+		for range 60 {
+			h.Pass(time.Minute)
+			h.Tick()
+		}
+		if e := h.Read("status", nil).Data["storage_error"]; e != "" {
+			t.Errorf("an hour after storage takes writes again, storage_error is %q", e)
+		}
+		h.Restart()
+		h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})), 400)
+		h.Wrongly(1) // A credential that was refused is not sent again.
+	})
+}

@@ -183,3 +183,22 @@ func TestAllIsStoredUnderOneKeyBesideTheSalt(t *testing.T) {
 		}
 	})
 }
+
+// Finicity may go on counting after a success, so a force below the limit must not give four new attempts.
+func TestAForceThatWasNotNeededForgetsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewWith(t, fakefinicity.Config{SuccessKeepsCount: true})
+		h.Configure(nil)
+		for i := range 6 {
+			if i == 2 {
+				h.Write("config/verify", mounttest.Fields{"force": true})
+			}
+			h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i)})
+			h.Pass(time.Minute)
+		}
+		if c := h.Fake.Counters(mounttest.PartnerID); c.Locked || c.Rejected > 4 {
+			t.Errorf("%d attempts were refused within ten minutes, none of them forced; locked: %v", c.Rejected, c.Locked)
+		}
+	})
+}

@@ -3,7 +3,9 @@
 package mount_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,4 +121,40 @@ func TestARotationByHandThatIsRefusedIsNoFailureOfTheSchedule(t *testing.T) {
 		h.Fails(h.Write("rotate-root", nil), 400, "24437")
 		statusShows(h, mounttest.Fields{"next_vault_rotation": before, "last_rotation_error": ""})
 	})
+}
+
+// A gateway answers 403 or a 401 without a code to a change that Finicity has carried out.
+func TestAGatewaysRefusalOfAChangeIsNoFailedRotation(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 401} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Fake.Order(fakefinicity.Fault{
+					Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindMisleading, Status: status,
+					Body: "<html>Access denied</html>", ContentType: "text/html",
+				})
+				a := h.Write("rotate-root", nil)
+				old := h.Fake.AcceptsSecret(mounttest.PartnerID, mounttest.PartnerSecret)
+				if !old && strings.Contains(a.Text, "the secret has not changed") {
+					t.Errorf("the secret has changed, and the error says: %s", h.Leaks.Hide(a.Text))
+				}
+				if len(h.Recorded("finicity/root-rotate-fail")) > 0 && !old {
+					t.Error("root-rotate-fail was sent for a rotation that Finicity has carried out")
+				}
+				if pending := h.Read("status", nil).Data["rotation_pending"]; pending != true && !old {
+					t.Error("status says that no rotation is open")
+				}
+				minutes := 0
+				for h.Pass(time.Minute); minutes < 200; minutes++ {
+					h.Pass(time.Minute)
+					h.Tick()
+					if len(h.Recorded("finicity/root-rotate")) > 0 {
+						break
+					}
+				}
+			})
+		})
+	}
 }

@@ -166,3 +166,37 @@ func TestTheTimeoutOfAChangeStartsAtTheProposal(t *testing.T) {
 		})
 	}
 }
+
+// After a restart the token of before would be served again.
+func TestARotationThatIsNotStoredIsAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewWith(t, fakefinicity.Config{TokensDieWithSecret: true})
+		h.Configure(nil)
+		first := h.Token()
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 3, Always: true})
+		a := h.Write("rotate-root", nil)
+		second := h.Token()
+		h.Storage.Heal()
+		h.Restart()
+		third := h.Token()
+		if a.Status == 200 && second != first && third == first {
+			t.Error("rotate-root answered 200 and replaced the token, and after a restart the old one is served")
+		}
+	})
+}
+
+// The secret is rotated, and storage does not take that the schedule is resumed.
+func TestVaultsClientDoesNotRepeatARotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newRestoredCopy(t)
+		h.Tick()
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 4})
+		before := changes(h)
+		a := h.Write("rotate-root", nil)
+		if a.Status >= 500 && changes(h) > before {
+			t.Errorf("the secret was rotated, and the answer is a %d, which Vault's client repeats: %s", a.Status, h.Leaks.Hide(a.Text))
+		}
+	})
+}

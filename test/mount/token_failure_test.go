@@ -193,8 +193,9 @@ func TestAReadReportsAStorageFailureAndTheNextOneWorks(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Restart()
 		for _, data := range []mounttest.Fields{nil, {"min_ttl": "1h"}} {
-			h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config"), Always: true})
 			h.Fails(h.Read("token", data), 500, "reading the configuration from storage")
+			h.Storage.Heal()
 		}
 		h.Token()
 		h.Called(1, 0)

@@ -122,3 +122,16 @@ func TestRotateTokenHelpsWhenATokenDied(t *testing.T) {
 		h.Resolved()
 	})
 }
+
+func TestRotateTokenKeepsNoExpiredToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": "1m"})
+		h.Token()
+		h.Pass(58 * time.Second)
+		a := h.Write("rotate-token", nil)
+		if len(a.Warnings) > 0 {
+			t.Errorf("a token that is not served any more is kept: %v", a.Warnings)
+		}
+	})
+}

@@ -149,7 +149,7 @@ func TestAfterAWriteThatStorageDidNotTakeTheOldTokenIsServed(t *testing.T) {
 		token := h.Token()
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
-		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 500, "Finicity accepted the request", "could not be stored")
+		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400, "Finicity accepted the request", "could not be stored")
 		h.Restart()
 		a := h.Read("token", nil)
 		h.Succeeds(a)

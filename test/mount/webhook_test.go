@@ -190,3 +190,25 @@ func TestAWebhookThatCannotBeReadIsRefusedByField(t *testing.T) {
 		}
 	})
 }
+
+// Whoever may write the configuration can move the mount to a host that accepts any secret, and back.
+func TestASecretThatAnotherHostAcceptedSignsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		const evil = mounttest.WrongSecret
+		h.Fake.SetSecret(mounttest.PartnerID, evil) // The host of theirs.
+		h.Succeeds(h.Write("config", mounttest.Fields{
+			"base_url": "http://127.0.0.66", "partner_secret": evil, "app_key": mounttest.AppKey,
+		}))
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret) // Finicity.
+		h.Succeeds(h.Write("config", mounttest.Fields{
+			"base_url": "http://127.0.0.1", "partner_secret": evil, "app_key": mounttest.AppKey, "verify_connection": false,
+		}))
+		signs(h, evil, "")
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.Tick()
+		signs(h, evil, "")
+	})
+}

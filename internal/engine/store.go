@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/secrets"
+)
+
+// ErrOvertaken means that storage has what this process has neither read nor
+// written: another node has taken over, or a snapshot was restored. To write over
+// it could lose the only copy of a secret.
+var ErrOvertaken = errors.New("the stored configuration has changed meanwhile: try again")
+
+// maxWritten bounds how many failed writes are remembered. Storage that fails for
+// longer than an hour gets its last ones only.
+const maxWritten = 64
+
+// store writes the state, unless storage has something else than the state was
+// made from. When that fails, storage may have it all the same, so the caller says
+// by remember what this process goes by from now on.
+func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *State) error {
+	alive, paused := st.Guard.Alive, st.Guard.IsPaused() && !st.pausing
+	if now := e.now(); st.Settings.Schedule.active() {
+		st.Guard.Note(now)
+	} else {
+		st.Guard.Resume(now)
+	}
+	err := e.checkOvertaken(ctx, s, st)
+	if err == nil {
+		st.Clock = e.clock.now()
+		err = e.put(ctx, s, st)
+	}
+	e.noteStorage(err, st.Clock, remember)
+	if err != nil {
+		return err
+	}
+	st.pausing = false
+	if st.Guard.IsPaused() && !paused {
+		e.host.Logger().Error("the rotation schedule is paused: no engine was alive for more than six hours, so this may be a "+
+			"restored copy", "partner_id", st.PartnerID, "alive", alive)
+		e.emit(ctx, eventRotatePaused, "pause", "partner_id", st.PartnerID)
+	}
+	e.forgetVersion1(ctx, s, st)
+	return nil
+}
+
+func (e *Engine) put(ctx context.Context, s logical.Storage, st *State) error {
+	value, err := encode(st)
+	if err != nil {
+		return err
+	}
+	if err := s.Put(ctx, &logical.StorageEntry{Key: stateKey, Value: value}); err != nil {
+		return fmt.Errorf("writing to storage: %w", err)
+	}
+	return nil
+}
+
+// checkOvertaken returns ErrOvertaken when storage has something else than what st
+// was made from, and a *NewerError when a newer version has written it. A damaged
+// entry is no loss.
+func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *State) error {
+	entry, err := s.Get(ctx, stateKey)
+	if err != nil {
+		return fmt.Errorf("reading the configuration from storage: %w", err)
+	}
+	stored := time.Time{} // Nothing is stored.
+	if entry != nil {
+		version, err := versionOf(entry.Value)
+		switch {
+		case err != nil || version == 1 && st.version1:
+			return nil
+		case version > storedVersion:
+			return &NewerError{Version: version}
+		case version == 1:
+			return ErrOvertaken
+		}
+		found, err := Decode(entry.Value)
+		if err != nil {
+			return nil //nolint:nilerr // It is damaged.
+		}
+		stored = found.Clock
+	} else if st.version1 {
+		return ErrOvertaken
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if stored.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Equal) {
+		return nil
+	}
+	return ErrOvertaken
+}
+
+// noteStorage notes whether storage took a write, by the time that identifies it.
+// remember is what this process goes by if it did not.
+func (e *Engine) noteStorage(err error, written time.Time, remember *State) {
+	newer := new(NewerError)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err == nil:
+		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, []time.Time{written}, nil, time.Time{}
+		return
+	case errors.Is(err, ErrOvertaken), errors.As(err, &newer):
+		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}
+		e.tokens.Drop()
+	default:
+		e.ahead = remember.clone()
+		e.written = append(e.written, written)
+		if over := len(e.written) - maxWritten; over > 0 {
+			e.written = slices.Delete(e.written, 0, over)
+		}
+		e.storageError, e.storageErrorTime = err, e.now()
+	}
+	e.host.Logger().Warn("storage did not take a write", "error", err)
+}
+
+// flush stores what storage did not take before, and returns what this process
+// goes by. st is the loaded state.
+func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) (*State, error) {
+	e.mu.Lock()
+	ahead := e.ahead
+	e.mu.Unlock()
+	if ahead == nil {
+		return st, nil
+	}
+	err := e.store(ctx, s, st, st)
+	if !errors.Is(err, ErrOvertaken) {
+		return st, err
+	}
+	stored, err := e.read(ctx, s)
+	if err != nil {
+		return st, err
+	}
+	if !stored.retain(ahead) {
+		return stored, nil
+	}
+	return stored, e.store(ctx, s, stored, stored)
+}
+
+// retain adds to the state what another one knows and no verdict may remove: the
+// secrets that were sent, and the attempts. It reports whether there was anything.
+func (st *State) retain(other *State) (added bool) {
+	if st.PartnerID == other.PartnerID {
+		for _, s := range other.Secrets.Secrets {
+			known := slices.ContainsFunc(st.Secrets.Secrets, func(k secrets.Secret) bool {
+				return k.Place == s.Place && k.Value.Equal(s.Value)
+			})
+			if s.Origin == secrets.Sent && !known {
+				st.Secrets.Secrets, added = append(st.Secrets.Secrets, s), true
+			}
+		}
+	}
+	return added
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// A snapshot is restored beneath a living engine, which alone has the new secret then.
+func TestASnapshotRestoredDuringAChangeLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldAfter})
+		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		h.Storage.Restore(snapshot)
+		h.Fake.Release()
+		<-done
+		keepsTheSecret(h)
+	})
+}
+
+func TestASnapshotRestoredDuringTheProofLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
+		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		h.Storage.Restore(snapshot)
+		h.Fake.Release()
+		<-done
+		keepsTheSecret(h)
+	})
+}
+
+// putter holds one Put back, so that two nodes' read-modify-writes overlap.
+type putter struct {
+	logical.Storage
+	reached, goOn chan struct{}
+	once          bool
+}
+
+func (p *putter) Put(ctx context.Context, e *logical.StorageEntry) error {
+	if p.once {
+		p.once = false
+		close(p.reached)
+		<-p.goOn
+	}
+	return p.Storage.Put(ctx, e)
+}
+
+// The other node has read the entry before this one stores its charge, and writes after it.
+func TestTwoNodesWhoseWritesOverlapLoseNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(100 * time.Minute) // The token is due.
+		old := h.B
+		h.Restart() // The new node. The old one still works.
+		slow := &putter{Storage: h.Storage, reached: make(chan struct{}), goOn: make(chan struct{}), once: true}
+		oldRead := h.Background(func() mounttest.Answer {
+			resp, err := old.HandleRequest(t.Context(), &logical.Request{
+				Operation: logical.ReadOperation, Path: "token", MountPoint: h.Mount, Storage: slow,
+			})
+			return h.Take("token", resp, err)
+		})
+		<-slow.reached
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldAfter})
+		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		close(slow.goOn)
+		synctest.Wait()
+		h.Fake.Release()
+		<-done
+		<-oldRead
+		keepsTheSecret(h)
+	})
+}
+
+func TestARefusalDuringARestoreIsCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		snapshot := h.Storage.Snapshot()
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
+		done := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		h.Storage.Restore(snapshot)
+		h.Fake.Release()
+		<-done
+		h.Wrongly(1)
+		h.Spent(1, 0)
+	})
+}
+
+// The old node cannot read what the new one has stored, and has an outcome to store.
+func TestALateOutcomeAfterAFailedReadLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old, release := stepDown(h, logical.UpdateOperation, "config/verify")
+		h.Rotate()
+		keepsTheSecret(h)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+		release()
+		<-old
+		keepsTheSecret(h)
+	})
+}
+
+// A write of the old node failed, and it tries again once a minute. The new node has rotated since.
+func TestALateWriteOfTheOldNodeLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old := h.B
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1}) // The outcome.
+		h.Write("config/verify", nil)
+		h.Storage.Heal()
+		h.Restart() // The new node.
+		h.Rotate()
+		keepsTheSecret(h)
+		_, _ = old.HandleRequest(t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})
+		keepsTheSecret(h)
+	})
+}
+
+func TestALateWriteDoesNotOverwriteANewerEntry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+		h.Write("config/verify", nil)
+		h.Storage.Heal()
+		newer := []byte(`{"version":3,"credential":"of a newer version"}`)
+		h.Storage.Plant("config", newer)
+		h.Tick()
+		if value, _ := h.Storage.Peek("config"); string(value) != string(newer) {
+			t.Error("the entry of a newer version was overwritten")
+		}
+	})
+}
+
+func TestAnOutcomeDoesNotOverwriteANewerEntry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
+		done := h.Background(func() mounttest.Answer { return h.Write("config/verify", nil) })
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		newer := []byte(`{"version":3,"credential":"of a newer version"}`)
+		h.Storage.Plant("config", newer)
+		h.Fake.Release()
+		<-done
+		if value, _ := h.Storage.Peek("config"); string(value) != string(newer) {
+			t.Error("the entry of a newer version was overwritten")
+		}
+	})
+}
