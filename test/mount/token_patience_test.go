@@ -3,9 +3,12 @@
 package mount_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
@@ -51,5 +54,47 @@ func TestATokenThatIsDroppedWhileAReadWaitsIsNotServed(t *testing.T) {
 		h.B.InvalidateKey(t.Context(), "config") // Another node has changed the configuration.
 		h.Fails(<-reading, 503, "changed while the token was read")
 		h.Pass(30 * time.Second)
+	})
+}
+
+// During an outage a read of a usable token does not wait for a command that has the credential.
+func TestDuringAnOutageAUsableTokenIsServedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(91 * time.Minute)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", RetryAfter: "600"})
+		h.Warned(h.Read("token", nil), "maintenance")
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer, Delay: 20 * time.Second})
+		verify := h.Background(func() mounttest.Answer { return h.Write("config/verify", nil) })
+		synctest.Wait()
+		begun := time.Now()
+		h.Warned(h.Read("token", nil), "maintenance")
+		if waited := time.Since(begun); waited > 0 {
+			t.Errorf("the read took %s", waited)
+		}
+		h.Succeeds(<-verify)
+	})
+}
+
+// The reader who has begun a refresh goes away before its turn comes. The others still get the token.
+func TestARefreshDoesNotEndWithTheReaderWhoBeganIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer, Delay: 20 * time.Second})
+		verify := h.Background(func() mounttest.Answer { return h.Write("config/verify", nil) })
+		synctest.Wait()
+		ctx, leave := context.WithCancel(t.Context())
+		first := h.Background(func() mounttest.Answer { return h.Send(ctx, logical.ReadOperation, "token", nil) })
+		synctest.Wait()
+		second := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
+		synctest.Wait()
+		leave()
+		h.Fails(<-first, 503, "the request ended")
+		h.Succeeds(<-second)
+		h.Succeeds(<-verify)
+		h.Called(2, 0)
 	})
 }
