@@ -135,3 +135,23 @@ func TestRotateTokenKeepsNoExpiredToken(t *testing.T) {
 		}
 	})
 }
+
+// The new token is not stored, so the old one would come back with the next restart. A second call must not call that done.
+func TestAReplacedTokenIsGoneOnlyWhenTheNewOneIsStored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old := h.Token()
+		h.Pass(2 * time.Minute)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true})
+		h.Fails(h.Write("rotate-token", nil), 400, "could not be stored")
+		h.Fails(h.Write("rotate-token", nil), 500, "could not be stored")
+		h.Storage.Heal()
+		h.Succeeds(h.Write("rotate-token", nil))
+		h.Restart()
+		if h.Token() == old {
+			t.Error("the old token is back")
+		}
+		h.Called(2, 0)
+	})
+}
