@@ -69,9 +69,6 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 		return nil, err
 	}
 	e.clock.resume(st.Clock, st.Guard.Alive)
-	if st.Clock.IsZero() { // From version 1, which had no clock.
-		st.Clock = e.clock.now()
-	}
 	e.mu.Lock()
 	if !e.began {
 		e.began, e.copied = true, st.Guard.Silent(e.now())

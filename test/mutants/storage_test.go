@@ -16,7 +16,6 @@ func mutantsOfEntry() []mutant {
 		{"flush stores", file, "return e.store(ctx, s, st, ahead)", "return nil"},
 		{"an entry of a newer version is refused", file, "\tcase version > storedVersion:\n\t\treturn nil, &NewerError{Version: version}\n", ""},
 		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, e.now())\n\tif", "\tif"},
-		{"a migrated entry has a time", file, "\t\tst.Clock = e.clock.now()\n\t}\n\tif", "\t}\n\tif"},
 		{"a silence pauses the schedule when it is found", file, "\t\tst.Guard.Check(e.now())\n", ""},
 		{"only a new pause is announced", file, "st.pausing = st.Guard.IsPaused() && !paused", "st.pausing = st.Guard.IsPaused() && (!paused || true)"},
 		{"a pause is announced", file, "if st.pausing {", "if false {"},
