@@ -110,6 +110,7 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 
 // refresh makes the shared token one that is not due and has minTTL left.
 func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
+	epoch := e.tokens.Epoch()
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 	defer e.unlock()
 
 	// The holder of the lock until now may have brought a new token.
-	if t := e.currentToken(ctx, s, st); t != nil {
+	if t := e.currentToken(ctx, s, st, epoch); t != nil {
 		if age := e.age(t); age < token.RefreshAge(t.Lifetime) && t.Remaining(age) >= minTTL {
 			return nil
 		}
@@ -161,12 +162,11 @@ func (e *Engine) loadToken(ctx context.Context, s logical.Storage) {
 }
 
 // currentToken is the shared token, loaded from storage where this process does
-// not have it yet. Nil when there is none.
-func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State) *token.Token {
+// not have it yet. Nil when there is none. epoch is from before st was read.
+func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State, epoch uint64) *token.Token {
 	if t := e.tokens.Current(); t != nil {
 		return t
 	}
-	epoch := e.tokens.Epoch()
 	t := e.storedToken(ctx, s, st)
 	if t != nil {
 		e.tokens.Share(t, epoch)
@@ -193,6 +193,7 @@ const RotateTokenEvery = time.Minute
 // RotateToken replaces the shared token. kept is set when it is less than a
 // minute old and stays.
 func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation string) (t *token.Token, kept bool, err error) {
+	epoch := e.tokens.Epoch()
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
 		return nil, false, err
@@ -202,7 +203,7 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 	if st, err = e.flush(ctx, s, st); err != nil {
 		return nil, false, &NotCharged{err}
 	}
-	if t = e.currentToken(ctx, s, st); t != nil && e.age(t) < RotateTokenEvery && e.Remaining(t) > 0 {
+	if t = e.currentToken(ctx, s, st, epoch); t != nil && e.age(t) < RotateTokenEvery && e.Remaining(t) > 0 {
 		return t, true, nil
 	}
 	if held := e.heldBack(st); held != nil { // Apps call this too.

@@ -23,6 +23,8 @@ type Storage struct {
 	counts  map[Access]int
 	// Learn sees what is written, before it is.
 	Learn func(value []byte)
+	// AfterGet is called with the key of what was read, before the mount has it.
+	AfterGet func(key string)
 }
 
 // Access is a kind of access to a key.
@@ -51,7 +53,7 @@ var ErrStorage = errors.New("storage is out of order")
 // NewStorage is empty storage.
 func NewStorage() *Storage {
 	return &Storage{
-		entries: map[string][]byte{}, counts: map[Access]int{}, Learn: func([]byte) {},
+		entries: map[string][]byte{}, counts: map[Access]int{}, Learn: func([]byte) {}, AfterGet: func(string) {},
 	}
 }
 
@@ -140,6 +142,7 @@ func (s *Storage) Get(ctx context.Context, key string) (*logical.StorageEntry, e
 			entry = &logical.StorageEntry{Key: key, Value: bytes.Clone(value)}
 		}
 	})
+	s.AfterGet(key)
 	if err != nil {
 		return nil, err
 	}

@@ -101,3 +101,31 @@ func TestAFreshTokenInStorageIsServedWhileACallHangs(t *testing.T) {
 		h.Pass(5 * time.Minute)
 	})
 }
+
+// Another node changes the app key while this one reads the entry. What it has read must not be shared after that.
+func TestAStoredTokenOfAnOldConfigurationIsNotShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		before := h.Storage.Snapshot()
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}))
+		after := h.Storage.Snapshot()
+		h.Storage.Restore(before)
+		h.Restart()
+		h.Read("status", nil) // It needs the salt, which is not read again then.
+		h.Storage.AfterGet = func(key string) {
+			if key == "config" {
+				h.Storage.AfterGet = func(string) {}
+				h.Storage.Restore(after)
+				h.B.InvalidateKey(t.Context(), "config")
+			}
+		}
+		a := h.Read("token", nil)
+		h.Succeeds(a)
+		if a.Data["app_key"] != mounttest.NewKey {
+			t.Error("the token of the old app key is served")
+		}
+		h.Called(2, 0)
+	})
+}

@@ -16,7 +16,7 @@ func mutantsOfReads() []mutant {
 		{"a reader whose time is up gets the usable token", file, "if t, ok := e.usable(minTTL); ok { // No", "if t, ok := e.usable(minTTL); ok && false { // No"},
 		{"a failure does not keep a usable token from a reader", file, "\t\tcase ok:\n\t\t\treturn t, refresh.Err(), nil\n", "\t\tcase ok && refresh.Err() == nil:\n\t\t\treturn t, nil, nil\n"},
 		{"a refresh that failed is told", file, "return t, refresh.Err(), nil", "return t, nil, nil"},
-		{"a reader who comes later does not authenticate again", file, "if t := e.currentToken(ctx, s, st); t != nil {", "if t := e.currentToken(ctx, s, st); t != nil && false {"},
+		{"a reader who comes later does not authenticate again", file, "if t := e.currentToken(ctx, s, st, epoch); t != nil {", "if t := e.currentToken(ctx, s, st, epoch); t != nil && false {"},
 		{"a token is new enough only with min_ttl left", file, "age < token.RefreshAge(t.Lifetime) && t.Remaining(age) >= minTTL {", "age < token.RefreshAge(t.Lifetime) {"},
 		{"a token that is due is not new enough", file, "if age := e.age(t); age < token.RefreshAge(t.Lifetime) && t", "if age := e.age(t); t"},
 		{"reads wait during an outage", file, "held := e.backoff.Held(time.Now()); held != nil {\n\t\treturn held\n", "held := e.backoff.Held(time.Now()); held != nil {\n"},
