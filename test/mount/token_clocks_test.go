@@ -3,12 +3,9 @@
 package mount_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
@@ -48,20 +45,5 @@ func TestAClockThatIsSetBackMakesNoTokenYounger(t *testing.T) {
 			h.SetClock(-19 * time.Minute)
 			left(h, life-20*time.Minute)
 		})
-	})
-}
-
-// A caller who has gone before its turn came begins nothing.
-func TestACommandOfACallerWhoHasGoneIsNotBegun(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Pass(2 * time.Minute)
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		for range 64 { // Go draws which of two things that are ready comes first.
-			h.Fails(h.Send(gone, logical.UpdateOperation, "rotate-token", nil), 503, "the request ended")
-		}
-		h.Called(1, 0)
 	})
 }
