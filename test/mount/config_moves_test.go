@@ -352,13 +352,20 @@ func TestARefusalElsewhereIsNoVerdictOnAStoredSecret(t *testing.T) {
 // It says nothing about the stored credential.
 func TestTheFailureOfAnotherAddressHoldsNoReadBack(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Pass(2 * time.Hour)
-		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"})
-		h.Fails(h.Write("config", move(elsewhere, mounttest.PartnerSecret)), 400, "HTTP 429")
-		h.Token()
-	})
+	for name, write := range map[string]mounttest.Fields{
+		"another address": move(elsewhere, mounttest.PartnerSecret), "another partner": otherPartner(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"})
+				h.Fails(h.Write("config", write), 400, "HTTP 429")
+				h.Token()
+			})
+		})
+	}
 }
 
 // The last attempt is kept for the stored credential of the same partner. Another partner has its own four.
