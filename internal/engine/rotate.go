@@ -90,7 +90,7 @@ func (e *Engine) change(
 	limit := st.Settings.RequestTimeout
 	deadline, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no complete answer within %s", limit))
 	defer cancel()
-	to, grace, plan := st, st.Settings.SecretGracePeriod, st.Plan
+	to, grace := st, st.Settings.SecretGracePeriod
 	st, err := e.do(ctx, s, st, attempt{
 		request: attempts.Request{Trigger: attempts.Automatic, Change: true}, to: to,
 		prepare: func(st *State) {
@@ -110,7 +110,6 @@ func (e *Engine) change(
 				st.Secrets.Acknowledge(secret, now)
 			case failure.NotSent:
 				st.Secrets.NotSent(secret)
-				st.Plan = plan
 			case failure.Ambiguous():
 			default:
 				_, oldRefused := failure.SecretRefused()

@@ -302,7 +302,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 // never proven.
 func (st *State) hasUntriedBeside(secret confidential.Text) bool {
 	return slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
-		return s.Place == st.Secrets.Place && s.Origin == secrets.Brought && s.Proven.IsZero() && !s.Value.Equal(secret)
+		return s.Origin == secrets.Brought && s.Proven.IsZero() && !s.Value.Equal(secret)
 	})
 }
 

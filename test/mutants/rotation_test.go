@@ -25,7 +25,6 @@ func mutantsOfRotate() []mutant {
 		{"one that dies during another rotation does not", file, "if scheduled { // A", "if true { // A"},
 		{"an acknowledgment is noted", file, "\t\t\t\tst.Secrets.Acknowledge(secret, now)\n", ""},
 		{"a secret that was not sent is none", file, "\t\t\t\tst.Secrets.NotSent(secret)\n", ""},
-		{"a change that was not sent has not begun", file, "st.Plan = plan\n", "_ = plan\n"},
 		{"no answer says nothing", file, "\t\t\tcase failure.Ambiguous():\n", ""},
 		{"a refusal is an answer", file, "st.Secrets.Deny(secret, current, oldRefused, now)", "_ = oldRefused"},
 		{"a refused change may mean that the old secret is wrong", file, "Deny(secret, current, oldRefused, now)", "Deny(secret, current, oldRefused && false, now)"},

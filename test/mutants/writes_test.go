@@ -53,7 +53,6 @@ func mutantsOfMerge() []mutant {
 		{"a schedule that is written resumes", file, "\t\tnext.Guard.Resume(now)\n", ""},
 		{"a pause that it ends is not announced", file, "\t\tnext.pausing = false\n", ""},
 		{"a new credential resumes a schedule that was stopped", file, "\t\tnext.Plan.CredentialReplaced()\n", ""},
-		{"an untried secret is one at this address", file, "return s.Place == st.Secrets.Place && s.Origin == secrets.Brought", "return s.Origin == secrets.Brought"},
 		{"an untried secret is one that was brought", file, "s.Origin == secrets.Brought && s.Proven.IsZero() && !s", "s.Proven.IsZero() && !s"},
 		{"an untried secret was never proven", file, "s.Origin == secrets.Brought && s.Proven.IsZero() && !s", "s.Origin == secrets.Brought && !s"},
 	}
@@ -66,7 +65,7 @@ func mutantsOfDelete() []mutant {
 		{"nothing is deleted during a rotation", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.OnlyCopy():"},
 		{"force deletes both", file, "case st.Configured() && !force && (", "case st.Configured() && ("},
 		{"a damaged entry is deleted by force only", file, "case force && errors.Is", "case errors.Is"},
-		{"force deletes a damaged entry only", file, "case force && errors.Is(err, ErrUndecodable):", "case force && err != nil:"},
+		{"force deletes a damaged entry only", file, "case force && errors.Is(err, ErrUndecodable):", "case force && (err != nil || errors.Is(err, ErrUndecodable)):"},
 		{"attempts survive a deletion", file, "if len(left.Records) > 0 {", "if false {"},
 		{"the token does not", file, "\te.tokens.Drop()\n", ""},
 		{"a paused schedule announces no rotation", file, "if st.Guard.IsPaused() {", "if false {"},
