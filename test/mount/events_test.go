@@ -160,3 +160,18 @@ func TestAnEventBusThatHangsHoldsNothingUp(t *testing.T) {
 		}
 	})
 }
+
+// Each further refusal of a mount that is stopped is in the log, and no news for who is woken by the event.
+func TestAStopIsAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		h.Read("token", nil)
+		h.Pass(5 * time.Minute)
+		h.Read("token", nil)
+		h.Fails(h.Write("config/verify", nil), 400, "3 of 5")
+		if n := len(h.Recorded("finicity/attempts-stopped")); n != 1 {
+			t.Errorf("the stop is announced %d times", n)
+		}
+	})
+}
