@@ -33,10 +33,5 @@ func mutantsOfReads() []mutant {
 		{"force goes past the limit", file, "trigger = attempts.Forced", "trigger = attempts.Operator"},
 		{"config/verify resumes the schedule", file, "return err\n\t}\n\treturn e.resume(ctx, s, st)", "return err\n\t}\n\treturn nil"},
 		{"a resumption is stored", file, "\tif err := e.store(ctx, s, resumed, resumed); err != nil {\n\t\treturn &NotStored{err}\n\t}\n", "\t_ = resumed\n"},
-
-		{"the status shows no token that is not served", status, "if t != nil && e.Remaining(t) > 0 {", "if t != nil {"},
-		{"a token is not available while attempts are held back", status, " &&\n\t\te.allowed(st, st, attempts.Request{Trigger: attempts.Automatic}) == nil", ""},
-		{"a token is not available when storage takes no charge", status, "status.StorageError == \"\" && held == nil", "held == nil"},
-		{"a token is not available during an outage", status, " && held == nil && st", " && st"},
 	}
 }

@@ -18,8 +18,7 @@ import (
 
 func mutantsOfTheRest() []mutant {
 	return slices.Concat(mutantsOfCalls(), mutantsOfWrites(), mutantsOfRotation(), mutantsOfReads(), mutantsOfStorage(),
-		mutantsOfState(), mutantsOfMigration(), mutantsOfChecks(), mutantsOfSchedule(), mutantsOfTokens(), mutantsOfClient(),
-		mutantsOfMount())
+		mutantsOfSchedule(), mutantsOfTokens(), mutantsOfClient())
 }
 
 // TestEachSafeguardOfTheRestIsNeeded asks whether the tests of `make unit` find out:

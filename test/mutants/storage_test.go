@@ -22,14 +22,7 @@ func mutantsOfEntry() []mutant {
 		{"a pause is announced only once", file, "\t\tst.pausing = false\n", ""},
 		{"with a schedule each write says that the engine is alive", file, "\t\tst.Guard.Note(now)\n", ""},
 		{"without a schedule there is no silence", file, "\t\tst.Guard.Resume(now)\n", ""},
-		{"each write has its own time", file, "\tst.Clock = e.clock.now()\n\tvalue", "\tvalue"},
 		{"what version 1 stored is deleted", file, "\te.forgetVersion1(ctx, s, st)\n\treturn nil\n", "\treturn nil\n"},
-
-		{"no two times are the same", clock, "if !now.After(c.last) {", "if false {"},
-		{"without a stored time the clock starts at the wall clock", clock, "if stored.IsZero() && c.base.IsZero() {", "if false {"},
-		{"a stored time that is behind changes nothing", clock, "if !c.base.IsZero() && !stored.After(c.last)", "if false && !stored.After(c.last)"},
-		{"a time that was given counts though the clock is behind", clock, "&& !stored.After(c.last) && !stored", "&& !stored"},
-		{"the clock shows what it has come to", clock, "!stored.After(c.last) && !stored.After(c.base.Add(time.Since(c.started))) {", "!stored.After(c.last) {"},
 	}
 }
 
@@ -48,7 +41,5 @@ func mutantsOfEngine() []mutant {
 		{"so does a disaster-recovery secondary", file, "consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary", "consts.ReplicationPerformanceStandby"},
 		{"so does a performance secondary", file, "(system.LocalMount() || !state.HasState(consts.ReplicationPerformanceSecondary))", "(system.LocalMount() || true)"},
 		{"a local mount has its own schedule there", file, "(system.LocalMount() || !state", "(!state"},
-
-		{"an earlier plugin refuses the entry", encoding, "Credential: credentialMark,", "Credential: \"\","},
 	}
 }
