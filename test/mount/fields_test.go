@@ -3,6 +3,7 @@
 package mount_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -82,6 +83,27 @@ func TestAValueOfTheWrongTypeIsRefusedByNameAndNeverQuoted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// More seconds than a duration can hold: cut to 64 bits, some of these are a few seconds.
+func TestADurationThatOverflowsIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_schedule": "0 3 1 * *"})
+		before, _ := h.Storage.Peek("config")
+		for _, value := range []any{
+			9223372037, 9223372046, 18446744083, 1e18, 1e300, "18446744083", "18446744083s", "5124095576h", "213504d",
+			"99999999999999999999",
+		} {
+			for _, field := range []string{"request_timeout", "token_lifetime", "rotation_period", "rotation_window"} {
+				h.Fails(h.Write("config", mounttest.Fields{field: value}), 400, `field "`+field+`" must be a duration`)
+			}
+			h.Fails(h.Read("token", mounttest.Fields{"min_ttl": value}), 400, `field "min_ttl" must be a duration`)
+		}
+		if after, _ := h.Storage.Peek("config"); !bytes.Equal(before, after) {
+			t.Error("something is stored")
+		}
+	})
 }
 
 func TestAWrongMinTTLIsRefusedByName(t *testing.T) {
