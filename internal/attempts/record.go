@@ -182,23 +182,29 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 		r.succeed(settled, answer.Credential, now)
 	case answer.Outcome == Unanswered:
 		r.Attempts = slices.Delete(r.Attempts, i, i+1)
-		if r.row() == 0 && answer.Failure != "" {
+		if !r.holds() && answer.Failure != "" {
 			r.Failed, r.Failure = now, answer.Failure
 		}
 	default:
 		r.Attempts[i].Outcome, r.Attempts[i].Answered = answer.Outcome, now
 		r.Attempts[i].Credential = answer.Credential
-		if settled.Subject == Stored || answer.Locked || r.row() == 0 {
+		if settled.Subject == Stored || answer.Locked || !r.holds() {
 			r.Failed, r.Failure = now, answer.Failure
 		}
 		switch {
 		case answer.Locked:
 			r.Locked = now
-		case answer.Outcome == RefusedWithCode: // Support has unlocked the partner.
+		case settled.Subject == Stored && answer.Outcome == RefusedWithCode:
+			// Finicity looks at the stored credential again: support has unlocked the
+			// partner. Another app key or another address may be refused before that.
 			r.Locked = time.Time{}
 		}
 	}
 }
+
+// holds reports whether something holds the stored credential back: a refusal of
+// it, or a lock.
+func (r *Record) holds() bool { return r.row() > 0 || !r.Locked.IsZero() }
 
 // succeed clears what was refused at the same place before. A refusal goes on
 // counting for its day, unless an operator forced this attempt: then all that

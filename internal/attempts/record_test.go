@@ -177,6 +177,8 @@ func TestTheFailureIsTheLastRefusalUntilASuccess(t *testing.T) {
 		{[]string{"write x 10001", "read unanswered"}, "unanswered"},
 		{[]string{"read 10001", "write x codeless"}, "10001"},
 		{[]string{"read 10001", "write x 24302"}, "24302"},
+		{[]string{"write x 24302", "write y 10001"}, "24302"},
+		{[]string{"write x 24302", "verify unanswered"}, "24302"},
 		{[]string{"read unanswered", "rotate accepted"}, "unanswered"}, // A 204 is no success, and no failure.
 	} {
 		s := tell(t, test.commands...)
@@ -209,6 +211,9 @@ func TestALockLastsUntilFinicitySaysOtherwise(t *testing.T) {
 		{[]string{"read 24302", "pass 48h"}, true},
 		{[]string{"read 24302", "verify unanswered"}, true},
 		{[]string{"read 24302", "verify codeless"}, true},
+		{[]string{"read 24302", "write x 10001"}, true},
+		{[]string{"read 24302", "move there", "write x 10001"}, true},
+		{[]string{"write x 24302", "write y 10001"}, true},
 		{[]string{"read 24302", "verify 10001"}, false},
 		{[]string{"read 24302", "verify accepted"}, false},
 	} {

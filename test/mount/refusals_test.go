@@ -43,6 +43,34 @@ func TestAVerdictOnOneCredentialIsNoneOnAnother(t *testing.T) {
 	})
 }
 
+// An edge that looks at the app key first, or another Finicity, has not asked whether the partner is still locked.
+func TestARefusedWriteDoesNotEndALock(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		write mounttest.Fields
+		code  string
+	}{
+		"another app key": {mounttest.Fields{"app_key": mounttest.NewKey}, "10026"},
+		"another address": {move(elsewhere, mounttest.WrongSecret), "10001"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				h.Fake.Order(mounttest.Rejections()["locked"])
+				h.Fails(h.Read("token", nil), 400, "24302")
+				h.Fake.Order(mounttest.Rejections()[test.code])
+				h.Fails(h.Write("config", test.write), 400, "nothing was stored", test.code)
+				h.Called(3, 0)
+				everyMinute(h, 10, func() { h.Fails(h.Read("token", nil), 400, "24302", "Finicity support") })
+				h.Called(3, 0)
+				statusShows(h, mounttest.Fields{"authentication": "locked"})
+			})
+		})
+	}
+}
+
 // The second of two stored secrets may not be tried any more. What happened is that the first one was refused.
 func TestARefusalWithoutAFollowUpIsToldAsOne(t *testing.T) {
 	t.Parallel()
