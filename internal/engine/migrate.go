@@ -59,19 +59,6 @@ type (
 		Timeout    time.Duration `json:"timeout"`
 		Grace      bool          `json:"grace"`
 	}
-	recordV1 struct {
-		Rejected    int       `json:"rejected"`
-		Charged     int       `json:"charged"`
-		RejectedAt  time.Time `json:"rejected_at"`
-		Locked      bool      `json:"locked"`
-		LastError   string    `json:"last_error"`
-		LastErrorAt time.Time `json:"last_error_at"`
-		Refused     []struct {
-			Fingerprint string    `json:"fingerprint"`
-			At          time.Time `json:"at"`
-			Secret      bool      `json:"secret"` // A verdict on the secret itself.
-		} `json:"refused"`
-	}
 )
 
 // migrate carries an entry of version 1 over, with its token and its record of
@@ -278,38 +265,6 @@ func (m *migration) previous() (all []secrets.Secret) {
 	return all
 }
 
-// readRecordV1 reads the record of st's partner at st's address, nil if there is
-// none. The key leaves out the CA.
-func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State) (r *recordV1, key string, err error) {
-	key = attemptsPrefixV1 + hash(st.Settings.BaseURL, st.PartnerID)
-	entry, err := s.Get(ctx, key)
-	if err != nil {
-		return nil, "", fmt.Errorf("reading the attempts from storage: %w", err)
-	}
-	if entry == nil {
-		return nil, "", nil
-	}
-	r = new(recordV1)
-	if entry.DecodeJSON(r) != nil { // It may have been full.
-		r = &recordV1{Charged: attempts.Limit, LastError: "the stored record of attempts cannot be decoded"}
-	}
-	// Force had no bound. What is beyond the limit makes no difference.
-	r.Rejected, r.Charged = min(r.Rejected, 2*attempts.Limit), min(r.Charged, 2*attempts.Limit)
-	return r, key, nil
-}
-
-// refusals notes which secrets were refused since the last success.
-func (m *migration) refusals(st *State, r *recordV1) {
-	for _, refused := range r.Refused {
-		for i := range st.Secrets.Secrets {
-			s := &st.Secrets.Secrets[i]
-			if refused.Secret && m.fingerprint(s.Value) == refused.Fingerprint {
-				s.Refused = m.refused()
-			}
-		}
-	}
-}
-
 // fingerprint is that of version 1, which left out the CA.
 func (m *migration) fingerprint(secret confidential.Text) string {
 	cred := m.old.Credential
@@ -322,47 +277,6 @@ func (m *migration) known(st *State, fingerprint string) bool {
 	return slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool { return m.fingerprint(s.Value) == fingerprint })
 }
 
-// attempts makes a record of the counts of version 1. stored tells whether a
-// refused credential is one that is stored; an operator has written the others.
-func (r *recordV1) attempts(place string, now time.Time, stored func(fingerprint string) bool) attempts.Record {
-	// All differ, and are before now.
-	charged := now.Add(-time.Duration(r.Charged))
-	last := charged.Add(-1)
-	if !r.RejectedAt.IsZero() {
-		last = earlier(r.RejectedAt, last)
-	}
-	record := attempts.Record{Failure: r.LastError, Failed: earlier(r.LastErrorAt, now)}
-	if r.Locked {
-		record.Locked = last
-	}
-	for i := range r.Rejected {
-		a := attempts.Attempt{
-			At: last.Add(-time.Duration(r.Rejected - i)), Place: place, Outcome: attempts.RefusedWithCode, Answered: last,
-		}
-		// The latest refused credentials belong to the latest refusals.
-		if at := r.Rejected - 1 - i; at < len(r.Refused) {
-			a.Credential = r.Refused[at].Fingerprint
-			if !stored(a.Credential) {
-				a.Subject, a.Trigger = attempts.Written, attempts.Operator
-			}
-		}
-		record.Attempts = append(record.Attempts, a)
-	}
-	for i := range r.Charged {
-		record.Attempts = append(record.Attempts, attempts.Attempt{
-			At: charged.Add(time.Duration(i)), Place: place, Outcome: attempts.Unanswered,
-		})
-	}
-	return record
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.After(b) {
-		return b
-	}
-	return a
-}
-
 func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*StoredToken, error) {
 	entry, err := s.Get(ctx, tokenKeyV1)
 	if err != nil {
@@ -373,28 +287,6 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 		return &StoredToken{confidential.New(stored.Token), stored.IssueTime, st.tokenFingerprint(m.hash)}, nil
 	}
 	return nil, nil //nolint:nilnil // A token that can't be read is as good as none.
-}
-
-// importAttempts takes over what version 1 recorded of a partner at an address
-// that is written now.
-func (e *Engine) importAttempts(ctx context.Context, s logical.Storage, st *State, hash hasher) error {
-	old, key, err := readRecordV1(ctx, s, hash, st)
-	if err != nil || old == nil {
-		return err
-	}
-	now := e.clock.now()
-	record := st.record(st.PartnerID)
-	imported := old.attempts(st.Settings.place(), now, func(string) bool { return false })
-	record.Attempts = append(record.Attempts, imported.Attempts...)
-	slices.SortStableFunc(record.Attempts, func(a, b attempts.Attempt) int { return a.At.Compare(b.At) })
-	if imported.Locked.After(record.Locked) {
-		record.Locked = imported.Locked
-	}
-	if imported.Failed.After(record.Failed) {
-		record.Failed, record.Failure = imported.Failed, imported.Failure
-	}
-	st.imported = slices.Concat(st.imported, []string{key})
-	return st.setRecord(st.PartnerID, record, now)
 }
 
 // forgetVersion1 deletes what the stored state has taken over: the records that
