@@ -245,6 +245,22 @@ func (r *Record) prune(now time.Time) {
 // attempt at the same place succeeds.
 func (a Attempt) counts(now time.Time) bool { return a.Cleared.IsZero() || now.Sub(a.At) <= memory }
 
+// Last is when the last attempt was made that is remembered, or when Finicity said
+// that the partner is locked. Zero when neither is.
+func (r Record) Last() time.Time {
+	last := r.Locked
+	for _, a := range r.Attempts {
+		if a.At.After(last) {
+			last = a.At
+		}
+	}
+	return last
+}
+
+// Recent reports whether that was in the last day: another attempt may be the one
+// that locks the partner.
+func (r Record) Recent(now time.Time) bool { return now.Sub(r.Last()) <= memory }
+
 // Empty reports whether there is nothing to remember.
 func (r *Record) Empty(now time.Time) bool {
 	return r.Locked.IsZero() && !slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return a.counts(now) })

@@ -290,3 +290,32 @@ func TestACloneSharesNothing(t *testing.T) {
 		t.Error("a change of the clone changes the record")
 	}
 }
+
+func TestARecordIsRecentForADay(t *testing.T) {
+	start := newStory(t).now
+	for _, test := range []struct {
+		commands []string
+		last     time.Duration
+		recent   bool
+	}{
+		{nil, 0, false},
+		{[]string{"read accepted"}, 0, false},
+		{[]string{"read 10001", "pass 23h"}, time.Second, true},
+		{[]string{"read 10001", "pass 24h"}, time.Second, false},
+		{[]string{"read dies", "pass 23h"}, time.Second, true},
+		{[]string{"read 10001", "pass 23h", "verify 10001", "pass 23h"}, 23*time.Hour + 4*time.Second, true},
+		{[]string{"read 24302", "pass 24h"}, 2 * time.Second, false},
+	} {
+		s := tell(t, test.commands...)
+		if recent := s.record.Recent(s.now); recent != test.recent {
+			t.Errorf("after %v, recent: %v", test.commands, recent)
+		}
+		if last := s.record.Last(); !last.IsZero() && last.Sub(start) != test.last {
+			t.Errorf("after %v, the last was at %s", test.commands, last.Sub(start))
+		}
+	}
+	record := tell(t, "read 10001").record
+	if day := record.Last().Add(24 * time.Hour); !record.Recent(day) || record.Recent(day.Add(1)) {
+		t.Error("it is recent for another time than a day")
+	}
+}

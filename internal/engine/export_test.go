@@ -26,15 +26,6 @@ func (e *Engine) ReadState(ctx context.Context, s logical.Storage) (*State, erro
 // Clock is the engine's own clock.
 func (e *Engine) Clock() time.Time { return e.clock.now() }
 
-// ImportAttempts takes over what version 1 recorded of st's partner and address.
-func (e *Engine) ImportAttempts(ctx context.Context, s logical.Storage, st *State) error {
-	hash, err := e.hasher(ctx, s)
-	if err != nil {
-		return err
-	}
-	return e.importAttempts(ctx, s, st, hash)
-}
-
 // Place is where the partner is reached.
 func (st *State) Place() string { return st.Settings.place() }
 

@@ -102,16 +102,29 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// importAttempts takes over what version 1 recorded of a partner at an address
-// that is written now.
-func (e *Engine) importAttempts(ctx context.Context, s logical.Storage, st *State, hash hasher) error {
-	old, key, err := readRecordV1(ctx, s, hash, st)
-	if err != nil || old == nil {
+// openRecord makes room for the attempts of a partner at an address that is written
+// now, and takes over what version 1 recorded of them.
+func (e *Engine) openRecord(ctx context.Context, s logical.Storage, st, to *State, hash hasher) error {
+	now, partner := e.clock.now(), to.PartnerID
+	if err := st.makeRoom(partner, now); err != nil {
 		return err
 	}
-	now := e.clock.now()
-	record := st.record(st.PartnerID)
-	imported := old.attempts(st.Settings.place(), now, func(string) bool { return false })
+	old, key, err := readRecordV1(ctx, s, hash, to)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		st.Records[partner] = old.joined(st.record(partner), to.Settings.place(), now)
+		st.imported = slices.Concat(st.imported, []string{key})
+	}
+	to.Records, to.imported = st.Records, st.imported
+	return nil
+}
+
+// joined adds what version 1 recorded to a record. Nothing of it is the stored
+// credential's.
+func (r *recordV1) joined(record attempts.Record, place string, now time.Time) attempts.Record {
+	imported := r.attempts(place, now, func(string) bool { return false })
 	record.Attempts = append(record.Attempts, imported.Attempts...)
 	slices.SortStableFunc(record.Attempts, func(a, b attempts.Attempt) int { return a.At.Compare(b.At) })
 	if imported.Locked.After(record.Locked) {
@@ -120,6 +133,5 @@ func (e *Engine) importAttempts(ctx context.Context, s logical.Storage, st *Stat
 	if imported.Failed.After(record.Failed) {
 		record.Failed, record.Failure = imported.Failed, imported.Failure
 	}
-	st.imported = slices.Concat(st.imported, []string{key})
-	return st.setRecord(st.PartnerID, record, now)
+	return record
 }

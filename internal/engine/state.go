@@ -80,7 +80,7 @@ const (
 	// maxRotatedAway bounds the entry: a hundred rotations are eight years of
 	// monthly ones.
 	maxRotatedAway = 100
-	// maxPartners bounds the records of a mount.
+	// maxPartners bounds the records of a mount, that of the stored partner included.
 	maxPartners = 8
 )
 
@@ -199,16 +199,38 @@ func (st *State) recordAt(to *State) attempts.Record {
 	return st.record(to.PartnerID).At(to.Settings.place())
 }
 
-// setRecord stores the record of a partner. It fails when the mount remembers
-// attempts of too many partners.
+// setRecord stores the record of a partner. It fails when there is no room.
 func (st *State) setRecord(partner string, record attempts.Record, now time.Time) error {
-	records := maps.Clone(st.Records)
-	if records == nil {
-		records = map[string]attempts.Record{}
+	if err := st.makeRoom(partner, now); err != nil {
+		return err
 	}
-	records[partner] = record
+	st.Records[partner] = record
+	return nil
+}
+
+// makeRoom makes room for the record of a partner: records that are empty go, and
+// then those without an attempt in the last day, the oldest first. It fails for one
+// more partner within the day, whose attempts would be counted nowhere. There is
+// always room for the stored partner.
+func (st *State) makeRoom(partner string, now time.Time) error {
+	records := map[string]attempts.Record{}
+	maps.Copy(records, st.Records)
 	maps.DeleteFunc(records, func(other string, r attempts.Record) bool { return other != partner && r.Empty(now) })
-	if len(records) > maxPartners {
+	room, others := maxPartners-1, []string{}
+	if st.Configured() && partner != st.PartnerID {
+		room--
+	}
+	for other := range records {
+		if other != partner && other != st.PartnerID {
+			others = append(others, other)
+		}
+	}
+	slices.SortFunc(others, func(a, b string) int { return records[a].Last().Compare(records[b].Last()) })
+	for len(others) > room && !records[others[0]].Recent(now) {
+		delete(records, others[0])
+		others = others[1:]
+	}
+	if _, known := records[partner]; len(others) > room && !known && partner != st.PartnerID {
 		return UserError("this mount remembers failed attempts of 8 partners: use another mount for this partner, or try again in 24 hours")
 	}
 	st.Records = records

@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -228,36 +227,6 @@ func TestTheHashesOfReplacedSecretsAreBounded(t *testing.T) {
 	}
 	if st.RotatedAway[0].Hash != "first" || st.RotatedAway[maxRotatedAway-1].Hash != "secret 148" {
 		t.Errorf("the first is %s, the last is %s", st.RotatedAway[0].Hash, st.RotatedAway[maxRotatedAway-1].Hash)
-	}
-}
-
-func TestAMountRemembersEightPartners(t *testing.T) {
-	t.Parallel()
-	now := at("2026-01-01 00:00")
-	refused := attempts.Record{Attempts: []attempts.Attempt{{At: now, Outcome: attempts.Refused}}}
-	st := &State{}
-	for i := range maxPartners {
-		if err := st.setRecord(fmt.Sprint(i), refused, now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	before := st.clone()
-	err := st.setRecord("one more", refused, now)
-	user := UserError("")
-	if !errors.As(err, &user) || !reflect.DeepEqual(st, before) {
-		t.Errorf("one more is remembered (%v), or one is forgotten", err)
-	}
-	if err := st.setRecord("3", refused, now); err != nil {
-		t.Errorf("a partner that is known is refused: %v", err)
-	}
-	// What nobody needs any more makes room.
-	cleared := attempts.Record{Attempts: []attempts.Attempt{{At: now, Outcome: attempts.Refused, Cleared: now}}}
-	st.Records["5"] = cleared
-	if err := st.setRecord("one more", refused, now.Add(25*time.Hour)); err != nil {
-		t.Errorf("there is no room a day later: %v", err)
-	}
-	if _, kept := st.Records["5"]; kept || len(st.Records) != maxPartners {
-		t.Errorf("%d partners are remembered", len(st.Records))
 	}
 }
 

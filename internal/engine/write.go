@@ -83,11 +83,9 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		}
 	}
 	if c.moved {
-		next.Records = st.Records
-		if err := e.importAttempts(ctx, s, next, hash); err != nil {
-			return Written{}, err
+		if err := e.openRecord(ctx, s, st, next, hash); err != nil {
+			return Written{}, e.nothingWritten(st, w, c, err)
 		}
-		st.Records, st.imported = next.Records, next.imported
 	}
 	written := Written{Untried: c.credential && !w.Verify}
 	switch {

@@ -74,6 +74,9 @@ func mutantsOfRecord() []mutant {
 		{"nothing that counts is dropped", file, "func(a Attempt) bool { return !a.counts(now) })\n}\n\n// counts", "func(a Attempt) bool { return now.Sub(a.At) > memory })\n}\n\n// counts"},
 		{"a refusal counts until a success", file, "return a.Cleared.IsZero() || now.Sub(a.At) <= memory }", "return now.Sub(a.At) <= memory }"},
 		{"a refusal counts for a day, successes or not", file, "return a.Cleared.IsZero() || now.Sub(a.At) <= memory }", "return a.Cleared.IsZero() }"},
+		{"a lock is remembered for a day", file, "last := r.Locked\n", "last := time.Time{}\n"},
+		{"the last attempt is the last one", file, "if a.At.After(last) {", "if last.IsZero() {"},
+		{"a record is recent for a day", file, "return now.Sub(r.Last()) <= memory }", "return now.Sub(r.Last()) < memory }"},
 		{"a locked record is not empty", file, "return r.Locked.IsZero() && !slices", "return !slices"},
 		{"a record with attempts is not empty", file, "return r.Locked.IsZero() && !slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return a.counts(now) })", "return r.Locked.IsZero()"},
 	}

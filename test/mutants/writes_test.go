@@ -12,7 +12,7 @@ func mutantsOfVerify() []mutant {
 	return []mutant{
 		{"a write is finished though its caller has gone", file, "\tctx = context.WithoutCancel(ctx) // What", "\t// What"},
 		{"a policy is tried when it is written", file, "if w.PasswordPolicy != nil && next.Settings.PasswordPolicy != \"\" {", "if false {"},
-		{"what version 1 counted elsewhere counts after a move", file, "if c.moved {\n\t\tnext.Records", "if false {\n\t\tnext.Records"},
+		{"what version 1 counted elsewhere counts after a move", file, "if c.moved {\n\t\tif err := e.open", "if false {\n\t\tif err := e.open"},
 		{"a new credential is tried", file, "case c.credential && w.Verify:", "case false:"},
 		{"no token stays that comes from other settings", file, "\t\te.tokens.Drop()\n", ""},
 		{"an outage elsewhere holds a new credential back from nothing", file, "e.backoff.Clear() // What", "// What"},
