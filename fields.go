@@ -14,6 +14,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/confidential"
 )
 
 // checkFields refuses unknown fields and values of the wrong type.
@@ -136,6 +138,16 @@ func optional[T any](d *framework.FieldData, name string) *T {
 		return nil
 	}
 	return &value
+}
+
+// optionalSecret is optional for a text that must never be printed.
+func optionalSecret(d *framework.FieldData, name string) *confidential.Text {
+	value, given := fieldValue[string](d, name)
+	if !given {
+		return nil
+	}
+	text := confidential.New(value)
+	return &text
 }
 
 func optionalSeconds(d *framework.FieldData, name string) *time.Duration {

@@ -96,8 +96,8 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 func writeOf(req *logical.Request, d *framework.FieldData) engine.Write {
 	verify, given := fieldValue[bool](d, "verify_connection")
 	return engine.Write{
-		PartnerID: optional[string](d, "partner_id"), PartnerSecret: optional[string](d, "partner_secret"),
-		AppKey: optional[string](d, "app_key"), BaseURL: optional[string](d, "base_url"), CACert: optional[string](d, "ca_cert"),
+		PartnerID: optional[string](d, "partner_id"), PartnerSecret: optionalSecret(d, "partner_secret"),
+		AppKey: optionalSecret(d, "app_key"), BaseURL: optional[string](d, "base_url"), CACert: optional[string](d, "ca_cert"),
 		RequestTimeout: optionalSeconds(d, "request_timeout"), TokenLifetime: optionalSeconds(d, "token_lifetime"),
 		SecretGracePeriod: optional[bool](d, "secret_grace_period"), PasswordPolicy: optional[string](d, "password_policy"),
 		RotationPeriod: optionalSeconds(d, "rotation_period"), RotationSchedule: optional[string](d, "rotation_schedule"),

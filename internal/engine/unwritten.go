@@ -2,6 +2,8 @@
 
 package engine
 
+import "vault-plugin-secrets-finicity/internal/confidential"
+
 // NothingWritten is the failure of a config write.
 type NothingWritten struct {
 	Err error
@@ -48,7 +50,7 @@ func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
 // incomplete is the error that names the fields of a write, with the secret and the
 // app key.
 func (e *Engine) incomplete(st, next *State, w Write, c change) *IncompleteMove {
-	w.PartnerSecret, w.AppKey = new(string), new(string)
+	w.PartnerSecret, w.AppKey = new(confidential.Text), new(confidential.Text)
 	return &IncompleteMove{
 		Fields: w.credentialFields(), Standing: e.standing(st, next), Reserved: !c.partner && st.reserves(),
 	}
@@ -59,12 +61,12 @@ func (e *Engine) incomplete(st, next *State, w Write, c change) *IncompleteMove 
 func (w Write) credentialFields() (names []string) {
 	for _, field := range []struct {
 		name  string
-		value *string
+		given bool
 	}{
-		{"partner_id", w.PartnerID}, {"partner_secret", w.PartnerSecret}, {"app_key", w.AppKey},
-		{"base_url", w.BaseURL}, {"ca_cert", w.CACert},
+		{"partner_id", w.PartnerID != nil}, {"partner_secret", w.PartnerSecret != nil}, {"app_key", w.AppKey != nil},
+		{"base_url", w.BaseURL != nil}, {"ca_cert", w.CACert != nil},
 	} {
-		if field.value != nil {
+		if field.given {
 			names = append(names, field.name)
 		}
 	}

@@ -23,8 +23,8 @@ import (
 // value.
 type Write struct {
 	PartnerID     *string
-	PartnerSecret *string
-	AppKey        *string
+	PartnerSecret *confidential.Text
+	AppKey        *confidential.Text
 
 	BaseURL           *string
 	CACert            *string
@@ -231,19 +231,16 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	if err := next.apply(w); err != nil {
 		return nil, change{}, err
 	}
-	given := func(text *string) confidential.Text {
-		if text == nil {
-			return confidential.Text{}
-		}
-		return confidential.New(*text)
+	secret, now := confidential.Text{}, e.now()
+	if w.PartnerSecret != nil {
+		secret = *w.PartnerSecret
 	}
-	secret, now := given(w.PartnerSecret), e.now()
 	next.Secrets.Move(next.Settings.place())
 	if !st.Configured() {
-		for name, value := range map[string]*string{
-			"partner_id": w.PartnerID, "partner_secret": w.PartnerSecret, "app_key": w.AppKey,
+		for name, given := range map[string]bool{
+			"partner_id": w.PartnerID != nil, "partner_secret": w.PartnerSecret != nil, "app_key": w.AppKey != nil,
 		} {
-			if value == nil {
+			if !given {
 				return nil, change{}, userErrorf("field %q is required: the first write needs partner_id, partner_secret and app_key", name)
 			}
 		}
@@ -312,21 +309,22 @@ func (w Write) setsSchedule() bool {
 
 // apply sets and checks each field that was given, but for the secret.
 func (st *State) apply(w Write) (err error) {
-	for _, field := range []struct {
-		name  string
-		value *string
-	}{{"partner_id", w.PartnerID}, {"partner_secret", w.PartnerSecret}, {"app_key", w.AppKey}} {
-		if field.value != nil {
-			if err := checkIdentifier(field.name, *field.value); err != nil {
-				return err
-			}
-		}
-	}
 	if w.PartnerID != nil {
+		if err := checkIdentifier("partner_id", *w.PartnerID); err != nil {
+			return err
+		}
 		st.PartnerID = *w.PartnerID
 	}
+	if w.PartnerSecret != nil {
+		if err := checkIdentifier("partner_secret", w.PartnerSecret.Reveal()); err != nil {
+			return err
+		}
+	}
 	if w.AppKey != nil {
-		st.AppKey = confidential.New(*w.AppKey)
+		if err := checkIdentifier("app_key", w.AppKey.Reveal()); err != nil {
+			return err
+		}
+		st.AppKey = *w.AppKey
 	}
 	set := &st.Settings
 	if w.BaseURL != nil {
