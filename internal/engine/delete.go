@@ -45,10 +45,10 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 		if err := s.Delete(ctx, stateKey); err != nil {
-			e.noteStorage(err, time.Time{}, st)
+			e.noteStorage(err, st.Clock, time.Time{}, st)
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}
-		e.noteStorage(nil, time.Time{}, nil)
+		e.noteStorage(nil, time.Time{}, time.Time{}, nil)
 		e.forgetVersion1(ctx, s, st)
 	}
 	e.tokens.Drop()

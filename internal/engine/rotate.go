@@ -123,7 +123,7 @@ func (e *Engine) change(
 		return st, nil
 	case errors.As(err, &failure) && failure.Ambiguous():
 		return st, &OutcomeUnknown{Err: &Unanswered{failure}}
-	case failure != nil && !failure.NotSent && !failure.FromFinicity():
+	case failure != nil && !failure.NotSent && !failure.FromFinicity() && !failure.AppKeyRefused():
 		return st, &OutcomeUnknown{Err: err, Refused: true}
 	default:
 		return st, fmt.Errorf("the secret has not changed: %w", err)

@@ -19,8 +19,7 @@ import (
 // it could lose the only copy of a secret.
 var ErrOvertaken = errors.New("the stored configuration has changed meanwhile: try again")
 
-// maxWritten bounds how many failed writes are remembered. Storage that fails for
-// longer than an hour gets its last ones only.
+// maxWritten bounds how many failed writes are remembered: an hour of them.
 const maxWritten = 64
 
 // store writes the state, unless storage has something else than the state was
@@ -33,12 +32,12 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	} else {
 		st.Guard.Resume(now)
 	}
-	err := e.checkOvertaken(ctx, s, st)
+	base, err := st.Clock, e.checkOvertaken(ctx, s, st)
 	if err == nil {
 		st.Clock = e.clock.now()
 		err = e.put(ctx, s, st)
 	}
-	e.noteStorage(err, st.Clock, remember)
+	e.noteStorage(err, base, st.Clock, remember)
 	if err != nil {
 		return err
 	}
@@ -98,9 +97,10 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 	return ErrOvertaken
 }
 
-// noteStorage notes whether storage took a write, by the time that identifies it.
-// remember is what this process goes by if it did not.
-func (e *Engine) noteStorage(err error, written time.Time, remember *State) {
+// noteStorage notes whether storage took a write. base and written are the times
+// that identify what it had before and what it may have now. remember is what this
+// process goes by if it did not.
+func (e *Engine) noteStorage(err error, base, written time.Time, remember *State) {
 	newer := new(NewerError)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -113,9 +113,12 @@ func (e *Engine) noteStorage(err error, written time.Time, remember *State) {
 		e.tokens.Drop()
 	default:
 		e.ahead = remember.clone()
+		if len(e.written) == 0 { // This process has written nothing before.
+			e.written = append(e.written, base)
+		}
 		e.written = append(e.written, written)
 		if over := len(e.written) - maxWritten; over > 0 {
-			e.written = slices.Delete(e.written, 0, over)
+			e.written = slices.Delete(e.written, 1, 1+over) // All but the first: storage has it, or one of the last.
 		}
 		e.storageError, e.storageErrorTime = err, e.now()
 	}

@@ -67,10 +67,11 @@ func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
 // the app key, the request, or the place it came from. sure means that it says so in so many words.
 func (e *Error) SecretRefused() (refused, sure bool) {
 	sure = e.Class == Rejected && e.Code == codeInvalidCredentials
-	return sure || e.Class == Rejected && e.Status == http.StatusUnauthorized && !e.appKeyRefused(), sure
+	return sure || e.Class == Rejected && e.Status == http.StatusUnauthorized && !e.AppKeyRefused(), sure
 }
 
-func (e *Error) appKeyRefused() bool { return e.Code == codeAppKey || e.appKey }
+// AppKeyRefused reports whether the app key is missing or wrong. Then nothing was carried out.
+func (e *Error) AppKeyRefused() bool { return e.Code == codeAppKey || e.appKey }
 
 // FromFinicity reports whether the answer has one of Finicity's own codes. Without one it may come from a gateway that
 // never asked Finicity.

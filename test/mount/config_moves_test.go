@@ -239,9 +239,13 @@ func TestASecretOfAFormerPlaceStopsSigning(t *testing.T) {
 						h.Succeeds(h.Write("config", move(here, now)))
 					}
 					signs(h, now, "current")
-					signs(h, former, "previous")
+					previous := "previous"
+					if back { // A secret that came to another address later than one here may be of any host.
+						previous = ""
+					}
+					signs(h, former, previous)
 					use(h, 4*day-time.Hour)
-					signs(h, former, "previous")
+					signs(h, former, previous)
 					use(h, 2*time.Hour)
 					signs(h, former, "")
 					// Nor does an untried move bring it up again.

@@ -52,7 +52,7 @@ func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 		"a refusal by a gateway": {func(h *mounttest.Harness) {
 			nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindMisleading, Status: 403})
 			h.Write("rotate-root", nil)
-		}, "has rotated the secret"},
+		}, "a rotation is unresolved"},
 		"resolved, and refused since": {func(h *mounttest.Harness) {
 			h.Interrupt(true)
 			h.Pass(2 * time.Hour)
@@ -68,7 +68,7 @@ func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 			h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 			h.Pass(2 * time.Hour)
 			h.Fails(h.Read("token", nil), 400, "10001")
-		}, "has rotated the secret"},
+		}, "a rotation is unresolved"},
 		// The secret of the portal is refused, and so is the engine's, which a grace period may have kept working.
 		"replaced, and both refused since": {func(h *mounttest.Harness) {
 			h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))

@@ -51,7 +51,7 @@ func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
 	if left == 0 || keptForProof && left == 1 {
 		verify, other = forceTyped, verifyTyped
 	}
-	says := []string{"type " + verify}
+	says := []string{verify}
 	if !known {
 		says = append(says, "Finicity answered HTTP ", ", code ")
 	}
@@ -62,13 +62,13 @@ func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
 	}
 	switch {
 	case writes && locked:
-		says = append(says, "nothing was stored", "with verify_connection=false, then type "+verify)
+		says = append(says, "nothing was stored", "verify_connection=false")
 	case writes:
-		says = append(says, "nothing was stored", "with verify_connection=false, then type "+verify,
-			"the stored credential is unchanged and stays in use")
+		says = append(says, "nothing was stored", "verify_connection=false",
+			"the stored credential")
 	case locked, keptForProof:
 	case left == 0:
-		says = append(says, "to store another one first, write it with verify_connection=false")
+		says = append(says, "to store another one first", "verify_connection=false")
 	case retry != nil:
 		says = append(says, fmt.Sprintf("%v left; the engine retries once, at %v at the earliest", left, retry),
 			"vault write finicity/config partner_secret=… (or app_key=…)")

@@ -147,14 +147,14 @@ func TestAPausedScheduleStillResolvesWhatIsPending(t *testing.T) {
 	})
 }
 
-// An idle engine with a schedule stores once an hour that it is alive, and one without a schedule nothing at all.
+// An idle engine stores once an hour that it is alive, and what its clock shows.
 func TestAnIdleEngineWritesOnceAnHour(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		setting mounttest.Fields
 		want    int
 	}{
-		"with a schedule": {mounttest.Fields{"rotation_period": "720h"}, 24}, "without": {nil, 0},
+		"with a schedule": {mounttest.Fields{"rotation_period": "720h"}, 24}, "without": {nil, 24},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +182,7 @@ func TestResumingThatCannotBeStoredIsAnError(t *testing.T) {
 				everyMinute(h, 2, func() {})
 				writes := map[string]int{"config/verify": 2, "rotate-root": writesOfARotation}[path]
 				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: writes})
-				h.Fails(h.Write(path, nil), http.StatusInternalServerError, "could not be stored")
+				h.Fails(h.Write(path, nil), http.StatusBadRequest, "could not be stored")
 				if says(h, "storage_error") == "" {
 					t.Error("the status shows no storage error")
 				}

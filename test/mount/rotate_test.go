@@ -175,7 +175,6 @@ func TestARotationThatFinicityRefusesChangesNothing(t *testing.T) {
 		"bad request":   {answer(400, `{"code":"14020","message":"Bad request."}`), "14020", afterTheHold},
 		"app key":       {answer(401, `{"code":"10026","message":"Invalid (Finicity-App-Key)"}`), "10026", afterTheHold},
 		"wrong app key": {answer(401, "Invalid (Finicity-App-Key)"), "Invalid (Finicity-App-Key)", afterTheHold},
-		"blocked":       {answer(403, "<html>denied</html>"), "US and Canada", afterTheHold},
 		"not found":     {answer(404, `{"code":12401,"message":"partner not found"}`), "12401", afterTheHold},
 		"wrong secret":  {answer(401, `{"code":10001,"message":"Invalid credentials"}`), "10001", verified},
 		"locked":        {answer(500, `{"code":24302,"message":"we've locked your account"}`), "support", verified},

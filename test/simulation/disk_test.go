@@ -181,11 +181,11 @@ func (d *disk) access(ctx context.Context, n *node, op string, next *engine.Stat
 		if applied {
 			apply()
 		}
-		n.ahead = n.ahead || op != "get"
+		n.ahead = true
 		return d.failLocked(errDisk)
 	}
 	apply()
-	n.ahead = n.ahead && op == "get"
+	n.ahead = n.ahead && op != "put" && op != "delete"
 	return nil
 }
 

@@ -28,8 +28,9 @@ type node struct {
 	busy atomic.Int64
 	// writing is how many writes of config it is at.
 	writing int
-	// ahead is set while storage did not take the last write: the process goes by
-	// what it knows, and not by what storage may have all the same.
+	// ahead is set while an access to storage has failed since the last write, which
+	// may have been the first half of one: the process goes by what it knows, and not
+	// by what storage may have all the same.
 	ahead bool
 	// gone is closed when its requests are told that it goes away.
 	gone chan struct{}

@@ -162,11 +162,13 @@ func (l *tokenLedger) serve(n *node, b begin, a answer) {
 	now := l.inStorage
 	left := time.Duration(ttl)*time.Second - time.Second - time.Since(b.at)
 	steps := l.w.clockSteps()
+	ahead := n.ahead || n.dead.Load()
 	l.served[n.id] = promise{time.Now().Add(left), len(steps)}
 	l.w.disk.mu.Unlock()
 	switch {
-	case !seen:
+	case !seen && !ahead:
 		l.w.violate("a token is served that was never stored")
+	case !seen: // Its write has failed before it began.
 	case m.number <= b.retired:
 		l.w.violate("a token is served that was replaced")
 	case m.from.change < b.settled.change && !m.from.same(b.settled) && !m.from.same(now):
