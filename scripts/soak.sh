@@ -19,7 +19,7 @@ trap 'exit 130' INT TERM
 
 total=0
 while true; do
-	"$scratch/simulation" -test.run "^($properties)\$" -test.timeout 0 -rapid.nofailfile \
+	GOGC=${GOGC:-400} "$scratch/simulation" -test.run "^($properties)\$" -test.timeout 0 -rapid.nofailfile \
 		-rapid.checks "$batch" -rapid.seed "$seed" >"$scratch/log" 2>&1 &
 	running=$!
 	if ! wait "$running"; then
