@@ -85,6 +85,7 @@ func (e *Engine) migrate(ctx context.Context, s logical.Storage, value []byte) (
 	}
 	if record != nil {
 		m.refusals(st, record)
+		m.alive(record.RejectedAt, record.LastErrorAt)
 		// Which attempts were automatic was not stored, so all were.
 		stored := func(fingerprint string) bool { return m.known(st, fingerprint) }
 		st.Records = map[string]attempts.Record{st.PartnerID: record.attempts(st.Settings.place(), m.now, stored)}
@@ -93,6 +94,7 @@ func (e *Engine) migrate(ctx context.Context, s logical.Storage, value []byte) (
 	if st.Token, err = m.token(ctx, s, st); err != nil {
 		return nil, err
 	}
+	st.Guard.Alive = earlier(m.lastAlive, wall)
 	return st, nil
 }
 
@@ -100,6 +102,14 @@ type migration struct {
 	now  time.Time
 	old  *stateV1
 	hash hasher
+	// lastAlive is the newest sign of life. Version 1 did not store that it was alive,
+	// and a copy of its data must not rotate the secret either.
+	lastAlive time.Time
+}
+
+// alive notes signs of life, by the wall clock.
+func (m *migration) alive(signs ...time.Time) {
+	m.lastAlive = slices.MaxFunc(append(signs, m.lastAlive), time.Time.Compare)
 }
 
 // The order of what happened, right before now.
@@ -117,6 +127,13 @@ func (m *migration) past(t time.Time) time.Time {
 
 func (m *migration) state() *State {
 	old := m.old
+	m.alive(old.Credential.LastRotation, old.Plan.From, old.Plan.FailedAt)
+	for _, a := range old.Credential.Abandoned {
+		m.alive(a.Since)
+	}
+	if p := old.Credential.Pending; p != nil {
+		m.alive(p.Since)
+	}
 	st := &State{
 		Settings: Settings{
 			BaseURL: old.BaseURL, CACert: old.CACert, RequestTimeout: old.RequestTimeout, TokenLifetime: old.TokenLifetime,
@@ -283,10 +300,14 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 		return nil, fmt.Errorf("reading the token from storage: %w", err)
 	}
 	var stored storedToken
-	if entry != nil && entry.DecodeJSON(&stored) == nil && m.known(st, stored.Fingerprint) {
-		return &StoredToken{confidential.New(stored.Token), stored.IssueTime, st.tokenFingerprint(m.hash)}, nil
+	if entry == nil || entry.DecodeJSON(&stored) != nil {
+		return nil, nil //nolint:nilnil // A token that can't be read is as good as none.
 	}
-	return nil, nil //nolint:nilnil // A token that can't be read is as good as none.
+	m.alive(stored.IssueTime)
+	if !m.known(st, stored.Fingerprint) {
+		return nil, nil //nolint:nilnil // It is that of another credential.
+	}
+	return &StoredToken{confidential.New(stored.Token), stored.IssueTime, st.tokenFingerprint(m.hash)}, nil
 }
 
 // forgetVersion1 deletes what the stored state has taken over: the records that

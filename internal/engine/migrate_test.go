@@ -297,9 +297,6 @@ func TestMigrationKeepsTheSettings(t *testing.T) {
 		if !m.state.LastRotation.Equal(cred.LastRotation) {
 			t.Errorf("the last rotation was on %s, want %s", m.state.LastRotation, cred.LastRotation)
 		}
-		if m.state.Guard.IsPaused() {
-			t.Error("the schedule is paused")
-		}
 		hashes := []map[string]any{}
 		for _, r := range m.state.RotatedAway {
 			hashes = append(hashes, map[string]any{"hash": r.Hash, "at": r.At})
