@@ -146,12 +146,19 @@ func (r *Record) Charge(a Attempt) {
 	}
 }
 
-// Recharge notes an attempt again that is in the record no more: storage was
-// overwritten during the call.
-func (r *Record) Recharge(a Attempt) {
-	if !slices.ContainsFunc(r.Attempts, func(known Attempt) bool { return known.At.Equal(a.At) }) {
-		r.Charge(a)
+// Recharge notes an attempt again that is in the record no more, or without its
+// outcome: storage was overwritten during the call. It reports whether that was so.
+func (r *Record) Recharge(a Attempt) bool {
+	if i := slices.IndexFunc(r.Attempts, func(known Attempt) bool { return known.At.Equal(a.At) }); i >= 0 {
+		if r.Attempts[i].Outcome != Unanswered || a.Outcome == Unanswered {
+			return false
+		}
+		r.Attempts[i] = a
+		return true
 	}
+	r.Charge(a)
+	slices.SortStableFunc(r.Attempts, func(a, b Attempt) int { return a.At.Compare(b.At) })
+	return true
 }
 
 // Answer is what came of an attempt.

@@ -234,6 +234,19 @@ func TestARecordIsBounded(t *testing.T) {
 	}
 }
 
+// A snapshot was restored during the call.
+func TestAnAttemptThatIsGoneIsNotedAgainInItsPlace(t *testing.T) {
+	s := tell(t, "read 10001", "pass 5m", "read codeless")
+	gone := s.record.Attempts[0]
+	s.record.Attempts = s.record.Attempts[1:]
+	if !s.record.Recharge(gone) || s.record.Recharge(gone) {
+		t.Error("it is not noted once")
+	}
+	if s.left() != 2 || !s.record.Attempts[0].At.Equal(gone.At) {
+		t.Errorf("the attempts are %+v", s.record.Attempts)
+	}
+}
+
 func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
 	s := tell(t, "write x 10001", "read accepted", "pass 23h", "read accepted")
 	if n := len(s.record.Attempts); n != 1 {

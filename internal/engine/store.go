@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"vault-plugin-secrets-finicity/internal/attempts"
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
@@ -148,17 +150,29 @@ func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) (*Stat
 	return stored, e.store(ctx, s, stored, stored)
 }
 
-// retain adds to the state what another one knows and no verdict may remove: the
-// secrets that were sent, and the attempts. It reports whether there was anything.
+// retain adds to the state what another one of the same partner knows and nothing
+// but time may remove: the secrets that were sent, and the refusals. It reports
+// whether there was anything.
 func (st *State) retain(other *State) (added bool) {
-	if st.PartnerID == other.PartnerID {
-		for _, s := range other.Secrets.Secrets {
-			known := slices.ContainsFunc(st.Secrets.Secrets, func(k secrets.Secret) bool {
-				return k.Place == s.Place && k.Value.Equal(s.Value)
-			})
-			if s.Origin == secrets.Sent && !known {
-				st.Secrets.Secrets, added = append(st.Secrets.Secrets, s), true
+	if st.PartnerID != other.PartnerID {
+		return false
+	}
+	for _, s := range other.Secrets.Secrets {
+		known := slices.ContainsFunc(st.Secrets.Secrets, func(k secrets.Secret) bool {
+			return k.Place == s.Place && k.Value.Equal(s.Value)
+		})
+		if s.Origin == secrets.Sent && !known {
+			st.Secrets.Secrets, added = append(st.Secrets.Secrets, s), true
+		}
+	}
+	record := st.record(st.PartnerID)
+	for _, a := range other.record(st.PartnerID).Attempts {
+		if a.Outcome != attempts.Unanswered && record.Recharge(a) {
+			st.Records, added = maps.Clone(st.Records), true
+			if st.Records == nil {
+				st.Records = map[string]attempts.Record{}
 			}
+			st.Records[st.PartnerID] = record
 		}
 	}
 	return added

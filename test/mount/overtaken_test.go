@@ -179,3 +179,22 @@ func TestAnOutcomeDoesNotOverwriteANewerEntry(t *testing.T) {
 		}
 	})
 }
+
+// The old node was told of a refusal and could not store it. The new node must count it.
+func TestALateWriteOfTheOldNodeBringsItsRefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		old := h.B
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1}) // The outcome.
+		h.Fails(h.Read("token", nil), 400, "10001")
+		h.Storage.Heal()
+		h.Restart() // The new node.
+		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
+		_, err := old.HandleRequest(t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Spent(1, 0)
+	})
+}
