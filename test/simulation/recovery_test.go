@@ -4,8 +4,11 @@ package simulation
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
 // recovers: when faults have stopped, a token is served and the secret in effect
@@ -203,12 +206,14 @@ func (w *world) hasRotated(before string) {
 	}
 }
 
+func graceful(s secrets.Secret) bool { return s.Grace || !s.GraceEnds.IsZero() }
+
 // keepsSchedule: a healthy mount with a schedule rotates when that is due, once,
 // as long as Vault calls once a minute. Here it calls every half hour.
 func (w *world) keepsSchedule() {
 	st := w.disk.configured()
-	if !w.ok() || st == nil || st.Settings.SecretGracePeriod {
-		return // With a grace period, two rotations in a day are the most.
+	if !w.ok() || st == nil || st.Settings.SecretGracePeriod || slices.ContainsFunc(st.Secrets.Secrets, graceful) {
+		return // While a grace period may run, two rotations in a day are the most.
 	}
 	due := st.Settings.Schedule.Period
 	if st.Settings.Schedule.Cron != "" {
