@@ -11,16 +11,16 @@ func mutantsOfAttempt() []mutant {
 	const file = "internal/engine/attempt.go"
 	return []mutant{
 		{"what is not allowed is not sent", file, "\tif err := e.allowed(st, a.to, a.request); err != nil {\n\t\treturn st, err\n\t}\n", ""},
-		{"an attempt is charged", file, "record.Charge(attempts.Attempt{", "_ = (attempts.Attempt{"},
+		{"an attempt is charged", file, "\trecord.Charge(charge)\n", ""},
 		{"without a stored charge nothing is sent", file, "\t\treturn st, &NotCharged{err}\n", "\t\t_ = err\n"},
 		{"a success that was not stored is told", file, "return st, &NotStored{stored}", "return st, nil"},
 		{"a process knows that it has had a success", file, "e.succeeded = true", "_ = e.succeeded"},
 		{"a process knows that it has had none", file, "Succeeded: e.succeeded,", "Succeeded: true,"},
 		{"a change that was acknowledged is known", file, ", Acknowledged: st.Secrets.Acknowledged()}", "}"},
 
-		{"what another node has stored meanwhile is not overwritten", file, "err == nil && !stored.Clock.Equal(charged.Clock) {", "err == nil && false {"},
+		{"an answer is applied to what another node has stored meanwhile", file, "err != nil || stored.Clock.Equal(charged.Clock) {", "err != nil || stored.Clock.Equal(charged.Clock) || true {"},
 		{"an acknowledged change is not a success", file, "failure == nil && !a.request.Change}", "failure == nil}"},
-		{"an answer settles the attempt", file, "\trecord.Settle(at, answer, now)\n", ""},
+		{"an answer settles the attempt", file, "\t\trecord.Settle(charge.At, answer, now)\n", ""},
 		{"a lock is told from a refusal", file, "answer.Locked = failure.Class == finicityapi.Locked", "answer.Locked = false"},
 		{"an outage is not a refusal", file, "\t\tcase failure.Class != finicityapi.Rejected && failure.Class != finicityapi.Locked:\n", ""},
 		{"a code tells Finicity's refusal from a gateway's", file, "case failure.FromFinicity():", "case false:"},

@@ -11,14 +11,13 @@ func mutantsOfGuard() []mutant {
 	const file = "internal/schedule/guard.go"
 	return []mutant{
 		{"six hours of silence may be a copy", file, "maxSilence = 6 * time.Hour", "maxSilence = 7 * time.Hour"},
-		{"less is not", file, "now.Sub(g.Alive) > maxSilence {", "now.Sub(g.Alive) >= maxSilence {"},
+		{"less is not", file, "now.UTC().Sub(g.Alive) > maxSilence", "now.UTC().Sub(g.Alive) >= maxSilence"},
 		{"a machine that was suspended was silent", file, "now = now.UTC() // A", "// A"},
-		{"a pause keeps its time", file, "if !g.IsPaused() && !g.Alive.IsZero()", "if !g.Alive.IsZero()"},
-		{"a new mount is not paused", file, "!g.Alive.IsZero() && now.Sub(g.Alive) > maxSilence {", "now.Sub(g.Alive) > maxSilence {"},
+		{"a pause keeps its time", file, "if !g.IsPaused() && g.Silent(now) {", "if g.Silent(now) {"},
+		{"a new mount is not paused", file, "return !g.Alive.IsZero() && now", "return now"},
 		{"a time in the future is now", file, "if now.Before(*t) {", "if false {"},
-		{"a note checks first", file, "due = g.Check(now)", "due = false"},
-		{"the engine is noted alive", file, "g.Alive, due = now.UTC(), true", "due = true"},
-		{"at most once an hour", file, "if g.Alive.IsZero() || now.UTC().Sub(g.Alive) >= noteInterval {", "if true {"},
+		{"a note checks first", file, "\tg.Check(now)\n", ""},
+		{"the engine is noted alive", file, "\tg.Check(now)\n\tg.Alive = now.UTC()\n", "\tg.Check(now)\n"},
 		{"a resumption ends the pause", file, "*g = Guard{Alive: now.UTC()} }", "*g = Guard{Alive: now.UTC(), Paused: g.Paused} }"},
 		{"a resumption ends the silence", file, "*g = Guard{Alive: now.UTC()} }", "*g = Guard{Alive: g.Alive} }"},
 	}

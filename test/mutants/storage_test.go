@@ -8,21 +8,21 @@ func mutantsOfStorage() []mutant {
 }
 
 func mutantsOfEntry() []mutant {
-	const file, clock = "internal/engine/storage.go", "internal/engine/clock.go"
+	const file, store = "internal/engine/storage.go", "internal/engine/store.go"
 	return []mutant{
 		{"what storage did not take counts", file, "if ahead != nil {\n\t\treturn ahead.clone(), nil", "if false {\n\t\treturn ahead.clone(), nil"},
-		{"what storage did not take is remembered", file, "e.ahead = remember.clone()", "_ = remember"},
-		{"what storage took is not remembered", file, "e.ahead, e.storageError, e.storageErrorTime = nil, nil, time.Time{}", "e.storageError, e.storageErrorTime = nil, time.Time{}"},
-		{"flush stores", file, "return e.store(ctx, s, st, ahead)", "return nil"},
+		{"what storage did not take is remembered", store, "e.ahead = remember.clone()", "_ = remember"},
+		{"what storage took is not remembered", store, "e.ahead, e.written, e.storageError, e.storageErrorTime = nil, []time.Time{written}, nil, time.Time{}", "e.written, e.storageError, e.storageErrorTime = []time.Time{written}, nil, time.Time{}"},
+		{"flush stores", store, "err := e.store(ctx, s, st, st)\n\tif !errors", "err := error(nil)\n\tif !errors"},
 		{"an entry of a newer version is refused", file, "\tcase version > storedVersion:\n\t\treturn nil, &NewerError{Version: version}\n", ""},
-		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, e.now())\n\tif", "\tif"},
+		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, st.Guard.Alive)\n", ""},
 		{"a silence pauses the schedule when it is found", file, "\t\tst.Guard.Check(e.now())\n", ""},
 		{"only a new pause is announced", file, "st.pausing = st.Guard.IsPaused() && !paused", "st.pausing = st.Guard.IsPaused() && (!paused || true)"},
-		{"a pause is announced", file, "if st.pausing {", "if false {"},
-		{"a pause is announced only once", file, "\t\tst.pausing = false\n", ""},
-		{"with a schedule each write says that the engine is alive", file, "\t\tst.Guard.Note(now)\n", ""},
-		{"without a schedule there is no silence", file, "\t\tst.Guard.Resume(now)\n", ""},
-		{"what version 1 stored is deleted", file, "\te.forgetVersion1(ctx, s, st)\n\treturn nil\n", "\treturn nil\n"},
+		{"a pause is announced", store, "if st.Guard.IsPaused() && !paused {", "if false && !paused {"},
+		{"a pause is announced only once", store, "\tst.pausing = false\n", ""},
+		{"with a schedule each write says that the engine is alive", store, "\t\tst.Guard.Note(now)\n", ""},
+		{"without a schedule there is no silence", store, "\t\tst.Guard.Resume(now)\n", ""},
+		{"what version 1 stored is deleted", store, "\te.forgetVersion1(ctx, s, st)\n", ""},
 	}
 }
 

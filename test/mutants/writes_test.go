@@ -8,7 +8,7 @@ func mutantsOfWrites() []mutant {
 }
 
 func mutantsOfVerify() []mutant {
-	const file = "internal/engine/write.go"
+	const file, reserve = "internal/engine/write.go", "internal/engine/unwritten.go"
 	return []mutant{
 		{"a write is finished though its caller has gone", file, "\tctx = context.WithoutCancel(ctx) // What", "\t// What"},
 		{"a policy is tried when it is written", file, "if w.PasswordPolicy != nil && next.Settings.PasswordPolicy != \"\" {", "if false {"},
@@ -18,8 +18,8 @@ func mutantsOfVerify() []mutant {
 		{"an outage elsewhere holds a new credential back from nothing", file, "e.backoff.Clear() // What", "// What"},
 
 		{"another partner's attempts are not reserved", file, "reserve := st.PartnerID == next.PartnerID && ", "reserve := "},
-		{"none is reserved for an unproven secret", file, "!current.Proven.IsZero() && !record", "(true || !current.Proven.IsZero()) && !record"},
-		{"none is reserved for a refused secret", file, "!record.StoredRefused()", "(true || !record.StoredRefused())"},
+		{"none is reserved for an unproven secret", reserve, "return !current.Proven.IsZero() && !record", "return (true || !current.Proven.IsZero()) && !record"},
+		{"none is reserved for a refused secret", reserve, "!record.StoredRefused()", "(true || !record.StoredRefused())"},
 		{"the last one is reserved", file, "Reserve: reserve,", "Reserve: reserve && false,"},
 		{"a refused write does not stop apps", file, "Subject: attempts.Written, ", ""},
 		{"a refused credential is known again", file, "\t\t\tCredential: next.fingerprint(hash, secret.Value),\n", ""},
