@@ -16,9 +16,13 @@ func mutantsOfAttempt() []mutant {
 		{"a success that was not stored is told", file, "return st, &NotStored{stored}", "return st, nil"},
 		{"a process knows that it has had a success", file, "e.succeeded = true", "_ = e.succeeded"},
 		{"a process knows that it has had none", file, "Succeeded: e.succeeded,", "Succeeded: true,"},
+		{"a process knows that it has begun with a copy", file, "Copy: e.copied, ", ""},
 		{"a change that was acknowledged is known", file, ", Acknowledged: st.Secrets.Acknowledged()}", "}"},
 
 		{"an answer is applied to what another node has stored meanwhile", file, "err != nil || stored.Clock.Equal(charged.Clock) {", "err != nil || stored.Clock.Equal(charged.Clock) || true {"},
+		{"what the call has put at stake is stored again", file, "\tstored.retain(charged)\n", ""},
+		{"its attempt is charged again", file, "\t\trecord.Recharge(charge)\n", ""},
+		{"an answer is applied again when storage was overwritten", file, "\tfor range 3 {", "\tfor range 1 {"},
 		{"an acknowledged change is not a success", file, "failure == nil && !a.request.Change}", "failure == nil}"},
 		{"an answer settles the attempt", file, "\t\trecord.Settle(charge.At, answer, now)\n", ""},
 		{"a lock is told from a refusal", file, "answer.Locked = failure.Class == finicityapi.Locked", "answer.Locked = false"},

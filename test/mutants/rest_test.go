@@ -18,7 +18,7 @@ import (
 
 func mutantsOfTheRest() []mutant {
 	return slices.Concat(mutantsOfCalls(), mutantsOfWrites(), mutantsOfRotation(), mutantsOfReads(), mutantsOfStorage(),
-		mutantsOfSchedule(), mutantsOfTokens(), mutantsOfClient())
+		mutantsOfSchedule(), mutantsOfTokens(), mutantsOfClient(), mutantsOfResponses())
 }
 
 // TestEachSafeguardOfTheRestIsNeeded asks whether the tests of `make unit` find out:

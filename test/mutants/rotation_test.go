@@ -30,6 +30,11 @@ func mutantsOfRotate() []mutant {
 		{"a refused change may mean that the old secret is wrong", file, "Deny(secret, current, oldRefused, now)", "Deny(secret, current, oldRefused && false, now)"},
 		{"an unknown outcome is called unknown", file, "case errors.As(err, &failure) && failure.Ambiguous():", "case false:"},
 		{"and no failure", file, "\tcase errors.As(err, &unknown):\n", "\tcase errors.As(err, &unknown) && false:\n"},
+		{"a change that a gateway refused may have been carried out", file, "case failure != nil && !failure.NotSent && !failure.From", "case false && !failure.NotSent && !failure.From"},
+		{"it counts as refused", file, "Err: err, Refused: true}", "Err: err}"},
+		{"a change that Finicity refused was not", file, "&& !failure.FromFinicity() && !failure.App", "&& !failure.App"},
+		{"nor was one with a wrong app key", file, " && !failure.AppKeyRefused():", ":"},
+		{"nor was one that was not sent", file, "failure != nil && !failure.NotSent && !failure.From", "failure != nil && !failure.From"},
 		{"a rotation by hand resumes the schedule", file, "return st.LastRotation, e.resume(ctx, s, st)", "return st.LastRotation, nil"},
 	}
 }
@@ -39,6 +44,9 @@ func mutantsOfPeriodic() []mutant {
 	return []mutant{
 		{"the schedule runs on one node", file, "if !e.mayWrite() {", "if false {"},
 		{"what storage did not take is stored later", file, "if st, err = e.flush(ctx, s, st); err != nil || !st.Configured() {", "if !st.Configured() {"},
+		{"so is what a mount without a configuration remembers", file, "\tif st, err = e.flush(ctx, s, st); err != nil || !st.Configured() {", "\tif !st.Configured() {\n\t\treturn nil\n\t}\n\tif st, err = e.flush(ctx, s, st); err != nil {"},
+		{"a state that a process finds or that time has changed is announced", file, "\te.reportStanding(ctx, st, st, e.lastReported())\n", ""},
+		{"it is announced once", file, "e.reportStanding(ctx, st, st, e.lastReported())", "e.reportStanding(ctx, st, st, attempts.OK)"},
 		{"what was migrated is stored", file, "if st.version1 { // Or", "if false { // Or"},
 		{"the schedule waits during an outage", file, "if e.backoff.Held(time.Now()) != nil {", "if false {"},
 		{"an open rotation is settled", file, "if st.Secrets.Unsettled() {", "if false {"},
@@ -46,7 +54,12 @@ func mutantsOfPeriodic() []mutant {
 		{"a failure that waits for an open rotation counts", file, "return e.scheduleFailed(ctx, s, st, err)\n\t\t}\n\t\tif", "return nil\n\t\t}\n\t\tif"},
 		{"a failure counts once", file, "st.Plan = before // With", "_ = before // With"},
 		{"an idle engine writes once an hour", file, "now.Sub(st.Guard.Alive) >= noteAliveEvery {", "now.Sub(st.Guard.Alive) >= 0 {"},
+		{"an idle engine says each hour that it is alive", file, "st.pausing || now.Sub(st.Guard.Alive) >= noteAliveEvery {", "st.pausing {"},
+		{"without a schedule too", file, "|| now.Sub(st.Guard.Alive) >= noteAliveEvery {", "|| active && now.Sub(st.Guard.Alive) >= noteAliveEvery {"},
+		{"a pause is stored when it is found", file, "|| missed || st.pausing ||", "|| missed ||"},
 		{"a clock that was set back does not put a rotation off", file, "missed, changed := false, next.Plan.Redate(spec, &next.LastRotation, now)", "missed, changed := false, false"},
+		{"nor does it without a schedule", file, "missed, changed := false, next.Plan.Redate", "missed, changed := false, active && next.Plan.Redate"},
+		{"a refusal without a code is no missing answer", file, "case errors.As(err, &unknown) && !unknown.Refused:", "case errors.As(err, &unknown):"},
 	}
 }
 
@@ -68,6 +81,8 @@ func mutantsOfPassword() []mutant {
 		{"nothing waits for an observation", events, "observing, observed := context.WithTimeout(ctx, emitTimeout)", "observing, observed := context.WithCancel(ctx)"},
 		{"nothing waits for an event", events, "sending, sent := context.WithTimeout(ctx, emitTimeout)", "sending, sent := context.WithCancel(ctx)"},
 		{"a state that stays is not announced again", events, "if after.State == before {", "if false {"},
+		{"the state that was announced last is known", events, "e.reported = after.State", "_ = after.State"},
+		{"only that of the stored credential is", events, "if !elsewhere(st, to) {", "if true {"},
 		{"a stop is an error", events, "kind, log := eventAttemptsStopped, e.host.Logger().Error", "kind, log := eventAttemptsStopped, e.host.Logger().Warn"},
 		{"a stop is announced", events, "if kind != \"\" {", "if kind != \"\" && kind != eventAttemptsStopped {"},
 	}

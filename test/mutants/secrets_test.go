@@ -152,6 +152,11 @@ func mutantsOfOrder() []mutant {
 		{"a pending secret is unsettled", file, "return l.Open() || slices", "return slices"},
 		{"a refused secret of the engine's own is unsettled", file, "(s.Origin == Sent || sent) })", "sent })"},
 		{"a refused secret of an operator is not", file, "(s.Origin == Sent || sent) })", "(s.Origin == Sent || sent || true) })"},
+		{"but it is if the engine has sent one", file, "sent := slices.ContainsFunc(here, l.unconfirmed)", "sent := false"},
+		{"a change that was not asked about is open", file, "&& (s.unasked() || s.Denied", "&& (s.Denied"},
+		{"a change that was denied since the last success is open", file, "(s.unasked() || s.Denied.After(l.Succeeded))", "s.unasked()"},
+		{"one that was denied before it is not", file, "s.Denied.After(l.Succeeded))", "!s.Denied.IsZero())"},
+		{"only an unconfirmed secret is an open change", file, "return l.unconfirmed(s) && (s.unasked", "return (s.unasked"},
 		{"the last acknowledgment counts", file, "if s.Acknowledged.After(last) {", "if last.IsZero() {"},
 
 		{"a secret with a grace period signs for as long", file, "latest(replaced.Add(webhookRetention), s.GraceEnds)", "replaced.Add(webhookRetention)"},
@@ -159,5 +164,14 @@ func mutantsOfOrder() []mutant {
 		{"a sent secret signs before it is proven", file, "case s.Origin == Brought && s.Proven.IsZero():", "case s.Proven.IsZero():"},
 		{"a previous secret signs for four days", file, "case !now.After(until):", "default:"},
 		{"a secret of another address is replaced by a later one here", file, "if s.Place == l.Place || !s.Superseded.IsZero() {", "if true {"},
+		{"what an operator brought elsewhere after the first one here signs nothing", file, "\t\t\tcontinue\n", ""},
+		{"what was brought here signs", file, "if s.Place != l.Place && s.Origin == Brought &&", "if s.Origin == Brought &&"},
+		{"what was sent elsewhere signs", file, "s.Place != l.Place && s.Origin == Brought && !arrived", "s.Place != l.Place && !arrived"},
+		{"before the first one here all sign", file, "!arrived.IsZero() && s.Proven", "s.Proven"},
+		{"what was proven elsewhere before the first one here signs", file, "!arrived.IsZero() && s.Proven.After(arrived) {", "!arrived.IsZero() {"},
+		{"a secret that was merely written here is not the first one", file, "if s.Place == l.Place && (s.Origin == Sent || !s.Proven.IsZero()) {", "if s.Place == l.Place {"},
+		{"a sent secret is", file, "(s.Origin == Sent || !s.Proven.IsZero()) {", "!s.Proven.IsZero() {"},
+		{"a proven secret is", file, "(s.Origin == Sent || !s.Proven.IsZero()) {", "s.Origin == Sent {"},
+		{"a secret of another address is not", file, "if s.Place == l.Place && (s.Origin == Sent", "if (s.Origin == Sent"},
 	}
 }

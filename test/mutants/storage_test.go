@@ -2,9 +2,11 @@
 
 package mutants
 
+import "slices"
+
 // The safeguards of the one entry, of the engine's clock and of the locks.
 func mutantsOfStorage() []mutant {
-	return append(mutantsOfEntry(), mutantsOfEngine()...)
+	return slices.Concat(mutantsOfEntry(), mutantsOfStore(), mutantsOfClock(), mutantsOfState(), mutantsOfEngine())
 }
 
 func mutantsOfEntry() []mutant {
@@ -17,12 +19,76 @@ func mutantsOfEntry() []mutant {
 		{"an entry of a newer version is refused", file, "\tcase version > storedVersion:\n\t\treturn nil, &NewerError{Version: version}\n", ""},
 		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, st.Guard.Alive)\n", ""},
 		{"a silence pauses the schedule when it is found", file, "\t\tst.Guard.Check(e.now())\n", ""},
+		{"a process that begins after a silence may be a copy", file, "e.began, e.copied = true, st.Guard.Silent(e.now())", "e.began = true"},
+		{"only what it finds first says so", file, "if !e.began {", "if true {"},
 		{"only a new pause is announced", file, "st.pausing = st.Guard.IsPaused() && !paused", "st.pausing = st.Guard.IsPaused() && (!paused || true)"},
 		{"a pause is announced", store, "if st.Guard.IsPaused() && !paused {", "if false && !paused {"},
 		{"a pause is announced only once", store, "\tst.pausing = false\n", ""},
 		{"with a schedule each write says that the engine is alive", store, "\t\tst.Guard.Note(now)\n", ""},
 		{"without a schedule there is no silence", store, "\t\tst.Guard.Resume(now)\n", ""},
 		{"what version 1 stored is deleted", store, "\te.forgetVersion1(ctx, s, st)\n", ""},
+		{"a pause that a write finds is announced", store, "if st.Guard.IsPaused() && !paused {", "if st.pausing && !paused {"},
+		{"a pause that was found before the write is announced", store, "st.Guard.IsPaused() && !st.pausing\n", "st.Guard.IsPaused()\n"},
+	}
+}
+
+func mutantsOfStore() []mutant {
+	const file = "internal/engine/store.go"
+	return []mutant{
+		{"nothing is written over what cannot be read", file, "\tif err != nil {\n\t\treturn fmt.Errorf(\"reading", "\tif err != nil && entry != nil {\n\t\treturn fmt.Errorf(\"reading"},
+		{"an entry of version 1 that was read is replaced", file, "err != nil || version == 1 && st.version1:", "err != nil:"},
+		{"a newer version's entry is not overwritten", file, "\t\tcase version > storedVersion:\n\t\t\treturn &NewerError{Version: version}\n", ""},
+		{"an entry of version 1 that was not read is not overwritten", file, "\t\tcase version == 1:\n\t\t\treturn ErrOvertaken\n", ""},
+		{"a damaged entry is", file, "return nil //nolint:nilerr // It is damaged.", "return ErrOvertaken"},
+		{"an entry of version 1 that was deleted does not come back", file, "} else if st.version1 {", "} else if st.version1 && false {"},
+		{"what the state was made from is replaced", file, "if stored.Equal(st.Clock) || slices", "if slices"},
+		{"what this process has written is replaced", file, "stored.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Equal) {", "stored.Equal(st.Clock) {"},
+		{"nothing else is", file, "\t\treturn nil\n\t}\n\treturn ErrOvertaken\n", "\t\treturn nil\n\t}\n\treturn nil\n"},
+		{"what storage took is what it has", file, "[]time.Time{written}", "nil"},
+		{"a process that is overtaken forgets what it went by", file, "case errors.Is(err, ErrOvertaken), errors.As(err, &newer):", "case (errors.Is(err, ErrOvertaken) || errors.As(err, &newer)) && false:"},
+		{"so it does after a newer version", file, "case errors.Is(err, ErrOvertaken), errors.As(err, &newer):", "case errors.Is(err, ErrOvertaken), errors.As(err, &newer) && false:"},
+		{"it serves no token from before", file, "\t\te.tokens.Drop()\n", ""},
+		{"what storage had before a failed write may be there still", file, "if len(e.written) == 0 {", "if false {"},
+		{"what a failed write has written may be there", file, "\t\te.written = append(e.written, written)\n\t\tif over", "\t\tif over"},
+		{"what may be there is bounded", file, "over > 0 {", "over > 0 && false {"},
+		{"what was there before all failed writes is remembered longest", file, "slices.Delete(e.written, 1, 1+over)", "slices.Delete(e.written, 0, over)"},
+		{"what was sent is added to what another node has stored", file, "\tif !errors.Is(err, ErrOvertaken) {", "\tif true || !errors.Is(err, ErrOvertaken) {"},
+		{"it is stored", file, "return stored, e.store(ctx, s, stored, stored)", "return stored, nil"},
+		{"nothing is stored if there is none", file, "\tif !stored.retain(ahead) {", "\tif !stored.retain(ahead) && false {"},
+		{"nothing of another partner is added", file, "if st.PartnerID == other.PartnerID {", "if true {"},
+		{"nothing that was brought is added", file, "s.Origin == secrets.Sent && !known", "!known"},
+		{"nothing that is there is added", file, "s.Origin == secrets.Sent && !known", "(s.Origin == secrets.Sent || known)"},
+		{"the same secret at another address is another one", file, "return k.Place == s.Place && k.Value", "return k.Value"},
+	}
+}
+
+func mutantsOfClock() []mutant {
+	const file = "internal/engine/clock.go"
+	return []mutant{
+		{"without an entry the clock starts at the wall clock", file, "\t\tstored = wall\n", ""},
+		{"it does not run backwards", file, "&& !stored.After(c.last) && !stored.After(shows) {", "&& false {"},
+		{"a time from before this process is shown as its wall clock had it", file, "if !before {", "if !before || true {"},
+		{"a time since then is not", file, "!c.wall.IsZero() && !t.After(c.began)", "!c.wall.IsZero()"},
+		{"without a wall clock from before there is none", file, "!c.wall.IsZero() && !t.After(c.began)", "!t.After(c.began)"},
+		{"what another node has written is from before", file, "if c.base.IsZero() || stored.After(shows.Add(time.Second)) {", "if c.base.IsZero() {"},
+		{"what this process has written is not", file, "if c.base.IsZero() || stored.After(shows.Add(time.Second)) {", "if true {"},
+	}
+}
+
+func mutantsOfState() []mutant {
+	const file = "internal/engine/state.go"
+	return []mutant{
+		{"eight partners are remembered", file, "maxPartners = 8", "maxPartners = 9"},
+		{"one of them is the stored partner", file, "\t\troom--\n", ""},
+		{"only if there is one", file, "if st.Configured() && partner != st.PartnerID {", "if partner != st.PartnerID {"},
+		{"the stored partner makes no room", file, "if other != partner && other != st.PartnerID {", "if other != partner {"},
+		{"there is always room for the stored partner", file, "!known && partner != st.PartnerID {", "!known {"},
+		{"a known partner needs no more room", file, "len(others) > room && !known && partner", "len(others) > room && partner"},
+		{"there is room for no ninth one", file, "if _, known := records[partner]; len(others)", "if _, known := records[partner]; false && len(others)"},
+		{"what was attempted in the last day makes no room", file, "len(others) > room && !records[others[0]].Recent(now) {", "len(others) > room {"},
+		{"what was attempted before makes room", file, "for len(others) > room && !records", "for false && len(others) > room && !records"},
+		{"the oldest makes room first", file, "return records[a].Last().Compare(records[b].Last())", "return records[b].Last().Compare(records[a].Last())"},
+		{"an empty record makes room", file, "return other != partner && r.Empty(now) })", "return false })"},
 	}
 }
 

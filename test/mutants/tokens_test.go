@@ -22,6 +22,8 @@ func mutantsOfTokens() []mutant {
 		{"a dropped token is not served", cache, "\tc.current.Store(nil)\n", ""},
 		{"a dropped token does not come back", cache, "\tc.drops++\n", ""},
 		{"nothing from before a drop is shared", cache, "if epoch != c.drops {", "if false {"},
+		{"nor is a stored token", cache, "if epoch == c.drops {", "if true {"},
+		{"a stored token does not replace one", cache, "c.current.CompareAndSwap(nil, t)", "c.current.Store(t)"},
 		{"one refresh runs at a time", cache, "if c.running != nil {", "if false {"},
 		{"the next refresh is a new one", cache, "\t\tc.running = nil\n", ""},
 		{"all who wait learn of the failure", cache, "\t\tr.err = err\n", "\t\t_ = err\n"},
