@@ -89,7 +89,7 @@ func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *
 	if active {
 		due, missed = next.Plan.Due(spec, next.LastRotation, now)
 	}
-	if changed || missed || st.pausing || now.Sub(st.Guard.Alive) >= noteAliveEvery {
+	if changed || missed || now.Sub(st.Guard.Alive) >= noteAliveEvery {
 		if err := e.store(ctx, s, next, st); err != nil {
 			return st, false, err
 		}

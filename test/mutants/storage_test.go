@@ -14,7 +14,7 @@ func mutantsOfEntry() []mutant {
 	return []mutant{
 		{"what storage did not take counts", file, "if ahead != nil {\n\t\treturn ahead.clone(), nil", "if false {\n\t\treturn ahead.clone(), nil"},
 		{"what storage did not take is remembered", store, "e.ahead = remember.clone()", "_ = remember"},
-		{"what storage took is not remembered", store, "e.ahead, e.written, e.storageError, e.storageErrorTime = nil, []time.Time{written}, nil, time.Time{}", "e.written, e.storageError, e.storageErrorTime = []time.Time{written}, nil, time.Time{}"},
+		{"what storage took is not remembered", store, "e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}\n\t\treturn", "e.written, e.storageError, e.storageErrorTime = nil, nil, time.Time{}\n\t\treturn"},
 		{"flush stores", store, "err := e.store(ctx, s, st, st)\n\tif !errors", "err := error(nil)\n\tif !errors"},
 		{"an entry of a newer version is refused", file, "\tcase version > storedVersion:\n\t\treturn nil, &NewerError{Version: version}\n", ""},
 		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, st.Guard.Alive)\n", ""},
@@ -44,7 +44,6 @@ func mutantsOfStore() []mutant {
 		{"what the state was made from is replaced", file, "if stored.Equal(st.Clock) || slices", "if slices"},
 		{"what this process has written is replaced", file, "stored.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Equal) {", "stored.Equal(st.Clock) {"},
 		{"nothing else is", file, "\t\treturn nil\n\t}\n\treturn ErrOvertaken\n", "\t\treturn nil\n\t}\n\treturn nil\n"},
-		{"what storage took is what it has", file, "[]time.Time{written}", "nil"},
 		{"a process that is overtaken forgets what it went by", file, "case errors.Is(err, ErrOvertaken), errors.As(err, &newer):", "case (errors.Is(err, ErrOvertaken) || errors.As(err, &newer)) && false:"},
 		{"so it does after a newer version", file, "case errors.Is(err, ErrOvertaken), errors.As(err, &newer):", "case errors.Is(err, ErrOvertaken), errors.As(err, &newer) && false:"},
 		{"it serves no token from before", file, "\t\te.tokens.Drop()\n", ""},
@@ -55,10 +54,11 @@ func mutantsOfStore() []mutant {
 		{"what was sent is added to what another node has stored", file, "\tif !errors.Is(err, ErrOvertaken) {", "\tif true || !errors.Is(err, ErrOvertaken) {"},
 		{"it is stored", file, "return stored, e.store(ctx, s, stored, stored)", "return stored, nil"},
 		{"nothing is stored if there is none", file, "\tif !stored.retain(ahead) {", "\tif !stored.retain(ahead) && false {"},
-		{"nothing of another partner is added", file, "if st.PartnerID == other.PartnerID {", "if true {"},
+		{"nothing of another partner is added", file, "if st.PartnerID != other.PartnerID {", "if false {"},
+		{"a refusal that was not stored is added", file, "record.Recharge(a) {", "false {"},
+		{"what was not answered is not", file, "if a.Outcome != attempts.Unanswered && record", "if record"},
 		{"nothing that was brought is added", file, "s.Origin == secrets.Sent && !known", "!known"},
 		{"nothing that is there is added", file, "s.Origin == secrets.Sent && !known", "(s.Origin == secrets.Sent || known)"},
-		{"the same secret at another address is another one", file, "return k.Place == s.Place && k.Value", "return k.Value"},
 	}
 }
 
