@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -132,4 +133,19 @@ func TestATimeOfTheClockIsShownByTheWallClock(t *testing.T) {
 			t.Error("no time is shown as one")
 		}
 	})
+}
+
+// Storage takes no writes for days: what may be there stays bounded, and includes
+// what was there before and what was written last.
+func TestFailedWritesAreRememberedToABound(t *testing.T) {
+	t.Parallel()
+	e := New(&framework.Backend{}, Options{})
+	before, last := at("1999-05-01 00:00"), time.Time{}
+	for i := range 3 * maxWritten {
+		last = before.Add(time.Duration(i+1) * time.Minute)
+		e.noteStorage(errors.New("the disk is full"), before, last, &State{})
+	}
+	if n := len(e.written); n > maxWritten || !e.written[0].Equal(before) || !e.written[n-1].Equal(last) {
+		t.Errorf("%d times are remembered, from %s to %s", n, e.written[0], e.written[n-1])
+	}
 }

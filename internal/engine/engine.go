@@ -60,9 +60,8 @@ type Engine struct {
 	// ahead is the state when storage did not take the last write: this process
 	// knows more than storage does. Nil when storage has everything.
 	ahead *State
-	// written are the times of what storage may have after writes that it did not
-	// take, as it said: of what it had before them, and of these writes. Empty when
-	// storage took the last write.
+	// written are the times by which storage may know what this process has written:
+	// of its last write, and of those since that storage did not take, as it said.
 	written []time.Time
 	// storageError is why, and storageErrorTime since when.
 	storageError     error

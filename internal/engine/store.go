@@ -108,14 +108,14 @@ func (e *Engine) noteStorage(err error, base, written time.Time, remember *State
 	defer e.mu.Unlock()
 	switch {
 	case err == nil:
-		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}
+		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, []time.Time{written}, nil, time.Time{}
 		return
 	case errors.Is(err, ErrOvertaken), errors.As(err, &newer):
 		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}
 		e.tokens.Drop()
 	default:
 		e.ahead = remember.clone()
-		if len(e.written) == 0 { // Storage took the write before.
+		if len(e.written) == 0 { // This process has written nothing before.
 			e.written = append(e.written, base)
 		}
 		e.written = append(e.written, written)

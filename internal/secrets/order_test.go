@@ -274,6 +274,13 @@ func TestWhatSignsWebhooks(t *testing.T) {
 			do("write", "a"), do("move", "there"), do("write", "z"), do("pass", "95h"),
 		}, "z", "a"},
 		{"for four days too", [][]string{do("write", "a"), do("move", "there"), do("write", "z"), do("pass", "97h")}, "z", ""},
+		{"after a move back, not what a host accepted that came later", [][]string{
+			do("write", "a"), do("move", "there"), do("write", "z"), do("move", "here"),
+		}, "a", ""},
+		{"before anything is proven at an address, what was elsewhere", [][]string{do("write", "a"), do("move", "there")}, "a", ""},
+		{"also when something was merely written there before", [][]string{
+			do("write", "a"), do("move", "there"), do("bring", "x"), do("move", "here"), do("accept", "a"), do("move", "there"),
+		}, "a", ""},
 	} {
 		s := tell(t, test.commands...)
 		current, previous := s.list.Signers(s.now)

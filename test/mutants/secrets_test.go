@@ -76,7 +76,7 @@ func mutantsOfList() []mutant {
 		{"a grace period makes secrets last longer", file, "case s.graceful(), outlived && s.Proven.IsZero():", "case outlived && s.Proven.IsZero():"},
 		{"a proof proves little if a grace period may explain it", file, "case s.graceful(), outlived && s.Proven.IsZero():", "case s.graceful():"},
 		{"it says enough of a proven secret", file, "outlived && s.Proven.IsZero():", "outlived:"},
-		{"only a later change explains it", file, "\t\tcase s.Value.Equal(current.Value):\n\t\t\treturn false\n", ""},
+		{"only a later change explains it", file, "case s.Value.Equal(current.Value):\n\t\t\treturn false\n", "case s.Value.Equal(current.Value) && false:\n\t\t\treturn false\n"},
 		{"a secret's own change has a grace period", file, "return s.Grace || !s.GraceEnds.IsZero() }", "return !s.GraceEnds.IsZero() }"},
 		{"the change to the next one has a grace period", file, "return s.Grace || !s.GraceEnds.IsZero() }", "return s.Grace }"},
 		{"an unproven secret lasts a day", file, "\tcase s.Proven.IsZero():\n\t\treturn retention\n", ""},

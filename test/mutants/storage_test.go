@@ -14,7 +14,7 @@ func mutantsOfEntry() []mutant {
 	return []mutant{
 		{"what storage did not take counts", file, "if ahead != nil {\n\t\treturn ahead.clone(), nil", "if false {\n\t\treturn ahead.clone(), nil"},
 		{"what storage did not take is remembered", store, "e.ahead = remember.clone()", "_ = remember"},
-		{"what storage took is not remembered", store, "e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}\n\t\treturn", "e.written, e.storageError, e.storageErrorTime = nil, nil, time.Time{}\n\t\treturn"},
+		{"what storage took is not remembered", store, "e.ahead, e.written, e.storageError, e.storageErrorTime = nil, []time.Time{written}, nil, time.Time{}", "e.written, e.storageError, e.storageErrorTime = []time.Time{written}, nil, time.Time{}"},
 		{"flush stores", store, "err := e.store(ctx, s, st, st)\n\tif !errors", "err := error(nil)\n\tif !errors"},
 		{"an entry of a newer version is refused", file, "\tcase version > storedVersion:\n\t\treturn nil, &NewerError{Version: version}\n", ""},
 		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, st.Guard.Alive)\n", ""},
@@ -44,6 +44,7 @@ func mutantsOfStore() []mutant {
 		{"what the state was made from is replaced", file, "if stored.Equal(st.Clock) || slices", "if slices"},
 		{"what this process has written is replaced", file, "stored.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Equal) {", "stored.Equal(st.Clock) {"},
 		{"nothing else is", file, "\t\treturn nil\n\t}\n\treturn ErrOvertaken\n", "\t\treturn nil\n\t}\n\treturn nil\n"},
+		{"what storage took is what it has", file, "[]time.Time{written}", "nil"},
 		{"a process that is overtaken forgets what it went by", file, "case errors.Is(err, ErrOvertaken), errors.As(err, &newer):", "case (errors.Is(err, ErrOvertaken) || errors.As(err, &newer)) && false:"},
 		{"so it does after a newer version", file, "case errors.Is(err, ErrOvertaken), errors.As(err, &newer):", "case errors.Is(err, ErrOvertaken), errors.As(err, &newer) && false:"},
 		{"it serves no token from before", file, "\t\te.tokens.Drop()\n", ""},

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// unstored has this node authenticate, and storage not take the outcome. Another node goes on. tick is what Vault does once
+// a minute on the first one.
+func unstored(h *mounttest.Harness) (old logical.Backend, tick func()) {
+	h.T.Helper()
+	h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+	h.Write("config/verify", nil)
+	old = h.B
+	h.Restart()
+	return old, func() {
+		_, _ = old.HandleRequest(h.T.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})
+	}
+}
+
+func TestANodeThatWasOvertakenServesNoTokenFromBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old, tick := unstored(h)
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}))
+		tick()
+		a := sendTo(h, old, logical.ReadOperation, "token")
+		h.Succeeds(a)
+		if a.Data["app_key"] != mounttest.NewKey || a.Data["token"] != h.Token() {
+			t.Error("it serves the token of the old app key")
+		}
+	})
+}
+
+func TestANodeThatWasOvertakenHasNothingToWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		_, tick := unstored(h)
+		h.Succeeds(h.Write("config/verify", nil))
+		before := h.Storage.Accesses(mounttest.Put("config"))
+		tick()
+		if n := h.Storage.Accesses(mounttest.Put("config")) - before; n != 0 {
+			t.Errorf("it writes %d times", n)
+		}
+	})
+}
+
+func TestANodeThatWasOvertakenAddsNothingOfAnotherPartner(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		_, tick := unstored(h)
+		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
+		h.Succeeds(h.Write("config", mounttest.Credentials(otherPartner())))
+		tick()
+		if n := len(h.Stored().Secrets.Secrets); n != 1 {
+			t.Errorf("the other partner has %d secrets, want 1", n)
+		}
+	})
+}
+
+// An operator's secret that was never proven gives way to the next one, on whichever node.
+func TestANodeThatWasOvertakenAddsNothingThatWasBrought(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		untried := func(secret string) mounttest.Fields {
+			return mounttest.Fields{"partner_secret": secret, "verify_connection": false}
+		}
+		h.Succeeds(h.Write("config", untried(mounttest.WrongSecret)))
+		h.Answering(503, "maintenance", 1)
+		_, tick := unstored(h)
+		h.Succeeds(h.Write("config", untried(h.Guess(1))))
+		before := h.Stored()
+		tick()
+		h.Unchanged(before)
+	})
+}
+
+// Nobody knows what a newer version has stored, and what it has replaced is no secret to go by.
+func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+		h.Write("config/verify", nil)
+		h.Storage.Plant("config", []byte(`{"version":3,"credential":"of a newer version"}`))
+		h.Tick()
+		h.Fails(h.Read("config", nil), 500, "has version 3")
+		h.Fails(h.Read("token", nil), 500, "has version 3")
+	})
+}
+
+// What cannot be decoded is no other node's.
+func TestADamagedEntryIsReplacedByWhatAProcessKnows(t *testing.T) {
+	t.Parallel()
+	for _, damaged := range []string{"{", `{"version":2,"secrets":"damaged"}`} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Rotate()
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+			h.Write("config/verify", nil)
+			h.Storage.Plant("config", []byte(damaged))
+			h.Tick()
+			keepsTheSecret(h)
+		})
+	}
+}
+
+// A snapshot of version 1 was restored beneath a living engine.
+func TestAnEntryOfVersion1IsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "fresh", func(_ *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
+		snapshot := h.Storage.Snapshot()
+		h.Tick()
+		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "17s"}))
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+		h.Write("config/verify", nil)
+		h.Storage.Restore(snapshot)
+		h.Tick()
+		if h.Stored().Settings.RequestTimeout == 17*time.Second {
+			h.T.Error("it was replaced by what the process went by")
+		}
+	})
+}
+
+// The process has migrated it, storage has not taken that, and another node has deleted the configuration.
+func TestADeletedEntryOfVersion1DoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "fresh", func(_ *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
+		h.Tick()
+		h.Storage.Heal()
+		h.Storage.Discard("config")
+		h.Tick()
+		if h.IsConfigured() {
+			h.T.Error("it has come back")
+		}
+	})
+}
+
+// Storage takes nothing for two hours. It still has what was there before.
+func TestAfterManyFailedWritesTheOutcomeIsStored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true})
+		h.Write("config/verify", nil)
+		for range 120 {
+			h.Pass(time.Minute)
+			h.Tick()
+		}
+		h.Spent(0, 1)
+		h.Storage.Heal()
+		h.Tick()
+		h.Spent(0, 0)
+	})
+}
+
+// The engine has read the entry, and before it stores the outcome, a snapshot is restored.
+func TestAnOutcomeIsStoredThoughStorageIsOverwritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldAfter})
+		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		once(h, func() { h.Storage.Restore(snapshot) })
+		h.Fake.Release()
+		h.Succeeds(<-done)
+		keepsTheSecret(h)
+	})
+}
+
+// once calls do after the next read of the entry, before the engine has it.
+func once(h *mounttest.Harness, do func()) {
+	h.Storage.AfterGet = func(key string) {
+		if key == "config" {
+			h.Storage.AfterGet = func(string) {}
+			do()
+		}
+	}
+}
+
+// A read has found the stored token, and rotate-token replaces it before it is shared.
+func TestAStoredTokenIsNotSharedInPlaceOfANewerOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old := h.Token()
+		h.Pass(2 * time.Minute)
+		h.Restart()
+		h.Read("status", nil) // The salt is read by now.
+		once(h, func() { h.Succeeds(h.Write("rotate-token", nil)) })
+		if h.Token() == old {
+			t.Error("the replaced token is served")
+		}
+	})
+}
+
+// Storage cannot be read for a moment. That says nothing of other nodes.
+func TestAFailedReadDropsNoUsableToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		token := h.Token()
+		h.Pass(100 * time.Minute)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config"), Skip: 1})
+		a := h.Read("token", nil)
+		h.Succeeds(a)
+		h.Warned(a, "reading the configuration from storage")
+		if a.Data["token"] != token {
+			t.Error("another token is served")
+		}
+	})
+}
