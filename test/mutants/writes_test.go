@@ -38,7 +38,7 @@ func mutantsOfVerify() []mutant {
 }
 
 func mutantsOfMerge() []mutant {
-	const file = "internal/engine/write.go"
+	const file = "internal/engine/merge.go"
 	return []mutant{
 		{"the stored secret is not sent elsewhere", file, "case c.moved && (secret.IsZero() || w.AppKey == nil):", "case c.moved && w.AppKey == nil:"},
 		{"nor is the stored app key", file, "case c.moved && (secret.IsZero() || w.AppKey == nil):", "case c.moved && secret.IsZero():"},
