@@ -54,10 +54,10 @@ func respond(mount string, err error) (*logical.Response, error) {
 			err, mount)
 
 	case errors.As(err, &unstored): // Finicity has carried it out, and must not do so again.
-		return logical.ErrorResponse("%s. Do not repeat the request: the engine goes by the outcome, and stores it once storage works",
-			sentence(err)), nil
+		return logical.ErrorResponse("%s. The engine goes by the outcome, and stores it once storage works: repeat the request "+
+			"only if Vault restarts or fails over before that", sentence(err)), nil
 
-	case errors.Is(err, engine.ErrOvertaken):
+	case errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):
 		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
 
 	case errors.As(err, &newer):

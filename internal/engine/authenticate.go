@@ -26,6 +26,7 @@ func (e *Engine) authenticate(
 	if err != nil {
 		return st, &NotCharged{err}
 	}
+	var before error // of the first attempt
 	for first := true; ; first = false {
 		secret, err := e.next(st)
 		if err != nil {
@@ -34,7 +35,10 @@ func (e *Engine) authenticate(
 		st, err = e.try(ctx, s, st, secret.Value, attempts.Request{
 			Trigger: trigger, Credential: st.fingerprint(hash, secret.Value),
 		}, hash, operation)
-		refusal := new(Refusal)
+		refusal, uncharged := new(Refusal), new(NotCharged)
+		if before != nil && errors.As(err, &uncharged) {
+			return st, before // Which a client does not repeat: an attempt was refused.
+		}
 		if err == nil || !errors.As(err, &refusal) {
 			return st, answered(operation, err)
 		}
@@ -42,7 +46,7 @@ func (e *Engine) authenticate(
 		if !first || !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {
 			return st, err
 		}
-		trigger = following
+		trigger, before = following, err
 	}
 }
 
@@ -95,6 +99,7 @@ func (e *Engine) try(
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
+			rotated = false // It may be the second time: see settle.
 			// Another node has taken over during the call, and knows something newer, or
 			// another partner or address.
 			if st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {

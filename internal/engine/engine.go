@@ -60,8 +60,8 @@ type Engine struct {
 	// ahead is the state when storage did not take the last write: this process
 	// knows more than storage does. Nil when storage has everything.
 	ahead *State
-	// written are the times by which storage may know what this process has written:
-	// of its last write, and of those since that storage did not take, as it said.
+	// written are the times of what storage may have after writes that it did not
+	// take, as it said: of what it had before, and of these writes.
 	written []time.Time
 	// storageError is why, and storageErrorTime since when.
 	storageError     error
@@ -133,9 +133,8 @@ func (e *Engine) lockState(ctx context.Context, s logical.Storage) (context.Cont
 func (e *Engine) Invalidate(key string) {
 	switch key {
 	case stateKey:
-		e.mu.Lock()
-		e.ahead, e.storageError, e.storageErrorTime = nil, nil, time.Time{}
-		e.mu.Unlock()
+		// What storage did not take of this node stays until it is compared with what the
+		// other node has written: it may have the only copy of a secret.
 		e.tokens.Drop()
 		e.backoff.Clear()
 	case salt.DefaultLocation:

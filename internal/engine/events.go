@@ -95,7 +95,12 @@ func (e *Engine) logFailed(partner string, err error) {
 // holds calls back. Operators alarm on the levels: error when they must act.
 func (e *Engine) reportStanding(ctx context.Context, st, to *State, before attempts.State) {
 	after, partner := e.standing(st, to), to.PartnerID
+	// What the stored credential comes to is compared with what was logged last: a
+	// process that has just started has logged nothing. A lock is one everywhere.
 	if !elsewhere(st, to) {
+		before = e.lastReported()
+	}
+	if !elsewhere(st, to) || st.PartnerID == partner && after.State == attempts.Locked {
 		e.mu.Lock()
 		e.reported = after.State
 		e.mu.Unlock()

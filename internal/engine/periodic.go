@@ -35,15 +35,18 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	if err != nil {
 		return err
 	}
-	if st, err = e.flush(ctx, s, st); err != nil || !st.Configured() {
+	if err := e.flush(ctx, s, st); err != nil {
 		return err
+	}
+	if !st.Configured() {
+		return e.noteAlive(ctx, s, st)
 	}
 	if st.version1 { // Or each read would migrate it anew, with other times.
 		if err := e.store(ctx, s, st, st); err != nil {
 			return err
 		}
 	}
-	e.reportStanding(ctx, st, st, e.lastReported())
+	e.reportStanding(ctx, st, st, "")
 	st, due, err := e.plan(ctx, s, st)
 	if err != nil {
 		return err
@@ -89,7 +92,7 @@ func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *
 	if active {
 		due, missed = next.Plan.Due(spec, next.LastRotation, now)
 	}
-	if changed || missed || now.Sub(st.Guard.Alive) >= noteAliveEvery {
+	if changed || missed || e.silent(st) {
 		if err := e.store(ctx, s, next, st); err != nil {
 			return st, false, err
 		}
@@ -99,6 +102,22 @@ func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *
 			"next", next.nextRotation())
 	}
 	return next, due && !next.Guard.IsPaused(), nil
+}
+
+// silent reports whether nothing was stored for an hour, by a wall clock that may
+// have been set back.
+func (e *Engine) silent(st *State) bool {
+	since := e.now().Sub(st.Guard.Alive)
+	return since >= noteAliveEvery || since < 0
+}
+
+// noteAlive stores what the clock shows on a mount that has refusals and no
+// credential, so that their day ends.
+func (e *Engine) noteAlive(ctx context.Context, s logical.Storage, st *State) error {
+	if len(st.Records) == 0 || !e.silent(st) {
+		return nil
+	}
+	return e.store(ctx, s, st, st)
 }
 
 // scheduleFailed stores that a scheduled rotation failed, and how.

@@ -36,9 +36,6 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	// configuration, or falls short of this reader's minTTL because another reader
 	// began it.
 	for range 3 {
-		if e.tokens.Current() == nil {
-			e.loadToken(ctx, s)
-		}
 		t, ok := e.usable(minTTL)
 		if ok && e.age(t) < token.RefreshAge(t.Lifetime) {
 			return t, nil, nil
@@ -111,6 +108,9 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 // refresh makes the shared token one that is not due and has minTTL left.
 func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	epoch := e.tokens.Epoch()
+	if e.tokens.Current() == nil && e.loadToken(ctx, s, epoch, minTTL) {
+		return nil
+	}
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
 		return err
@@ -148,17 +148,20 @@ func (e *Engine) heldBack(st *State) error {
 	return held
 }
 
-// loadToken shares the stored token, if this process has none yet. It waits for
-// nobody: after a fail-over a call may hang for as long as request_timeout.
-func (e *Engine) loadToken(ctx context.Context, s logical.Storage) {
-	epoch := e.tokens.Epoch()
+// loadToken shares the stored token, and reports whether it is fresh and has minTTL
+// left. It waits for nobody: after a failover, a call may hang for as long as
+// request_timeout.
+func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64, minTTL time.Duration) bool {
 	st, err := e.load(ctx, s)
 	if err != nil || !st.Configured() {
-		return // The refresh will say so.
+		return false // The refresh will say so.
 	}
-	if t := e.storedToken(ctx, s, st); t != nil {
-		e.tokens.ShareFirst(t, epoch)
+	t := e.storedToken(ctx, s, st)
+	if t == nil {
+		return false
 	}
+	e.tokens.ShareFirst(t, epoch)
+	return e.age(t) < token.RefreshAge(t.Lifetime) && e.Remaining(t) >= minTTL
 }
 
 // currentToken is the shared token, loaded from storage where this process does
@@ -200,7 +203,7 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 	}
 	defer e.unlock()
 	// A token that is replaced must not come back with the next restart.
-	if st, err = e.flush(ctx, s, st); err != nil {
+	if err := e.flush(ctx, s, st); err != nil {
 		return nil, false, &NotCharged{err}
 	}
 	if t = e.currentToken(ctx, s, st, epoch); t != nil && e.age(t) < RotateTokenEvery && e.Remaining(t) > 0 {
@@ -230,7 +233,7 @@ func (e *Engine) Verify(ctx context.Context, s logical.Storage, force bool, oper
 	if force && e.standing(st, st).Left < 2 {
 		trigger = attempts.Forced
 	}
-	if st, err = e.authenticate(ctx, s, st, trigger, operation); err != nil {
+	if st, err = e.authenticate(ctx, s, st, trigger, operation); err != nil && (!accepted(err) || !st.Guard.IsPaused()) {
 		return err
 	}
 	return e.resume(ctx, s, st)

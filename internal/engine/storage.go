@@ -30,18 +30,6 @@ func (n *NewerError) Error() string {
 		n.Version, storedVersion)
 }
 
-// load returns the state, which is empty on a mount that was never configured.
-// What storage did not take counts more than what it has.
-func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
-	e.mu.Lock()
-	ahead := e.ahead
-	e.mu.Unlock()
-	if ahead != nil {
-		return ahead.clone(), nil
-	}
-	return e.read(ctx, s)
-}
-
 // read returns the state as it is in storage.
 func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	entry, err := s.Get(ctx, stateKey)

@@ -21,8 +21,9 @@ import (
 // it could lose the only copy of a secret.
 var ErrOvertaken = errors.New("the stored configuration has changed meanwhile: try again")
 
-// maxWritten bounds how many failed writes are remembered: an hour of them.
-const maxWritten = 64
+// maxWritten bounds how many failed writes are remembered. Each read of a token that
+// is due makes one while storage takes none.
+const maxWritten = 1024
 
 // store writes the state, unless storage has something else than the state was
 // made from. When that fails, storage may have it all the same, so the caller says
@@ -38,6 +39,9 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	if err == nil {
 		st.Clock = e.clock.now()
 		err = e.put(ctx, s, st)
+	}
+	if st.version1 { // It has no time: see knows.
+		base = st.Clock
 	}
 	e.noteStorage(err, base, st.Clock, remember)
 	if err != nil {
@@ -72,28 +76,23 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 	if err != nil {
 		return fmt.Errorf("reading the configuration from storage: %w", err)
 	}
-	stored := time.Time{} // Nothing is stored.
+	stored := &State{}
 	if entry != nil {
 		version, err := versionOf(entry.Value)
 		switch {
-		case err != nil || version == 1 && st.version1:
-			return nil
+		case err != nil:
+			return nil //nolint:nilerr // It is damaged.
 		case version > storedVersion:
 			return &NewerError{Version: version}
-		case version == 1:
-			return ErrOvertaken
+		case version < storedVersion:
+			stored.version1 = true
+		default:
+			if stored, err = Decode(entry.Value); err != nil {
+				return nil //nolint:nilerr // It is damaged.
+			}
 		}
-		found, err := Decode(entry.Value)
-		if err != nil {
-			return nil //nolint:nilerr // It is damaged.
-		}
-		stored = found.Clock
-	} else if st.version1 {
-		return ErrOvertaken
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if stored.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Equal) {
+	if e.knows(stored, st) {
 		return nil
 	}
 	return ErrOvertaken
@@ -103,56 +102,87 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 // that identify what it had before and what it may have now. remember is what this
 // process goes by if it did not.
 func (e *Engine) noteStorage(err error, base, written time.Time, remember *State) {
-	newer := new(NewerError)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch {
-	case err == nil:
-		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, []time.Time{written}, nil, time.Time{}
-		return
-	case errors.Is(err, ErrOvertaken), errors.As(err, &newer):
+	if err == nil {
 		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}
-		e.tokens.Drop()
-	default:
-		e.ahead = remember.clone()
-		if len(e.written) == 0 { // This process has written nothing before.
-			e.written = append(e.written, base)
-		}
-		e.written = append(e.written, written)
-		if over := len(e.written) - maxWritten; over > 0 {
-			e.written = slices.Delete(e.written, 1, 1+over) // All but the first: storage has it, or one of the last.
-		}
-		e.storageError, e.storageErrorTime = err, e.now()
+		return
 	}
-	e.host.Logger().Warn("storage did not take a write", "error", err)
+	e.ahead = remember.clone()
+	for _, t := range []time.Time{base, written} {
+		if !slices.ContainsFunc(e.written, t.Equal) {
+			e.written = append(e.written, t)
+		}
+	}
+	if over := len(e.written) - maxWritten; over > 0 {
+		e.written = slices.Delete(e.written, 1, 1+over) // All but the first: storage has it, or one of the last.
+	}
+	if e.storageError == nil || e.storageError.Error() != err.Error() { // Not once a minute.
+		e.host.Logger().Warn("storage did not take a write", "error", err)
+	}
+	if e.storageError = err; errors.Is(err, ErrOvertaken) {
+		e.storageError = nil // Storage works.
+	}
+	e.storageErrorTime = e.now()
 }
 
-// flush stores what storage did not take before, and returns what this process
-// goes by. st is the loaded state.
-func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) (*State, error) {
+// load returns what this process goes by: what storage has, unless storage did not
+// take the last write. If it has something else since, that counts, with what this
+// process knows and nothing but time may remove.
+func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 	e.mu.Lock()
 	ahead := e.ahead
 	e.mu.Unlock()
 	if ahead == nil {
-		return st, nil
-	}
-	err := e.store(ctx, s, st, st)
-	if !errors.Is(err, ErrOvertaken) {
-		return st, err
+		return e.read(ctx, s)
 	}
 	stored, err := e.read(ctx, s)
-	if err != nil {
-		return st, err
+	newer := new(NewerError)
+	switch {
+	case errors.As(err, &newer):
+		e.tokens.Drop()
+		return nil, err
+	case err != nil, e.knows(stored, ahead):
+		return ahead.clone(), nil
 	}
-	if !stored.retain(ahead) {
+	added := stored.retain(ahead)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ahead != ahead { // Another request has been here.
 		return stored, nil
 	}
-	return stored, e.store(ctx, s, stored, stored)
+	e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}
+	if added {
+		e.ahead = stored.clone()
+	}
+	e.tokens.Drop()
+	return stored, nil
+}
+
+// knows reports whether what is stored is what the state was made from, or what this
+// process has tried to write since.
+func (e *Engine) knows(stored, st *State) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return stored.version1 && st.version1 ||
+		stored.version1 == st.version1 && stored.Clock.Equal(st.Clock) ||
+		!stored.version1 && slices.ContainsFunc(e.written, stored.Clock.Equal)
+}
+
+// flush stores what storage did not take before. st is the loaded state.
+func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error {
+	e.mu.Lock()
+	ahead := e.ahead
+	e.mu.Unlock()
+	if ahead == nil {
+		return nil
+	}
+	return e.store(ctx, s, st, st)
 }
 
 // retain adds to the state what another one of the same partner knows and nothing
-// but time may remove: the secrets that were sent, and the refusals. It reports
-// whether there was anything.
+// but time may remove: the secrets that were sent, those that were replaced, and the
+// refusals. It reports whether there was anything.
 func (st *State) retain(other *State) (added bool) {
 	if st.PartnerID != other.PartnerID {
 		return false
@@ -165,9 +195,17 @@ func (st *State) retain(other *State) (added bool) {
 			st.Secrets.Secrets, added = append(st.Secrets.Secrets, s), true
 		}
 	}
+	if other.LastRotation.After(st.LastRotation) {
+		st.LastRotation, added = other.LastRotation, true
+	}
+	for _, r := range other.RotatedAway {
+		if !slices.ContainsFunc(st.RotatedAway, func(k RotatedAway) bool { return k.Hash == r.Hash }) {
+			st.RotatedAway, added = append(st.RotatedAway, r), true
+		}
+	}
 	record := st.record(st.PartnerID)
 	for _, a := range other.record(st.PartnerID).Attempts {
-		if a.Outcome != attempts.Unanswered && record.Recharge(a) {
+		if a.Outcome != attempts.Unanswered && a.Answered.After(record.Confirmed) && record.Recharge(a) {
 			st.Records, added = maps.Clone(st.Records), true
 			if st.Records == nil {
 				st.Records = map[string]attempts.Record{}

@@ -85,13 +85,11 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		}
 	}
 	written := Written{Untried: c.credential && !w.Verify}
+	var unstored error
 	switch {
 	case c.credential && w.Verify:
-		if st, err = e.verifyNew(ctx, s, st, next, c, hash, operation); err != nil && !accepted(err) {
-			return Written{}, e.nothingWritten(st, w, c, err)
-		}
-		if err != nil {
-			return Written{}, err
+		if st, unstored = e.verifyNew(ctx, s, st, next, c, hash, operation); unstored != nil && !accepted(unstored) {
+			return Written{}, e.nothingWritten(st, w, c, unstored)
 		}
 	default:
 		if !c.secret.IsZero() {
@@ -104,7 +102,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		// The stored token is served again if it still fits.
 		e.tokens.Drop()
 	}
-	if c.credential {
+	if c.credential && unstored == nil {
 		e.backoff.Clear() // What was said of the old credential is no news of this one.
 	} else {
 		written.KnownBad = e.wall(e.knownBad(st, hash))
@@ -112,7 +110,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	written.Standing = e.standing(st, st)
 	e.host.Logger().Info("configuration written", "partner_id", st.PartnerID, "verified", c.credential && w.Verify)
 	e.emit(ctx, eventConfigWrite, operation, "partner_id", st.PartnerID)
-	return written, nil
+	return written, unstored
 }
 
 // knownBad is when Finicity refused the stored credential. Zero when it did not,
@@ -173,6 +171,7 @@ func (e *Engine) tryNew(
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
+			rotated, changed = false, false // It may be the second time: see settle.
 			if failure != nil {
 				if _, certain := failure.SecretRefused(); certain && next.Secrets.Place == st.Secrets.Place && next.PartnerID == st.PartnerID {
 					st.Secrets.Refuse(secret, true, now)
@@ -189,7 +188,7 @@ func (e *Engine) tryNew(
 			written.Secrets.Bring(secret, now)
 			rotated = written.accept(secret, hash, now, e.now())
 			written.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}
-			written.pausing = st.pausing
+			written.Clock, written.pausing = st.Clock, st.pausing
 			*st = *written
 		},
 	})

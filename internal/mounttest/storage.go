@@ -25,6 +25,8 @@ type Storage struct {
 	Learn func(value []byte)
 	// AfterGet is called with the key of what was read, before the mount has it.
 	AfterGet func(key string)
+	// BeforeGet is called before it is read.
+	BeforeGet func(key string)
 }
 
 // Access is a kind of access to a key.
@@ -53,7 +55,7 @@ var ErrStorage = errors.New("storage is out of order")
 // NewStorage is empty storage.
 func NewStorage() *Storage {
 	return &Storage{
-		entries: map[string][]byte{}, counts: map[Access]int{}, Learn: func([]byte) {}, AfterGet: func(string) {},
+		entries: map[string][]byte{}, counts: map[Access]int{}, Learn: func([]byte) {}, AfterGet: func(string) {}, BeforeGet: func(string) {},
 	}
 }
 
@@ -136,6 +138,7 @@ func (s *Storage) do(ctx context.Context, on Access, apply func()) error {
 
 // Get is what a mount reads.
 func (s *Storage) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
+	s.BeforeGet(key)
 	var entry *logical.StorageEntry
 	err := s.do(ctx, Get(key), func() {
 		if value, found := s.entries[key]; found {

@@ -86,3 +86,23 @@ func TestALastRotationFromTheFutureIsSetToNow(t *testing.T) {
 		}
 	})
 }
+
+// The wall clock was ahead for one write, on a mount that nobody reads: the hourly write waits until the wall clock is there.
+func TestAReplacedSecretStopsSigningIfTheClockWasAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		h.SetClock(90 * 24 * time.Hour)
+		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
+		h.SetClock(-90 * 24 * time.Hour)
+		for range 60 {
+			for range 23 {
+				h.Pass(time.Hour)
+				h.Tick()
+			}
+			h.Restart()
+		}
+		signs(h, mounttest.PartnerSecret, "")
+	})
+}

@@ -235,3 +235,18 @@ func TestASettingThatWasNotStoredIsNotInEffect(t *testing.T) {
 		})
 	}
 }
+
+// A write that needs no attempt: a setting, which storage did not take, is answered with a 500. Is it in effect?
+func TestASettingThatStorageDidNotTakeIsNotInEffect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: true})
+		before := h.Read("config", nil).Data["request_timeout"]
+		h.Fails(h.Write("config", mounttest.Fields{"request_timeout": "20s"}), 500, "writing to storage")
+		h.Tick()
+		if got := h.Read("config", nil).Data["request_timeout"]; got != before || h.Stored().Settings.RequestTimeout != 30*time.Second {
+			t.Errorf("request_timeout is %v, and %s in storage", got, h.Stored().Settings.RequestTimeout)
+		}
+	})
+}

@@ -175,3 +175,23 @@ func TestAStopIsAnnouncedOnce(t *testing.T) {
 		}
 	})
 }
+
+// The audit trail: a config write whose outcome is stored a minute later.
+func TestAConfigWriteThatIsStoredLaterIsAnnounced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		n := len(h.Recorded("finicity/config-write"))
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+		h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret})
+		h.Pass(time.Minute)
+		h.Tick()
+		h.Restart()
+		h.Pass(2 * time.Hour)
+		h.Token() // It is stored.
+		if got := len(h.Recorded("finicity/config-write")); got != n+1 {
+			t.Errorf("announced %d times", got-n)
+		}
+	})
+}

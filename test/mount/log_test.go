@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/vault/sdk/logical"
+
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
@@ -170,6 +172,78 @@ func TestAStopThatBeginsWithARestartIsAnnounced(t *testing.T) {
 		}
 		if len(h.Recorded("finicity/attempts-stopped")) == 0 {
 			t.Error("the mount is stopped, and no event went out")
+		}
+	})
+}
+
+// A process that has just started has logged no stop, and an attempt of an operator must not hide it.
+func TestAStopIsReportedAfterARestartWhateverIsAsked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Read("token", nil)
+		h.Pass(6 * time.Minute)
+		h.Read("token", nil)
+		h.Restart()
+		n := len(h.Recorded("finicity/attempts-stopped"))
+		h.Write("config/verify", nil) // Refused.
+		for range 5 {
+			h.Tick()
+			h.Pass(time.Minute)
+		}
+		if got := len(h.Recorded("finicity/attempts-stopped")); got != n+1 {
+			t.Errorf("announced %d times before the restart, %d after it", n, got-n)
+		}
+	})
+}
+
+// One lock, said by a write to another address, is one alarm.
+func TestALockAtAnotherAddressIsAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Tick()
+		h.Fake.Order(mounttest.Rejections()["locked"])
+		h.Write("config", move(elsewhere, h.Guess(0)))
+		h.Tick()
+		h.Tick()
+		if n := len(h.Recorded("finicity/attempts-stopped")); n != 1 {
+			t.Errorf("announced %d times", n)
+		}
+	})
+}
+
+// A line in the log for each read.
+func TestReadsDoNotFloodTheLogWhileStorageFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(100 * time.Minute)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
+		before := h.Storage.Accesses()
+		for range 1000 {
+			h.Read("token", nil)
+		}
+		if n := strings.Count(h.Leaks.Log(), "storage did not take a write"); n > 100 {
+			t.Errorf("%d lines for 1000 reads, %d accesses", n, h.Storage.Accesses()-before)
+		}
+	})
+}
+
+// An idle mount without a schedule on a node whose storage takes no writes.
+func TestAnIdleMountOnReadOnlyStorageIsQuiet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
+		for range 24 * 60 {
+			h.Pass(time.Minute)
+			// Vault logs the error that this returns.
+			_, _ = h.B.HandleRequest(t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})
+		}
+		if n := strings.Count(h.Leaks.Log(), "storage did not take a write"); n != 1 {
+			t.Errorf("the log says so %d times in a day", n)
 		}
 	})
 }

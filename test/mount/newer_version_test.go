@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
@@ -96,5 +98,45 @@ func TestAnEntryOfANewerVersionIsLeftAloneByTheClock(t *testing.T) {
 			t.Error("storage has changed")
 		}
 		h.Called(1, 0)
+	})
+}
+
+// An undecodable entry that does not name its version cannot be discarded any more.
+func TestADamagedEntryOfVersion1CanBeDiscarded(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{`{}`, `{"credential":{}}`, `{"base_url":1}`, `null`, `{"version":1}`} {
+		t.Run(value, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.New(t)
+				h.Storage.Plant("config", []byte(value))
+				a := h.Read("token", nil)
+				for range 3 {
+					a = h.Remove("config", mounttest.Fields{"force": true})
+				}
+				h.Succeeds(a)
+				h.Configure(nil)
+			})
+		})
+	}
+}
+
+// NewerError behind a success.
+func TestASuccessUnderANewerVersionSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
+		done := h.Background(func() mounttest.Answer {
+			return h.Write("config", mounttest.Fields{"token_lifetime": "1h", "partner_secret": mounttest.PartnerSecret, "app_key": mounttest.AppKey, "base_url": elsewhere})
+		})
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		h.Storage.Plant("config", []byte(`{"version":3,"credential":"of a newer version"}`))
+		h.Fake.Release()
+		a := <-done
+		if strings.Contains(a.Text, "Do not repeat") {
+			t.Errorf("%d %s, although it will never be stored", a.Status, h.Leaks.Hide(a.Text))
+		}
 	})
 }

@@ -98,7 +98,6 @@ func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
 		h.Write("config/verify", nil)
 		h.Storage.Plant("config", []byte(`{"version":3,"credential":"of a newer version"}`))
-		h.Tick()
 		h.Fails(h.Read("config", nil), 500, "has version 3")
 		h.Fails(h.Read("token", nil), 500, "has version 3")
 	})

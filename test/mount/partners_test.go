@@ -158,3 +158,23 @@ func TestAMountWithoutACredentialRemembersEightPartners(t *testing.T) {
 		stillWorks(h)
 	})
 }
+
+// "Try again in 24 hours", on a mount without a configuration: its clock is stored by no tick.
+func TestAFullMountWithoutACredentialHasRoomADayLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		for i := range 8 {
+			h.Fails(h.Write("config", mounttest.Credentials(mistyped(h, i))), 400, "nothing was stored: Finicity answered")
+		}
+		for range 5 {
+			for range 20 * 60 {
+				h.Pass(time.Minute)
+				h.Tick()
+			}
+			h.Restart()
+		}
+		h.Remove("config", mounttest.Fields{"force": true})
+		h.Configure(nil)
+	})
+}

@@ -206,3 +206,36 @@ func TestAClockThatWasSetBackHidesNoFailure(t *testing.T) {
 		h.Fails(h.Write("rotate-token", nil), http.StatusServiceUnavailable, "503")
 	})
 }
+
+// The snapshot of before is restored during the proof of a scheduled rotation.
+func TestAScheduledRotationDuringARestoreIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "24h"})
+		for range 23 {
+			h.Pass(time.Hour)
+			h.Tick()
+		}
+		h.Pass(59 * time.Minute)
+		h.Tick()
+		snapshot := h.Storage.Snapshot()
+		h.Pass(2 * time.Minute)
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
+		done := make(chan struct{})
+		go func() { h.Tick(); close(done) }()
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		h.Storage.Restore(snapshot)
+		h.Fake.Release()
+		<-done
+		keepsTheSecret(h)
+		for range 30 {
+			h.Pass(time.Minute)
+			h.Tick()
+		}
+		if changes(h) != 1 {
+			t.Errorf("%d changes", changes(h))
+		}
+	})
+}

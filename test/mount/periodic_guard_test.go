@@ -208,3 +208,33 @@ func TestAStorageOutagePausesNoScheduleSilently(t *testing.T) {
 		}
 	})
 }
+
+// Config/verify resumes a paused schedule, unless storage does not take its outcome. It must not be repeated then.
+func TestAnUnstoredVerifyResumesTheSchedule(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"config/verify", "rotate-root"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newRestoredCopy(t)
+				h.Tick()
+				skip := 1
+				if path == "rotate-root" {
+					skip = 3
+				}
+				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: skip})
+				a := h.Write(path, nil)
+				for range 5 {
+					h.Pass(time.Minute)
+					h.Tick()
+				}
+				if says(h, "storage_error") != "" {
+					t.Error("storage")
+				}
+				if p := says(h, "rotation_paused"); strings.Contains(a.Text, "Do not repeat") && p != "" {
+					t.Errorf("told not to repeat, and the schedule is still paused: %s", p)
+				}
+			})
+		})
+	}
+}

@@ -193,8 +193,8 @@ func TestWhatStorageDidNotTakeIsStoredWithinAMinute(t *testing.T) {
 	})
 }
 
-// What this node could not store is worth less than what another one has.
-func TestInvalidateDropsWhatStorageDidNotTake(t *testing.T) {
+// What this node could not store is a refusal more than another one knows of.
+func TestWhatStorageDidNotTakeIsAddedToWhatIsThere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)
@@ -206,9 +206,10 @@ func TestInvalidateDropsWhatStorageDidNotTake(t *testing.T) {
 		h.Fails(h.Write("config/verify", nil), 400, "10001", "3 of 5")
 		h.Fails(h.Write("config/verify", nil), 400, "10001", "4 of 5")
 		h.B = one
-		statusShows(h, mounttest.Fields{"rejected_attempts": 1, "attempts_left": 3})
-		h.B.InvalidateKey(t.Context(), "config")
-		statusShows(h, mounttest.Fields{"rejected_attempts": 3, "attempts_left": 0, "storage_error": ""})
+		for range 2 {
+			statusShows(h, mounttest.Fields{"rejected_attempts": 4, "attempts_left": 0, "storage_error": ""})
+			h.B.InvalidateKey(t.Context(), "config")
+		}
 		h.Fails(h.Write("config/verify", nil), 400, "no request was sent", "4 of 5")
 		h.Wrongly(4)
 	})
@@ -269,5 +270,25 @@ func TestAnUnconfiguredMountStoresItsRefusalLater(t *testing.T) {
 		h.Restart()
 		h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})), 400)
 		h.Wrongly(1) // A credential that was refused is not sent again.
+	})
+}
+
+// The second attempt of two cannot be stored, and the first was refused: a client must not send both again.
+func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		h.Pass(time.Minute)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 2})
+		a := h.Write("config/verify", nil)
+		if n := h.Fake.Counters(mounttest.PartnerID).Rejected; a.Status >= 500 && n > 0 {
+			t.Errorf("%d attempts were refused, and the answer is a %d", n, a.Status)
+			for range 2 { // As Vault's client does.
+				if a = h.Write("config/verify", nil); a.Status < 500 {
+					break
+				}
+			}
+		}
 	})
 }

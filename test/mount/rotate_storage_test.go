@@ -69,7 +69,7 @@ func TestARotationGoesOnWhenAnAnswerCannotBeStored(t *testing.T) {
 					token := h.Token()
 					h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: write, Applied: applied})
 					if a := h.Write("rotate-root", nil); name == "the proof" {
-						h.Fails(a, 400, "Finicity accepted the request", "Do not repeat the request")
+						h.Fails(a, 400, "Finicity accepted the request", "repeat the request only if")
 					} else {
 						h.Succeeds(a)
 					}
@@ -203,5 +203,32 @@ func TestVaultsClientDoesNotRepeatARotation(t *testing.T) {
 		if a.Status >= 500 && changes(h) > before {
 			t.Errorf("the secret was rotated, and the answer is a %d, which Vault's client repeats: %s", a.Status, h.Leaks.Hide(a.Text))
 		}
+	})
+}
+
+// The change was carried out, and another node has written before the proof of it. Vault's client must not rotate again.
+func TestARotationThatIsOvertakenIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldAfter})
+		rotation := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
+		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		learn, stored := h.Storage.Learn, false
+		h.Storage.Learn = func(value []byte) { learn(value); stored = true } // The outcome of the change.
+		h.Storage.BeforeGet = func(key string) {
+			if stored && key == "config" {
+				h.Storage.Learn, h.Storage.BeforeGet = learn, func(string) {}
+				rewrite(h, func(entry map[string]any) { entry["clock"] = h.Now().Add(time.Second) })
+			}
+		}
+		h.Fake.Release()
+		h.Fails(<-rotation, http.StatusBadRequest, "the outcome of the rotation is unknown", "has changed meanwhile")
+		h.Pass(time.Minute)
+		h.Tick()
+		h.Token()
+		h.Resolved()
 	})
 }

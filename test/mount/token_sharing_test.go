@@ -213,3 +213,27 @@ func TestADeleteDuringARefreshWins(t *testing.T) {
 		}
 	})
 }
+
+// After a failover, storage is slow, and a fleet reads at once: with a stored token that is fresh, and with one that is not.
+func TestAFleetAfterAFailoverSharesTheReadOfStorage(t *testing.T) {
+	t.Parallel()
+	for _, age := range []time.Duration{time.Minute, 3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(age)
+			h.Restart()
+			h.Storage.AfterGet = func(key string) {
+				if key == "config" {
+					time.Sleep(time.Second)
+				}
+			}
+			before := h.Storage.Accesses()
+			for _, read := range readMany(h, 500) {
+				h.Succeeds(<-read)
+			}
+			if n := h.Storage.Accesses() - before; n > 10 {
+				t.Errorf("%d accesses to storage for 500 readers of a token that is %s old", n, age)
+			}
+		})
+	}
+}
