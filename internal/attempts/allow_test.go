@@ -198,7 +198,10 @@ func TestAStopOfADayEndsWhenItsOldestIsADayOld(t *testing.T) {
 
 func TestOnlyAHoldAndAStopOfADayEndAtATime(t *testing.T) {
 	for _, commands := range [][]string{
-		nil, {"read 10001", "pass 5m", "read accepted"}, {"read 10001", "pass 5m", "read 10001"}, {"read 24302"},
+		nil,
+		{"read 10001", "pass 5m", "read accepted"},
+		{"read 10001", "pass 5m", "read 10001"},
+		{"read 24302"},
 		{"read codeless", "pass 5m", "read codeless", "pass 30m", "read codeless"},
 		{"write x 10001", "read accepted", "read 10001", "verify 10001"},
 		{"read 10001", "verify 10001", "verify 10001", "verify 10001"},

@@ -32,7 +32,7 @@ func fill(v reflect.Value, name string) {
 		v.Set(reflect.ValueOf(confidential.New(hiddenSecret)))
 		return
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // The others hold no text.
 	case reflect.String:
 		if v.SetString("plain"); secretive.MatchString(name) {
 			v.SetString(hiddenSecret)
@@ -103,10 +103,16 @@ func TestNoTypeShowsItsSecrets(t *testing.T) {
 		fill(reflect.ValueOf(value).Elem(), "")
 		all[reflect.TypeOf(value).Elem().String()] = value
 	}
-	e := all["engine.Engine"].(*Engine)
-	e.ahead = all["engine.State"].(*State)
-	e.tokens.Share(all["token.Token"].(*token.Token), 0)
-	all["token.Cache"].(*token.Cache).Share(all["token.Token"].(*token.Token), 0)
+	e, isEngine := all["engine.Engine"].(*Engine)
+	state, isState := all["engine.State"].(*State)
+	shared, isToken := all["token.Token"].(*token.Token)
+	cache, isCache := all["token.Cache"].(*token.Cache)
+	if !isEngine || !isState || !isToken || !isCache {
+		t.Fatal("the table lacks a type that holds others")
+	}
+	e.ahead = state
+	e.tokens.Share(shared, 0)
+	cache.Share(shared, 0)
 
 	for _, directory := range []string{".", "../finicityapi", "../token"} {
 		for _, name := range exported(t, directory) {

@@ -301,7 +301,7 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 	}
 	var stored storedToken
 	if entry == nil || entry.DecodeJSON(&stored) != nil {
-		return nil, nil //nolint:nilnil // A token that can't be read is as good as none.
+		return nil, nil //nolint:nilnil,nilerr // A token that can't be read is as good as none.
 	}
 	m.alive(stored.IssueTime)
 	if !m.known(st, stored.Fingerprint) {

@@ -63,8 +63,11 @@ func (w Write) credentialFields() (names []string) {
 		name  string
 		given bool
 	}{
-		{"partner_id", w.PartnerID != nil}, {"partner_secret", w.PartnerSecret != nil}, {"app_key", w.AppKey != nil},
-		{"base_url", w.BaseURL != nil}, {"ca_cert", w.CACert != nil},
+		{"partner_id", w.PartnerID != nil},
+		{"partner_secret", w.PartnerSecret != nil},
+		{"app_key", w.AppKey != nil},
+		{"base_url", w.BaseURL != nil},
+		{"ca_cert", w.CACert != nil},
 	} {
 		if field.given {
 			names = append(names, field.name)

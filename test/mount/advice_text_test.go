@@ -44,7 +44,7 @@ func advicesIn(text string) (all []advice) {
 	for _, at := range aCommand.FindAllStringSubmatchIndex(text, -1) {
 		between := text[end:at[0]]
 		c := command{verb: text[at[2]:at[3]], path: text[at[6]:at[7]], fields: mounttest.Fields{}}
-		for _, field := range strings.Fields(text[at[8]:at[9]]) {
+		for field := range strings.FieldsSeq(text[at[8]:at[9]]) {
 			name, value, _ := strings.Cut(field, "=")
 			switch value {
 			case "…":

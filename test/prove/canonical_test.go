@@ -175,7 +175,7 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 			continue
 		}
 		graceful = graceful || s.Grace || !s.GraceEnds.IsZero()
-		ended := !s.Superseded.IsZero() && !(graceful && s.Origin == secrets.Sent) && !s.Grace && s.GraceEnds.IsZero()
+		ended := !s.Superseded.IsZero() && (!graceful || s.Origin != secrets.Sent) && !s.Grace && s.GraceEnds.IsZero()
 		if ended && e.over(idOf(s.Value)) {
 			continue
 		}
