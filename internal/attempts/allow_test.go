@@ -115,6 +115,18 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 	}
 }
 
+// The record of a restored snapshot may count too few.
+func TestInACopyNothingFollowsBeforeASuccess(t *testing.T) {
+	s := tell(t, "restart", "read 10001")
+	q := attempts.Request{Trigger: attempts.FollowUp}
+	if s.facts.Copy = true; s.record.Allow(q, s.facts, s.now) != attempts.StopsAutomatic {
+		t.Error("a second attempt follows at once")
+	}
+	if s.facts.Succeeded = true; s.record.Allow(q, s.facts, s.now) != attempts.Allowed {
+		t.Error("after a success of the process none follows")
+	}
+}
+
 func TestTheStoredCredentialMayBeTriedAgain(t *testing.T) {
 	s := newStory(t)
 	q := attempts.Request{Trigger: attempts.Operator, Credential: "a"}

@@ -247,6 +247,24 @@ func TestAnAttemptThatIsGoneIsNotedAgainInItsPlace(t *testing.T) {
 	}
 }
 
+func TestAnOutcomeThatIsGoneIsNotedAgain(t *testing.T) {
+	s := tell(t, "read 10001")
+	known := s.record.Attempts[0]
+	s.record.Attempts[0].Outcome = attempts.Unanswered
+	if !s.record.Recharge(known) || s.record.Recharge(known) {
+		t.Error("it is not noted once")
+	}
+	for _, other := range []attempts.Outcome{attempts.Unanswered, attempts.Refused} {
+		again := known
+		if again.Outcome = other; s.record.Recharge(again) {
+			t.Errorf("outcome %d takes the place of what was known", other)
+		}
+	}
+	if len(s.record.Attempts) != 1 || s.record.Attempts[0].Outcome != attempts.RefusedWithCode {
+		t.Errorf("the attempts are %+v", s.record.Attempts)
+	}
+}
+
 func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
 	s := tell(t, "write x 10001", "read accepted", "pass 23h", "read accepted")
 	if n := len(s.record.Attempts); n != 1 {

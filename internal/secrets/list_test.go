@@ -74,6 +74,15 @@ func TestTimeAloneRemovesASecretAndOnlyAfterAProof(t *testing.T) {
 			do("propose", "b"), do("refuse", "b"), do("pass", "20h"), do("propose", "c"), do("accept", "c"),
 		}, "b", "c", 5 * time.Hour},
 		{"brought", [][]string{do("bring", "b"), do("refuse", "b", "codeless")}, "b", "a", 25 * time.Hour},
+		{"replaced, and its own change had a grace period", [][]string{
+			do("propose", "b", "grace"), do("accept", "b"), do("propose", "c"), do("accept", "c"),
+		}, "b", "c", 32 * day},
+		{"replaced before a change with a grace period", [][]string{
+			do("propose", "b"), do("accept", "b"), do("propose", "c", "grace"), do("refuse", "c"),
+		}, "a", "b", 4 * day},
+		{"sent after a change with a grace period", [][]string{
+			do("propose", "b", "grace"), do("accept", "b"), do("propose", "c"), do("refuse", "c"),
+		}, "c", "b", 25 * time.Hour},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := tell(t, append([][]string{do("write", "a")}, test.commands...)...)
@@ -128,7 +137,7 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 	})
 	t.Run("counts as not superseded", func(t *testing.T) {
 		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("bring", "a"))
-		if a := s.find("a"); !a.Superseded.IsZero() || a.Proven.IsZero() {
+		if a := s.find("a"); !a.Superseded.IsZero() || !a.GraceEnds.IsZero() || a.Proven.IsZero() {
 			t.Errorf("the list is %s", s.state())
 		}
 	})

@@ -100,15 +100,12 @@ func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
 // that is too old ends with the next proof.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return s.unasked() || l.Refused(s) || l.unconfirmed(s) || l.recent(s)
+		return s.unasked() || l.Refused(s) || s.unconfirmed() || l.recent(s)
 	})
 }
 
-// unconfirmed reports whether a sent secret is without proof, and may be in
-// effect all the same.
-func (l *List) unconfirmed(s Secret) bool {
-	return s.Origin == Sent && s.Proven.IsZero() && !l.ended(s)
-}
+// unconfirmed reports whether a secret was sent, and is without proof.
+func (s Secret) unconfirmed() bool { return s.Origin == Sent && s.Proven.IsZero() }
 
 // mayReturn reports whether a superseded secret may be in effect all the same: a
 // grace period keeps the secret before it working, so a copy of the change to it
@@ -151,7 +148,7 @@ func (l *List) Full() (until time.Time, full bool) {
 	outlived := l.currentMayBeOutlived()
 	for _, s := range l.here() {
 		switch {
-		case l.unconfirmed(s):
+		case s.unconfirmed():
 			ends = append(ends, s.Added.Add(s.retention(outlived)))
 		case l.mayReturn(s):
 			ends = append(ends, s.Superseded.Add(s.retention(outlived)))
@@ -179,7 +176,7 @@ func (l *List) OnlyCopy() bool {
 // as long as the engine has sent nothing that may be in effect instead.
 func (l *List) Unsettled() bool {
 	here := l.here()
-	sent := slices.ContainsFunc(here, l.unconfirmed)
+	sent := slices.ContainsFunc(here, Secret.unconfirmed)
 	return l.Open() || slices.ContainsFunc(here, func(s Secret) bool { return l.Refused(s) && (s.Origin == Sent || sent) })
 }
 
@@ -187,7 +184,7 @@ func (l *List) Unsettled() bool {
 // has been made since.
 func (l *List) Open() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return l.unconfirmed(s) && (s.unasked() || s.Denied.After(l.Succeeded))
+		return s.unconfirmed() && (s.unasked() || s.Denied.After(l.Succeeded))
 	})
 }
 

@@ -52,6 +52,17 @@ func TestTheOrderOfTrying(t *testing.T) {
 			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("propose", "c", "grace"), do("accept", "c"),
 			do("propose", "d", "grace"), do("refuse", "d"), do("accept", "c"),
 		}, "c d b c"},
+		{"also what an earlier grace period may have kept", [][]string{
+			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("propose", "c"), do("accept", "c"),
+			do("propose", "d"), do("accept", "d"),
+		}, "d c b d"},
+		{"also what was never proven", [][]string{
+			do("write", "a"), do("propose", "b", "grace"), do("propose", "c"), do("accept", "c"),
+		}, "c b c"},
+		{"not because of a grace period at another address", [][]string{
+			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("move", "there"), do("write", "p"),
+			do("propose", "q"), do("accept", "q"), do("propose", "r"), do("accept", "r"),
+		}, "r r"},
 		{"which is not possible a day later", [][]string{
 			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("pass", "26h"),
 			do("propose", "c", "grace"), do("accept", "c"),
@@ -164,6 +175,9 @@ func TestAChangeComesAfterAProofWhenAnythingIsOpen(t *testing.T) {
 		{"an untried secret", [][]string{do("write", "a"), do("bring", "x")}, true},
 		{"the current one was refused", [][]string{do("write", "a"), do("refuse", "a")}, true},
 		{"and was accepted since", [][]string{do("write", "a"), do("refuse", "a"), do("accept", "a")}, false},
+		{"one that has ended was refused", [][]string{
+			do("write", "a"), do("propose", "b"), do("accept", "b"), do("propose", "c"), do("accept", "c"), do("refuse", "b"),
+		}, false},
 		{"a change may arrive late", [][]string{do("write", "a"), do("propose", "b"), do("refuse", "b"), do("accept", "a")}, true},
 		{"a copy may arrive late", [][]string{do("write", "a"), do("propose", "b", "grace"), do("accept", "b")}, true},
 		{"which it can't after a day", [][]string{
@@ -278,6 +292,10 @@ func TestWhatSignsWebhooks(t *testing.T) {
 			do("write", "a"), do("move", "there"), do("write", "z"), do("move", "here"),
 		}, "a", ""},
 		{"before anything is proven at an address, what was elsewhere", [][]string{do("write", "a"), do("move", "there")}, "a", ""},
+		{"also when it is accepted once more", [][]string{do("write", "a"), do("accept", "a"), do("move", "there")}, "a", ""},
+		{"not when it is accepted after a change there", [][]string{
+			do("write", "a"), do("move", "there"), do("propose", "b"), do("move", "here"), do("accept", "a"), do("move", "there"),
+		}, "b", ""},
 		{"also when something was merely written there before", [][]string{
 			do("write", "a"), do("move", "there"), do("bring", "x"), do("move", "here"), do("accept", "a"), do("move", "there"),
 		}, "a", ""},

@@ -90,6 +90,23 @@ func TestANodeThatWasOvertakenAddsNothingThatWasBrought(t *testing.T) {
 	})
 }
 
+// An operator has settled the attempts of processes that died.
+func TestANodeThatWasOvertakenAddsNoUnansweredAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		for range 3 {
+			h.Dies(func() mounttest.Answer { return h.Write("config/verify", nil) })
+		}
+		_, tick := unstored(h)
+		h.Spent(0, 4)
+		h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": true}))
+		h.Spent(0, 0)
+		tick()
+		h.Spent(0, 0)
+	})
+}
+
 // Nobody knows what a newer version has stored, and what it has replaced is no secret to go by.
 func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
 	t.Parallel()
