@@ -23,13 +23,11 @@ func mutantsOfReads() []mutant {
 		{"a call on its way is named when it takes longer than the outage", file, "wait > backingOff.Wait {", "wait > backingOff.Wait && false {"},
 		{"a token that comes too late is not asked for again at once", file, "e.Remaining(t) < minTTL {\n\t\treturn ErrTooSlow", "e.Remaining(t) < minTTL {\n\t\treturn nil"},
 		{"a stored token is shared", file, "\t\te.tokens.Share(t, epoch)\n", "\t\t_ = epoch\n"},
-		{"a stored token is served though another request has the lock", file, "\t\t\te.loadToken(ctx, s)\n", ""},
 		{"a stored token replaces none", file, "e.tokens.ShareFirst(t, epoch)", "e.tokens.Share(t, epoch)"},
 		{"a stored token that was read before a change is not shared", file, "e.tokens.ShareFirst(t, epoch)", "e.tokens.ShareFirst(t, max(epoch, e.tokens.Epoch()))"},
 		{"a stored token from before a change is not shared after it", file, "e.tokens.Share(t, epoch)", "e.tokens.Share(t, max(epoch, e.tokens.Epoch()))"},
 		{"no reader asks for more than a token can have", file, "minTTL > limit {", "minTTL > limit && false {"},
 
-		{"a replaced token does not come back", file, "if st, err = e.flush(ctx, s, st); err != nil {", "if err != nil {"},
 		{"a token is replaced once a minute", file, "t != nil && e.age(t) < RotateTokenEvery && e.Remaining(t) > 0 {", "t != nil && false {"},
 		{"an expired token is replaced at once", file, "RotateTokenEvery && e.Remaining(t) > 0 {", "RotateTokenEvery {"},
 		{"rotate-token waits during an outage", file, "if held := e.heldBack(st); held != nil { // Apps", "if held := e.heldBack(st); false { // Apps"},
@@ -40,5 +38,9 @@ func mutantsOfReads() []mutant {
 		{"force takes the attempt that is kept from changes", file, "e.standing(st, st).Left < 2 {", "e.standing(st, st).Left < 1 {"},
 		{"config/verify resumes the schedule", file, "return err\n\t}\n\treturn e.resume(ctx, s, st)", "return err\n\t}\n\treturn nil"},
 		{"a resumption is stored", file, "\tif err := e.store(ctx, s, resumed, resumed); err != nil {\n\t\treturn &NotStored{err}\n\t}\n", "\t_ = resumed\n"},
+		{"a stored token is served though another request has the lock", file, "\tif e.tokens.Current() == nil && e.loadToken(ctx, s, epoch, minTTL) {\n\t\treturn nil\n\t}\n", ""},
+		{"a stored token that is due is refreshed", file, "return e.age(t) < token.RefreshAge(t.Lifetime) && e.Remaining(t) >= minTTL\n}", "return e.Remaining(t) >= minTTL\n}"},
+		{"a replaced token does not come back", file, "if err := e.flush(ctx, s, st); err != nil {", "if err := e.flush(ctx, s, st); err != nil && false {"},
+		{"a success that is not stored resumes the schedule", file, "err != nil && (!accepted(err) || !st.Guard.IsPaused()) {", "err != nil {"},
 	}
 }
