@@ -135,6 +135,31 @@ func TestATimeOfTheClockIsShownByTheWallClock(t *testing.T) {
 	})
 }
 
+// Version 1 did not store when it was alive.
+func TestWithoutAWallClockFromBeforeTimesCountFromNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := New(&framework.Backend{}, Options{Now: func() time.Time { return at("2031-01-01 12:00") }})
+		e.clock.resume(at("1999-05-01 00:00"), time.Time{})
+		if shown := e.wall(at("1999-04-30 23:00")).Round(time.Second); !shown.Equal(at("2031-01-01 11:00")) {
+			t.Errorf("an hour ago is shown as %s", shown)
+		}
+	})
+}
+
+// It was the active node for two days, and has last written two hours ago.
+func TestATimeOfAnotherNodeIsShownByItsWallClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := New(&framework.Backend{}, Options{Now: func() time.Time { return at("2031-01-03 12:00") }})
+		e.clock.resume(at("1999-05-01 00:00"), at("2031-01-01 10:00"))
+		e.clock.resume(at("1999-05-03 00:00"), at("2031-01-03 10:00"))
+		if shown := e.wall(at("1999-05-02 23:00")).Round(time.Second); !shown.Equal(at("2031-01-03 09:00")) {
+			t.Errorf("three hours ago is shown as %s", shown)
+		}
+	})
+}
+
 // Storage takes no writes for days: what may be there stays bounded, and includes
 // what was there before and what was written last.
 func TestFailedWritesAreRememberedToABound(t *testing.T) {

@@ -195,3 +195,18 @@ func TestAConfigWriteThatIsStoredLaterIsAnnounced(t *testing.T) {
 		}
 	})
 }
+
+// That another partner may be tried says nothing of the stored one.
+func TestAStopIsAnnouncedOnceWhateverElseIsTried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		stop(h)
+		mistypes(h, 0, 1)
+		h.Pass(time.Minute)
+		h.Tick()
+		if n := len(h.Recorded("finicity/attempts-stopped")); n != 1 {
+			t.Errorf("the stop is announced %d times", n)
+		}
+	})
+}

@@ -107,17 +107,23 @@ func TestANodeThatWasOvertakenAddsNoUnansweredAttempt(t *testing.T) {
 	})
 }
 
-// Nobody knows what a newer version has stored, and what it has replaced is no secret to go by.
+// Nobody knows what a newer version has stored, and in which form.
 func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
-		h.Write("config/verify", nil)
-		h.Storage.Plant("config", []byte(`{"version":3,"credential":"of a newer version"}`))
-		h.Fails(h.Read("config", nil), 500, "has version 3")
-		h.Fails(h.Read("token", nil), 500, "has version 3")
-	})
+	for _, newer := range []string{`{"version":3,"credential":"of a newer version"}`, `{"version":3,"secrets":"in another form"}`} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+			h.Write("config/verify", nil)
+			h.Storage.Plant("config", []byte(newer))
+			h.Fails(h.Read("config", nil), 500, "has version 3")
+			h.Fails(h.Read("token", nil), 500, "has version 3")
+			h.Tick()
+			if value, _ := h.Storage.Peek("config"); string(value) != newer {
+				t.Error("the entry was overwritten")
+			}
+		})
+	}
 }
 
 // What cannot be decoded is no other node's.
