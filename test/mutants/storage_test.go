@@ -85,7 +85,7 @@ func mutantsOfState() []mutant {
 		{"only if there is one", file, "if st.Configured() && partner != st.PartnerID {", "if partner != st.PartnerID {"},
 		{"the stored partner makes no room", file, "if other != partner && other != st.PartnerID {", "if other != partner {"},
 		{"there is always room for the stored partner", file, "!known && partner != st.PartnerID {", "!known {"},
-		{"a known partner needs no more room", file, "len(others) > room && !known && partner", "len(others) > room && partner"},
+		{"a known partner needs no more room", file, "len(others) > room && !known && partner", "len(others) > room && (known || !known) && partner"},
 		{"there is room for no ninth one", file, "if _, known := records[partner]; len(others)", "if _, known := records[partner]; false && len(others)"},
 		{"what was attempted in the last day makes no room", file, "len(others) > room && !records[others[0]].Recent(now) {", "len(others) > room {"},
 		{"what was attempted before makes room", file, "for len(others) > room && !records", "for false && len(others) > room && !records"},
