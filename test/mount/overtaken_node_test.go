@@ -210,6 +210,23 @@ func TestAnOutcomeIsStoredThoughStorageIsOverwritten(t *testing.T) {
 	})
 }
 
+// A snapshot is restored between the read of the entry and its write.
+func TestARequestThatWasOvertakenMayBeRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Succeeds(h.Write("config/verify", nil))
+		once(h, func() { h.Storage.Restore(snapshot) })
+		setting := mounttest.Fields{"request_timeout": "17s"}
+		h.Fails(h.Patch("config", setting), 503, "has changed meanwhile: try again")
+		h.Succeeds(h.Patch("config", setting))
+		if timeout := h.Stored().Settings.RequestTimeout; timeout != 17*time.Second {
+			t.Errorf("request_timeout is %s", timeout)
+		}
+	})
+}
+
 // once calls do after the next read of the entry, before the engine has it.
 func once(h *mounttest.Harness, do func()) {
 	h.Storage.AfterGet = func(key string) {
