@@ -227,6 +227,26 @@ func TestARequestThatWasOvertakenMayBeRepeated(t *testing.T) {
 	})
 }
 
+// Both have no time by which they are known.
+func TestAnEntryOfVersion1IsNotTakenForNone(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
+		snapshot := h.Storage.Snapshot()
+		once(h, func() { h.Storage.Discard("config") })
+		h.Tick()
+		if h.IsConfigured() {
+			t.Error("a deleted configuration has come back")
+		}
+		h.Restart()
+		once(h, func() { h.Storage.Restore(snapshot) })
+		untried := mounttest.Credentials(mounttest.Fields{"verify_connection": false})
+		h.Fails(h.Send(t.Context(), logical.CreateOperation, "config", untried), 503, "has changed meanwhile: try again")
+		if version(t, h) != 1 {
+			t.Error("the entry was overwritten")
+		}
+	})
+}
+
 // once calls do after the next read of the entry, before the engine has it.
 func once(h *mounttest.Harness, do func()) {
 	h.Storage.AfterGet = func(key string) {
