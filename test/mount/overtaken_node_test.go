@@ -289,3 +289,17 @@ func TestAFailedReadDropsNoUsableToken(t *testing.T) {
 		}
 	})
 }
+
+func TestADueTokenIsRefreshedByTheFirstReadAfterARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old := h.Token()
+		h.Pass(100 * time.Minute)
+		h.Restart()
+		if h.Token() == old {
+			t.Error("the token that is due is served")
+		}
+		h.Called(2, 0)
+	})
+}
