@@ -321,3 +321,21 @@ func TestARefreshLeavesTracesInTheLogOnBothOutcomes(t *testing.T) {
 		}
 	})
 }
+
+// The first look at storage fails, and so does the refresh after it: the stored token is due, and good for a while.
+func TestAStoredTokenIsServedThoughTheFirstLookFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		token := h.Token()
+		h.Pass(100 * time.Minute)
+		h.Restart()
+		h.Down()
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+		a := h.Read("token", nil)
+		h.Succeeds(a)
+		if a.Data["token"] != token {
+			t.Error("another token is served")
+		}
+	})
+}
