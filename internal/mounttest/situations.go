@@ -73,18 +73,26 @@ func (h *Harness) Resolved() {
 // Down makes Finicity answer 503 from now on.
 func (h *Harness) Down() { h.Answering(http.StatusServiceUnavailable, "maintenance", 1000) }
 
-// Dies lets the process die while do waits for Finicity. The call takes effect there, and a new process starts with what
-// storage has.
-func (h *Harness) Dies(do func() Answer) {
+// During lets something happen after Finicity has carried out a call that do makes, and before it answers. An empty name means
+// any call.
+func (h *Harness) During(call string, do func() Answer, meanwhile func()) Answer {
 	h.T.Helper()
-	h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
+	h.Fake.Order(fakefinicity.Fault{Call: call, Kind: fakefinicity.KindHoldAfter})
 	done := h.Background(do)
 	if err := h.Fake.WaitHeld(h.T.Context(), 1); err != nil {
 		h.T.Fatal(err)
 	}
-	left := h.Storage.Snapshot()
+	meanwhile()
 	h.Fake.Release()
-	<-done
+	return <-done
+}
+
+// Dies lets the process die while do waits for Finicity. The call takes effect there, and a new process starts with what
+// storage has.
+func (h *Harness) Dies(do func() Answer) {
+	h.T.Helper()
+	var left map[string][]byte
+	h.During("", do, func() { left = h.Storage.Snapshot() })
 	h.Storage.Restore(left)
 	h.Restart()
 }

@@ -68,15 +68,10 @@ func TestARefusalDuringARestoreSurvivesAFailedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)
 		snapshot := h.Storage.Snapshot()
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		h.Storage.Restore(snapshot)
-		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-		h.Fake.Release()
-		<-done
+		h.During(fakefinicity.CallAuthenticate, func() mounttest.Answer { return h.Read("token", nil) }, func() {
+			h.Storage.Restore(snapshot)
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+		})
 		for range 3 {
 			h.Pass(time.Minute)
 			h.Tick()
@@ -92,15 +87,10 @@ func TestAProofDuringARestoreSurvivesAFailedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		snapshot := h.Storage.Snapshot()
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		h.Storage.Restore(snapshot)
-		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-		h.Fake.Release()
-		<-done
+		h.During(fakefinicity.CallAuthenticate, func() mounttest.Answer { return h.Write("rotate-root", nil) }, func() {
+			h.Storage.Restore(snapshot)
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+		})
 		for range 3 {
 			h.Pass(time.Minute)
 			h.Tick()
@@ -130,14 +120,7 @@ func TestARotationThatIsMergedIsStillOne(t *testing.T) {
 				} else {
 					h.Rotate()
 					h.Pass(2 * time.Hour)
-					h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
-					done := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
-					if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-						t.Fatal(err)
-					}
-					h.Storage.Restore(snapshot)
-					h.Fake.Release()
-					<-done
+					h.During(fakefinicity.CallAuthenticate, func() mounttest.Answer { return h.Read("token", nil) }, func() { h.Storage.Restore(snapshot) })
 				}
 				h.Tick()
 				keepsTheSecret(h)

@@ -198,14 +198,7 @@ func TestAnOutcomeIsStoredThoughStorageIsOverwritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		snapshot := h.Storage.Snapshot()
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		once(h, func() { h.Storage.Restore(snapshot) })
-		h.Fake.Release()
-		h.Succeeds(<-done)
+		h.Succeeds(h.During(fakefinicity.CallModifySecret, func() mounttest.Answer { return h.Write("rotate-root", nil) }, func() { once(h, func() { h.Storage.Restore(snapshot) }) }))
 		keepsTheSecret(h)
 	})
 }

@@ -20,14 +20,7 @@ func TestASnapshotRestoredDuringAChangeLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		snapshot := h.Storage.Snapshot()
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		h.Storage.Restore(snapshot)
-		h.Fake.Release()
-		<-done
+		h.During(fakefinicity.CallModifySecret, func() mounttest.Answer { return h.Write("rotate-root", nil) }, func() { h.Storage.Restore(snapshot) })
 		keepsTheSecret(h)
 	})
 }
@@ -37,14 +30,7 @@ func TestASnapshotRestoredDuringTheProofLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		snapshot := h.Storage.Snapshot()
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		h.Storage.Restore(snapshot)
-		h.Fake.Release()
-		<-done
+		h.During(fakefinicity.CallAuthenticate, func() mounttest.Answer { return h.Write("rotate-root", nil) }, func() { h.Storage.Restore(snapshot) })
 		keepsTheSecret(h)
 	})
 }
@@ -81,15 +67,10 @@ func TestTwoNodesWhoseWritesOverlapLoseNothing(t *testing.T) {
 			return h.Take("token", resp, err)
 		})
 		<-slow.reached
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		close(slow.goOn)
-		synctest.Wait()
-		h.Fake.Release()
-		<-done
+		h.During(fakefinicity.CallModifySecret, func() mounttest.Answer { return h.Write("rotate-root", nil) }, func() {
+			close(slow.goOn)
+			synctest.Wait()
+		})
 		<-oldRead
 		keepsTheSecret(h)
 	})
@@ -100,14 +81,7 @@ func TestARefusalDuringARestoreIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)
 		snapshot := h.Storage.Snapshot()
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		h.Storage.Restore(snapshot)
-		h.Fake.Release()
-		<-done
+		h.During(fakefinicity.CallAuthenticate, func() mounttest.Answer { return h.Read("token", nil) }, func() { h.Storage.Restore(snapshot) })
 		h.Wrongly(1)
 		h.Spent(1, 0)
 	})
@@ -165,15 +139,8 @@ func TestAnOutcomeDoesNotOverwriteANewerEntry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
-		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
-		done := h.Background(func() mounttest.Answer { return h.Write("config/verify", nil) })
-		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
 		newer := []byte(`{"version":3,"credential":"of a newer version"}`)
-		h.Storage.Plant("config", newer)
-		h.Fake.Release()
-		<-done
+		h.During("", func() mounttest.Answer { return h.Write("config/verify", nil) }, func() { h.Storage.Plant("config", newer) })
 		if value, _ := h.Storage.Peek("config"); string(value) != string(newer) {
 			t.Error("the entry of a newer version was overwritten")
 		}
