@@ -6,18 +6,19 @@
 // Finicity has one secret per partner. A change ends the old one at once, or
 // after 30 days with a grace period. The answer to a change may be lost, late or
 // duplicated, or come from a gateway that never reached Finicity. So no answer to
-// a change reorders or removes a secret here. There is one list, each secret has
-// the times of what happened to it, and everything else follows from them:
+// a change proves which secret is in effect, and none removes a secret. There is
+// one list, each secret has the times of what happened to it, and everything else
+// follows from them:
 //
 //   - A new secret is in the list before it is sent. Whatever happens to the
 //     answer, the secret that is in effect is in the list.
 //   - The only proof is an authentication that Finicity accepts. It marks the
 //     secret as proven and the older ones as superseded. It says nothing about
 //     newer ones: with a grace period, the old secret is accepted too.
-//   - Age alone removes a secret that the engine may have the only copy of, and
-//     only when another one has just been proven: accepted after a newer one's
-//     retention, it shows that the newer one never took effect. Losing one too
-//     early loses the account for the company.
+//   - The engine may have the only copy of a sent secret. Age alone removes it, and
+//     only when Finicity has just accepted another one: by then the change to it
+//     would have taken effect. Removing it too early locks the company out of its
+//     account.
 //
 // The package is pure: the standard library, no storage, no network, no clock.
 // All times come from the caller and never run backwards.
@@ -48,24 +49,24 @@ type Secret struct {
 	// Place is the address that the secret may be sent to. Secrets of other
 	// places are retained, and never tried here.
 	Place string
-	// Grace means that the change to this secret has a grace period: the secret
-	// before it works for 30 more days.
+	// Grace says how the engine asked for this secret: with a grace period, Finicity
+	// keeps the secret before it working for 30 days.
 	Grace bool
 
 	Added time.Time
-	// Settles is the latest time at which the engine's own call has ended. A gateway
-	// may deliver it up to a day later.
+	// By Settles, the engine's own call has ended. A gateway may still deliver it for
+	// a day.
 	Settles time.Time
 	// Acknowledged is when a change to this secret was answered 204, and Denied
-	// when it was refused. A gateway may have said either without asking.
+	// when it was refused. A gateway may give either answer without calling Finicity.
 	Acknowledged time.Time
 	Denied       time.Time
 	// Proven is when Finicity last accepted the secret, and Refused when it last
 	// refused it.
 	Proven  time.Time
 	Refused time.Time
-	// Superseded is when a later secret was proven, and GraceEnds is until when the
-	// change to that one keeps this one working. Zero without a grace period.
+	// Superseded is when a later secret was proven. GraceEnds is the latest time at
+	// which this one still works, if the later one was sent with a grace period.
 	Superseded time.Time
 	GraceEnds  time.Time
 }
@@ -81,8 +82,9 @@ type List struct {
 }
 
 // Finicity's grace period, and how long the engine retains what it no longer
-// needs: a call is not on its way for more than a day, and with a grace period
-// a late change shows only when the old secret ends.
+// needs. A call can arrive up to a day late. With a grace period, Finicity accepts
+// the old secret for 30 days, so the engine learns only then that the new one is
+// in effect.
 const (
 	gracePeriod    = 30 * 24 * time.Hour
 	retention      = 25 * time.Hour
@@ -90,9 +92,9 @@ const (
 	// Finicity retries a webhook for three days.
 	webhookRetention = 4 * 24 * time.Hour
 
-	// maxUnconfirmed is how many sent secrets may be without proof, or may return.
-	// With one that an operator brought and the current one, four attempts find any
-	// of them.
+	// maxUnconfirmed is how many sent secrets may be in effect besides the current
+	// one. The engine makes four attempts: these two, the current one, and one that an
+	// operator brought.
 	maxUnconfirmed = 2
 	// maxSecrets bounds the list. Only rotations every few hours reach it.
 	maxSecrets = 100
@@ -118,9 +120,10 @@ func (l *List) NotSent(value confidential.Text) {
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
 }
 
-// Bring adds a secret from an operator. It takes the place of the last one that
-// an operator brought and that was never proven, at any address: the operator has
-// that one. A secret that is in the list and may be in effect keeps its place in the order.
+// Bring adds a secret from an operator at the end of the list. It drops what
+// operators brought before and Finicity never accepted, at any address: operators
+// have copies. A secret that is in the list already and has not ended stays where
+// it is.
 func (l *List) Bring(value confidential.Text, now time.Time) {
 	arrived := Secret{Value: value, Place: l.Place, Added: now}
 	known := l.find(value)
@@ -150,8 +153,9 @@ func (l *List) Acknowledge(value confidential.Text, now time.Time) {
 }
 
 // Deny notes that the change from old to value was refused, a refusal by policy
-// included. A gateway sends a call twice at times, and the refusal may be the
-// answer to the second copy. oldRefused means that Finicity called old wrong.
+// included. The new secret stays in the list: a gateway may send a call twice, so
+// the first copy may have succeeded. oldRefused means that Finicity called old
+// wrong.
 func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time) {
 	if s := l.find(value); s != nil {
 		s.Denied = now
@@ -183,9 +187,9 @@ func (l *List) Accept(value confidential.Text, now time.Time) {
 	l.forget(value, now)
 }
 
-// Refuse notes that Finicity refused a secret. certain means that Finicity said
-// so with its own code, 10001: an operator has a copy of a secret that was only
-// brought, so it is removed then, unless it is the only one.
+// Refuse notes that Finicity refused a secret. certain means that Finicity
+// answered with code 10001. Then Refuse removes a brought secret that was never
+// proven, since the operator has a copy. It keeps the last secret of the list.
 func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
 	s := l.find(value)
 	switch {
@@ -250,9 +254,9 @@ func (s Secret) retention(outlived bool) time.Duration {
 	}
 }
 
-// currentMayBeOutlived reports whether the current secret may work only because
-// a later change had a grace period. Then it proves nothing against any newer
-// secret until that period is over.
+// currentMayBeOutlived reports whether a newer secret was sent with a grace period.
+// Then the current one may work only because of that, and its proof says nothing
+// against any newer secret until the period is over.
 func (l *List) currentMayBeOutlived() bool {
 	current, _ := l.Current()
 	for _, s := range slices.Backward(l.here()) {
@@ -276,7 +280,8 @@ func (l *List) ended(s Secret) bool {
 	return !s.Superseded.IsZero() && !s.graceful() && !l.mayReturn(s)
 }
 
-// unasked reports whether nothing is known about the secret.
+// unasked reports whether neither an authentication nor a refused change says
+// anything about the secret. A 204 does not count.
 func (s Secret) unasked() bool {
 	return s.Proven.IsZero() && s.Refused.IsZero() && s.Denied.IsZero() && s.Superseded.IsZero()
 }
@@ -297,7 +302,7 @@ func (l *List) find(value confidential.Text) *Secret {
 	return &l.Secrets[at]
 }
 
-// here are the secrets of this place that may be in effect.
+// here are the secrets of this place that have not ended.
 func (l *List) here() []Secret {
 	return slices.DeleteFunc(slices.Clone(l.Secrets), func(s Secret) bool { return s.Place != l.Place || l.ended(s) })
 }

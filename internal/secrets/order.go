@@ -10,8 +10,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/confidential"
 )
 
-// Current is the secret that changes start from and that people call theirs: the
-// last proven one, or before any proof the last one brought. False for an empty
+// Current is the secret that changes start from: the last proven one. Without any
+// proof, it is the last one brought, or else the last one sent. False for an empty
 // list.
 func (l *List) Current() (Secret, bool) {
 	current, found := Secret{}, false
@@ -41,7 +41,7 @@ func (l *List) Pending() (Secret, bool) {
 //     the old secret works in any case, and proves nothing;
 //  2. the current one;
 //  3. the others that are not superseded, the newest first;
-//  4. superseded ones that a grace period may keep working;
+//  4. superseded ones that a late copy of a change may bring back: see mayReturn;
 //  5. those refused since the last success, the one refused longest ago first, so
 //     that repeated attempts reach each of them.
 func (l *List) Next() (Secret, bool) {
@@ -94,10 +94,9 @@ func (l *List) Wait(now time.Time) time.Duration {
 // Refused reports whether the secret was refused since the last success.
 func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded) }
 
-// MustProve reports whether an authentication has to come before a change: with
-// a wrong secret the change would be refused, and the right one not be found.
-// The change to an unconfirmed secret may have arrived late, and the time of one
-// that is too old ends with the next proof.
+// MustProve reports whether an authentication must come before a change. With a
+// wrong secret, Finicity would refuse the change. An earlier change may have
+// arrived late. The proof also removes secrets that are too old.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
 		return s.unasked() || l.Refused(s) || s.unconfirmed() || l.recent(s)
@@ -107,10 +106,10 @@ func (l *List) MustProve() bool {
 // unconfirmed reports whether a secret was sent, and is without proof.
 func (s Secret) unconfirmed() bool { return s.Origin == Sent && s.Proven.IsZero() }
 
-// mayReturn reports whether a superseded secret may be in effect all the same: a
-// grace period keeps the secret before it working, so a copy of the change to it
-// may be carried out after the change to a later one. No call is on its way for
-// longer than retention, so the next change after that rules it out.
+// mayReturn reports whether a superseded secret may be in effect all the same. A
+// late copy of its change may bring it back, if the secret before it still works on
+// a grace period. No call is more than retention late, so a change after that rules
+// it out.
 func (l *List) mayReturn(s Secret) bool {
 	if s.Origin != Sent || s.Superseded.IsZero() || !l.followsGrace(s) {
 		return false
@@ -119,14 +118,14 @@ func (l *List) mayReturn(s Secret) bool {
 	return current.Added.Sub(s.Added) < retention
 }
 
-// recent reports whether a proven secret would be such a one if the secret were
-// changed now.
+// recent reports whether mayReturn would be true of a proven secret after a change
+// now.
 func (l *List) recent(s Secret) bool {
 	return s.Origin == Sent && !s.Proven.IsZero() && l.Succeeded.Sub(s.Added) < retention && l.followsGrace(s)
 }
 
-// followsGrace reports whether a grace period may keep the secret before it
-// working: its own, or an earlier or later one of the secrets before it.
+// followsGrace reports whether Finicity may still accept an older secret, because
+// of a grace period.
 func (l *List) followsGrace(s Secret) bool {
 	for _, older := range l.Secrets {
 		switch {
@@ -140,9 +139,9 @@ func (l *List) followsGrace(s Secret) bool {
 	return false
 }
 
-// Full reports whether another change must wait, and until when: with one more,
-// the secret in effect could be out of the reach of the four attempts that the
-// engine makes. It stays full until the first proof after that time.
+// Full reports whether another change must wait: two sent secrets may be in effect
+// besides the current one, and four attempts could miss a third. until is the time
+// from which a proof makes room.
 func (l *List) Full() (until time.Time, full bool) {
 	var ends []time.Time
 	outlived := l.currentMayBeOutlived()
@@ -239,8 +238,8 @@ func (l *List) arrived() time.Time {
 	return time.Time{}
 }
 
-// replaced is when a later secret was proven. Zero when none was. After a move the
-// later one is at another place.
+// replaced is when a later secret was proven, zero when none was. After a move, it
+// is when the secret arrived that took over at the other place.
 func (l *List) replaced(s Secret) time.Time {
 	if s.Place == l.Place || !s.Superseded.IsZero() {
 		return s.Superseded
