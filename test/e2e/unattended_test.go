@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -43,7 +44,7 @@ func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	before, reads := len(w.rotations()), 0
-	for end := time.Now().Add(time.Duration(n) * rotationsTake); len(w.rotations()) < before+n; reads++ {
+	for end := time.Now().Add(time.Duration(n) * rotationsTake); len(w.rotations()) < before+n || !w.proven(); reads++ {
 		if time.Now().After(end) {
 			ts.Fatalf("%d of %d rotations have come about", len(w.rotations())-before, n)
 		}
@@ -71,6 +72,16 @@ func (w *world) rotations() []time.Time {
 		}
 	}
 	return times
+}
+
+// proven reports whether Finicity has accepted an authentication since the last change of the secret, which ends a rotation.
+func (w *world) proven() bool {
+	for _, r := range slices.Backward(w.fake.Requests()) {
+		if r.Outcome == fakefinicity.OutcomeAccepted {
+			return r.Call == fakefinicity.CallAuthenticate
+		}
+	}
+	return false
 }
 
 func (w *world) rhythm(least, most time.Duration) error {

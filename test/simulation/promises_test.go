@@ -139,10 +139,20 @@ func (w *world) proven(request int) bool {
 	return proven
 }
 
+// underWay reports whether a call may still be answered. Its reader may have left,
+// and until then it is one of the four.
+func (l *attemptLedger) underWay() bool {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	return slices.ContainsFunc(l.exchanges, func(e *exchange) bool {
+		return e.answered.IsZero() && time.Since(e.sent) <= 2*time.Minute
+	})
+}
+
 // statusAgrees reads the status and then the token, at a moment when nothing else
 // happens, and holds one to the other.
 func (w *world) statusAgrees() {
-	if w.active.Load() > 0 || !w.disk.quiet() || w.node.dead.Load() {
+	if w.active.Load() > 0 || !w.disk.quiet() || w.node.dead.Load() || w.attempts.underWay() {
 		return
 	}
 	before := w.ask(status())
