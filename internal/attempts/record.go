@@ -153,6 +153,7 @@ func (r *Record) Recharge(a Attempt) bool {
 		if r.Attempts[i].Outcome != Unanswered || a.Outcome == Unanswered {
 			return false
 		}
+		a.Cleared, a.Passed = r.Attempts[i].Cleared, r.Attempts[i].Passed // Another node has had a success since.
 		r.Attempts[i] = a
 		return true
 	}

@@ -265,6 +265,18 @@ func TestAnOutcomeThatIsGoneIsNotedAgain(t *testing.T) {
 	}
 }
 
+// The refusal was not stored, and another node has had a success since.
+func TestARefusalThatIsNotedAgainStaysCleared(t *testing.T) {
+	s := newStory(t)
+	at := s.charge(attempts.Automatic, attempts.Stored)
+	late := s.record.Clone()
+	late.Settle(at, attempts.Answer{Outcome: attempts.RefusedWithCode}, s.now.Add(time.Second))
+	s.settle(s.charge(attempts.Automatic, attempts.Stored), attempts.Answer{Success: true})
+	if !s.record.Recharge(late.Attempts[0]) || s.record.State(attempts.Facts{}, s.now) != attempts.OK {
+		t.Errorf("the attempts are %+v", s.record.Attempts)
+	}
+}
+
 func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
 	s := tell(t, "write x 10001", "read accepted", "pass 23h", "read accepted")
 	if n := len(s.record.Attempts); n != 1 {

@@ -29,6 +29,9 @@ func (e *Engine) authenticate(
 	var before error // of the first attempt
 	for first := true; ; first = false {
 		secret, err := e.next(st)
+		if err != nil && before != nil {
+			return st, before // See below.
+		}
 		if err != nil {
 			return st, err
 		}
@@ -87,7 +90,7 @@ func (e *Engine) try(
 	ctx context.Context, s logical.Storage, st *State, secret confidential.Text, q attempts.Request, hash hasher,
 	operation string,
 ) (*State, error) {
-	to, epoch, rotated := st, e.tokens.Epoch(), false
+	to, epoch, rotated, moved := st, e.tokens.Epoch(), false, false
 	var t *token.Token
 	var charged *State
 	st, err := e.do(ctx, s, st, attempt{
@@ -100,6 +103,7 @@ func (e *Engine) try(
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
 			rotated = false // It may be the second time: see settle.
+			moved = elsewhere(to, st) || !to.AppKey.Equal(st.AppKey)
 			// Another node has taken over during the call, and knows something newer, or
 			// another partner or address.
 			if st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {
@@ -118,7 +122,11 @@ func (e *Engine) try(
 		return st, err
 	}
 	e.host.Logger().Info("authenticated", "partner_id", to.PartnerID)
-	e.shareToken(ctx, t, epoch)
+	if moved { // The token is of a configuration that another node has replaced.
+		e.tokens.Drop()
+	} else {
+		e.shareToken(ctx, t, epoch)
+	}
 	if rotated {
 		e.emitRotated(ctx, operation, st)
 	}

@@ -329,3 +329,10 @@ func (e *Engine) forgetVersion1(ctx context.Context, s logical.Storage, st *Stat
 		}
 	}
 }
+
+// isVersion1 reports whether an entry without a version is one that version 1 wrote,
+// and not a damaged one.
+func isVersion1(value []byte) bool {
+	var old stateV1
+	return json.Unmarshal(value, &old) == nil && old.Credential.PartnerID != ""
+}

@@ -84,6 +84,8 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 			return nil //nolint:nilerr // It is damaged.
 		case version > storedVersion:
 			return &NewerError{Version: version}
+		case version < storedVersion && !isVersion1(entry.Value):
+			return nil // It is damaged.
 		case version < storedVersion:
 			stored.version1 = true
 		default:
@@ -180,12 +182,21 @@ func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error 
 	return e.store(ctx, s, st, st)
 }
 
-// retain adds to the state what another one of the same partner knows and nothing
-// but time may remove: the secrets that were sent, those that were replaced, and the
-// refusals. It reports whether there was anything.
+// retain adds to the state what another one knows and nothing but time may remove:
+// the refusals of every partner, and of the same partner the secrets that were sent,
+// those that were replaced, and a later token. It reports whether there was anything.
 func (st *State) retain(other *State) (added bool) {
+	for partner, theirs := range other.Records {
+		if record := st.record(partner); bring(&record, theirs) {
+			st.Records = maps.Clone(st.Records)
+			if st.Records == nil {
+				st.Records = map[string]attempts.Record{}
+			}
+			st.Records[partner], added = record, true
+		}
+	}
 	if st.PartnerID != other.PartnerID {
-		return false
+		return added
 	}
 	for _, s := range other.Secrets.Secrets {
 		known := slices.ContainsFunc(st.Secrets.Secrets, func(k secrets.Secret) bool {
@@ -195,6 +206,9 @@ func (st *State) retain(other *State) (added bool) {
 			st.Secrets.Secrets, added = append(st.Secrets.Secrets, s), true
 		}
 	}
+	if t := other.Token; t != nil && st.Token != nil && t.Fingerprint == st.Token.Fingerprint && t.Issued.After(st.Token.Issued) {
+		st.Token, added = t, true
+	}
 	if other.LastRotation.After(st.LastRotation) {
 		st.LastRotation, added = other.LastRotation, true
 	}
@@ -203,14 +217,19 @@ func (st *State) retain(other *State) (added bool) {
 			st.RotatedAway, added = append(st.RotatedAway, r), true
 		}
 	}
-	record := st.record(st.PartnerID)
-	for _, a := range other.record(st.PartnerID).Attempts {
-		if a.Outcome != attempts.Unanswered && a.Answered.After(record.Confirmed) && record.Recharge(a) {
-			st.Records, added = maps.Clone(st.Records), true
-			if st.Records == nil {
-				st.Records = map[string]attempts.Record{}
-			}
-			st.Records[st.PartnerID] = record
+	return added
+}
+
+// bring adds the refusals of another record that came after an operator's last
+// success, and the lock that one of them may have brought.
+func bring(record *attempts.Record, theirs attempts.Record) (added bool) {
+	for _, a := range theirs.Attempts {
+		if a.Outcome == attempts.Unanswered || !a.Answered.After(record.Confirmed) || !record.Recharge(a) {
+			continue
+		}
+		added = true
+		if a.Answered.Equal(theirs.Locked) && a.Cleared.IsZero() {
+			record.Locked, record.Failed, record.Failure = theirs.Locked, theirs.Failed, theirs.Failure
 		}
 	}
 	return added

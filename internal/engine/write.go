@@ -188,7 +188,7 @@ func (e *Engine) tryNew(
 			written.Secrets.Bring(secret, now)
 			rotated = written.accept(secret, hash, now, e.now())
 			written.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}
-			written.Clock, written.pausing = st.Clock, st.pausing
+			written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st.version1
 			*st = *written
 		},
 	})

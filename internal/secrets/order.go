@@ -124,6 +124,13 @@ func (l *List) recent(s Secret) bool {
 	return s.Origin == Sent && !s.Proven.IsZero() && l.Succeeded.Sub(s.Added) < retention && l.followsGrace(s)
 }
 
+// outlived reports whether an older secret was accepted after this one was proven.
+// A grace period may explain that for as long as it lasts, and then this one is in
+// effect.
+func (l *List) outlived(s Secret) bool {
+	return !s.Proven.IsZero() && s.Superseded.IsZero() && l.Succeeded.Sub(s.Proven) < retentionGrace
+}
+
 // followsGrace reports whether Finicity may still accept an older secret, because
 // of a grace period.
 func (l *List) followsGrace(s Secret) bool {
@@ -145,6 +152,7 @@ func (l *List) followsGrace(s Secret) bool {
 func (l *List) Full() (until time.Time, full bool) {
 	var ends []time.Time
 	outlived := l.currentMayBeOutlived()
+	current, _ := l.Current()
 	for _, s := range l.here() {
 		switch {
 		case s.unconfirmed():
@@ -153,6 +161,8 @@ func (l *List) Full() (until time.Time, full bool) {
 			ends = append(ends, s.Superseded.Add(s.retention(outlived)))
 		case l.recent(s):
 			ends = append(ends, s.Added.Add(retention))
+		case !s.Value.Equal(current.Value) && l.outlived(s):
+			ends = append(ends, s.Proven.Add(retentionGrace))
 		}
 	}
 	if len(ends) >= maxUnconfirmed {

@@ -218,6 +218,13 @@ func TestThereIsNoChangeWhileFourAttemptsMightNotFindTheSecret(t *testing.T) {
 			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("propose", "c", "grace"), do("accept", "c"),
 			do("pass", "26h"), do("accept", "c"), do("propose", "d", "grace"),
 		}, 32*day - 26*time.Hour},
+		{"one of them is proven, and an older one was accepted since", [][]string{
+			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("pass", "26h"), do("accept", "b"), do("refuse", "b", "codeless"),
+			do("accept", "a"), do("propose", "c", "grace"),
+		}, 32 * day},
+		{"not any more after the grace period", [][]string{
+			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("pass", "792h"), do("accept", "a"), do("propose", "c", "grace"),
+		}, 0},
 		{"two changes today without a grace period", [][]string{
 			do("write", "a"), do("propose", "b"), do("accept", "b"), do("propose", "c"), do("accept", "c"),
 		}, 0},

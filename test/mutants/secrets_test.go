@@ -172,5 +172,8 @@ func mutantsOfOrder() []mutant {
 		{"a sent secret is", file, "(s.Origin == Sent || !s.Proven.IsZero()) {", "!s.Proven.IsZero() {"},
 		{"a proven secret is", file, "(s.Origin == Sent || !s.Proven.IsZero()) {", "s.Origin == Sent {"},
 		{"a secret of another address is not", file, "if s.Place == l.Place && (s.Origin == Sent", "if (s.Origin == Sent"},
+		{"a proven secret that is outlived counts", file, "\t\tcase !s.Value.Equal(current.Value) && l.outlived(s):\n\t\t\tends = append(ends, s.Proven.Add(retentionGrace))\n", ""},
+		{"the current one does not", file, "case !s.Value.Equal(current.Value) && l.outlived(s):", "case l.outlived(s):"},
+		{"not after the grace period", file, "s.Superseded.IsZero() && l.Succeeded.Sub(s.Proven) < retentionGrace", "s.Superseded.IsZero()"},
 	}
 }

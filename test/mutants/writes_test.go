@@ -33,8 +33,8 @@ func mutantsOfVerify() []mutant {
 		{"a verdict decides what is tried next", file, "\t\t\t\t\tnext.Secrets.Refuse(secret, true, now)\n", ""},
 		{"a write gives way to that of another node", file, "changed = !st.Clock.Equal(charged.Clock); changed {", "changed = !st.Clock.Equal(charged.Clock) && false; changed {"},
 		{"the token of a write is stored", file, "\t\t\twritten.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}\n", ""},
-		{"a pause is announced once", file, "written.Clock, written.pausing = st.Clock, st.pausing", "written.Clock = st.Clock"},
-		{"a write begins at what is stored", file, "written.Clock, written.pausing = st.Clock, st.pausing", "written.pausing = st.pausing"},
+		{"a pause is announced once", file, "written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st", "written.Clock, written.version1 = st.Clock, st"},
+		{"a write begins at what is stored", file, "written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st", "written.pausing, written.version1 = st.pausing, st"},
 		{"a write that is stored later is announced", file, "unstored != nil && !accepted(unstored) {", "unstored != nil {"},
 	}
 }
