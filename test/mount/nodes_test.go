@@ -251,7 +251,7 @@ func TestALateAnswerSaysNothingAboutAnotherAddress(t *testing.T) {
 				if !accepted {
 					h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 				}
-				old, release := stepDown(h, logical.ReadOperation, "token")
+				old, release := stepDown(h, logical.UpdateOperation, "config/verify")
 				h.Succeeds(h.Write("config", joined(move(elsewhere, mounttest.PartnerSecret), mounttest.Fields{"verify_connection": false})))
 				release()
 				<-old
