@@ -87,7 +87,7 @@ func exported(t *testing.T, directory string) (names []string) {
 	return names
 }
 
-// Whoever prints a value for a closer look, or gives it to an encoder, must not get
+// A value that is printed for a closer look, or given to an encoder, must not show
 // the secret that is in it.
 func TestNoTypeShowsItsSecrets(t *testing.T) {
 	t.Parallel()

@@ -184,7 +184,7 @@ func (l *List) Accept(value confidential.Text, now time.Time) {
 			}
 		}
 	}
-	l.forget(value, now)
+	l.forget(now)
 }
 
 // Refuse notes that Finicity refused a secret. certain means that Finicity
@@ -214,10 +214,10 @@ func (l *List) Move(place string) {
 
 // forget removes what is too old to be in effect, after another secret was
 // proven, and the oldest spare ones of a list that is too long.
-func (l *List) forget(proven confidential.Text, now time.Time) {
+func (l *List) forget(now time.Time) {
 	outlived := l.currentMayBeOutlived()
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
-		return s.Place == l.Place && !s.Value.Equal(proven) && now.Sub(s.outdatedSince(now)) > s.retention(outlived)
+		return s.Place == l.Place && now.Sub(s.outdatedSince(now)) > s.retention(outlived)
 	})
 	for len(l.Secrets) > maxSecrets {
 		spare := slices.IndexFunc(l.Secrets, l.isSpare)

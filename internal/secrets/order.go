@@ -217,7 +217,7 @@ func (l *List) Acknowledged() time.Time {
 //
 // What an operator brought to another address counts only if it was last accepted
 // before any secret arrived here. A later one may be of a host that accepts whatever
-// it is sent: whoever may write the configuration can move there and back.
+// it is sent, and an operator can move there and back.
 func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
 	arrived := l.arrived()
 	for _, s := range slices.Backward(l.Secrets) {

@@ -97,7 +97,7 @@ func (s *scene) fill(c command) mounttest.Fields {
 		case "base_url":
 			fields[name] = s.wrote["base_url"]
 		default:
-			s.T.Fatalf("nobody knows what to fill in for %s", name)
+			s.T.Fatalf("the test has no value to fill in for %s", name)
 		}
 	}
 	if c.orKey && s.Stored().AppKey.Reveal() != s.rightKey(partner) {

@@ -149,7 +149,7 @@ func (s *scene) follow(a advice) {
 		strings.HasPrefix(clause, "if it is not, resume"), strings.Contains(clause, "rotate by hand"):
 		s.storedIsRight()
 	default:
-		s.T.Fatalf("nobody knows when this advice is for: %q, in: %s", a.clause, a.text)
+		s.T.Fatalf("the test does not know the condition of this advice: %q, in: %s", a.clause, a.text)
 	}
 	for _, c := range a.commands {
 		fields := fill(c)

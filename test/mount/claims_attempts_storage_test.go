@@ -216,7 +216,7 @@ func TestAnOldSnapshotWithAnOpenChangeMakesOneAttempt(t *testing.T) {
 		}
 		c := h.Fake.Counters(mounttest.PartnerID)
 		if made := c.Rejected - before - 3; made > 1 || c.Locked {
-			t.Errorf("a process without a success made %d refused attempts by itself after three of a person; locked: %v", made, c.Locked)
+			t.Errorf("a process without a success made %d automatic attempts that were refused, after three of an operator; locked: %v", made, c.Locked)
 		}
 	})
 }

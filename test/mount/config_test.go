@@ -220,7 +220,7 @@ func TestConfigReadReportsAStorageFailure(t *testing.T) {
 }
 
 // An answer that nobody waits for is still the answer.
-func TestAConfigWriteIsFinishedWhoeverWaitsForIt(t *testing.T) {
+func TestAConfigWriteIsFinishedWithoutItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.New(t)

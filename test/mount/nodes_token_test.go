@@ -83,7 +83,7 @@ func TestAFreshTokenInStorageIsServedWhileACallHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})
-		h.Interrupt(true) // The token is fresh. The rotation is to be settled.
+		h.Interrupt(true) // The token is fresh. The rotation must be resolved.
 		h.Restart()       // A fail-over.
 		h.Tick()
 		h.Pass(3 * time.Minute)

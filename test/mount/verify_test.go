@@ -287,7 +287,7 @@ func TestVerifyWhileFinicityIsDownSaysSoAndCostsNothing(t *testing.T) {
 	})
 }
 
-func TestAVerifyIsFinishedWhoeverWaitsForIt(t *testing.T) {
+func TestAVerifyIsFinishedWithoutItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -191,7 +191,7 @@ func TestAWebhookThatCannotBeReadIsRefusedByField(t *testing.T) {
 	})
 }
 
-// Whoever may write the configuration can move the mount to a host that accepts any secret, and back.
+// An operator with write access can move the mount to a host that accepts any secret, and back.
 func TestASecretThatAnotherHostAcceptedSignsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

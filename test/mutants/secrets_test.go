@@ -66,8 +66,7 @@ func mutantsOfList() []mutant {
 		{"the last success here counts after a move back", file, "if s.Place == place && s.Proven.After(l.Succeeded) {", "if false {"},
 		{"only successes here count", file, "if s.Place == place && s.Proven.After(l.Succeeded) {", "if s.Proven.After(l.Succeeded) {"},
 
-		{"nothing of another address is forgotten", file, "return s.Place == l.Place && !s.Value.Equal(proven) && now", "return !s.Value.Equal(proven) && now"},
-		{"the proven secret is not forgotten", file, "s.Place == l.Place && !s.Value.Equal(proven) && now", "s.Place == l.Place && now"},
+		{"nothing of another address is forgotten", file, "return s.Place == l.Place && now", "return now"},
 		{"a secret that is too old makes room", file, "spare := slices.IndexFunc(l.Secrets, l.isSpare)", "spare := -1"},
 		{"nothing that may be in effect makes room", file, "spare := slices.IndexFunc(l.Secrets, l.isSpare)", "spare := 0"},
 		{"the age of an unproven secret begins with its arrival", file, "\tcase s.Proven.IsZero():\n\t\treturn s.Added\n", "\tcase s.Proven.IsZero() && s.Superseded.IsZero():\n\t\treturn now\n"},
