@@ -52,7 +52,7 @@ func mutantsOfList() []mutant {
 		{"what was superseded before stays as it is", file, "if older.Place == l.Place && older.Superseded.IsZero() {", "if older.Place == l.Place {"},
 		{"a change with a grace period keeps the superseded secret working", file, "if accepted.Grace {", "if false {"},
 		{"a change without one does not", file, "if accepted.Grace {", "if true {"},
-		{"age removes secrets", file, "\tl.forget(value, now)\n", ""},
+		{"age removes secrets", file, "\tl.forget(now)\n", ""},
 
 		{"only a refusal with 10001 removes a secret", file, "case certain && s.Origin", "case s.Origin"},
 		{"no refusal removes a sent secret", file, "certain && s.Origin == Brought && s.Proven", "certain && s.Proven"},
