@@ -106,7 +106,7 @@ func (e *Engine) try(
 			moved = elsewhere(to, st) || !to.AppKey.Equal(st.AppKey)
 			// Another node has taken over during the call, and knows something newer, or
 			// another partner or address.
-			if st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {
+			if st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {
 				return
 			}
 			if failure == nil {

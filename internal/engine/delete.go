@@ -74,8 +74,9 @@ func (e *Engine) Configuration(ctx context.Context, s logical.Storage) (*Configu
 	if err != nil || !st.Configured() {
 		return nil, err
 	}
+	_, pending := st.Secrets.Pending()
 	return &Configuration{
-		PartnerID: st.PartnerID, Settings: st.Settings, Pending: st.Secrets.Open(),
+		PartnerID: st.PartnerID, Settings: st.Settings, Pending: pending,
 		LastRotation: st.LastRotation, NextRotation: st.nextRotation(),
 	}, nil
 }

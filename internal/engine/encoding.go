@@ -28,7 +28,6 @@ type (
 		PartnerID    string                  `json:"partner_id,omitempty"`
 		AppKey       string                  `json:"app_key,omitempty"`
 		Secrets      []storedSecret          `json:"secrets,omitempty"`
-		Succeeded    time.Time               `json:"succeeded,omitzero"`
 		RotatedAway  []storedHash            `json:"rotated_away,omitempty"`
 		LastRotation time.Time               `json:"last_rotation,omitzero"`
 		Plan         schedule.Plan           `json:"plan,omitzero"`
@@ -122,7 +121,7 @@ func outcomeNames() names[attempts.Outcome] {
 func encode(st *State) ([]byte, error) {
 	out := storedState{
 		Version: storedVersion, Credential: credentialMark,
-		PartnerID: st.PartnerID, AppKey: st.AppKey.Reveal(), Succeeded: st.Secrets.Succeeded,
+		PartnerID: st.PartnerID, AppKey: st.AppKey.Reveal(),
 		LastRotation: st.LastRotation, Plan: st.Plan, Guard: st.Guard, Clock: st.Clock,
 	}
 	if st.Configured() {
@@ -131,7 +130,7 @@ func encode(st *State) ([]byte, error) {
 	for _, s := range st.Secrets.Secrets {
 		out.Secrets = append(out.Secrets, storedSecret{
 			Secret: s.Value.Reveal(), Origin: originNames().store(s.Origin), Place: s.Place, Grace: s.Grace,
-			Added: s.Added, Settles: s.Settles, Acknowledged: s.Acknowledged, Denied: s.Denied,
+			Added: s.Added, Settles: s.CallEnds, Acknowledged: s.Acknowledged, Denied: s.Denied,
 			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded, GraceEnds: s.GraceEnds,
 		})
 	}
@@ -170,7 +169,7 @@ func Decode(value []byte) (*State, error) {
 		Settings: Settings(in.Settings), PartnerID: in.PartnerID, AppKey: confidential.New(in.AppKey),
 		LastRotation: in.LastRotation, Plan: in.Plan, Guard: in.Guard, Clock: in.Clock,
 	}
-	st.Secrets = secrets.List{Place: st.Settings.place(), Succeeded: in.Succeeded}
+	st.Secrets = secrets.List{Place: st.Settings.place()}
 	for _, s := range in.Secrets {
 		origin, err := originNames().read(s.Origin)
 		if err != nil {
@@ -184,7 +183,7 @@ func Decode(value []byte) (*State, error) {
 		}
 		st.Secrets.Secrets = append(st.Secrets.Secrets, secrets.Secret{
 			Value: confidential.New(s.Secret), Origin: origin, Place: s.Place, Grace: s.Grace,
-			Added: s.Added, Settles: s.Settles, Acknowledged: s.Acknowledged, Denied: s.Denied,
+			Added: s.Added, CallEnds: s.Settles, Acknowledged: s.Acknowledged, Denied: s.Denied,
 			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded, GraceEnds: s.GraceEnds,
 		})
 	}

@@ -152,9 +152,6 @@ func (m *migration) state() *State {
 		s.Place = list.Place
 		list.Secrets = slices.DeleteFunc(list.Secrets, func(known secrets.Secret) bool { return known.Value.Equal(s.Value) })
 		list.Secrets = append(list.Secrets, s)
-		if s.Proven.After(list.Succeeded) {
-			list.Succeeded = s.Proven
-		}
 	}
 	return st
 }
@@ -221,7 +218,7 @@ func (m *migration) sent() (all []secrets.Secret) {
 		case a.Doubted:
 			s.Denied = since
 		case cred.Untried && m.replacedAt(a.Since): // It was pending until then.
-			s.Settles = since.Add(a.Timeout)
+			s.CallEnds = since.Add(a.Timeout)
 		default:
 			s.Refused = since
 		}
@@ -231,7 +228,7 @@ func (m *migration) sent() (all []secrets.Secret) {
 	if p := cred.Pending; p != nil {
 		all = append(all, secrets.Secret{
 			Value: confidential.New(p.Secret), Origin: secrets.Sent, Grace: p.Grace, Added: m.now,
-			Settles: m.past(p.Since).Add(p.Timeout),
+			CallEnds: m.past(p.Since).Add(p.Timeout),
 		})
 	}
 	return all

@@ -327,7 +327,7 @@ func same(t *testing.T, what string, got any, want json.RawMessage) {
 func TestMigrationPutsNoTimeInTheFuture(t *testing.T) {
 	t.Parallel()
 	eachV1(t, func(t *testing.T, m *migrated) {
-		times := map[string]time.Time{"the last success": m.state.Secrets.Succeeded}
+		times := map[string]time.Time{}
 		for i, s := range m.state.Secrets.Secrets {
 			for name, at := range map[string]time.Time{
 				"added": s.Added, "acknowledged": s.Acknowledged, "denied": s.Denied, "proven": s.Proven,
@@ -335,8 +335,8 @@ func TestMigrationPutsNoTimeInTheFuture(t *testing.T) {
 			} {
 				times[fmt.Sprintf("secret %d, %s", i, name)] = at
 			}
-			if s.Settles.After(m.now.Add(m.v1.RequestTimeout)) && m.Name != "pending-timeout-changed" {
-				t.Errorf("secret %d is waited for until %s", i, s.Settles)
+			if s.CallEnds.After(m.now.Add(m.v1.RequestTimeout)) && m.Name != "pending-timeout-changed" {
+				t.Errorf("secret %d is waited for until %s", i, s.CallEnds)
 			}
 		}
 		for partner, record := range m.state.Records {

@@ -38,7 +38,7 @@ func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation st
 func (e *Engine) rotate(
 	ctx context.Context, s logical.Storage, st *State, operation string, scheduled bool,
 ) (*State, error) {
-	until, full := st.Secrets.Full()
+	until, full := st.Secrets.MustWait()
 	// A limit whose time is over ends with the next proof.
 	if overdue := full && !e.clock.now().Before(until); overdue || st.Secrets.MustProve() {
 		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)
@@ -50,7 +50,7 @@ func (e *Engine) rotate(
 		}
 		st = proven
 	}
-	if until, full = st.Secrets.Full(); full {
+	if until, full = st.Secrets.MustWait(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
 	}
 	hash, err := e.hasher(ctx, s)

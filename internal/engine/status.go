@@ -76,11 +76,11 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 		e.allowed(st, st, attempts.Request{Trigger: attempts.Automatic}) == nil
 	status.Retry = e.retry(st, status.Standing, held)
 
-	status.Pending = st.Secrets.Open()
+	_, status.Pending = st.Secrets.Pending()
 	status.LastRotation, status.NextRotation = st.LastRotation, st.nextRotation()
 	status.RotationError = st.Plan.LastError(st.LastRotation)
 	status.Stopped = st.Plan.Stopped(st.LastRotation)
-	if until, full := st.Secrets.Full(); full && until.After(e.clock.now()) {
+	if until, full := st.Secrets.MustWait(); full && until.After(e.clock.now()) {
 		status.RotateAfter = wholeSecond(e.wall(until))
 	}
 	status.VerifyFirst = e.allowed(st, st, attempts.Request{Trigger: attempts.Automatic, Change: true}) != nil

@@ -54,9 +54,9 @@ type Secret struct {
 	Grace bool
 
 	Added time.Time
-	// By Settles, the engine's own call has ended. A gateway may still deliver it for
-	// a day.
-	Settles time.Time
+	// CallEnds is when the engine's own call has ended at the latest, zero once it was
+	// answered. A gateway may still deliver it for a day.
+	CallEnds time.Time
 	// Acknowledged is when a change to this secret was answered 204, and Denied
 	// when it was refused. A gateway may give either answer without calling Finicity.
 	Acknowledged time.Time
@@ -77,8 +77,6 @@ type List struct {
 	Secrets []Secret
 	// Place is where the partner is reached now.
 	Place string
-	// Succeeded is when Finicity last accepted a secret at this place.
-	Succeeded time.Time
 }
 
 // Finicity's grace period, and how long the engine retains what it no longer
@@ -107,10 +105,10 @@ func (l List) Clone() List {
 }
 
 // Propose adds a secret that the engine is about to send. Store the list before
-// the call. settles is when the call has ended at the latest.
-func (l *List) Propose(value confidential.Text, grace bool, settles, now time.Time) {
+// the call. callEnds is when the call has ended at the latest.
+func (l *List) Propose(value confidential.Text, grace bool, callEnds, now time.Time) {
 	l.Secrets = append(l.Secrets, Secret{
-		Value: value, Origin: Sent, Place: l.Place, Grace: grace, Added: now, Settles: settles,
+		Value: value, Origin: Sent, Place: l.Place, Grace: grace, Added: now, CallEnds: callEnds,
 	})
 }
 
@@ -148,7 +146,7 @@ func (l *List) Bring(value confidential.Text, now time.Time) {
 // proof: authenticate next.
 func (l *List) Acknowledge(value confidential.Text, now time.Time) {
 	if s := l.find(value); s != nil {
-		s.Acknowledged = now
+		s.Acknowledged, s.CallEnds = now, time.Time{}
 	}
 }
 
@@ -158,7 +156,7 @@ func (l *List) Acknowledge(value confidential.Text, now time.Time) {
 // wrong.
 func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time) {
 	if s := l.find(value); s != nil {
-		s.Denied = now
+		s.Denied, s.CallEnds = now, time.Time{}
 	}
 	if s := l.find(old); s != nil && oldRefused {
 		s.Refused = now
@@ -172,7 +170,6 @@ func (l *List) Accept(value confidential.Text, now time.Time) {
 	if at < 0 {
 		return // Another node has changed the list meanwhile.
 	}
-	l.Succeeded = now
 	accepted := &l.Secrets[at]
 	accepted.Proven, accepted.Superseded, accepted.GraceEnds = now, time.Time{}, time.Time{}
 	for i := range l.Secrets[:at] {
@@ -203,24 +200,21 @@ func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
 
 // Move makes place the one where the partner is reached. Secrets of other places
 // stay in the list, are not sent here, and are back after a move back.
-func (l *List) Move(place string) {
-	l.Place, l.Succeeded = place, time.Time{}
-	for _, s := range l.Secrets {
-		if s.Place == place && s.Proven.After(l.Succeeded) {
-			l.Succeeded = s.Proven
-		}
-	}
-}
+func (l *List) Move(place string) { l.Place = place }
 
 // forget removes what is too old to be in effect, after another secret was
-// proven, and the oldest spare ones of a list that is too long.
+// proven, and the oldest of a list that is too long, if they have ended or an
+// operator brought them to another address.
 func (l *List) forget(now time.Time) {
-	outlived := l.currentMayBeOutlived()
-	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
-		return s.Place == l.Place && now.Sub(s.outdatedSince(now)) > s.retention(outlived)
-	})
+	tooOld := func(s Secret) bool {
+		ends := l.ends(s)
+		return s.Place == l.Place && !ends.IsZero() && now.After(ends)
+	}
+	l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), tooOld)
 	for len(l.Secrets) > maxSecrets {
-		spare := slices.IndexFunc(l.Secrets, l.isSpare)
+		spare := slices.IndexFunc(l.Secrets, func(s Secret) bool {
+			return l.ended(s) || s.Origin == Brought && s.Place != l.Place
+		})
 		if spare < 0 {
 			return
 		}
@@ -228,46 +222,22 @@ func (l *List) forget(now time.Time) {
 	}
 }
 
-// outdatedSince is when the secret's time began to run: its arrival as long as
-// it is without proof, otherwise the proof of a later one.
-func (s Secret) outdatedSince(now time.Time) time.Time {
+// ends is when the secret is too old to be in effect or to sign: some time after
+// its arrival as long as it is without proof, otherwise after the proof of a later
+// one. Zero for a proven one that is not superseded.
+func (l *List) ends(s Secret) time.Time {
 	switch {
+	case s.Proven.IsZero() && (s.graceful() || l.graceAfterCurrent()):
+		return s.Added.Add(retentionGrace)
 	case s.Proven.IsZero():
-		return s.Added
+		return s.Added.Add(retention)
 	case s.Superseded.IsZero():
-		return now // Not at all.
+		return time.Time{}
+	case s.graceful():
+		return s.Superseded.Add(retentionGrace)
 	default:
-		return s.Superseded
+		return s.Superseded.Add(webhookRetention)
 	}
-}
-
-// retention is how long the secret stays from then on. outlived is what
-// currentMayBeOutlived says.
-func (s Secret) retention(outlived bool) time.Duration {
-	switch {
-	case s.graceful(), outlived && s.Proven.IsZero():
-		return retentionGrace
-	case s.Proven.IsZero():
-		return retention
-	default:
-		return webhookRetention
-	}
-}
-
-// currentMayBeOutlived reports whether a newer secret was sent with a grace period.
-// Then the current one may work only because of that, and its proof says nothing
-// against any newer secret until the period is over.
-func (l *List) currentMayBeOutlived() bool {
-	current, _ := l.Current()
-	for _, s := range slices.Backward(l.here()) {
-		switch {
-		case s.Value.Equal(current.Value):
-			return false
-		case s.Grace:
-			return true
-		}
-	}
-	return false
 }
 
 // graceful reports whether a grace period is involved: the secret works for
@@ -276,33 +246,17 @@ func (s Secret) graceful() bool { return s.Grace || !s.GraceEnds.IsZero() }
 
 // ended reports whether the secret can't be in effect any more: a later one was
 // proven, and no grace period is involved.
-func (l *List) ended(s Secret) bool {
-	return !s.Superseded.IsZero() && !s.graceful() && !l.mayReturn(s)
-}
-
-// unasked reports whether neither an authentication nor a refused change says
-// anything about the secret. A 204 does not count.
-func (s Secret) unasked() bool {
-	return s.Proven.IsZero() && s.Refused.IsZero() && s.Denied.IsZero() && s.Superseded.IsZero()
-}
-
-// isSpare reports whether a list that is too long can do without the secret: it
-// has ended, or an operator brought it to another address.
-func (l *List) isSpare(s Secret) bool { return l.ended(s) || s.Origin == Brought && s.Place != l.Place }
+func (l *List) ended(s Secret) bool { return !l.mayBeInEffect(s) && !s.graceful() }
 
 func (l *List) is(s Secret, value confidential.Text) bool {
 	return s.Place == l.Place && s.Value.Equal(value)
 }
 
 func (l *List) find(value confidential.Text) *Secret {
-	at := slices.IndexFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
-	if at < 0 {
-		return nil
+	for i, s := range l.Secrets {
+		if l.is(s, value) {
+			return &l.Secrets[i]
+		}
 	}
-	return &l.Secrets[at]
-}
-
-// here are the secrets of this place that have not ended.
-func (l *List) here() []Secret {
-	return slices.DeleteFunc(slices.Clone(l.Secrets), func(s Secret) bool { return s.Place != l.Place || l.ended(s) })
+	return nil
 }

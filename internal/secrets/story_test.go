@@ -100,7 +100,7 @@ func (s *story) state() string {
 	if wait := s.list.Wait(s.now); wait > 0 {
 		fmt.Fprintf(&b, " in %s", wait)
 	}
-	until, full := s.list.Full()
+	until, full := s.list.MustWait()
 	noChange := "no change before the next success"
 	if until.After(s.now) {
 		noChange = "no change for " + until.Sub(s.now).Round(time.Hour).String()

@@ -59,8 +59,8 @@ func mutantsOfAuthenticate() []mutant {
 		{"a job's follow-up is one", file, "return attempts.FollowUp, true", "return attempts.Automatic, true"},
 
 		{"a token from before a change is not shared after it", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, max(epoch, e.tokens.Epoch()))"},
-		{"what another node knows since counts", file, "if st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {", "if st.Secrets.Succeeded.After(charged.Clock) && false || elsewhere(to, st) {"},
-		{"an answer about another address says nothing here", file, "st.Secrets.Succeeded.After(charged.Clock) || elsewhere(to, st) {", "st.Secrets.Succeeded.After(charged.Clock) {"},
+		{"what another node knows since counts", file, "if st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {", "if st.Secrets.Succeeded().After(charged.Clock) && false || elsewhere(to, st) {"},
+		{"an answer about another address says nothing here", file, "st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {", "st.Secrets.Succeeded().After(charged.Clock) {"},
 		{"a refused secret is noted", file, "st.Secrets.Refuse(secret, certain, now)", "_ = certain"},
 		{"only a verdict on the secret refuses it", file, "failure.SecretRefused(); refused {", "failure.SecretRefused(); refused || true {"},
 		{"only 10001 is certain", file, "Refuse(secret, certain, now)", "Refuse(secret, certain || true, now)"},

@@ -15,7 +15,7 @@ func mutantsOfRotate() []mutant {
 		{"without a proof nothing is changed", file, "if err != nil && !accepted(err) {\n\t\t\treturn proven,", "if err != nil && !accepted(err) && false {\n\t\t\treturn proven,"},
 		{"a scheduled rotation that has succeeded is not repeated", file, "if scheduled && !proven", "if false && !proven"},
 		{"one by hand is", file, "if scheduled && !proven", "if !proven"},
-		{"too many unconfirmed changes allow no other one", file, "if until, full = st.Secrets.Full(); full {", "if until, full = st.Secrets.Full(); full && false {"},
+		{"too many unconfirmed changes allow no other one", file, "if until, full = st.Secrets.MustWait(); full {", "if until, full = st.Secrets.Full(); full && false {"},
 		{"a change that is not proven is no success", file, "if last.Value.Equal(secret) {", "if true || last.Value.Equal(secret) {"},
 		{"the time of a change begins before its secret is stored", file, "context.WithTimeoutCause(ctx, limit, fmt", "context.WithTimeoutCause(ctx, 2*limit, fmt"},
 		{"the new secret is stored before it is sent", file, "\t\t\tst.Secrets.Propose(secret, grace, now.Add(limit), now)\n", "\t\t\t_ = now\n"},

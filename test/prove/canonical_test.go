@@ -181,7 +181,7 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 		}
 		proven := !s.Proven.IsZero()
 		e.name(idOf(s.Value))
-		waits := s.Origin == secrets.Sent && s.Acknowledged.IsZero() && e.c.now.Before(s.Settles)
+		waits := e.c.now.Before(s.CallEnds)
 		e.flags(s.Origin == secrets.Sent, s.Grace, proven, proven && s.Proven.Equal(last),
 			!proven && !s.Refused.IsZero(), !proven && !s.Denied.IsZero(), s.Denied.After(last), waits)
 		e.flags(!s.GraceEnds.IsZero())

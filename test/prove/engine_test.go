@@ -180,7 +180,7 @@ func (w *walker) rotate(c *company, r reply) {
 		return
 	}
 	q, place := attempts.Request{Trigger: attempts.Automatic, Change: true}, placeOf(c.memory.list.Place)
-	if _, full := c.memory.list.Full(); full || !c.allowed(q, place) {
+	if _, full := c.memory.list.MustWait(); full || !c.allowed(q, place) {
 		return
 	}
 	current, _ := c.memory.list.Current()

@@ -54,7 +54,6 @@ func (e *encoder) time(t time.Time) {
 
 func (e *encoder) exactEntry(m *entry) {
 	e.out = append(e.out, m.list.Place...)
-	e.time(m.list.Succeeded)
 	for _, s := range m.list.Secrets {
 		e.exactSecret(s)
 	}
@@ -72,7 +71,7 @@ func (e *encoder) exactSecret(s secrets.Secret) {
 	e.out = append(append(e.out, s.Value.Reveal()...), s.Place...)
 	e.small(time.Duration(s.Origin))
 	e.flags(s.Grace)
-	for _, t := range []time.Time{s.Added, s.Settles, s.Acknowledged, s.Denied, s.Proven, s.Refused, s.Superseded, s.GraceEnds} {
+	for _, t := range []time.Time{s.Added, s.CallEnds, s.Acknowledged, s.Denied, s.Proven, s.Refused, s.Superseded, s.GraceEnds} {
 		e.time(t)
 	}
 }
