@@ -45,7 +45,8 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 		if err := s.Delete(ctx, stateKey); err != nil {
-			e.noteStorage(err, st.Clock, time.Time{}, st)
+			// If storage is empty later, this delete took effect, or one on another node.
+			e.noteStorage(err, st.Clock, st.Clock, st)
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}
 		e.noteStorage(nil, time.Time{}, time.Time{}, nil)

@@ -244,3 +244,23 @@ func TestReadingARecordChangesNothing(t *testing.T) {
 		t.Errorf("an unknown partner has %+v", empty)
 	}
 }
+
+// Finicity may accept an older secret than the one in effect. In the wrong order, that
+// would supersede the one in effect.
+func TestASecretThatAnotherNodeSentIsRetainedInOrder(t *testing.T) {
+	t.Parallel()
+	here, there := proven("first"), proven("first")
+	there.Secrets.Propose(confidential.New("second"), true, at("2026-01-02 00:01"), at("2026-01-02 00:00"))
+	here.Secrets.Propose(confidential.New("third"), true, at("2026-01-03 00:01"), at("2026-01-03 00:00"))
+	there.Secrets.Propose(confidential.New("fourth"), true, at("2026-01-04 00:01"), at("2026-01-04 00:00"))
+	if !here.retain(there) || here.retain(there) {
+		t.Error("it is not retained, or twice")
+	}
+	order := []string{}
+	for _, s := range here.Secrets.Secrets {
+		order = append(order, s.Value.Reveal())
+	}
+	if fmt.Sprint(order) != "[first second third fourth]" {
+		t.Errorf("the order is %v", order)
+	}
+}

@@ -203,7 +203,11 @@ func (st *State) retain(other *State) (added bool) {
 			return k.Place == s.Place && k.Value.Equal(s.Value)
 		})
 		if s.Origin == secrets.Sent && !known {
-			st.Secrets.Secrets, added = append(st.Secrets.Secrets, s), true
+			at := slices.IndexFunc(st.Secrets.Secrets, func(k secrets.Secret) bool { return k.Added.After(s.Added) })
+			if at < 0 {
+				at = len(st.Secrets.Secrets)
+			}
+			st.Secrets.Secrets, added = slices.Insert(st.Secrets.Secrets, at, s), true
 		}
 	}
 	if t := other.Token; t != nil && st.Token != nil && t.Fingerprint == st.Token.Fingerprint && t.Issued.After(st.Token.Issued) {

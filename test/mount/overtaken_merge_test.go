@@ -136,24 +136,40 @@ func TestARotationThatIsMergedIsStillOne(t *testing.T) {
 	}
 }
 
-// What storage did not take is overtaken, and a delete is to be tried again.
+// What storage did not take is overtaken: the first delete says so, and the second one works.
 func TestADeleteThatWasOvertakenMayBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
 		h.Write("config/verify", nil)
-		snapshot := h.Storage.Snapshot()
 		one := h.B
 		h.Restart()
 		h.Succeeds(h.Write("config/verify", nil))
-		_ = snapshot
 		h.B = one
-		a := h.Remove("config", mounttest.Fields{"force": true})
-		for range 5 {
-			a = h.Remove("config", mounttest.Fields{"force": true})
+		h.Remove("config", mounttest.Fields{"force": true})
+		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
+		h.Restart()
+		h.Fails(h.Read("token", nil), 400, "not configured")
+	})
+}
+
+// A delete fails on one node, and an operator repeats it on the next one.
+func TestADeletedCredentialDoesNotComeBackFromAnotherNode(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Del("config")})
+		h.Fails(h.Remove("config", nil), 500, "storage is out of order")
+		one := h.B
+		h.Restart()
+		h.Succeeds(h.Remove("config", nil))
+		h.B = one
+		h.Tick()
+		h.Fails(h.Read("token", nil), 400, "not configured")
+		if h.Storage.Snapshot()["config"] != nil {
+			t.Error("the credential is stored again")
 		}
-		h.Succeeds(a)
 	})
 }
 

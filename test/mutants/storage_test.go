@@ -51,6 +51,7 @@ func mutantsOfStore() []mutant {
 		{"it has no time if it was one of version 1", file, "\t\tbase = st.Clock\n", "\t\t_ = base\n"},
 		{"a failure is logged once", file, "if e.storageError == nil || e.storageError.Error() != err.Error() {", "if true {"},
 		{"storage works when it was overtaken", file, "e.storageError = nil // Storage", "// Storage"},
+		{"a secret is retained in the order of arrival", file, "return k.Added.After(s.Added) })", "return false })"},
 		{"what was replaced is known after a merge", file, "st.RotatedAway, added = append(st.RotatedAway, r), true", "_ = r"},
 		{"the last rotation is shown after a merge", file, "if other.LastRotation.After(st.LastRotation) {", "if false {"},
 		{"a refusal from before a success is not added", file, "|| !a.Answered.After(record.Confirmed) ||", "||"},

@@ -63,6 +63,7 @@ func mutantsOfMerge() []mutant {
 func mutantsOfDelete() []mutant {
 	const file = "internal/engine/delete.go"
 	return []mutant{
+		{"an empty storage is a delete that took effect", file, "e.noteStorage(err, st.Clock, st.Clock, st)", "e.noteStorage(err, st.Clock, time.Time{}, st)"},
 		{"the only copy is not deleted", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.Unsettled():"},
 		{"nothing is deleted during a rotation", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.OnlyCopy():"},
 		{"force deletes both", file, "case st.Configured() && !force && (", "case st.Configured() && ("},
