@@ -125,7 +125,7 @@ func (l *List) NotSent(value confidential.Text) {
 func (l *List) Bring(value confidential.Text, now time.Time) {
 	arrived := Secret{Value: value, Place: l.Place, Added: now}
 	known := l.find(value)
-	ended := known != nil && l.ended(*known)
+	ended := known != nil && known.ended()
 	if known != nil && !ended {
 		known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
 	} else if known != nil {
@@ -213,7 +213,7 @@ func (l *List) forget(now time.Time) {
 	l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), tooOld)
 	for len(l.Secrets) > maxSecrets {
 		spare := slices.IndexFunc(l.Secrets, func(s Secret) bool {
-			return l.ended(s) || s.Origin == Brought && s.Place != l.Place
+			return s.ended() || s.Origin == Brought && s.Place != l.Place
 		})
 		if spare < 0 {
 			return
@@ -244,9 +244,8 @@ func (l *List) ends(s Secret) time.Time {
 // longer, or shows late that it is in effect.
 func (s Secret) graceful() bool { return s.Grace || !s.GraceEnds.IsZero() }
 
-// ended reports whether the secret can't be in effect any more: a later one was
-// proven, and no grace period is involved.
-func (l *List) ended(s Secret) bool { return !l.mayBeInEffect(s) && !s.graceful() }
+// ended reports whether a later secret was proven, and no grace period is involved.
+func (s Secret) ended() bool { return !s.Superseded.IsZero() && !s.graceful() }
 
 func (l *List) is(s Secret, value confidential.Text) bool {
 	return s.Place == l.Place && s.Value.Equal(value)

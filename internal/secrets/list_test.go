@@ -290,6 +290,14 @@ func TestOnlyWhatMayNotBeInEffectMakesRoom(t *testing.T) {
 	if !s.has("z") {
 		t.Error("the new secret makes room")
 	}
+	// One that the engine has sent there may be the only copy.
+	s = crowd(t)
+	s.list.Secrets = append(s.list.Secrets[1:], s.list.Secrets[0])
+	s.do(do("move", "there"))
+	s.do(do("write", "z"))
+	if first := s.list.Secrets[0].Value.Reveal(); len(s.list.Secrets) != 100 || first != "s0" {
+		t.Error("a sent secret makes room before a brought one")
+	}
 }
 
 func TestACloneSharesNothing(t *testing.T) {

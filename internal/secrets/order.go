@@ -34,9 +34,8 @@ func (l *List) Succeeded() time.Time {
 //  1. those about which nothing is known, the newest first: with a grace period,
 //     the old secret works in any case, and proves nothing;
 //  2. the current one;
-//  3. the others that are not superseded, the newest first;
-//  4. superseded ones that a late copy of a change may bring back: see mayArrive;
-//  5. those refused since the last success, the one refused longest ago first, so
+//  3. the others, the newest first;
+//  4. those refused since the last success, the one refused longest ago first, so
 //     that repeated attempts reach each of them.
 func (l *List) Next() (Secret, bool) {
 	here := l.here()
@@ -48,15 +47,13 @@ func (l *List) Next() (Secret, bool) {
 	rank := func(s Secret) int {
 		switch {
 		case l.Refused(s):
-			return 5
+			return 4
 		case s.untested():
 			return 1
 		case s.Value.Equal(current.Value):
 			return 2
-		case s.Superseded.IsZero():
-			return 3
 		default:
-			return 4
+			return 3
 		}
 	}
 	return slices.MinFunc(here, func(a, b Secret) int {
@@ -96,12 +93,12 @@ func (l *List) MustWait() (until time.Time, wait bool) {
 		switch {
 		case s.unconfirmed(), !s.Superseded.IsZero():
 			ends = append(ends, l.ends(s))
-		case l.mayArrive(s, l.Succeeded()):
-			ends = append(ends, s.Added.Add(retention))
 		case !s.Value.Equal(current.Value) && l.Succeeded().Sub(s.Proven) < retentionGrace:
 			// An older secret was accepted after this one. A grace period may explain that
 			// for as long as it lasts, and then this one is in effect.
 			ends = append(ends, s.Proven.Add(retentionGrace))
+		case l.mayArrive(s, l.Succeeded()):
+			ends = append(ends, s.Added.Add(retention))
 		}
 	}
 	if len(ends) < maxUnconfirmed {

@@ -20,6 +20,7 @@ const (
 	promiseForged   = "a secret that somebody has merely written signs webhooks"
 	promiseSigned   = "the secret in effect signs no webhooks"
 	promiseOnlyCopy = "a delete without force would lose the only copy of the secret in effect"
+	promiseRoom     = "another change is refused for longer than announced"
 	promiseHealed   = "after a success of config/verify, automatic attempts do not go on"
 )
 
@@ -119,6 +120,24 @@ func (c *company) deletable() bool {
 	return c.known.has(inEffect) || !has(list, inEffect) || list.OnlyCopy() || list.Unsettled()
 }
 
+// roomy: another change that must wait may be made after a proof at the announced
+// time.
+func (c *company) roomy() bool {
+	list := &c.memory.list
+	until, wait := list.MustWait()
+	if !wait {
+		return true
+	}
+	later := list.Clone()
+	current, _ := later.Current()
+	if until.Before(c.now) {
+		until = c.now
+	}
+	later.Accept(current.Value, until.Add(tick))
+	_, wait = later.MustWait()
+	return !wait
+}
+
 // healed: a success of config/verify, by force if need be, lets automatic attempts
 // go on.
 func (c *company) healed() bool {
@@ -158,6 +177,8 @@ func (w *walker) check(e *encoder, c *company) (broken string, wrong int) {
 		return promiseSigned, 0
 	case !c.deletable():
 		return promiseOnlyCopy, 0
+	case !c.roomy():
+		return promiseRoom, 0
 	case !c.healed():
 		return promiseHealed, 0
 	}
