@@ -264,6 +264,9 @@ func TestTheLastAcknowledgmentOfThisAddressCounts(t *testing.T) {
 	if !s.list.Acknowledged().Equal(s.now) {
 		t.Errorf("it was %s ago", s.now.Sub(s.list.Acknowledged()))
 	}
+	if s.do(do("propose", "d")); s.list.Acknowledged().IsZero() {
+		t.Error("a change that is not acknowledged yet makes it none")
+	}
 	if s.do(do("move", "there")); !s.list.Acknowledged().IsZero() {
 		t.Error("it is one of another address")
 	}
