@@ -29,6 +29,7 @@ func respond(mount string, err error) (*logical.Response, error) {
 	var (
 		user       engine.UserError
 		only       *engine.OnlyCopy
+		move       *engine.MovePending
 		incomplete *engine.IncompleteMove
 		full       *engine.CandidateLimit
 		unknown    *engine.OutcomeUnknown
@@ -98,6 +99,10 @@ func respond(mount string, err error) (*logical.Response, error) {
 
 	case errors.As(err, &only):
 		return onlyCopy(mount, only), nil
+
+	case errors.As(err, &move):
+		return logical.ErrorResponse("%s. To resolve it%s: %s. If the present address is gone for good, move without verifying the credential",
+			move, afterUnlock(move.Standing), verifyCommand(mount, move.Standing)), nil
 
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil, logical.CodedError(http.StatusServiceUnavailable,

@@ -126,9 +126,12 @@ func (r Record) Clone() Record {
 
 // At is the record as it counts at a place. What was refused elsewhere, before a
 // success here, counts for its day and holds nothing back. At its own place it
-// stays in the row: the two may be different Finicities.
+// stays in the row, and a lock stays one: the two may be different Finicities.
 func (r Record) At(place string) Record {
 	r = r.Clone()
+	if lock := r.lock(); lock.Place != place && !lock.Passed.IsZero() {
+		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
+	}
 	for i := range r.Attempts {
 		if a := &r.Attempts[i]; a.Place != place && a.Cleared.IsZero() {
 			a.Cleared = a.Passed
@@ -149,7 +152,7 @@ func (r *Record) Charge(a Attempt) {
 // Recharge notes an attempt again that is in the record no more, or without its
 // outcome: storage was overwritten during the call. It reports whether that was so.
 func (r *Record) Recharge(a Attempt) bool {
-	if i := slices.IndexFunc(r.Attempts, func(known Attempt) bool { return known.At.Equal(a.At) }); i >= 0 {
+	if i := r.index(a.At); i >= 0 {
 		if r.Attempts[i].Outcome != Unanswered || a.Outcome == Unanswered {
 			return false
 		}
@@ -157,9 +160,45 @@ func (r *Record) Recharge(a Attempt) bool {
 		r.Attempts[i] = a
 		return true
 	}
+	if a.At.Before(r.Confirmed) { // An operator has had a success since, by force maybe.
+		return false
+	}
 	r.Charge(a)
 	slices.SortStableFunc(r.Attempts, func(a, b Attempt) int { return a.At.Compare(b.At) })
 	return true
+}
+
+// Merge adds the refusals of another record, and the lock that one of them brought.
+// succeeded is when an attempt at the place last succeeded. It reports whether there
+// was anything.
+func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added bool) {
+	for _, a := range theirs.Attempts {
+		if a.Place == place && a.Cleared.IsZero() && a.At.Before(succeeded) {
+			a.Cleared = succeeded
+		}
+		if a.Outcome == Unanswered || !r.Recharge(a) {
+			continue
+		}
+		added = true
+		if i := r.index(a.At); a.Answered.Equal(theirs.Locked) && r.Attempts[i].Cleared.IsZero() {
+			r.Locked, r.Failed, r.Failure = theirs.Locked, theirs.Failed, theirs.Failure
+		}
+	}
+	return added
+}
+
+// lock is the attempt that Finicity answered with the lock. Empty when there is none.
+func (r *Record) lock() (lock Attempt) {
+	for _, a := range r.Attempts {
+		if a.Outcome != Unanswered && a.Answered.Equal(r.Locked) {
+			lock = a
+		}
+	}
+	return lock
+}
+
+func (r *Record) index(at time.Time) int {
+	return slices.IndexFunc(r.Attempts, func(a Attempt) bool { return a.At.Equal(at) })
 }
 
 // Answer is what came of an attempt.
@@ -179,7 +218,7 @@ type Answer struct {
 
 // Settle notes the answer to the attempt charged at the given time.
 func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
-	i := slices.IndexFunc(r.Attempts, func(a Attempt) bool { return a.At.Equal(at) })
+	i := r.index(at)
 	if i < 0 {
 		return // A forced success of another node has cleared it.
 	}
@@ -196,6 +235,9 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 	default:
 		r.Attempts[i].Outcome, r.Attempts[i].Answered = answer.Outcome, now
 		r.Attempts[i].Credential = answer.Credential
+		if !settled.Cleared.IsZero() {
+			return // Another node has had a success during the call.
+		}
 		if settled.Subject == Stored || answer.Locked || !r.holds() {
 			r.Failed, r.Failure = now, answer.Failure
 		}
@@ -219,7 +261,8 @@ func (r *Record) holds() bool { return r.row() > 0 || !r.Locked.IsZero() }
 // came before it is settled. What was refused and is accepted now may be written
 // again: Finicity did not know it everywhere yet, or its answer was wrong.
 func (r *Record) succeed(success Attempt, credential string, now time.Time) {
-	if r.Failed.Before(success.At) { // Or another node has failed since.
+	// Another node may have failed since, or another place may have said that the partner is locked.
+	if lock := r.lock(); r.Failed.Before(success.At) && (lock.At.IsZero() || lock.Place == success.Place || success.Trigger == Forced) {
 		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
 	}
 	if success.Trigger >= Operator {

@@ -8,11 +8,14 @@ import (
 )
 
 // clock is the engine's own clock, which dates secrets and attempts. It starts
-// at the wall clock when the mount is configured, runs with the process's clock,
+// at the wall clock with the first write of the mount, runs with the process's clock,
 // and is stored with the state, once an hour at least. So it never runs backwards
 // or ahead, whatever happens to the wall clock: it lags by the time in which no
 // process ran, and age decides about a secret too late, never too early.
 type clock struct {
+	// provisional is the wall clock: the time as long as nothing is stored.
+	provisional func() time.Time
+
 	mu      sync.Mutex
 	base    time.Time
 	started time.Time // with the process's clock
@@ -26,10 +29,10 @@ type clock struct {
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.started.IsZero() { // Nothing was read from storage yet.
-		c.base, c.started = time.Now().UTC().Round(0), time.Now()
-	}
 	now := c.base.Add(time.Since(c.started))
+	if c.base.IsZero() {
+		now = c.provisional()
+	}
 	if !now.After(c.last) {
 		now = c.last.Add(1)
 	}
@@ -37,15 +40,26 @@ func (c *clock) now() time.Time {
 	return now
 }
 
-// resume continues from the stored time, or starts at the wall clock when nothing
-// is stored. wall is what the wall clock showed then. A stored time that is behind
-// changes nothing.
+// start starts at the wall clock. It must be called before this process stores
+// anything. Before that, another node may still start the clock, and this node's wall
+// clock may be wrong.
+func (c *clock) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.base.IsZero() {
+		c.base, c.started = c.provisional(), time.Now()
+		c.began, c.wall = c.base, c.base
+		if c.base.After(c.last) {
+			c.last = c.base
+		}
+	}
+}
+
+// resume continues from the stored time. wall is what the wall clock showed then. A
+// stored time that is behind changes nothing.
 func (c *clock) resume(stored, wall time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if stored.IsZero() && c.base.IsZero() {
-		stored = wall
-	}
 	shows := c.base.Add(time.Since(c.started))
 	if !c.base.IsZero() && !stored.After(c.last) && !stored.After(shows) {
 		return

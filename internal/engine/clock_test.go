@@ -25,8 +25,7 @@ func at(text string) time.Time {
 func TestNoTwoTimesOfTheClockAreTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // Where no time passes between two calls.
-		var c clock
-		c.resume(time.Time{}, at("1999-05-01 00:00"))
+		c := begun(at("1999-05-01 00:00"))
 		last := c.now()
 		for range 1000 {
 			now := c.now()
@@ -41,10 +40,11 @@ func TestNoTwoTimesOfTheClockAreTheSame(t *testing.T) {
 func TestTheClockStartsAtTheWallClockAndRunsByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var c clock
-		c.resume(time.Time{}, at("1999-05-01 00:00"))
+		c := begun(at("1999-05-01 00:00"))
+		c.start()
 		<-time.After(36 * time.Hour)
-		c.resume(time.Time{}, at("2031-01-01 00:00"))
+		c.provisional = func() time.Time { return at("2031-01-01 00:00") }
+		c.start()
 		c.resume(at("1999-05-01 00:00"), at("1980-01-01 00:00"))
 		if got, want := c.now(), at("1999-05-02 12:00"); !got.Equal(want) {
 			t.Errorf("it shows %s, want %s", got, want)
@@ -59,7 +59,7 @@ func TestTheClockResumesWhereItWasStored(t *testing.T) {
 	for name, wall := range map[string]time.Time{
 		"right": at("1999-06-01 00:00"), "years ahead": at("2031-01-01 00:00"), "years behind": at("1980-01-01 00:00"),
 	} {
-		var c clock
+		c := begun(wall)
 		stored := at("1999-05-01 00:00")
 		c.resume(stored, wall)
 		if now := c.now(); now.Before(stored) || now.Sub(stored) > time.Minute {
@@ -71,7 +71,7 @@ func TestTheClockResumesWhereItWasStored(t *testing.T) {
 // Another node has led for a while.
 func TestTheClockFollowsOneThatIsAhead(t *testing.T) {
 	t.Parallel()
-	var c clock
+	c := begun(at("1999-05-01 00:00"))
 	c.resume(at("1999-05-01 00:00"), at("1999-05-01 00:00"))
 	before := c.now()
 	c.resume(at("1999-05-03 00:00"), at("1999-05-01 00:00"))
@@ -84,22 +84,39 @@ func TestTheClockFollowsOneThatIsAhead(t *testing.T) {
 	}
 }
 
-func TestTheClockWorksBeforeStorageWasRead(t *testing.T) {
+// Another node has configured the mount. The wall clock of this one was years ahead,
+// and nothing that it has stored has a time yet.
+func TestBeforeAnythingIsStoredTheClockIsTheWallClock(t *testing.T) {
 	t.Parallel()
-	var c clock
-	first := c.now()
-	if first.Year() < 2000 {
-		t.Errorf("it shows %s", first)
+	c := begun(at("2031-05-01 00:00"))
+	if now := c.now(); now.Sub(at("2031-05-01 00:00")) > time.Minute {
+		t.Errorf("it shows %s", now)
 	}
 	c.resume(at("1999-05-01 00:00"), at("1999-05-01 00:00"))
-	if now := c.now(); !now.After(first) {
-		t.Errorf("it runs back from %s to %s", first, now)
+	if now := c.now(); now.Sub(at("1999-05-01 00:00")) > time.Minute {
+		t.Errorf("it goes on at %s", now)
 	}
 }
 
+// A charge has a time before it is stored.
+func TestAClockThatStartsGoesOnFromTheTimesItHasGiven(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := begun(at("1999-05-01 00:00"))
+		c.now()
+		last := c.now()
+		if c.start(); !c.now().After(last) {
+			t.Error("it goes back")
+		}
+	})
+}
+
+// begun is a clock that nothing has started, by a wall clock.
+func begun(wall time.Time) *clock { return &clock{provisional: func() time.Time { return wall }} }
+
 func TestTheClockIsSharedByRequests(t *testing.T) {
 	t.Parallel()
-	var c clock
+	c := begun(at("1999-05-01 00:00"))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	seen := map[time.Time]bool{}
@@ -168,7 +185,7 @@ func TestFailedWritesAreRememberedToABound(t *testing.T) {
 	before, last := at("1999-05-01 00:00"), time.Time{}
 	for i := range 3 * maxWritten {
 		last = before.Add(time.Duration(i+1) * time.Minute)
-		e.noteStorage(errors.New("the disk is full"), before, last, &State{})
+		e.noteUnstored(errors.New("the disk is full"), before, last, &State{})
 	}
 	if n := len(e.written); n > maxWritten || !e.written[0].Equal(before) || !e.written[n-1].Equal(last) {
 		t.Errorf("%d times are remembered, from %s to %s", n, e.written[0], e.written[n-1])

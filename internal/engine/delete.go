@@ -46,10 +46,10 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 		}
 		if err := s.Delete(ctx, stateKey); err != nil {
 			// If storage is empty later, this delete took effect, or one on another node.
-			e.noteStorage(err, st.Clock, st.Clock, st)
+			e.noteUnstored(err, st.Clock, st.Clock, st)
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}
-		e.noteStorage(nil, time.Time{}, time.Time{}, nil)
+		e.noteStored(&State{})
 		e.forgetVersion1(ctx, s, st)
 	}
 	e.tokens.Drop()

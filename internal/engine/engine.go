@@ -56,10 +56,15 @@ type Engine struct {
 	backoff  token.Backoff
 	clock    clock
 
+	// version1Forgotten is set when this process has deleted what version 1 stored
+	// beside the entry. The upstream lock is held when it changes.
+	version1Forgotten bool
+
 	mu sync.Mutex // for what follows
-	// ahead is the state when storage did not take the last write: this process
-	// knows more than storage does. Nil when storage has everything.
-	ahead *State
+	// latest is the state that this process has read or written last, nil before that.
+	// ahead means that storage did not take it: this process knows more than storage.
+	latest *State
+	ahead  bool
 	// written are the times of what storage may have after writes that it did not
 	// take, as it said: of what it had before, and of these writes.
 	written []time.Time
@@ -75,9 +80,6 @@ type Engine struct {
 	salt          *salt.Salt
 	// reported is the state of attempts that was logged last.
 	reported attempts.State
-	// version1Forgotten is set when this process has deleted the token that version 1
-	// stored beside the entry.
-	version1Forgotten bool
 }
 
 // New makes the engine of a mount. It touches neither storage nor the system
@@ -86,7 +88,9 @@ func New(host *framework.Backend, options Options) *Engine {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Engine{host: host, options: options, upstream: make(chan struct{}, 1)}
+	e := &Engine{host: host, options: options, upstream: make(chan struct{}, 1)}
+	e.clock.provisional = e.now
+	return e
 }
 
 // now is the wall clock, for people and for tokens. What decides about secrets

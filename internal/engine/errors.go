@@ -138,6 +138,14 @@ func (o *OutcomeUnknown) Error() string {
 }
 func (o *OutcomeUnknown) Unwrap() error { return o.Err }
 
+// MovePending is a move to another address during a rotation, whose secret is sent
+// to no other address.
+type MovePending struct{ Standing Standing }
+
+func (*MovePending) Error() string {
+	return "a rotation is pending at the present address, and its secret is not sent to another one"
+}
+
 // OnlyCopy is a deletion or a change of partner that may lose the secret.
 type OnlyCopy struct {
 	Unsettled bool

@@ -94,7 +94,7 @@ func TestNoTypeShowsItsSecrets(t *testing.T) {
 	all := map[string]any{}
 	for _, value := range []any{
 		new(Configuration), new(Options), new(UserError), new(Standing), new(NotAllowed), new(Refusal), new(Unanswered),
-		new(NotCharged), new(NotStored), new(Pending), new(CandidateLimit), new(OutcomeUnknown), new(OnlyCopy), new(Schedule),
+		new(NotCharged), new(NotStored), new(Pending), new(CandidateLimit), new(OutcomeUnknown), new(OnlyCopy), new(MovePending), new(Schedule),
 		new(State), new(Settings), new(RotatedAway), new(StoredToken), new(Status), new(NewerError), new(NothingWritten),
 		new(IncompleteMove), new(Write), new(Written), new(Engine),
 		new(finicityapi.Credential), new(finicityapi.Config), new(finicityapi.Client), new(finicityapi.Class), new(finicityapi.Error),
@@ -110,7 +110,7 @@ func TestNoTypeShowsItsSecrets(t *testing.T) {
 	if !isEngine || !isState || !isToken || !isCache {
 		t.Fatal("the table lacks a type that holds others")
 	}
-	e.ahead = state
+	e.latest = state
 	e.tokens.Share(shared, 0)
 	cache.Share(shared, 0)
 

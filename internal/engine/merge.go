@@ -62,9 +62,12 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		c.secret = secret
 	}
 	c.credential = c.moved || c.appKey || !c.secret.IsZero()
+	_, pending := st.Secrets.Pending()
 	switch at := st.rotatedAwayAt(secret, hash); {
 	case c.partner && st.Secrets.OnlyCopy():
 		return nil, change{}, &OnlyCopy{Unsettled: st.Secrets.Unsettled(), Standing: e.standing(st, st)}
+	case c.moved && w.Verify && pending:
+		return nil, change{}, &MovePending{Standing: e.standing(st, st)}
 	case c.moved && (secret.IsZero() || w.AppKey == nil):
 		// Otherwise a person who may write config, but does not know the secret, could
 		// have it sent to a host of theirs.

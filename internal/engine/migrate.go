@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -75,10 +76,9 @@ func (e *Engine) migrate(ctx context.Context, s logical.Storage, value []byte) (
 		return nil, err
 	}
 	wall := e.now()
-	e.clock.resume(time.Time{}, wall)
 	m := migration{now: e.clock.now(), old: &old, hash: hash}
 	st := m.state()
-	st.version1 = true
+	st.version1 = identify(value)
 	record, key, err := readRecordV1(ctx, s, hash, st)
 	if err != nil {
 		return nil, err
@@ -308,23 +308,32 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 }
 
 // forgetVersion1 deletes what the stored state has taken over: the records that
-// it names, or they would be taken over again after a delete or a move, and once
-// per process the token.
+// it names, or they would be taken over again after a delete or a move, and with the
+// first write of a process the token and the record of the present address. What
+// cannot be deleted is tried again with the next write.
 func (e *Engine) forgetVersion1(ctx context.Context, s logical.Storage, st *State) {
-	keys := st.imported
-	st.version1, st.imported = false, nil
-	e.mu.Lock()
-	if !e.version1Forgotten {
+	keys, replaced := st.imported, st.version1 != ""
+	st.version1, st.imported = "", nil
+	if replaced || !e.version1Forgotten {
 		keys = slices.Concat(keys, []string{tokenKeyV1})
+		if hash, err := e.hasher(ctx, s); err == nil && st.Configured() {
+			keys = append(keys, recordKeyV1(hash, st))
+		}
 	}
 	e.version1Forgotten = true
-	e.mu.Unlock()
 	for _, key := range keys {
 		if err := s.Delete(ctx, key); err != nil {
+			e.version1Forgotten = false
 			e.host.Logger().Warn("an entry of an earlier version of the plugin cannot be deleted from storage", "key", key,
 				"error", err)
 		}
 	}
+}
+
+// identify tells one entry of version 1 from another.
+func identify(value []byte) string {
+	sum := sha256.Sum256(value)
+	return string(sum[:])
 }
 
 // isVersion1 reports whether an entry without a version is one that version 1 wrote,

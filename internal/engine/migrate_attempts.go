@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
 // recordV1 is what version 1 recorded of the attempts of a partner at an address,
@@ -32,7 +33,7 @@ type recordV1 struct {
 // readRecordV1 reads the record of st's partner at st's address, nil if there is
 // none. The key leaves out the CA.
 func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State) (r *recordV1, key string, err error) {
-	key = attemptsPrefixV1 + hash(st.Settings.BaseURL, st.PartnerID)
+	key = recordKeyV1(hash, st)
 	entry, err := s.Get(ctx, key)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the attempts from storage: %w", err)
@@ -47,6 +48,10 @@ func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State
 	// Force had no bound. What is beyond the limit makes no difference.
 	r.Rejected, r.Charged = min(r.Rejected, 2*attempts.Limit), min(r.Charged, 2*attempts.Limit)
 	return r, key, nil
+}
+
+func recordKeyV1(hash hasher, st *State) string {
+	return attemptsPrefixV1 + hash(st.Settings.BaseURL, st.PartnerID)
 }
 
 // refusals notes which secrets were refused since the last success.
@@ -113,7 +118,10 @@ func (e *Engine) openRecord(ctx context.Context, s logical.Storage, st, to *Stat
 	if err != nil {
 		return err
 	}
-	if old != nil {
+	known := st.PartnerID == partner && slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
+		return s.Place == to.Settings.place()
+	})
+	if old != nil && !known { // It was taken over when the mount was there first.
 		st.Records[partner] = old.joined(st.record(partner), to.Settings.place(), now)
 		st.imported = slices.Concat(st.imported, []string{key})
 	}

@@ -41,7 +41,7 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	if !st.Configured() {
 		return e.noteAlive(ctx, s, st)
 	}
-	if st.version1 { // Or each read would migrate it anew, with other times.
+	if st.version1 != "" { // Or each read would migrate it anew, with other times.
 		if err := e.store(ctx, s, st, st); err != nil {
 			return err
 		}

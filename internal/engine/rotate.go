@@ -22,6 +22,9 @@ func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation st
 		return time.Time{}, err
 	}
 	defer e.unlock()
+	if held := e.heldBack(st); held != nil { // Jobs call this too.
+		return time.Time{}, held
+	}
 	st, err = e.rotate(ctx, s, st, operation, false)
 	e.reportRotation(ctx, st, operation, err)
 	if err != nil { // That of a rotation whose outcome is not stored too: the next process may serve the old token.

@@ -44,10 +44,10 @@ type State struct {
 	// pausing is set when the restore guard has just found that no engine was alive,
 	// and the pause is not stored yet.
 	pausing bool
-	// version1 is set when storage has an entry of version 1, and imported are the
-	// records of that version which this state has taken over. They are deleted once
-	// the state is stored.
-	version1 bool
+	// version1 identifies the entry of version 1 that this state was made from. Empty
+	// when it was of version 2. imported are the records of version 1 that the state
+	// has taken over: they are deleted once it is stored.
+	version1 string
 	imported []string
 }
 

@@ -37,7 +37,6 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 		return nil, fmt.Errorf("reading the configuration from storage: %w", err)
 	}
 	if entry == nil {
-		e.clock.resume(e.now(), e.now())
 		return &State{}, nil
 	}
 	version, err := versionOf(entry.Value)

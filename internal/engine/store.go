@@ -35,16 +35,14 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	} else {
 		st.Guard.Resume(now)
 	}
+	e.clock.start()
 	base, err := st.Clock, e.checkOvertaken(ctx, s, st)
 	if err == nil {
 		st.Clock = e.clock.now()
 		err = e.put(ctx, s, st)
 	}
-	if st.version1 { // It has no time: see knows.
-		base = st.Clock
-	}
-	e.noteStorage(err, base, st.Clock, remember)
 	if err != nil {
+		e.noteUnstored(err, base, st.Clock, remember)
 		return err
 	}
 	st.pausing = false
@@ -54,6 +52,7 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 		e.emit(ctx, eventRotatePaused, "pause", "partner_id", st.PartnerID)
 	}
 	e.forgetVersion1(ctx, s, st)
+	e.noteStored(st)
 	return nil
 }
 
@@ -87,7 +86,7 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 		case version < storedVersion && !isVersion1(entry.Value):
 			return nil // It is damaged.
 		case version < storedVersion:
-			stored.version1 = true
+			stored.version1 = identify(entry.Value)
 		default:
 			if stored, err = Decode(entry.Value); err != nil {
 				return nil //nolint:nilerr // It is damaged.
@@ -100,19 +99,29 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 	return ErrOvertaken
 }
 
-// noteStorage notes whether storage took a write. base and written are the times
-// that identify what it had before and what it may have now. remember is what this
-// process goes by if it did not.
-func (e *Engine) noteStorage(err error, base, written time.Time, remember *State) {
+// noteStored notes that storage has a state.
+func (e *Engine) noteStored(st *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err == nil {
-		e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}
-		return
-	}
-	e.ahead = remember.clone()
+	e.goBy(st, false)
+}
+
+// goBy makes the state what this process goes by. ahead means that storage does not
+// have it.
+func (e *Engine) goBy(st *State, ahead bool) {
+	e.latest, e.ahead = st.clone(), ahead
+	e.written, e.storageError, e.storageErrorTime = nil, nil, time.Time{}
+}
+
+// noteUnstored notes that storage did not take a write. base and written are the
+// times that identify what it had before and what it may have now. remember is what
+// this process goes by.
+func (e *Engine) noteUnstored(err error, base, written time.Time, remember *State) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.latest, e.ahead = remember.clone(), true
 	for _, t := range []time.Time{base, written} {
-		if !slices.ContainsFunc(e.written, t.Equal) {
+		if !t.IsZero() && !slices.ContainsFunc(e.written, t.Equal) {
 			e.written = append(e.written, t)
 		}
 	}
@@ -129,35 +138,36 @@ func (e *Engine) noteStorage(err error, base, written time.Time, remember *State
 }
 
 // load returns what this process goes by: what storage has, unless storage did not
-// take the last write. If it has something else since, that counts, with what this
-// process knows and nothing but time may remove.
+// take the last write. If storage has something else than this process has read or
+// written, that counts, with what this process knows and nothing but time may remove:
+// when storage has not taken it, or has an older state, so that a snapshot was
+// restored.
 func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 	e.mu.Lock()
-	ahead := e.ahead
+	latest, ahead := e.latest, e.ahead
 	e.mu.Unlock()
-	if ahead == nil {
-		return e.read(ctx, s)
-	}
 	stored, err := e.read(ctx, s)
 	newer := new(NewerError)
 	switch {
 	case errors.As(err, &newer):
 		e.tokens.Drop()
 		return nil, err
-	case err != nil, e.knows(stored, ahead):
-		return ahead.clone(), nil
+	case ahead && (err != nil || e.knows(stored, latest)):
+		return latest.clone(), nil
+	case err != nil:
+		return nil, err
 	}
-	added := stored.retain(ahead)
+	overwritten := latest != nil && (ahead || stored.Clock.Before(latest.Clock))
+	added := overwritten && stored.retain(latest)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.ahead != ahead { // Another request has been here.
+	if e.latest != latest { // Another request has been here.
 		return stored, nil
 	}
-	e.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}
-	if added {
-		e.ahead = stored.clone()
+	e.goBy(stored, added)
+	if overwritten {
+		e.tokens.Drop()
 	}
-	e.tokens.Drop()
 	return stored, nil
 }
 
@@ -166,9 +176,8 @@ func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 func (e *Engine) knows(stored, st *State) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return stored.version1 && st.version1 ||
-		stored.version1 == st.version1 && stored.Clock.Equal(st.Clock) ||
-		!stored.version1 && slices.ContainsFunc(e.written, stored.Clock.Equal)
+	return stored.version1 == st.version1 && stored.Clock.Equal(st.Clock) ||
+		stored.version1 == "" && slices.ContainsFunc(e.written, stored.Clock.Equal)
 }
 
 // flush stores what storage did not take before. st is the loaded state.
@@ -176,18 +185,22 @@ func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error 
 	e.mu.Lock()
 	ahead := e.ahead
 	e.mu.Unlock()
-	if ahead == nil {
+	if !ahead {
 		return nil
 	}
 	return e.store(ctx, s, st, st)
 }
 
 // retain adds to the state what another one knows and nothing but time may remove:
-// the refusals of every partner, and of the same partner the secrets that were sent,
-// those that were replaced, and a later token. It reports whether there was anything.
+// the refusals of every partner, and of the same partner the secrets that were sent
+// or accepted since, those that were replaced, and a later token. It reports whether there was anything.
 func (st *State) retain(other *State) (added bool) {
 	for partner, theirs := range other.Records {
-		if record := st.record(partner); bring(&record, theirs) {
+		place, succeeded := "", time.Time{}
+		if partner == st.PartnerID {
+			place, succeeded = st.Secrets.Place, st.Secrets.Succeeded()
+		}
+		if record := st.record(partner); record.Merge(theirs, place, succeeded) {
 			st.Records = maps.Clone(st.Records)
 			if st.Records == nil {
 				st.Records = map[string]attempts.Record{}
@@ -198,11 +211,13 @@ func (st *State) retain(other *State) (added bool) {
 	if st.PartnerID != other.PartnerID {
 		return added
 	}
+	succeeded := st.Secrets.Succeeded()
 	for _, s := range other.Secrets.Secrets {
 		known := slices.ContainsFunc(st.Secrets.Secrets, func(k secrets.Secret) bool {
 			return k.Place == s.Place && k.Value.Equal(s.Value)
 		})
-		if s.Origin == secrets.Sent && !known {
+		proven := s.Proven.After(succeeded) && other.AppKey.Equal(st.AppKey)
+		if (s.Origin == secrets.Sent || proven) && !known {
 			at := slices.IndexFunc(st.Secrets.Secrets, func(k secrets.Secret) bool { return k.Added.After(s.Added) })
 			if at < 0 {
 				at = len(st.Secrets.Secrets)
@@ -219,21 +234,6 @@ func (st *State) retain(other *State) (added bool) {
 	for _, r := range other.RotatedAway {
 		if !slices.ContainsFunc(st.RotatedAway, func(k RotatedAway) bool { return k.Hash == r.Hash }) {
 			st.RotatedAway, added = append(st.RotatedAway, r), true
-		}
-	}
-	return added
-}
-
-// bring adds the refusals of another record that came after an operator's last
-// success, and the lock that one of them may have brought.
-func bring(record *attempts.Record, theirs attempts.Record) (added bool) {
-	for _, a := range theirs.Attempts {
-		if a.Outcome == attempts.Unanswered || !a.Answered.After(record.Confirmed) || !record.Recharge(a) {
-			continue
-		}
-		added = true
-		if a.Answered.Equal(theirs.Locked) && a.Cleared.IsZero() {
-			record.Locked, record.Failed, record.Failure = theirs.Locked, theirs.Failed, theirs.Failure
 		}
 	}
 	return added

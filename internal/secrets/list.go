@@ -120,26 +120,17 @@ func (l *List) NotSent(value confidential.Text) {
 
 // Bring adds a secret from an operator at the end of the list. It drops what
 // operators brought before and Finicity never accepted, at any address: operators
-// have copies. A secret that is in the list already and has not ended stays where
-// it is.
+// have copies. A secret that is in the list already stays where it is: if Finicity
+// accepts it again, that may be a grace period, and says nothing against a newer one.
 func (l *List) Bring(value confidential.Text, now time.Time) {
-	arrived := Secret{Value: value, Place: l.Place, Added: now}
-	known := l.find(value)
-	ended := known != nil && known.ended()
-	if known != nil && !ended {
-		known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
-	} else if known != nil {
-		arrived.Origin = known.Origin
-	}
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
-		if l.is(s, value) {
-			return ended
-		}
-		return s.Origin == Brought && s.Proven.IsZero()
+		return s.Origin == Brought && s.Proven.IsZero() && !l.is(s, value)
 	})
-	if l.find(value) == nil {
-		l.Secrets = append(l.Secrets, arrived)
+	if known := l.find(value); known != nil {
+		known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
+		return
 	}
+	l.Secrets = append(l.Secrets, Secret{Value: value, Place: l.Place, Added: now})
 }
 
 // Acknowledge notes that the change to a secret was answered 204. That is no
@@ -227,6 +218,8 @@ func (l *List) forget(now time.Time) {
 // one. Zero for a proven one that is not superseded.
 func (l *List) ends(s Secret) time.Time {
 	switch {
+	case l.displaced(s):
+		return s.Superseded.Add(retentionGrace)
 	case s.Proven.IsZero() && (s.graceful() || l.graceAfterCurrent()):
 		return s.Added.Add(retentionGrace)
 	case s.Proven.IsZero():

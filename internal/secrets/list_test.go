@@ -141,13 +141,11 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 			t.Errorf("the list is %s", s.state())
 		}
 	})
-	t.Run("arrives anew when it had ended", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("bring", "a"))
-		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
-			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
-		}
-		if s.do(do("accept", "a")); s.find("b").Superseded.IsZero() {
-			t.Errorf("the list is %s", s.state())
+	// The company's own programs may have changed it with a grace period.
+	t.Run("keeps its place when it had ended", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("accept", "c"), do("bring", "a"), do("accept", "a"))
+		if c := s.find("c"); c == nil || !c.Superseded.IsZero() {
+			t.Errorf("accepting an older secret supersedes the new one: %s", s.state())
 		}
 	})
 	t.Run("stays one that the engine has sent", func(t *testing.T) {

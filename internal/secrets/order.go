@@ -91,6 +91,7 @@ func (l *List) MustWait() (until time.Time, wait bool) {
 	current, _ := l.Current()
 	for _, s := range l.here() {
 		switch {
+		case l.displaced(s): // The next proven change ends it.
 		case s.unconfirmed(), !s.Superseded.IsZero():
 			ends = append(ends, l.ends(s))
 		case !s.Value.Equal(current.Value) && l.Succeeded().Sub(s.Proven) < retentionGrace:
@@ -131,7 +132,8 @@ func (l *List) Unsettled() bool {
 }
 
 // OnlyCopy reports whether the engine may have the only copy of the secret in
-// effect: it has sent one, to any address, and no later one was proven there.
+// effect: it has sent one, to any address, and no later one was proven there. What an
+// operator brought since is a secret that works, whatever else does.
 func (l *List) OnlyCopy() bool {
 	return slices.ContainsFunc(l.Secrets, func(s Secret) bool {
 		return s.Origin == Sent && s.Superseded.IsZero()
@@ -167,11 +169,31 @@ func (l *List) here() []Secret {
 	})
 }
 
-// mayBeInEffect reports whether no later secret was proven, or a late copy of the
-// change may have undone the next one.
+// mayBeInEffect reports whether no later secret was proven, or that proof may be
+// explained otherwise: by a grace period that the engine knows nothing of, or by a
+// late copy of the change, which has undone the next one.
 func (l *List) mayBeInEffect(s Secret) bool {
 	current, _ := l.Current()
-	return s.Superseded.IsZero() || l.mayArrive(s, current.Added)
+	return s.Superseded.IsZero() || l.displaced(s) || l.mayArrive(s, current.Added)
+}
+
+// displaced reports whether the engine has sent the secret, and only what operators
+// brought was proven after it. An operator may bring an older one: the company's own
+// programs may have changed the secret with a grace period.
+func (l *List) displaced(s Secret) bool {
+	if s.Origin != Sent || s.Superseded.IsZero() {
+		return false
+	}
+	for _, later := range slices.Backward(l.Secrets) {
+		switch {
+		case later.Place != s.Place:
+		case later.Value.Equal(s.Value):
+			return true
+		case later.Origin == Sent && !later.Proven.IsZero():
+			return false
+		}
+	}
+	return false
 }
 
 // mayArrive reports whether a copy of the change to the secret may still have been

@@ -151,7 +151,7 @@ func TestACallThatMayBeOnItsWayIsWaitedFor(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("pass", "1h")}, 0},
 		{[][]string{do("write", "a"), do("propose", "b"), do("acknowledge", "b")}, 0},
 		{[][]string{do("write", "a"), do("propose", "b"), do("deny", "b", "a")}, 0},
-		{[][]string{do("write", "a"), do("propose", "b"), do("write", "c")}, 0},
+		{[][]string{do("write", "a"), do("propose", "b"), do("propose", "c"), do("acknowledge", "c"), do("accept", "c")}, 0},
 		{[][]string{do("write", "a"), do("propose", "b"), do("pass", "10s"), do("propose", "c")}, 30 * time.Second},
 		{[][]string{do("write", "a"), do("propose", "b"), do("move", "there"), do("bring", "x")}, 0},
 	} {

@@ -95,15 +95,17 @@ func TestRotateRootIsHeldBackAsReadsAre(t *testing.T) {
 	force := func(h *mounttest.Harness) { h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": true})) }
 	hold := func(h *mounttest.Harness) { h.Pass(5 * time.Minute) }
 	refused := map[string]struct {
-		says string
-		then func(h *mounttest.Harness)
+		status int
+		says   string
+		then   func(h *mounttest.Harness)
 	}{
-		"held":                 {"the engine retries once", hold},
-		"stopped":              {"config/verify", verify},
-		"stopped after a typo": {"config/verify", force},
-		"three typos":          {"vault write finicity/config/verify force=true", force},
-		"crashed":              {"vault write finicity/config/verify force=true", force},
-		"locked":               {"Finicity support", verify},
+		"held":                 {400, "the engine retries once", hold},
+		"stopped":              {400, "config/verify", verify},
+		"stopped after a typo": {400, "config/verify", force},
+		"three typos":          {400, "vault write finicity/config/verify force=true", force},
+		"crashed":              {400, "vault write finicity/config/verify force=true", force},
+		"locked":               {400, "Finicity support", verify},
+		"backing off":          {503, "the next request is sent in 1s", func(h *mounttest.Harness) { h.Pass(time.Second) }},
 	}
 	for name, enter := range mounttest.States() {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +116,7 @@ func TestRotateRootIsHeldBackAsReadsAre(t *testing.T) {
 				enter(h)
 				if want, isRefused := refused[name]; isRefused {
 					calls := len(h.Fake.Requests())
-					h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed", want.says)
+					h.Fails(h.Write("rotate-root", nil), want.status, want.says)
 					if n := len(h.Fake.Requests()) - calls; n != 0 {
 						t.Errorf("%d calls were sent", n)
 					}
@@ -243,4 +245,21 @@ func TestRefusedChangesHaveAnEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestJobsThatRotateInAnOutageShareOneBackOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Interrupt(false)
+		h.Down()
+		h.Pass(31 * time.Second)
+		before := h.Calls(fakefinicity.CallAuthenticate)
+		for range 20 {
+			h.Write("rotate-root", nil)
+		}
+		if n := h.Calls(fakefinicity.CallAuthenticate) - before; n != 1 {
+			t.Errorf("%d calls within a moment, want 1", n)
+		}
+	})
 }

@@ -103,6 +103,7 @@ func TestARefusalThatCannotBeStoredKeepsItsReason(t *testing.T) {
 		if says(h, "storage_error") == "" {
 			t.Error("the status shows no storage error")
 		}
+		h.Pass(2 * time.Second) // After an outcome that could not be stored.
 		h.Rotate()
 		h.Wrongly(0)
 	})
@@ -140,6 +141,7 @@ func TestAChangeIsNotSentWhenAnAttemptCouldOvertakeIt(t *testing.T) {
 			t.Error("the secret that was not sent is still stored")
 		}
 		h.Spent(0, 0)
+		h.Pass(2 * time.Second)
 		h.Rotate()
 	})
 }

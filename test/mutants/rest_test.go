@@ -17,7 +17,7 @@ import (
 )
 
 func mutantsOfTheRest() []mutant {
-	return slices.Concat(mutantsOfCalls(), mutantsOfWrites(), mutantsOfRotation(), mutantsOfReads(), mutantsOfStorage(),
+	return slices.Concat(mutantsOfCalls(), mutantsOfWrites(), mutantsOfRotation(), mutantsOfReads(), mutantsOfStorage(), mutantsOfVersion1(),
 		mutantsOfSchedule(), mutantsOfTokens(), mutantsOfClient(), mutantsOfResponses())
 }
 

@@ -10,6 +10,7 @@ func mutantsOfRotation() []mutant {
 func mutantsOfRotate() []mutant {
 	const file = "internal/engine/rotate.go"
 	return []mutant{
+		{"a rotation is held back as a read is", file, "if held := e.heldBack(st); held != nil { // Jobs", "if held := e.heldBack(st); false { // Jobs"},
 		{"doubts are settled before a change", file, "overdue || st.Secrets.MustProve() {", "overdue {"},
 		{"a limit that is over ends", file, "overdue || st.Secrets.MustProve() {", "st.Secrets.MustProve() || overdue && false {"},
 		{"without a proof nothing is changed", file, "if err != nil && !accepted(err) {\n\t\t\treturn proven,", "if err != nil && !accepted(err) && false {\n\t\t\treturn proven,"},
@@ -43,7 +44,7 @@ func mutantsOfPeriodic() []mutant {
 	const file = "internal/engine/periodic.go"
 	return []mutant{
 		{"the schedule runs on one node", file, "if !e.mayWrite() {", "if false {"},
-		{"what was migrated is stored", file, "if st.version1 { // Or", "if false { // Or"},
+		{"what was migrated is stored", file, "if st.version1 != \"\" { // Or", "if false { // Or"},
 		{"the schedule waits during an outage", file, "if e.backoff.Held(time.Now()) != nil {", "if false {"},
 		{"an open rotation is settled", file, "if st.Secrets.Unsettled() {", "if false {"},
 		{"a rotation that turns out to have succeeded is not repeated", file, "\t\t\tdue, _ = st.Plan.Due(st.Settings.Schedule.spec(), st.LastRotation, e.now())\n", ""},

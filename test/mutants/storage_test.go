@@ -36,44 +36,47 @@ func mutantsOfStore() []mutant {
 		{"a newer version's entry is not overwritten", file, "\t\tcase version > storedVersion:\n\t\t\treturn &NewerError{Version: version}\n", ""},
 		{"nothing else is", file, "\t\treturn nil\n\t}\n\treturn ErrOvertaken\n", "\t\treturn nil\n\t}\n\treturn nil\n"},
 		{"a process that meets a newer version serves no token", file, "\t\te.tokens.Drop()\n\t\treturn nil, err\n", "\t\treturn nil, err\n"},
-		{"nor does one that was overtaken, from before", file, "\te.tokens.Drop()\n\treturn stored, nil\n", "\treturn stored, nil\n"},
-		{"what storage did not take counts", file, "\tif ahead == nil {\n\t\treturn e.read(ctx, s)\n", "\tif true {\n\t\treturn e.read(ctx, s)\n"},
-		{"it counts while storage has nothing else", file, "case err != nil, e.knows(stored, ahead):", "case err != nil:"},
-		{"it counts while storage cannot be read", file, "case err != nil, e.knows(stored, ahead):", "case err == nil && e.knows(stored, ahead):"},
+		{"nor does one that was overtaken, from before", file, "\tif overwritten {\n\t\te.tokens.Drop()\n\t}\n", ""},
+		{"what storage did not take counts", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case false:"},
+		{"it counts while storage has nothing else", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case ahead && err != nil:"},
+		{"it counts while storage cannot be read", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case ahead && err == nil && e.knows(stored, latest):"},
 		{"not before a newer version", file, "\tcase errors.As(err, &newer):\n", "\tcase false && errors.As(err, &newer):\n"},
-		{"what this process alone knows is added to what another one has stored", file, "added := stored.retain(ahead)", "added := false"},
-		{"it is stored with the next write", file, "\tif added {\n\t\te.ahead = stored.clone()\n\t}\n", "\t_ = added\n"},
-		{"what another one has stored counts", file, "\te.ahead, e.written, e.storageError, e.storageErrorTime = nil, nil, nil, time.Time{}\n\tif added", "\tif added"},
+		{"what this process alone knows is added to what another one has stored", file, "added := overwritten && stored.retain(latest)", "added := false"},
+		{"so is what an older entry does not have", file, "(ahead || stored.Clock.Before(latest.Clock))", "ahead"},
+		{"a newer entry has it all", file, "(ahead || stored.Clock.Before(latest.Clock))", "true"},
+		{"it is stored with the next write", file, "\te.goBy(stored, added)\n", "\te.goBy(stored, false)\n"},
+		{"what another one has stored counts", file, "\te.goBy(stored, added)\n", "\t_ = added\n"},
 		{"flush stores", file, "return e.store(ctx, s, st, st)", "return nil"},
-		{"an entry of version 1 that was read is replaced", file, "return stored.version1 && st.version1 ||", "return false ||"},
-		{"another one is not", file, "stored.version1 == st.version1 && stored.Clock.Equal", "stored.Clock.Equal"},
-		{"what a failed write has written may be there", file, "!stored.version1 && slices.ContainsFunc(e.written, stored.Clock.Equal)", "false"},
-		{"it has no time if it was one of version 1", file, "\t\tbase = st.Clock\n", "\t\t_ = base\n"},
+		{"an entry of version 1 is told from another one", file, "return stored.version1 == st.version1 && stored", "return (stored.version1 == \"\") == (st.version1 == \"\") && stored"},
+		{"an entry of version 1 is told from one of version 2", file, "return stored.version1 == st.version1 && stored", "return stored"},
+		{"what a failed write has written may be there", file, "stored.version1 == \"\" && slices.ContainsFunc(e.written, stored.Clock.Equal)", "false"},
+		{"an entry of version 1 has no time", file, "if !t.IsZero() && !slices", "if !slices"},
 		{"a failure is logged once", file, "if e.storageError == nil || e.storageError.Error() != err.Error() {", "if true {"},
 		{"storage works when it was overtaken", file, "e.storageError = nil // Storage", "// Storage"},
 		{"a secret is retained in the order of arrival", file, "return k.Added.After(s.Added) })", "return false })"},
 		{"what was replaced is known after a merge", file, "st.RotatedAway, added = append(st.RotatedAway, r), true", "_ = r"},
 		{"the last rotation is shown after a merge", file, "if other.LastRotation.After(st.LastRotation) {", "if false {"},
-		{"a refusal from before a success is not added", file, "|| !a.Answered.After(record.Confirmed) ||", "||"},
-		{"an attempt without an answer is not added", file, "if a.Outcome == attempts.Unanswered || !a.Ans", "if !a.Ans"},
 		{"what may be there is bounded", file, "over > 0 {", "over > 0 && false {"},
 		{"what was there before all failed writes is remembered longest", file, "slices.Delete(e.written, 1, 1+over)", "slices.Delete(e.written, 0, over)"},
-		{"a lock that was not stored is added", file, "if a.Answered.Equal(theirs.Locked) && a.Cleared.IsZero() {", "if false {"},
-		{"one that was cleared since is not", file, "Equal(theirs.Locked) && a.Cleared.IsZero() {", "Equal(theirs.Locked) {"},
 		{"a later token is added", file, "t.Issued.After(st.Token.Issued) {", "false {"},
 		{"one of another configuration is not", file, "t.Fingerprint == st.Token.Fingerprint && t", "t"},
 		{"an entry without a version may be damaged", file, "case version < storedVersion && !isVersion1(entry.Value):", "case false:"},
 		{"nothing of another partner is added", file, "if st.PartnerID != other.PartnerID {", "if false {"},
-		{"a refusal that was not stored is added", file, "record.Recharge(a) {", "false {"},
-		{"nothing that was brought is added", file, "s.Origin == secrets.Sent && !known", "!known"},
-		{"nothing that is there is added", file, "s.Origin == secrets.Sent && !known", "(s.Origin == secrets.Sent || known)"},
+		{"a refusal that was not stored is added", file, "record.Merge(theirs, place, succeeded) {", "false && record.Merge(theirs, place, succeeded) {"},
+		{"nothing that was merely brought is added", file, "if (s.Origin == secrets.Sent || proven) && !known {", "if !known {"},
+		{"what was sent is added", file, "if (s.Origin == secrets.Sent || proven) && !known {", "if proven && !known {"},
+		{"what was accepted since is added", file, "if (s.Origin == secrets.Sent || proven) && !known {", "if s.Origin == secrets.Sent && !known {"},
+		{"not with another app key", file, "proven := s.Proven.After(succeeded) && other.AppKey.Equal(st.AppKey)", "proven := s.Proven.After(succeeded)"},
+		{"nothing that is there is added", file, "if (s.Origin == secrets.Sent || proven) && !known {", "if s.Origin == secrets.Sent || proven {"},
 	}
 }
 
 func mutantsOfClock() []mutant {
 	const file = "internal/engine/clock.go"
 	return []mutant{
-		{"without an entry the clock starts at the wall clock", file, "\t\tstored = wall\n", ""},
+		{"the first write starts the clock", file, "\t\tc.base, c.started = c.provisional(), time.Now()\n", "\t\tc.started = time.Now()\n"},
+		{"a clock that starts goes on from its last time", file, "\t\tif c.base.After(c.last) {\n\t\t\tc.last = c.base\n\t\t}\n", "\t\tc.last = c.base\n"},
+		{"before it starts, the clock is the wall clock", file, "\tif c.base.IsZero() {\n\t\tnow = c.provisional()\n\t}\n", ""},
 		{"it does not run backwards", file, "&& !stored.After(c.last) && !stored.After(shows) {", "&& false {"},
 		{"a time from before this process is shown as its wall clock had it", file, "if !before {", "if !before || true {"},
 		{"a time since then is not", file, "!c.wall.IsZero() && !t.After(c.began)", "!c.wall.IsZero()"},
@@ -114,5 +117,15 @@ func mutantsOfEngine() []mutant {
 		{"so does a disaster-recovery secondary", file, "consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary", "consts.ReplicationPerformanceStandby"},
 		{"so does a performance secondary", file, "(system.LocalMount() || !state.HasState(consts.ReplicationPerformanceSecondary))", "(system.LocalMount() || true)"},
 		{"a local mount has its own schedule there", file, "(system.LocalMount() || !state", "(!state"},
+	}
+}
+
+func mutantsOfVersion1() []mutant {
+	const migrate, records = "internal/engine/migrate.go", "internal/engine/migrate_attempts.go"
+	return []mutant{
+		{"a record that was taken over does not count again", records, "if old != nil && !known {", "if old != nil && (true || !known) {"},
+		{"one of another partner counts", records, "known := st.PartnerID == partner && slices", "known := slices"},
+		{"the token of an entry that was restored is deleted", migrate, "if replaced || !e.version1Forgotten {", "if replaced && false || !e.version1Forgotten {"},
+		{"what could not be deleted is tried again", migrate, "\t\t\te.version1Forgotten = false\n", ""},
 	}
 }

@@ -50,6 +50,8 @@ func mutantsOfMerge() []mutant {
 		{"the current secret is nothing new", file, "!secret.Equal(current.Value) || st", "true || !secret.Equal(current.Value) || st"},
 		{"a secret that was rotated away is not sent", file, "case !secret.IsZero() && !c.partner && !at.IsZero():", "case false:"},
 		{"another partner may have such a secret", file, "!secret.IsZero() && !c.partner && !at", "!secret.IsZero() && !at"},
+		{"a move waits for a pending rotation", file, "case c.moved && w.Verify && pending:", "case false && pending:"},
+		{"without verifying it does not", file, "case c.moved && w.Verify && pending:", "case c.moved && pending:"},
 		{"another partner does not replace the only copy", file, "case c.partner && st.Secrets.OnlyCopy():", "case false:"},
 		{"a new schedule begins now", file, "set := st.Settings.Schedule, next.Settings.Schedule; c.partner ||\n\t\tthen", "set := st.Settings.Schedule, next.Settings.Schedule; c.partner && true ||\n\t\tfalse && then"},
 		{"a schedule that is written resumes", file, "\t\tnext.Guard.Resume(now)\n", ""},
@@ -63,7 +65,7 @@ func mutantsOfMerge() []mutant {
 func mutantsOfDelete() []mutant {
 	const file = "internal/engine/delete.go"
 	return []mutant{
-		{"an empty storage is a delete that took effect", file, "e.noteStorage(err, st.Clock, st.Clock, st)", "e.noteStorage(err, st.Clock, time.Time{}, st)"},
+		{"an empty storage is a delete that took effect", file, "e.noteUnstored(err, st.Clock, st.Clock, st)", "e.noteUnstored(err, st.Clock, st.Clock, st)\n\t\t\te.latest.Clock = time.Time{}"},
 		{"the only copy is not deleted", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.Unsettled():"},
 		{"nothing is deleted during a rotation", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.OnlyCopy():"},
 		{"force deletes both", file, "case st.Configured() && !force && (", "case st.Configured() && ("},

@@ -58,6 +58,7 @@ func (e *encoder) state(c *company) key {
 	e.upstream()
 	e.flags(c.succeeded, c.copied && !c.succeeded, c.grace, c.snapshot != nil, c.snapshot != nil && c.snapshot.isOld(c.now))
 	e.name(c.portal)
+	e.name(firstSecret)
 	e.tally(&c.tally)
 	return e.key()
 }
@@ -97,7 +98,7 @@ func (e *encoder) name(i id) {
 		e.named++
 		e.names[i] = e.named
 		later := e.c.snapshot != nil && i >= e.c.snapshot.made
-		e.flags(i == e.c.portal, e.c.known.has(i), e.c.unsaved.has(i), later, e.c.earned.has(i))
+		e.flags(i == e.c.portal, i == firstSecret, e.c.known.has(i), e.c.unsaved.has(i), later, e.c.earned.has(i))
 	}
 	e.byte(e.names[i])
 }
@@ -138,7 +139,7 @@ func (e *encoder) entry(m *entry) {
 		e.secrets(&m.list, byte(place), refused)
 		e.byte(end)
 	}
-	e.flags(m.rotatedAway.has(e.c.portal))
+	e.flags(m.rotatedAway.has(e.c.portal), m.rotatedAway.has(firstSecret))
 	e.byte(end)
 }
 
@@ -169,13 +170,20 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 		}
 	}
 	graceful := false // This secret, or one before it.
+	lastSent := -1    // The last one that is proven.
+	for i := range l.Secrets {
+		if s := &l.Secrets[i]; e.place(s.Place) == place && s.Origin == secrets.Sent && !s.Proven.IsZero() {
+			lastSent = i
+		}
+	}
 	for i := range l.Secrets {
 		s := &l.Secrets[i]
 		if e.place(s.Place) != place {
 			continue
 		}
 		graceful = graceful || s.Grace || !s.GraceEnds.IsZero()
-		ended := !s.Superseded.IsZero() && (!graceful || s.Origin != secrets.Sent) && !s.Grace && s.GraceEnds.IsZero()
+		displaced := s.Origin == secrets.Sent && !s.Superseded.IsZero() && i >= lastSent
+		ended := !s.Superseded.IsZero() && !displaced && (!graceful || s.Origin != secrets.Sent) && !s.Grace && s.GraceEnds.IsZero()
 		if ended && e.over(idOf(s.Value)) {
 			continue
 		}
@@ -203,12 +211,15 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 			e.flags(e.c.now.Sub(s.Added) < 25*time.Hour, last.Sub(s.Added) < 25*time.Hour)
 			previous = s.Added
 		}
+		if displaced {
+			e.months(s.Superseded)
+		}
 		switch {
 		case !proven:
 			e.months(s.Added)
 		case ended:
 			e.days(s.Superseded)
-		case !s.Superseded.IsZero():
+		case !s.Superseded.IsZero() && !displaced:
 			e.months(s.Superseded)
 		}
 	}
@@ -240,7 +251,7 @@ func (e *encoder) minutes(since time.Time, most time.Duration) {
 // over reports whether nothing can bring an ended secret up again.
 func (e *encoder) over(secret id) bool {
 	c := e.c
-	return secret != c.portal && !c.finicity.accepts(secret, c.now) &&
+	return secret != c.portal && secret != firstSecret && !c.finicity.accepts(secret, c.now) &&
 		!slices.ContainsFunc(c.onTheWay, func(o change) bool { return o.old == secret || o.new == secret })
 }
 
@@ -257,6 +268,8 @@ func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time) {
 		credential = 1
 	case fingerprint(place, e.c.portal):
 		credential = 2
+	case fingerprint(place, firstSecret):
+		credential = 3
 	}
 	elsewhere := e.place(a.Place) != 0 && (isOpen || credential != 0)
 	holds := isOpen && isRefused && a.Subject == attempts.Stored
@@ -281,8 +294,9 @@ func (e *encoder) upstream() {
 	e.flags(c.finicity.lenient)
 	e.name(c.finicity.current)
 	for _, o := range c.finicity.outgoing {
-		if c.now.Before(o.until) && (e.names[o.secret] != 0 || o.secret == c.portal) {
+		if c.now.Before(o.until) && (e.names[o.secret] != 0 || o.secret == c.portal || o.secret == firstSecret) {
 			e.name(o.secret)
+			e.flags(o.foreign)
 		}
 	}
 	e.byte(end)

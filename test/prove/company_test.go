@@ -16,6 +16,7 @@ type id uint8
 
 const (
 	maxIDs         = 26
+	firstSecret id = 0
 	wrongSecret id = maxIDs - 1 // Not the secret of any partner.
 )
 
@@ -41,6 +42,8 @@ func (i id) String() string { return string('a' + rune(i)) }
 type outgoing struct {
 	secret id
 	until  time.Time
+	// foreign is set for a change by one of the company's own programs.
+	foreign bool
 }
 
 // change is a call that was sent and has not arrived yet, or a copy of one.
@@ -72,7 +75,7 @@ func (f *finicity) change(c change, now time.Time) (accepted bool) {
 		return false
 	case c.new == f.current: // A copy of the call that made it so.
 	case c.grace:
-		f.outgoing = append(slices.Clip(f.outgoing), outgoing{f.current, now.Add(30 * day)})
+		f.outgoing = append(slices.Clip(f.outgoing), outgoing{f.current, now.Add(30 * day), false})
 		f.current = c.new
 	case f.lenient:
 		f.current = c.new
@@ -193,11 +196,19 @@ func (c *company) restore() {
 	c.copied = c.snapshot.isOld(c.now)
 }
 
+// lands reports whether Finicity carries out a call that arrives late. It does not if
+// only a grace period that the engine knows nothing of keeps the old secret working:
+// for that, a call would have to be late by hours just when the company changes the
+// secret without the engine.
+func (f *finicity) lands(old id, now time.Time) bool {
+	return f.accepts(old, now) && !slices.ContainsFunc(f.outgoing, func(o outgoing) bool { return o.secret == old && o.foreign })
+}
+
 // land lets a call that was on its way arrive.
 func (c *company) land(which int) {
 	landing := c.onTheWay[which]
 	c.onTheWay = append(slices.Clone(c.onTheWay[:which]), c.onTheWay[which+1:]...)
-	if c.now.Before(landing.ends) {
+	if c.now.Before(landing.ends) && c.finicity.lands(landing.old, c.now) {
 		c.finicity.change(landing, c.now)
 	}
 }
@@ -205,7 +216,7 @@ func (c *company) land(which int) {
 // mayArrive reports whether a call on its way may still be carried out: its old
 // secret is right, or another call may make it so.
 func (c *company) mayArrive(o change) bool {
-	return c.now.Before(o.ends) && (c.finicity.accepts(o.old, c.now) ||
+	return c.now.Before(o.ends) && (c.finicity.lands(o.old, c.now) ||
 		slices.ContainsFunc(c.onTheWay, func(p change) bool { return p.new == o.old && c.mayArrive(p) }))
 }
 

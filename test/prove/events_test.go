@@ -3,6 +3,7 @@
 package prove
 
 import (
+	"slices"
 	"time"
 
 	"vault-plugin-secrets-finicity/internal/attempts"
@@ -18,8 +19,10 @@ type event struct {
 
 func always(*company) bool { return true }
 
-// strict is false at a lenient Finicity. There nobody moves or restores a snapshot:
-// the list of another address, or of before, does not say which grace periods run.
+// strict is false at a lenient Finicity. There nobody moves, restores a snapshot, or
+// changes the secret without the engine and with a grace period: the list of another
+// address, or of before, does not say which grace periods run, and neither does this
+// one.
 func strict(c *company) bool { return !c.finicity.lenient }
 
 // mayMake is false when there are no more names for secrets.
@@ -56,6 +59,12 @@ func events() []event {
 		c.finicity = finicity{current: c.portal, lenient: c.finicity.lenient}
 	})
 
+	add("the company changes the secret with a grace period", func(c *company) bool { return mayMake(c) && strict(c) }, func(_ *walker, c *company) {
+		c.finicity.outgoing = append(slices.Clip(c.finicity.outgoing), outgoing{c.finicity.current, c.now.Add(30 * day), true})
+		c.portal = c.fresh()
+		c.known.add(c.portal)
+		c.finicity.current = c.portal
+	})
 	add("the grace period is switched on or off", always, func(_ *walker, c *company) { c.grace = !c.grace })
 	add("the oldest call on its way arrives", func(c *company) bool { return len(c.onTheWay) > 0 },
 		func(_ *walker, c *company) { c.land(0) })
@@ -96,6 +105,7 @@ func writes() (all []event) {
 		})
 	}
 	right := func(c *company) id { return c.portal }
+	first := func(*company) id { return firstSecret }
 	wrong := func(*company) id { return wrongSecret }
 	died := reply{"the process dies before the answer is stored", arrives, died}
 	unstored := reply{"storage does not take it", arrives, notStored}
@@ -104,6 +114,7 @@ func writes() (all []event) {
 	add("an operator writes the portal's secret: no answer", right, false, false, reply{"no answer", arrives, silence})
 	add("an operator writes the portal's secret: the process dies", right, false, false, died)
 	add("an operator writes the portal's secret: the outcome is not stored", right, false, false, unstored)
+	add("an operator writes the first secret again", first, false, false, honest())
 	add("an operator writes a wrong secret", wrong, false, false, honest())
 	add("an operator writes a wrong secret: the process dies", wrong, false, false, died)
 	add("an operator stores the portal's secret untried", right, false, true, honest())

@@ -29,6 +29,7 @@ func (e *encoder) everything() {
 	for _, o := range c.finicity.outgoing {
 		e.byte(byte(o.secret))
 		e.time(o.until)
+		e.flags(o.foreign)
 	}
 	e.byte(end)
 	for _, o := range c.onTheWay {

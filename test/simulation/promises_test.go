@@ -15,6 +15,10 @@ type expectation struct {
 	mints  int
 	paused bool // the schedule must not rotate
 	writes bool // config is being written
+	// resumes means that the request may resume the schedule, resumed is how many such
+	// requests had begun, and resuming how many of them were under way.
+	resumes           bool
+	resumed, resuming int
 }
 
 // expect notes what a request is held to, before it is made.
@@ -24,6 +28,12 @@ func (w *world) expect(n *node, r request) (x expectation) {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
 	x.mints = w.tokens.mints
+	x.resumes = x.writes || r.path == "config/verify" || r.path == "rotate-root"
+	x.resumed, x.resuming = w.resumed, w.resuming
+	if x.resumes {
+		w.resumed++
+		w.resuming++
+	}
 	if x.writes {
 		n.writing++
 		w.tokens.disturb(n)
@@ -68,6 +78,10 @@ func (w *world) writes(r request) {
 func (w *world) meets(n *node, r request, x expectation, a answer) {
 	w.disk.mu.Lock()
 	writing := n.writing > 0
+	if x.resumes {
+		w.resuming--
+	}
+	alone := x.resuming == 0 && x.resumed == w.resumed
 	if x.writes {
 		n.writing--
 		w.tokens.disturb(n)
@@ -90,7 +104,7 @@ func (w *world) meets(n *node, r request, x expectation, a answer) {
 		w.tokens.available(n, x.begin, a)
 	case r.path == "rotate-token" && a.Status == http.StatusOK && len(a.Warnings) == 0:
 		w.tokens.replaced(x.mints)
-	case x.paused && w.attempts.of(a.number, changes) > 0:
+	case x.paused && alone && w.attempts.of(a.number, changes) > 0:
 		w.violate("the schedule rotates although no engine was alive for more than six hours")
 	case r.path == "rotate-root" && a.ok() && !w.proven(a.number):
 		w.violate("rotate-root succeeds, and the new secret is not proven")

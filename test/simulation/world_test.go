@@ -73,6 +73,10 @@ type world struct {
 	active   atomic.Int64 // requests that are running, on any node
 	outage   outage
 
+	// resumed is how many requests that may resume the schedule have begun, and resuming
+	// how many are under way.
+	resumed, resuming int
+
 	mu     sync.Mutex
 	broken []string // promises
 	trace  []string // what happened, for the report

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// changedByAProgram is a change of the secret with a grace period, by a program of the company's own.
+func changedByAProgram(h *mounttest.Harness, from, to string) {
+	h.T.Helper()
+	body, err := json.Marshal(map[string]any{
+		"partnerId": mounttest.PartnerID, "partnerSecret": from, "newPartnerSecret": to, "immediate": false,
+	})
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(h.T.Context(), http.MethodPut, fakefinicity.PathAuthentication, bytes.NewReader(body))
+	r.Header.Set("Finicity-App-Key", mounttest.AppKey)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	w := httptest.NewRecorder()
+	h.Fake.ServeHTTP(w, r)
+	if w.Code != http.StatusNoContent {
+		h.T.Fatal(w.Code, w.Body)
+	}
+}
+
+// Finicity honors the older one for some weeks more, because of a grace period that the engine knows nothing of. The engine
+// may have forgotten the older one, or not.
+func TestAnOlderSecretThatIsWrittenHidesNoSecretOfTheEngine(t *testing.T) {
+	t.Parallel()
+	for name, later := range map[string]time.Duration{"forgotten": 2 * day, "known": time.Hour} {
+		for _, grace := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, grace %v", name, grace), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": true})
+					second := h.Guess(1)
+					changedByAProgram(h, mounttest.PartnerSecret, second)
+					h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": second}))
+					use(h, later)
+					h.Rotate()
+					inEffect := storedCurrent(h)
+					use(h, later)
+					h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret, "secret_grace_period": grace}))
+					use(h, 3*day)
+					if !h.Fake.HoldsSecret(mounttest.PartnerID, inEffect) {
+						t.Fatal("it is not in effect")
+					}
+					if verdict(h, webhook, signature(h, mounttest.PartnerID, webhook)) == "" {
+						t.Error("a webhook that Finicity signs now is not valid")
+					}
+					use(h, 30*day)
+					for range 4 {
+						h.Write("config/verify", nil)
+						h.Pass(time.Hour)
+					}
+					h.Token()
+				})
+			})
+		}
+	}
+}
