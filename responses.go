@@ -101,7 +101,7 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return onlyCopy(mount, only), nil
 
 	case errors.As(err, &move):
-		return logical.ErrorResponse("%s. To resolve it%s: %s. If the present address is gone for good, move without verifying the credential",
+		return logical.ErrorResponse("%s. To resolve it%s: %s. If the current address is gone for good, move without verifying the credential",
 			move, afterUnlock(move.Standing), verifyCommand(mount, move.Standing)), nil
 
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

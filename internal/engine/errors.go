@@ -143,7 +143,7 @@ func (o *OutcomeUnknown) Unwrap() error { return o.Err }
 type MovePending struct{ Standing Standing }
 
 func (*MovePending) Error() string {
-	return "a rotation is pending at the present address, and its secret is not sent to another one"
+	return "a rotation is pending at the current address, and its secret is not sent to another one"
 }
 
 // OnlyCopy is a deletion or a change of partner that may lose the secret.

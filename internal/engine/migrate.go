@@ -309,7 +309,7 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 
 // forgetVersion1 deletes what the stored state has taken over: the records that
 // it names, or they would be taken over again after a delete or a move, and with the
-// first write of a process the token and the record of the present address. What
+// first write of a process the token and the record of the current address. What
 // cannot be deleted is tried again with the next write.
 func (e *Engine) forgetVersion1(ctx context.Context, s logical.Storage, st *State) {
 	keys, replaced := st.imported, st.version1 != ""

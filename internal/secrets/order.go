@@ -127,7 +127,7 @@ func (l *List) Pending() (Secret, bool) {
 func (l *List) Unsettled() bool {
 	here := l.here()
 	_, pending := l.Pending()
-	sent := slices.ContainsFunc(here, Secret.unconfirmed)
+	sent := slices.ContainsFunc(here, func(s Secret) bool { return s.unconfirmed() || l.displaced(s) })
 	return pending || slices.ContainsFunc(here, func(s Secret) bool { return l.Refused(s) && (s.Origin == Sent || sent) })
 }
 

@@ -74,7 +74,7 @@ func TestAMoveWaitsForAPendingRotation(t *testing.T) {
 				h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": true})
 				h.Interrupt(applied)
 				there := move(elsewhere, mounttest.PartnerSecret)
-				h.Fails(h.Write("config", there), 400, "a rotation is pending at the present address", "vault write -f finicity/config/verify")
+				h.Fails(h.Write("config", there), 400, "a rotation is pending at the current address", "vault write -f finicity/config/verify")
 				h.Pass(time.Minute)
 				h.Succeeds(h.Write("config/verify", nil))
 				if applied { // The first secret was replaced, and the mount can't move with it.
@@ -146,7 +146,7 @@ func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
 						h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // What the other end accepts.
 						moved := h.Write("config", joined(joined(place, theirs), mounttest.Fields{"verify_connection": verify}))
 						if pending && verify {
-							h.Fails(moved, 400, "a rotation is pending at the present address")
+							h.Fails(moved, 400, "a rotation is pending at the current address")
 							return
 						}
 						h.Succeeds(moved)

@@ -44,7 +44,7 @@ func asking() (writers, others map[string]func(h *mounttest.Harness) mounttest.A
 func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
 	h.T.Helper()
 	status := statusNow(h)
-	if strings.Contains(a.Text, "a rotation is pending at the present address") { // Another address, which is not asked.
+	if strings.Contains(a.Text, "a rotation is pending at the current address") { // Another address, which is not asked.
 		h.Fails(a, 400, "To resolve it", "config/verify")
 		return
 	}

@@ -161,7 +161,7 @@ func refusedWhole(h *mounttest.Harness, a mounttest.Answer, before *engine.State
 	case a.Status == http.StatusBadGateway && encrypted && sentNothing && strings.Contains(a.Text, "nothing was stored: Finicity could not be reached"):
 	case a.Status != http.StatusBadRequest:
 		h.T.Errorf("got a %d: %s", a.Status, h.Leaks.Hide(a.Text))
-	case sentNothing && strings.HasPrefix(a.Text, "a rotation is pending at the present address"):
+	case sentNothing && strings.HasPrefix(a.Text, "a rotation is pending at the current address"):
 	case sentNothing && !namesAField(h, a.Text):
 		h.T.Errorf("the refusal names no field: %s", h.Leaks.Hide(a.Text))
 	case !sentNothing && (!strings.HasPrefix(a.Text, "nothing was stored: ") || !strings.Contains(a.Text, "Finicity answered")):

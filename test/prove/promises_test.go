@@ -19,7 +19,7 @@ const (
 	promiseFound    = "four attempts do not find the secret in effect"
 	promiseForged   = "a secret that somebody has merely written signs webhooks"
 	promiseSigned   = "the secret in effect signs no webhooks"
-	promiseOnlyCopy = "a delete without force would leave nobody a secret that works"
+	promiseOnlyCopy = "a delete without force would lose the only copy of the secret in effect"
 	promiseRoom     = "another change is refused for longer than announced"
 	promiseHealed   = "after a success of config/verify, automatic attempts do not go on"
 )
@@ -114,15 +114,14 @@ func (c *company) displaced(secret id) bool {
 	return false
 }
 
-// deletable: a delete asks for force when no person has a secret that works.
+// deletable: a delete asks for force when no person has the secret in effect, or one
+// that was accepted and not replaced since.
 func (c *company) deletable() bool {
 	list, inEffect := &c.memory.list, c.finicity.current
-	for secret := range c.made {
-		if c.known.has(secret) && c.finicity.accepts(secret, c.now) {
-			return true
-		}
-	}
-	return !has(list, inEffect) || list.OnlyCopy() || list.Unsettled()
+	return c.known.has(inEffect) || !has(list, inEffect) || list.OnlyCopy() || list.Unsettled() ||
+		slices.ContainsFunc(list.Secrets, func(s secrets.Secret) bool {
+			return !s.Proven.IsZero() && s.Superseded.IsZero() && c.known.has(idOf(s.Value))
+		})
 }
 
 // roomy: another change that must wait may be made after a proof at the announced
