@@ -38,8 +38,8 @@ func (e *Engine) authenticate(
 		st, err = e.try(ctx, s, st, secret.Value, attempts.Request{
 			Trigger: trigger, Credential: st.fingerprint(hash, secret.Value),
 		}, hash, operation)
-		refusal, uncharged := new(Refusal), new(NotCharged)
-		if before != nil && errors.As(err, &uncharged) {
+		refusal, uncharged, failure := new(Refusal), new(NotCharged), new(finicityapi.Error)
+		if before != nil && (errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {
 			return st, before // Which a client does not repeat: an attempt was refused.
 		}
 		if err == nil || !errors.As(err, &refusal) {

@@ -3,6 +3,9 @@
 package mount_test
 
 import (
+	"context"
+	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,5 +293,25 @@ func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// Nor when the network fails between the two.
+func TestARefusalBeforeACallThatIsNotSentIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
+		dial, calls := h.Fake.Dialer(), 0
+		h.RestartWith(func(ctx context.Context, network, address string) (net.Conn, error) {
+			if calls++; calls > 1 {
+				return nil, errors.New("no route to host")
+			}
+			return dial(ctx, network, address)
+		})
+		h.Read("status", nil) // From now on time passes for this process.
+		h.Pass(time.Minute)
+		h.Fails(h.Write("config/verify", nil), 400, "10001")
+		h.Wrongly(1)
 	})
 }

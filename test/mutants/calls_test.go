@@ -71,7 +71,8 @@ func mutantsOfAuthenticate() []mutant {
 		{"so it does by the process's clock", file, "t.Value = confidential.New(value)", "t.Value, t.Started = confidential.New(value), time.Now()"},
 		{"clients do not repeat a command that got no answer", file, "if operation == operationRead ||", "if true || operation == operationRead ||"},
 		{"a command that was not sent may be repeated", file, "finicityapi.Unavailable || failure.NotSent {", "finicityapi.Unavailable {"},
-		{"a refusal before a charge that fails is the answer", file, "if before != nil && errors.As(err, &uncharged) {", "if before != nil && errors.As(err, &uncharged) && false {"},
+		{"a refusal before a charge that fails is the answer", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "(errors.As(err, &failure) && failure.NotSent) {"},
+		{"so is one before a call that is not sent", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "errors.As(err, &uncharged) {"},
 		{"a rotation that another node has found is not announced again", file, "\t\t\trotated = false // It", "\t\t\t// It"},
 	}
 }
