@@ -191,7 +191,7 @@ func TestAMigratedStateIsStoredWhole(t *testing.T) {
 func TestAnEntryOfANewerVersionIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{
-		`{"version":3}`, `{"version":3,"secrets":"elsewhere","credential":{"partner_id":"1"}}`, `{"version":2000000}`,
+		`{"version":3}`, `{"version":3,"clock":5}`, `{"version":3,"secrets":"elsewhere","credential":{"partner_id":"1"}}`, `{"version":2000000}`,
 	} {
 		s := mounttest.NewStorage()
 		s.Plant("config", []byte(value))

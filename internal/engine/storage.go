@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 )
@@ -39,7 +40,7 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	if entry == nil {
 		return &State{}, nil
 	}
-	version, err := versionOf(entry.Value)
+	version, _, err := headOf(entry.Value)
 	if err != nil {
 		return nil, err
 	}
@@ -69,19 +70,21 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	return st, nil
 }
 
-// versionOf tells the version of an entry. Version 1 did not name it.
-func versionOf(value []byte) (int, error) {
+// headOf tells the version of an entry, and when it was written, if that is this
+// version. Version 1 named neither.
+func headOf(value []byte) (version int, written time.Time, err error) {
 	var head struct {
-		Version *int `json:"version"`
+		Version *int            `json:"version"`
+		Clock   json.RawMessage `json:"clock"`
 	}
-	if json.Unmarshal(value, &head) != nil { // The error may quote what it can't decode.
-		return 0, ErrUndecodable
+	switch {
+	case json.Unmarshal(value, &head) != nil: // The error may quote what it can't decode.
+		return 0, written, ErrUndecodable
+	case head.Version == nil:
+		return 1, written, nil
+	case *head.Version < 1, *head.Version == storedVersion && json.Unmarshal(head.Clock, &written) != nil:
+		return 0, time.Time{}, ErrUndecodable
+	default:
+		return *head.Version, written, nil
 	}
-	if head.Version == nil {
-		return 1, nil
-	}
-	if *head.Version < 1 {
-		return 0, ErrUndecodable
-	}
-	return *head.Version, nil
 }

@@ -77,7 +77,8 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 	}
 	stored := &State{}
 	if entry != nil {
-		version, err := versionOf(entry.Value)
+		var version int
+		version, stored.Clock, err = headOf(entry.Value)
 		switch {
 		case err != nil:
 			return nil //nolint:nilerr // It is damaged.
@@ -87,14 +88,15 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 			return nil // It is damaged.
 		case version < storedVersion:
 			stored.version1 = identify(entry.Value)
-		default:
-			if stored, err = Decode(entry.Value); err != nil {
-				return nil //nolint:nilerr // It is damaged.
-			}
 		}
 	}
 	if e.knows(stored, st) {
 		return nil
+	}
+	if entry != nil && stored.version1 == "" {
+		if _, err := Decode(entry.Value); err != nil {
+			return nil //nolint:nilerr // It is damaged.
+		}
 	}
 	return ErrOvertaken
 }

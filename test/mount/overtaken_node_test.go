@@ -110,7 +110,7 @@ func TestANodeThatWasOvertakenAddsNoUnansweredAttempt(t *testing.T) {
 // Nobody knows what a newer version has stored, and in which form.
 func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
 	t.Parallel()
-	for _, newer := range []string{`{"version":3,"credential":"of a newer version"}`, `{"version":3,"secrets":"in another form"}`} {
+	for _, newer := range []string{`{"version":3,"credential":"of a newer version"}`, `{"version":3,"secrets":"in another form"}`, `{"version":3,"clock":5}`} {
 		synctest.Test(t, func(t *testing.T) {
 			h := mounttest.NewConfigured(t, nil)
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
