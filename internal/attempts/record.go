@@ -168,23 +168,47 @@ func (r *Record) Recharge(a Attempt) bool {
 	return true
 }
 
-// Merge adds the refusals of another record, and the lock that one of them brought.
-// succeeded is when an attempt at the place last succeeded. It reports whether there
-// was anything.
+// Merge adds what another copy of the record knows: attempts, an operator's success,
+// and a lock. succeeded is when an attempt at the place last succeeded. It reports
+// whether there was anything.
 func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added bool) {
 	for _, a := range theirs.Attempts {
-		if a.Place == place && a.Cleared.IsZero() && a.At.Before(succeeded) {
-			a.Cleared = succeeded
-		}
-		if a.Outcome == Unanswered || !r.Recharge(a) {
-			continue
-		}
-		added = true
-		if i := r.index(a.At); a.Answered.Equal(theirs.Locked) && r.Attempts[i].Cleared.IsZero() {
-			r.Locked, r.Failed, r.Failure = theirs.Locked, theirs.Failed, theirs.Failure
+		added = r.Recharge(a) || added
+	}
+	if i := r.index(theirs.lock().At); i >= 0 && r.Attempts[i].Cleared.IsZero() && theirs.Locked.After(r.Locked) {
+		r.Locked, r.Failed, r.Failure, added = theirs.Locked, theirs.Failed, theirs.Failure, true
+	}
+	if theirs.Confirmed.After(r.Confirmed) {
+		r.Confirmed, added = theirs.Confirmed, true
+	}
+	r.clear(place, succeeded, succeeded)
+	return added
+}
+
+// Settled is the record of a configuration that was deleted. Its attempts count for
+// their day, and hold nothing back.
+func (r Record) Settled() Record {
+	r = r.Clone()
+	r.Locked, r.Confirmed = time.Time{}, time.Time{}
+	for i := range r.Attempts {
+		if a := &r.Attempts[i]; a.Cleared.IsZero() {
+			a.Cleared = a.At
 		}
 	}
-	return added
+	return r
+}
+
+// clear notes at a time that an attempt succeeded at a place, which was charged at
+// another one. It ends what was refused there before, and a lock.
+func (r *Record) clear(place string, charged, now time.Time) {
+	if lock := r.lock(); r.Failed.Before(charged) && (lock.At.IsZero() || lock.Place == place) {
+		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
+	}
+	for i := range r.Attempts {
+		if a := &r.Attempts[i]; a.Place == place && a.At.Before(charged) && a.Cleared.IsZero() {
+			a.Cleared = now
+		}
+	}
 }
 
 // lock is the attempt that Finicity answered with the lock. Empty when there is none.
@@ -261,26 +285,19 @@ func (r *Record) holds() bool { return r.row() > 0 || !r.Locked.IsZero() }
 // came before it is settled. What was refused and is accepted now may be written
 // again: Finicity did not know it everywhere yet, or its answer was wrong.
 func (r *Record) succeed(success Attempt, credential string, now time.Time) {
-	// Another node may have failed since, or another place may have said that the partner is locked.
-	if lock := r.lock(); r.Failed.Before(success.At) && (lock.At.IsZero() || lock.Place == success.Place || success.Trigger == Forced) {
-		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
-	}
 	if success.Trigger >= Operator {
 		r.Confirmed = now
 	}
 	r.Attempts = slices.DeleteFunc(r.Attempts, func(a Attempt) bool {
 		return success.Trigger == Forced && a.At.Before(success.At)
 	})
+	r.clear(success.Place, success.At, now)
 	for i := range r.Attempts {
 		a := &r.Attempts[i]
 		if a.Credential == credential {
 			a.Credential = ""
 		}
-		switch {
-		case !a.At.Before(success.At) || !a.Cleared.IsZero():
-		case a.Place == success.Place:
-			a.Cleared = now
-		default:
+		if a.At.Before(success.At) && a.Cleared.IsZero() {
 			a.Passed = now
 		}
 	}

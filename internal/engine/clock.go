@@ -55,6 +55,13 @@ func (c *clock) start() {
 	}
 }
 
+// stop undoes start, when the write that started the clock failed.
+func (c *clock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.base = time.Time{}
+}
+
 // resume continues from the stored time. wall is what the wall clock showed then. A
 // stored time that is behind changes nothing.
 func (c *clock) resume(stored, wall time.Time) {

@@ -26,7 +26,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 	st, err := e.load(ctx, s)
 	switch {
 	case force && errors.Is(err, ErrUndecodable):
-		st = &State{}
+		st = e.attemptsAlone()
 	case err != nil:
 		return 0, err
 	case st.Configured() && !force && (st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):
@@ -58,6 +58,18 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 		e.emit(ctx, eventConfigDelete, operation, "partner_id", partner)
 	}
 	return used, nil
+}
+
+// attemptsAlone is what this process knows of attempts, when the stored entry is
+// damaged.
+func (e *Engine) attemptsAlone() *State {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	st := &State{}
+	if e.latest != nil {
+		st.Records = e.latest.clone().Records
+	}
+	return st
 }
 
 // Configuration is what a read of config shows. It has no secret.

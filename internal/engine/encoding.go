@@ -26,6 +26,7 @@ type (
 		Credential   string                  `json:"credential"`
 		Settings     storedSettings          `json:"settings,omitzero"`
 		PartnerID    string                  `json:"partner_id,omitempty"`
+		Since        time.Time               `json:"since,omitzero"`
 		AppKey       string                  `json:"app_key,omitempty"`
 		Secrets      []storedSecret          `json:"secrets,omitempty"`
 		RotatedAway  []storedHash            `json:"rotated_away,omitempty"`
@@ -121,7 +122,7 @@ func outcomeNames() names[attempts.Outcome] {
 func encode(st *State) ([]byte, error) {
 	out := storedState{
 		Version: storedVersion, Credential: credentialMark,
-		PartnerID: st.PartnerID, AppKey: st.AppKey.Reveal(),
+		PartnerID: st.PartnerID, Since: st.Since, AppKey: st.AppKey.Reveal(),
 		LastRotation: st.LastRotation, Plan: st.Plan, Guard: st.Guard, Clock: st.Clock,
 	}
 	if st.Configured() {
@@ -166,7 +167,7 @@ func Decode(value []byte) (*State, error) {
 		return nil, ErrUndecodable
 	}
 	st := &State{
-		Settings: Settings(in.Settings), PartnerID: in.PartnerID, AppKey: confidential.New(in.AppKey),
+		Settings: Settings(in.Settings), PartnerID: in.PartnerID, Since: in.Since, AppKey: confidential.New(in.AppKey),
 		LastRotation: in.LastRotation, Plan: in.Plan, Guard: in.Guard, Clock: in.Clock,
 	}
 	st.Secrets = secrets.List{Place: st.Settings.place()}

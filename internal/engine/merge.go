@@ -47,7 +47,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 				return nil, change{}, userErrorf("field %q is required: the first write needs partner_id, partner_secret and app_key", name)
 			}
 		}
-		next.Plan, next.Guard = schedule.Plan{From: now}, schedule.Guard{Alive: now}
+		next.Since, next.Plan, next.Guard = e.clock.now(), schedule.Plan{From: now}, schedule.Guard{Alive: now}
 		return next, change{credential: true, secret: secret, moved: true, partner: true}, nil
 	}
 

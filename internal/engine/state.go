@@ -23,8 +23,11 @@ import (
 type State struct {
 	Settings  Settings
 	PartnerID string // empty when the mount is not configured
-	AppKey    confidential.Text
-	Secrets   secrets.List
+	// Since is when the mount was configured, by the engine's clock. A configuration that
+	// was deleted has another one than the next.
+	Since   time.Time
+	AppKey  confidential.Text
+	Secrets secrets.List
 	// RotatedAway are keyed hashes of the secrets that the engine has replaced, the
 	// oldest first.
 	RotatedAway []RotatedAway

@@ -42,6 +42,9 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 		err = e.put(ctx, s, st)
 	}
 	if err != nil {
+		if base.IsZero() && st.version1 == "" { // Nothing is stored, as far as is known.
+			e.clock.stop()
+		}
 		e.noteUnstored(err, base, st.Clock, remember)
 		return err
 	}
@@ -178,8 +181,10 @@ func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 func (e *Engine) knows(stored, st *State) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return stored.version1 == st.version1 && stored.Clock.Equal(st.Clock) ||
-		stored.version1 == "" && slices.ContainsFunc(e.written, stored.Clock.Equal)
+	if stored.version1 != "" {
+		return stored.version1 == st.version1
+	}
+	return st.version1 == "" && stored.Clock.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Clock.Equal)
 }
 
 // flush stores what storage did not take before. st is the loaded state.
@@ -193,16 +198,32 @@ func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error 
 	return e.store(ctx, s, st, st)
 }
 
-// retain adds to the state what another one knows and nothing but time may remove:
-// the refusals of every partner, and of the same partner the secrets that were sent
-// or accepted since, those that were replaced, and a later token. It reports whether there was anything.
+// retain adds to the state what another one knows and nothing but time may remove: of
+// the same configuration the secrets that were sent or accepted since, those that were
+// replaced, a later token and the attempts; of another one only that attempts were
+// made. It reports whether there was anything.
 func (st *State) retain(other *State) (added bool) {
-	for partner, theirs := range other.Records {
-		place, succeeded := "", time.Time{}
-		if partner == st.PartnerID {
-			place, succeeded = st.Secrets.Place, st.Secrets.Succeeded()
+	same := st.PartnerID == other.PartnerID && st.Since.Equal(other.Since)
+	succeeded := time.Time{}
+	if same {
+		theirs := other.Secrets.Clone()
+		if !other.AppKey.Equal(st.AppKey) {
+			theirs.Secrets = slices.DeleteFunc(theirs.Secrets, func(s secrets.Secret) bool { return s.Origin == secrets.Brought })
 		}
-		if record := st.record(partner); record.Merge(theirs, place, succeeded) {
+		added = st.Secrets.Retain(theirs, st.version1 != "")
+		if st.version1 == "" { // It has no such time.
+			succeeded = st.Secrets.Succeeded()
+		}
+		added = st.retainRotations(other) || added
+	}
+	for partner, theirs := range other.Records {
+		record, place, at := st.record(partner), "", time.Time{}
+		if !same {
+			theirs = theirs.Settled()
+		} else if partner == st.PartnerID {
+			place, at = st.Secrets.Place, succeeded
+		}
+		if record.Merge(theirs, place, at) {
 			st.Records = maps.Clone(st.Records)
 			if st.Records == nil {
 				st.Records = map[string]attempts.Record{}
@@ -210,23 +231,11 @@ func (st *State) retain(other *State) (added bool) {
 			st.Records[partner], added = record, true
 		}
 	}
-	if st.PartnerID != other.PartnerID {
-		return added
-	}
-	succeeded := st.Secrets.Succeeded()
-	for _, s := range other.Secrets.Secrets {
-		known := slices.ContainsFunc(st.Secrets.Secrets, func(k secrets.Secret) bool {
-			return k.Place == s.Place && k.Value.Equal(s.Value)
-		})
-		proven := s.Proven.After(succeeded) && other.AppKey.Equal(st.AppKey)
-		if (s.Origin == secrets.Sent || proven) && !known {
-			at := slices.IndexFunc(st.Secrets.Secrets, func(k secrets.Secret) bool { return k.Added.After(s.Added) })
-			if at < 0 {
-				at = len(st.Secrets.Secrets)
-			}
-			st.Secrets.Secrets, added = slices.Insert(st.Secrets.Secrets, at, s), true
-		}
-	}
+	return added
+}
+
+// retainRotations adds what was replaced, and a later token.
+func (st *State) retainRotations(other *State) (added bool) {
 	if t := other.Token; t != nil && st.Token != nil && t.Fingerprint == st.Token.Fingerprint && t.Issued.After(st.Token.Issued) {
 		st.Token, added = t, true
 	}

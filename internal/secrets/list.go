@@ -120,17 +120,27 @@ func (l *List) NotSent(value confidential.Text) {
 
 // Bring adds a secret from an operator at the end of the list. It drops what
 // operators brought before and Finicity never accepted, at any address: operators
-// have copies. A secret that is in the list already stays where it is: if Finicity
-// accepts it again, that may be a grace period, and says nothing against a newer one.
+// have copies. A secret that is in the list already stays where it is, unless it has
+// ended and the engine has sent none since: if Finicity accepts it again, that may be
+// a grace period, and says nothing against a newer one that may be the only copy.
 func (l *List) Bring(value confidential.Text, now time.Time) {
+	arrived := Secret{Value: value, Place: l.Place, Added: now}
+	if i := l.index(value); i >= 0 {
+		known := &l.Secrets[i]
+		sent := slices.ContainsFunc(l.Secrets[i+1:], func(s Secret) bool { return s.Place == l.Place && s.Origin == Sent })
+		if ended := known.ended(); ended && !sent {
+			arrived.Origin = known.Origin
+			l.NotSent(value)
+		} else {
+			known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
+		}
+	}
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
 		return s.Origin == Brought && s.Proven.IsZero() && !l.is(s, value)
 	})
-	if known := l.find(value); known != nil {
-		known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
-		return
+	if l.find(value) == nil {
+		l.Secrets = append(l.Secrets, arrived)
 	}
-	l.Secrets = append(l.Secrets, Secret{Value: value, Place: l.Place, Added: now})
 }
 
 // Acknowledge notes that the change to a secret was answered 204. That is no
@@ -157,7 +167,7 @@ func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time
 // Accept notes that Finicity accepted a secret. It supersedes the older ones,
 // never a newer one, and removes those whose time is up.
 func (l *List) Accept(value confidential.Text, now time.Time) {
-	at := slices.IndexFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
+	at := l.index(value)
 	if at < 0 {
 		return // Another node has changed the list meanwhile.
 	}
@@ -192,6 +202,35 @@ func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
 // Move makes place the one where the partner is reached. Secrets of other places
 // stay in the list, are not sent here, and are back after a move back.
 func (l *List) Move(place string) { l.Place = place }
+
+// Retain adds what another copy of the list has and this one does not: secrets that
+// were sent, or accepted after everything here. It reports whether there was any. What
+// was proven here since supersedes them, and age removes them. later puts them at the
+// end: the times of this list are not known.
+func (l *List) Retain(other List, later bool) (added bool) {
+	succeeded := l.Succeeded()
+	for _, s := range other.Secrets {
+		if slices.ContainsFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) }) ||
+			s.Origin == Brought && !s.Proven.After(succeeded) {
+			continue
+		}
+		at := slices.IndexFunc(l.Secrets, func(k Secret) bool { return k.Added.After(s.Added) })
+		if at < 0 || later {
+			at = len(l.Secrets)
+		}
+		for _, next := range l.Secrets[at:] {
+			if next.Place == s.Place && next.Proven.After(s.Proven) && s.Superseded.IsZero() {
+				s.Superseded = next.Added
+				if next.Grace {
+					s.GraceEnds = next.Added.Add(gracePeriod)
+				}
+			}
+		}
+		l.Secrets, added = slices.Insert(l.Secrets, at, s), true
+	}
+	l.forget(succeeded)
+	return added
+}
 
 // forget removes what is too old to be in effect, after another secret was
 // proven, and the oldest of a list that is too long, if they have ended or an
@@ -244,11 +283,13 @@ func (l *List) is(s Secret, value confidential.Text) bool {
 	return s.Place == l.Place && s.Value.Equal(value)
 }
 
+func (l *List) index(value confidential.Text) int {
+	return slices.IndexFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
+}
+
 func (l *List) find(value confidential.Text) *Secret {
-	for i, s := range l.Secrets {
-		if l.is(s, value) {
-			return &l.Secrets[i]
-		}
+	if i := l.index(value); i >= 0 {
+		return &l.Secrets[i]
 	}
 	return nil
 }

@@ -197,3 +197,40 @@ func TestANodeThatSawAnEmptyMountGoesByTheClockOfTheOthers(t *testing.T) {
 		keepsTheSecret(h)
 	})
 }
+
+func TestAFirstWriteThatFailedStartsNoClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		h.SetClock(40 * day)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+		h.Fails(h.Write("config", mounttest.Credentials(nil)), 500)
+		h.Called(0, 0)
+		other := h.B // It stays.
+		h.SetClock(-40 * day)
+		h.Restart()
+		h.Configure(nil)
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLate, Delay: 2 * time.Hour})
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unknown")
+		h.Pass(time.Minute)
+		h.B = other
+		h.Tick()
+		h.Pass(3 * time.Hour)
+		keepsTheSecret(h)
+	})
+}
+
+func TestASecretThatAnotherNodeHasForgottenSignsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Rotate()
+		leaked := storedCurrent(h)
+		_, tick := unstored(h)
+		h.Rotate()
+		use(h, 6*day)
+		signs(h, leaked, "")
+		tick()
+		signs(h, leaked, "")
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
@@ -74,6 +75,67 @@ func TestAfterARestoreAWriteThatWasAcceptedCounts(t *testing.T) {
 		h.Storage.Restore(snapshot) // "Restore Vault's storage", docs/api.md.
 		h.Tick()
 		h.Pass(2 * time.Hour)
+		h.Token()
+	})
+}
+
+func TestARestoreDuringRotateTokenBringsNoTokenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Minute)
+		leaked := h.Token()
+		snapshot := h.Storage.Snapshot()
+		a := h.During(fakefinicity.CallAuthenticate, func() mounttest.Answer { return h.Write("rotate-token", nil) }, func() {
+			h.Storage.Restore(snapshot)
+			h.Read("status", nil)
+			h.Token()
+		})
+		h.Succeeds(a)
+		for range 8 {
+			if h.Token() == leaked {
+				t.Fatal("the leaked token is served again")
+			}
+			h.Pass(10 * time.Minute)
+		}
+	})
+}
+
+func TestAfterARestoreTheProcessRemembersAttemptsWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		snapshot := h.Storage.Snapshot()
+		for range 3 {
+			h.Dies(func() mounttest.Answer { return h.Write("config/verify", nil) })
+		}
+		h.Spent(0, 3)
+		h.Read("status", nil)
+		h.Wrongly(3)
+		h.Storage.Restore(snapshot)
+		h.Read("status", nil)
+		for i := range 4 {
+			h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i)})
+		}
+		everyMinute(h, 10, func() { h.Read("token", nil) })
+		atMost(h, 4)
+	})
+}
+
+func TestAfterARestoreTheProcessRemembersAnOperatorsSuccess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewRefused(t)
+		everyMinute(h, 10, func() { h.Read("token", nil) })
+		statusShows(h, mounttest.Fields{"authentication": "stopped"})
+		snapshot := h.Storage.Snapshot()
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+		h.Pass(time.Hour)
+		h.Token()
+		h.Storage.Restore(snapshot)
+		h.Tick()
+		statusShows(h, mounttest.Fields{"authentication": "ok"})
+		h.Pass(3 * time.Hour)
 		h.Token()
 	})
 }

@@ -212,3 +212,19 @@ func TestASecretThatAnotherHostAcceptedSignsNothing(t *testing.T) {
 		signs(h, evil, "")
 	})
 }
+
+func TestASecretThatWasReplacedByAnEarlierOneStopsSigning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		leaked := h.Guess(1)
+		use(h, day)
+		h.Fake.SetSecret(mounttest.PartnerID, leaked)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": leaked}))
+		use(h, day)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret) // In the portal, because of the leak.
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}))
+		use(h, 100*day)
+		signs(h, leaked, "")
+	})
+}

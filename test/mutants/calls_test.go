@@ -73,6 +73,8 @@ func mutantsOfAuthenticate() []mutant {
 		{"a command that was not sent may be repeated", file, "finicityapi.Unavailable || failure.NotSent {", "finicityapi.Unavailable {"},
 		{"a refusal before a charge that fails is the answer", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "(errors.As(err, &failure) && failure.NotSent) {"},
 		{"so is one before a call that is not sent", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "errors.As(err, &uncharged) {"},
-		{"a rotation that another node has found is not announced again", file, "\t\t\trotated = false // It", "\t\t\t// It"},
+		{"a rotation that another node has found is not announced again", file, "\t\t\trotated, settled = false, e", "\t\t\tsettled = e"},
+		{"a token that came while storage was read is shared", file, "\t\tepoch = settled\n", "\t\t_ = settled\n"},
+		{"not if the outcome is not stored", file, "\tif err == nil {\n\t\tepoch = settled", "\tif true {\n\t\tepoch = settled"},
 	}
 }

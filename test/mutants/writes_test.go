@@ -50,6 +50,7 @@ func mutantsOfMerge() []mutant {
 		{"the current secret is nothing new", file, "!secret.Equal(current.Value) || st", "true || !secret.Equal(current.Value) || st"},
 		{"a secret that was rotated away is not sent", file, "case !secret.IsZero() && !c.partner && !at.IsZero():", "case false:"},
 		{"another partner may have such a secret", file, "!secret.IsZero() && !c.partner && !at", "!secret.IsZero() && !at"},
+		{"each first write begins a configuration", file, "next.Since, next.Plan, next.Guard = e.clock.now(), ", "next.Since, next.Plan, next.Guard = time.Time{}, "},
 		{"a move waits for a pending rotation", file, "case c.moved && w.Verify && pending:", "case false && pending:"},
 		{"without verifying it does not", file, "case c.moved && w.Verify && pending:", "case c.moved && pending:"},
 		{"another partner does not replace the only copy", file, "case c.partner && st.Secrets.OnlyCopy():", "case false:"},
@@ -65,6 +66,7 @@ func mutantsOfMerge() []mutant {
 func mutantsOfDelete() []mutant {
 	const file = "internal/engine/delete.go"
 	return []mutant{
+		{"a damaged entry forgets no attempts", file, "st = e.attemptsAlone()", "st = &State{}"},
 		{"an empty storage is a delete that took effect", file, "e.noteUnstored(err, st.Clock, st.Clock, st)", "e.noteUnstored(err, st.Clock, st.Clock, st)\n\t\t\te.latest.Clock = time.Time{}"},
 		{"the only copy is not deleted", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.Unsettled():"},
 		{"nothing is deleted during a rotation", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.OnlyCopy():"},

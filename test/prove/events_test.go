@@ -59,7 +59,7 @@ func events() []event {
 		c.finicity = finicity{current: c.portal, lenient: c.finicity.lenient}
 	})
 
-	add("the company changes the secret with a grace period", func(c *company) bool { return mayMake(c) && strict(c) }, func(_ *walker, c *company) {
+	add("the company changes the secret with a grace period", func(c *company) bool { return mayMake(c) && strict(c) && len(c.onTheWay) == 0 }, func(_ *walker, c *company) {
 		c.finicity.outgoing = append(slices.Clip(c.finicity.outgoing), outgoing{c.finicity.current, c.now.Add(30 * day), true})
 		c.portal = c.fresh()
 		c.known.add(c.portal)

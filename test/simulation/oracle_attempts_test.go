@@ -302,7 +302,9 @@ func (l *attemptLedger) fail(n *node, c caller, retryAfter string) {
 
 func (l *attemptLedger) succeed(n *node, e *exchange) {
 	l.succeeded[n.id] = true
-	l.good = true
+	if !n.dead.Load() { // Or nobody hears of it.
+		l.good = true
+	}
 	l.w.tokens.accepted(n, e)
 	if l.w.disk.sent[e.secret] && !l.w.known[e.secret] && !n.dead.Load() {
 		l.proven[e.secret] = true

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"testing"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+func TestASnapshotOfVersion1PutsNoOldSecretAfterANewOne(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "rotated-once", func(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {
+		snapshot := h.Storage.Snapshot()
+		h.Tick()
+		h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Rotate()
+		inEffect := storedCurrent(h)
+		use(h, 2*day)
+		h.Storage.Restore(snapshot)
+		use(h, 31*day) // The old one works on its grace period.
+		if !h.Fake.HoldsSecret(g.Finicity.PartnerID, inEffect) {
+			t.Fatal("it is not in effect")
+		}
+		h.Write("config/verify", nil)
+		h.Pass(time.Hour)
+		h.Write("config/verify", nil)
+		h.Token()
+	})
+}
+
+func TestASnapshotOfVersion1BringsNoNewAttempts(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {
+		snapshot := h.Storage.Snapshot()
+		h.Tick()
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Fake.SetSecret(g.Finicity.PartnerID, mounttest.WrongSecret)
+		h.Pass(2 * time.Hour)
+		before := h.Fake.Counters(g.Finicity.PartnerID).Rejected
+		everyMinute(h, 60, func() { h.Read("token", nil) })
+		if n := h.Fake.Counters(g.Finicity.PartnerID).Rejected - before; n != 2 {
+			t.Fatal(n, "refusals")
+		}
+		statusShows(h, mounttest.Fields{"authentication": "stopped"})
+		h.Storage.Restore(snapshot)
+		everyMinute(h, 60, func() { h.Read("token", nil) })
+		if n := h.Fake.Counters(g.Finicity.PartnerID).Rejected - before; n > 2 {
+			t.Error(n, "automatic attempts in a row were refused with a code")
+		}
+	})
+}
+
+func TestTheStatusShowsThatAMigrationIsNotStored(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
+		h.Tick()
+		if statusNow(h)["storage_error"] == "" {
+			t.Error("the status does not show that storage takes nothing")
+		}
+	})
+}
