@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package attempts_test
+
+import (
+	"strings"
+	"testing"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+)
+
+// Two copies of a record have one beginning. Each then went its own way: on another
+// node, or in a snapshot that is restored.
+func TestWhatAnotherCopyKnowsIsMerged(t *testing.T) {
+	for _, test := range []struct {
+		name               string
+		begin, here, there string
+		succeeded          bool // here, at the end
+		state              attempts.State
+		used               int
+	}{
+		{"a refusal", "", "", "read 10001", false, attempts.Held, 1},
+		{"two", "read codeless", "", "pass 1h, read codeless", false, attempts.Held, 2},
+		{"an attempt without an answer", "", "", "read dies", false, attempts.OK, 1},
+		{"what is there is not merged twice", "read 10001", "", "", false, attempts.Held, 1},
+		{"a refusal from before a success counts for its day", "", "pass 1h", "read 10001", true, attempts.OK, 1},
+		{"one from after it holds", "", "", "pass 1h, read 10001", true, attempts.Held, 1},
+		{"a success says nothing of another address", "", "pass 1h", "move there, read 10001", true, attempts.Held, 1},
+		{"a lock", "", "", "read 24302", false, attempts.Locked, 1},
+		{"not one from before a success", "", "pass 1h", "read 24302", true, attempts.OK, 1},
+		{"one that a success has ended here", "read 24302", "pass 1h, verify accepted", "", false, attempts.OK, 1},
+		{"nor does one come back", "", "pass 1h, verify accepted", "read 24302", true, attempts.OK, 0},
+		{"an operator's success settles what came before", "", "pass 1h, verify accepted", "read 10001", false, attempts.OK, 0},
+	} {
+		here, there := newStory(t), newStory(t)
+		for _, each := range []struct {
+			s        *story
+			commands string
+		}{{here, test.begin}, {there, test.begin}, {here, test.here}, {there, test.there}} {
+			for command := range strings.SplitSeq(each.commands, ", ") {
+				if command != "" {
+					each.s.do(strings.Fields(command))
+				}
+			}
+		}
+		succeeded := here.now
+		if !test.succeeded {
+			succeeded = succeeded.AddDate(-1, 0, 0)
+		}
+		here.record.Merge(there.record, "here", succeeded)
+		if there.now.After(here.now) {
+			here.now = there.now
+		}
+		record := here.record.At("here")
+		if state, used := record.State(here.facts, here.now), record.Used(here.now); state != test.state || used != test.used {
+			t.Errorf("%s: the state is %s, and %d are used: %s", test.name, state, used, here.state())
+		}
+		if here.record.Merge(there.record, "here", succeeded) {
+			t.Errorf("%s: it is merged twice", test.name)
+		}
+	}
+}
+
+func TestAnOperatorsSuccessThatIsMergedGivesJobsANewCount(t *testing.T) {
+	commands := []string{
+		"read codeless", "pass 1h", "read accepted", "read codeless", "pass 1h", "read accepted", "read codeless", "pass 1h",
+	}
+	here, there := tell(t, commands...), tell(t, append(commands, "verify accepted")...)
+	if here.record.Merge(there.record, "here", there.now); here.record.State(here.facts, there.now) != attempts.OK {
+		t.Errorf("the state is %s", here.state())
+	}
+	before := here.record.Confirmed
+	older := tell(t, "verify accepted")
+	if here.record.Merge(older.record, "here", there.now); !here.record.Confirmed.Equal(before) {
+		t.Error("an older success replaces a newer one")
+	}
+}
+
+// The older of two locks ended, or has another reason.
+func TestTheNewerLockCounts(t *testing.T) {
+	here, there := tell(t, "read 24302", "pass 1h", "verify 24302"), tell(t, "read 24302")
+	locked := here.record.Locked
+	if here.record.Merge(there.record, "here", here.now.AddDate(-1, 0, 0)); !here.record.Locked.Equal(locked) {
+		t.Error("the older one replaces the newer one")
+	}
+	if there.record.Merge(here.record, "here", here.now.AddDate(-1, 0, 0)); !there.record.Locked.Equal(locked) {
+		t.Error("the newer one does not replace the older one")
+	}
+}
+
+func TestTheAttemptsOfADeletedConfigurationCountForTheirDay(t *testing.T) {
+	there := tell(t, "verify accepted", "read 10001", "pass 1h", "verify 24302")
+	settled := there.record.Settled()
+	if state := settled.State(there.facts, there.now); state != attempts.OK || settled.Used(there.now) != 2 {
+		t.Errorf("the state is %s, and %d are used", state, settled.Used(there.now))
+	}
+	if !settled.Confirmed.IsZero() || !settled.Locked.IsZero() {
+		t.Errorf("it is %+v", settled)
+	}
+	if there.record.Locked.IsZero() {
+		t.Error("the original has changed")
+	}
+	var here attempts.Record
+	if here.Merge(settled, "", there.now.AddDate(-1, 0, 0)); here.Used(there.now.Add(25*60*60*1e9)) != 0 {
+		t.Error("they count after their day")
+	}
+}
+
+// Two addresses may be two Finicities.
+func TestALockIsOneAtItsOwnAddress(t *testing.T) {
+	s := tell(t, "read 24302", "move there")
+	if state := s.state(); !strings.HasPrefix(state, "locked") {
+		t.Errorf("before a success elsewhere it is %s", state)
+	}
+	if state := s.do(strings.Fields("verify accepted")); !strings.HasPrefix(state, "ok") {
+		t.Errorf("after it, it is %s", state)
+	}
+	if state := s.do(strings.Fields("move here")); !strings.HasPrefix(state, "locked") {
+		t.Errorf("back again it is %s", state)
+	}
+	if state := s.do(strings.Fields("verify accepted")); !strings.HasPrefix(state, "ok") {
+		t.Errorf("after a success it is %s", state)
+	}
+	s = tell(t, "read 24302", "move there", "force accepted", "move here")
+	if state := s.state(); !strings.HasPrefix(state, "ok") {
+		t.Errorf("after a forced success elsewhere it is %s", state)
+	}
+}
