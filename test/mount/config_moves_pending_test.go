@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// Its secret is sent to no other address, and may be the one in effect.
+func TestAMoveWaitsForAPendingRotation(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{false, true} {
+		t.Run(fmt.Sprintf("applied %v", applied), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": true})
+				h.Interrupt(applied)
+				there := move(elsewhere, mounttest.PartnerSecret)
+				h.Fails(h.Write("config", there), 400, "a rotation is pending at the current address", "vault write -f finicity/config/verify")
+				h.Pass(time.Minute)
+				h.Succeeds(h.Write("config/verify", nil))
+				if applied { // The first secret was replaced, and the mount can't move with it.
+					h.Fails(h.Write("config", there), 400, "replaced by a rotation")
+					return
+				}
+				h.Succeeds(h.Write("config", there))
+			})
+		})
+	}
+}
+
+// The present address may be gone.
+func TestAMoveWithoutVerifyingWaitsForNoRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Interrupt(false)
+		h.Succeeds(h.Write("config", joined(move(elsewhere, mounttest.PartnerSecret), mounttest.Fields{"verify_connection": false})))
+		h.Pass(2 * time.Hour)
+		h.Token()
+		keepsTheSecret(h)
+	})
+}
+
+// A stand-in accepts what it is sent.
+func TestALockStaysOneAtItsAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(mounttest.Rejections()["locked"])
+		h.Read("token", nil)
+		statusShows(h, mounttest.Fields{"authentication": "locked"})
+		home := h.Stored().Settings.BaseURL
+		h.Succeeds(h.Write("config", move(elsewhere, mounttest.PartnerSecret)))
+		statusShows(h, mounttest.Fields{"authentication": "ok"})
+		h.Token()
+		h.Succeeds(h.Write("config", joined(move(home, mounttest.PartnerSecret), mounttest.Fields{"verify_connection": false})))
+		statusShows(h, mounttest.Fields{"authentication": "locked"})
+		n := h.Calls(fakefinicity.CallAuthenticate)
+		h.Pass(2 * time.Hour)
+		h.Read("token", nil)
+		if h.Calls(fakefinicity.CallAuthenticate) != n {
+			t.Error("an automatic attempt is made at the address that has said so")
+		}
+		h.Succeeds(h.Write("config/verify", nil))
+		statusShows(h, mounttest.Fields{"authentication": "ok"})
+	})
+}
