@@ -58,7 +58,6 @@ func (n *node) invalidate(key string) {
 		n.w.disk.mu.Lock()
 		n.w.attempts.forget(n)
 		n.w.tokens.disturb(n)
-		n.ahead = false
 		n.w.disk.mu.Unlock()
 	}
 	n.b.InvalidateKey(context.Background(), key)
