@@ -168,11 +168,18 @@ func (r *Record) Recharge(a Attempt) bool {
 	return true
 }
 
-// Merge adds what another copy of the record knows: attempts, an operator's success,
-// and a lock. succeeded is when an attempt at the place last succeeded. It reports
-// whether there was anything.
+// Merge adds what another copy of the record knows: attempts, what a success there has
+// cleared, and a lock. succeeded is when an attempt at the place last succeeded, for
+// attempts that only the other copy has. It reports whether there was anything.
 func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added bool) {
+	held := r.holds()
 	for _, a := range theirs.Attempts {
+		if i := r.index(a.At); i >= 0 && r.Attempts[i].Cleared.IsZero() && !a.Cleared.IsZero() {
+			r.Attempts[i].Cleared, added = a.Cleared, true
+		}
+		if a.Place == place && a.Cleared.IsZero() && a.At.Before(succeeded) {
+			a.Cleared = succeeded
+		}
 		added = r.Recharge(a) || added
 	}
 	if i := r.index(theirs.lock().At); i >= 0 && r.Attempts[i].Cleared.IsZero() && theirs.Locked.After(r.Locked) {
@@ -181,7 +188,12 @@ func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added 
 	if theirs.Confirmed.After(r.Confirmed) {
 		r.Confirmed, added = theirs.Confirmed, true
 	}
-	r.clear(place, succeeded, succeeded)
+	if !r.lock().Cleared.IsZero() {
+		r.Locked = time.Time{}
+	}
+	if held && !r.holds() {
+		r.Failed, r.Failure = time.Time{}, ""
+	}
 	return added
 }
 
@@ -198,17 +210,11 @@ func (r Record) Settled() Record {
 	return r
 }
 
-// clear notes at a time that an attempt succeeded at a place, which was charged at
-// another one. It ends what was refused there before, and a lock.
-func (r *Record) clear(place string, charged, now time.Time) {
-	if lock := r.lock(); r.Failed.Before(charged) && (lock.At.IsZero() || lock.Place == place) {
-		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
-	}
-	for i := range r.Attempts {
-		if a := &r.Attempts[i]; a.Place == place && a.At.Before(charged) && a.Cleared.IsZero() {
-			a.Cleared = now
-		}
-	}
+// Answered is the record without the attempts whose answer is not known: another node
+// may have had it.
+func (r Record) Answered() Record {
+	r.Attempts = slices.DeleteFunc(slices.Clone(r.Attempts), func(a Attempt) bool { return a.Outcome == Unanswered })
+	return r
 }
 
 // lock is the attempt that Finicity answered with the lock. Empty when there is none.
@@ -268,7 +274,7 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 		switch {
 		case answer.Locked:
 			r.Locked = now
-		case settled.Subject == Stored && answer.Outcome == RefusedWithCode:
+		case settled.Subject == Stored && answer.Outcome == RefusedWithCode && r.lock().Place == settled.Place:
 			// Finicity looks at the stored credential again: support has unlocked the
 			// partner. Another app key or another address may be refused before that.
 			r.Locked = time.Time{}
@@ -291,13 +297,19 @@ func (r *Record) succeed(success Attempt, credential string, now time.Time) {
 	r.Attempts = slices.DeleteFunc(r.Attempts, func(a Attempt) bool {
 		return success.Trigger == Forced && a.At.Before(success.At)
 	})
-	r.clear(success.Place, success.At, now)
+	if lock := r.lock(); r.Failed.Before(success.At) && (lock.At.IsZero() || lock.Place == success.Place) {
+		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
+	}
 	for i := range r.Attempts {
 		a := &r.Attempts[i]
 		if a.Credential == credential {
 			a.Credential = ""
 		}
-		if a.At.Before(success.At) && a.Cleared.IsZero() {
+		switch {
+		case !a.At.Before(success.At) || !a.Cleared.IsZero():
+		case a.Place == success.Place:
+			a.Cleared = now
+		default:
 			a.Passed = now
 		}
 	}

@@ -28,7 +28,7 @@ func (e *Engine) authenticate(
 	}
 	var before error // of the first attempt
 	for first := true; ; first = false {
-		secret, err := e.next(st)
+		secret, err := e.next(st, trigger)
 		if err != nil && before != nil {
 			return st, before // See below.
 		}
@@ -55,15 +55,22 @@ func (e *Engine) authenticate(
 
 // next is the secret to authenticate with, or a *Pending while a change may
 // still be on its way.
-func (e *Engine) next(st *State) (secrets.Secret, error) {
+func (e *Engine) next(st *State, trigger attempts.Trigger) (secrets.Secret, error) {
 	if wait := st.Secrets.Wait(e.clock.now()); wait > 0 {
 		return secrets.Secret{}, &Pending{Wait: wait}
 	}
-	secret, found := st.Secrets.Next()
+	secret, found := nextFor(&st.Secrets, trigger)
 	if !found {
 		return secrets.Secret{}, ErrNotConfigured
 	}
 	return secret, nil
+}
+
+func nextFor(list *secrets.List, trigger attempts.Trigger) (secrets.Secret, bool) {
+	if trigger >= attempts.Operator {
+		return list.Next()
+	}
+	return list.NextAutomatic()
 }
 
 // followUp reports whether another secret is tried at once after the refusal of
@@ -71,7 +78,7 @@ func (e *Engine) next(st *State) (secrets.Secret, error) {
 // that was never proven, and the proven one does not have to wait for that. An
 // operator does not have to repeat the command for the next secret.
 func followUp(list *secrets.List, refused secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	next, found := list.Next()
+	next, found := nextFor(list, trigger)
 	if !found || next.Value.Equal(refused.Value) || list.Refused(next) {
 		return trigger, false
 	}

@@ -38,6 +38,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 	maps.DeleteFunc(left.Records, func(_ string, r attempts.Record) bool { return r.Empty(now) })
 	if len(left.Records) > 0 {
 		if err := e.store(ctx, s, left, st); err != nil {
+			e.disown(left.Clock) // As below.
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 	} else {
@@ -45,7 +46,8 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 		if err := s.Delete(ctx, stateKey); err != nil {
-			// If storage is empty later, this delete took effect, or one on another node.
+			// If storage is empty later, this delete took effect, or one on another node. Then
+			// this process must not store again what it goes by.
 			e.noteUnstored(err, st.Clock, st.Clock, st)
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}

@@ -142,11 +142,19 @@ func (e *Engine) noteUnstored(err error, base, written time.Time, remember *Stat
 	e.storageErrorTime = e.now()
 }
 
+// disown makes a write that failed one of another node: if storage has it all the same,
+// that counts.
+func (e *Engine) disown(written time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.written = slices.DeleteFunc(e.written, written.Equal)
+}
+
 // load returns what this process goes by: what storage has, unless storage did not
 // take the last write. If storage has something else than this process has read or
-// written, that counts, with what this process knows and nothing but time may remove:
-// when storage has not taken it, or has an older state, so that a snapshot was
-// restored.
+// written, that counts, with what this process knows and nothing but time may remove.
+// Then storage did not take it, or a snapshot was restored, or another node has written
+// something that was not made from it.
 func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 	e.mu.Lock()
 	latest, ahead := e.latest, e.ahead
@@ -162,15 +170,15 @@ func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 	case err != nil:
 		return nil, err
 	}
-	overwritten := latest != nil && (ahead || stored.Clock.Before(latest.Clock))
-	added := overwritten && stored.retain(latest)
+	foreign := latest != nil && !e.knows(stored, latest)
+	added := foreign && stored.retain(latest)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.latest != latest { // Another request has been here.
 		return stored, nil
 	}
 	e.goBy(stored, added)
-	if overwritten {
+	if foreign {
 		e.tokens.Drop()
 	}
 	return stored, nil
@@ -218,6 +226,9 @@ func (st *State) retain(other *State) (added bool) {
 	}
 	for partner, theirs := range other.Records {
 		record, place, at := st.record(partner), "", time.Time{}
+		if !st.Clock.Before(other.Clock) { // No snapshot was restored.
+			theirs = theirs.Answered()
+		}
 		if !same {
 			theirs = theirs.Settled()
 		} else if partner == st.PartnerID {
@@ -236,7 +247,8 @@ func (st *State) retain(other *State) (added bool) {
 
 // retainRotations adds what was replaced, and a later token.
 func (st *State) retainRotations(other *State) (added bool) {
-	if t := other.Token; t != nil && st.Token != nil && t.Fingerprint == st.Token.Fingerprint && t.Issued.After(st.Token.Issued) {
+	fits := !elsewhere(st, other) && st.AppKey.Equal(other.AppKey)
+	if t := other.Token; t != nil && fits && (st.Token == nil || t.Issued.After(st.Token.Issued)) {
 		st.Token, added = t, true
 	}
 	if other.LastRotation.After(st.LastRotation) {

@@ -134,7 +134,7 @@ func (e *Engine) verifyNew(
 	for first := true; ; first = false {
 		if c.secret.IsZero() { // The stored secrets, with another app key.
 			var err error
-			if secret, err = e.next(next); err != nil {
+			if secret, err = e.next(next, attempts.Operator); err != nil {
 				return st, err
 			}
 		}

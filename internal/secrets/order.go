@@ -37,8 +37,16 @@ func (l *List) Succeeded() time.Time {
 //  3. the others, the newest first;
 //  4. those refused since the last success, the one refused longest ago first, so
 //     that repeated attempts reach each of them.
-func (l *List) Next() (Secret, bool) {
-	here := l.here()
+func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
+
+// NextAutomatic is Next for an attempt that nobody has asked for. It leaves out
+// those that only brought secrets displaced: they cost an attempt each time the current
+// one is refused, and Finicity's first refusal of a new secret may be a mistake.
+func (l *List) NextAutomatic() (Secret, bool) {
+	return l.first(slices.DeleteFunc(l.here(), l.displaced))
+}
+
+func (l *List) first(here []Secret) (Secret, bool) {
 	if len(here) == 0 {
 		return Secret{}, false
 	}
@@ -91,7 +99,7 @@ func (l *List) MustWait() (until time.Time, wait bool) {
 	current, _ := l.Current()
 	for _, s := range l.here() {
 		switch {
-		case l.displaced(s): // The next proven change ends it.
+		case l.displaced(s) && !s.Refused.IsZero(): // Hardly.
 		case s.unconfirmed(), !s.Superseded.IsZero():
 			ends = append(ends, l.ends(s))
 		case !s.Value.Equal(current.Value) && l.Succeeded().Sub(s.Proven) < retentionGrace:

@@ -73,3 +73,25 @@ func TestALockStaysOneAtItsAddress(t *testing.T) {
 		statusShows(h, mounttest.Fields{"authentication": "ok"})
 	})
 }
+
+func TestARefusalElsewhereEndsNoLock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		address := h.Stored().Settings.BaseURL
+		h.Fake.Order(mounttest.Rejections()["locked"])
+		h.Fails(h.Read("token", nil), 400, "24302")
+		h.Succeeds(h.Write("config", move(elsewhere, mounttest.PartnerSecret)))
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(mounttest.Rejections()["10001"])
+		h.Fails(h.Read("token", nil), 400, "10001")
+		h.Succeeds(h.Write("config", joined(move(address, mounttest.PartnerSecret), mounttest.Fields{"verify_connection": false})))
+		statusShows(h, mounttest.Fields{"authentication": "locked"})
+		n := h.Calls(fakefinicity.CallAuthenticate)
+		everyMinute(h, 60, func() { h.Read("token", nil) })
+		if h.Calls(fakefinicity.CallAuthenticate) != n {
+			t.Error("an automatic attempt is made at the address where the partner is locked")
+		}
+	})
+}

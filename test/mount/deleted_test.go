@@ -3,6 +3,7 @@
 package mount_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,4 +69,30 @@ func TestADeletedSecretDoesNotComeBackWithAnEarlierClock(t *testing.T) {
 		h.Token()
 		h.Wrongly(0)
 	})
+}
+
+func TestADeleteThatTookEffectStaysOne(t *testing.T) {
+	t.Parallel()
+	for _, refusals := range []int{0, 1} {
+		t.Run(fmt.Sprint(refusals), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Guesses(refusals)
+				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: true})
+				h.Storage.Fail(mounttest.Fault{On: mounttest.Del("config"), Applied: true})
+				h.Fails(h.Remove("config", nil), 500)
+				h.Storage.Heal()
+				one := h.B
+				h.Restart()
+				statusShows(h, mounttest.Fields{"configured": false})
+				h.Pass(time.Hour)
+				h.B = one
+				h.Tick()
+				if h.IsConfigured() {
+					t.Error("the deleted configuration has come back")
+				}
+			})
+		})
+	}
 }

@@ -72,3 +72,69 @@ func TestAnOlderSecretThatIsWrittenHidesNoSecretOfTheEngine(t *testing.T) {
 		}
 	}
 }
+
+func TestADeleteKeepsTheOnlyCopyBeneathARefusedSecret(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		second := h.Guess(1)
+		changedByAProgram(h, mounttest.PartnerSecret, second)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": second, "secret_grace_period": true}))
+		use(h, 5*day)
+		h.Rotate()
+		inEffect := storedCurrent(h)
+		use(h, day)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}))
+		use(h, 23*day)
+		for range 3 * 24 {
+			h.Pass(time.Hour)
+			if h.Read("token", nil).Status != http.StatusOK {
+				break
+			}
+		}
+		if !h.Fake.HoldsSecret(mounttest.PartnerID, inEffect) || h.Fake.AcceptsSecret(mounttest.PartnerID, mounttest.PartnerSecret) {
+			t.Fatal("the story needs the engine's secret in effect, and no other one")
+		}
+		storedSecret(h, inEffect)
+		h.Fails(h.Remove("config", nil), http.StatusBadRequest, "force=true")
+	})
+}
+
+// The second automatic attempt is for the current secret, and not for the one that an operator has replaced.
+func TestOneFalseRefusalStopsNoMount(t *testing.T) {
+	t.Parallel()
+	for name, rotated := range map[string]bool{"a secret of the engine's before": true, "none before": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				if rotated {
+					h.Rotate()
+				}
+				use(h, 10*day)
+				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
+				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+				use(h, 10*day)
+				h.Pass(2 * time.Hour)
+				h.Fake.Order(mounttest.Rejections()["10001"]) // Once, by mistake.
+				everyMinute(h, 10, func() { h.Read("token", nil) })
+				h.Token()
+			})
+		})
+	}
+}
+
+func TestASecretThatIsWrittenAgainDelaysNoRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		second, third := h.Guess(1), h.Guess(2)
+		for _, secret := range []string{second, third, second, mounttest.PartnerSecret} {
+			use(h, time.Hour)
+			h.Fake.SetSecret(mounttest.PartnerID, secret)
+			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": secret}))
+		}
+		use(h, 10*day)
+		h.Rotate()
+	})
+}

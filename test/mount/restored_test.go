@@ -139,3 +139,41 @@ func TestAfterARestoreTheProcessRemembersAnOperatorsSuccess(t *testing.T) {
 		h.Token()
 	})
 }
+
+func TestARestoreTakesNoUsableTokenAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		h.Configure(mounttest.Fields{"verify_connection": false})
+		snapshot := h.Storage.Snapshot()
+		h.Token()
+		h.Storage.Restore(snapshot)
+		h.Down()
+		h.Read("status", nil)
+		h.Token()
+	})
+}
+
+func TestARestoreThatAnotherNodeHasWrittenOverIsStillOne(t *testing.T) {
+	t.Parallel()
+	for _, later := range []time.Duration{0, time.Hour} {
+		t.Run(later.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				snapshot := h.Storage.Snapshot()
+				h.Pass(10 * time.Minute)
+				h.Rotate()
+				one := h.B
+				h.Storage.Restore(snapshot)
+				h.Restart()
+				h.Read("status", nil)
+				h.Pass(later)
+				h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
+				h.B = one
+				h.Tick()
+				keepsTheSecret(h)
+			})
+		})
+	}
+}

@@ -63,3 +63,33 @@ func TestTheStatusShowsThatAMigrationIsNotStored(t *testing.T) {
 		}
 	})
 }
+
+func TestAMigrationThatIsRepeatedCountsNoRefusalTwice(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "held", func(_ *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
+		h.SetClock(-day)
+		want := statusNow(h)["rejected_attempts"]
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
+		everyMinute(h, 5, func() { h.Read("status", nil) })
+		h.Storage.Heal()
+		h.Tick()
+		statusShows(h, mounttest.Fields{"rejected_attempts": want})
+	})
+}
+
+func TestASnapshotOfVersion1LetsNoReplacedSecretSign(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "fresh", func(_ *testing.T, h *mounttest.Harness, g mounttest.Golden) {
+		snapshot := h.Storage.Snapshot()
+		leaked := g.Finicity.Holds
+		h.Tick()
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Rotate()
+		use(h, 6*day)
+		signs(h, leaked, "")
+		h.Storage.Restore(snapshot)
+		use(h, 100*day)
+		h.Succeeds(h.Read("token", nil))
+		signs(h, leaked, "")
+	})
+}

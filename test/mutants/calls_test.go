@@ -72,6 +72,7 @@ func mutantsOfAuthenticate() []mutant {
 		{"clients do not repeat a command that got no answer", file, "if operation == operationRead ||", "if true || operation == operationRead ||"},
 		{"a command that was not sent may be repeated", file, "finicityapi.Unavailable || failure.NotSent {", "finicityapi.Unavailable {"},
 		{"a refusal before a charge that fails is the answer", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "(errors.As(err, &failure) && failure.NotSent) {"},
+		{"an operator's attempt leaves no secret out", file, "if trigger >= attempts.Operator {", "if false {"},
 		{"so is one before a call that is not sent", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "errors.As(err, &uncharged) {"},
 		{"a rotation that another node has found is not announced again", file, "\t\t\trotated, settled = false, e", "\t\t\tsettled = e"},
 		{"a token that came while storage was read is shared", file, "\t\tepoch = settled\n", "\t\t_ = settled\n"},

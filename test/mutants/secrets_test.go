@@ -145,7 +145,9 @@ func mutantsOfOrder() []mutant {
 		{"a later secret of the engine's own does", file, "case later.Origin == Sent && !later.Proven.IsZero():", "case false:"},
 		{"one that is not proven does not", file, "case later.Origin == Sent && !later.Proven.IsZero():", "case later.Origin == Sent:"},
 		{"no brought one does", file, "case later.Origin == Sent && !later.Proven.IsZero():", "case !later.Proven.IsZero():"},
-		{"a displaced secret keeps no change from being made", file, "\t\tcase l.displaced(s): // The next proven change ends it.\n", ""},
+		{"a displaced secret that was refused keeps no change from being made", file, "\t\tcase l.displaced(s) && !s.Refused.IsZero(): // Hardly.\n", ""},
+		{"one that was not refused may", file, "case l.displaced(s) && !s.Refused.IsZero():", "case l.displaced(s):"},
+		{"automatic attempts leave displaced secrets out", file, "slices.DeleteFunc(l.here(), l.displaced)", "l.here()"},
 		{"not after the call to the current one", file, "l.mayArrive(s, current.Added)", "l.mayArrive(s, current.Added.Add(-retention))"},
 
 		{"a secret arrives late only if a grace period keeps the one before it", file, "\t\tcase older.Value.Equal(s.Value):\n\t\t\treturn s.Grace\n\t\tcase older.graceful():\n\t\t\treturn true\n\t\t}\n\t}\n\treturn false\n", "\t\t}\n\t}\n\treturn true\n"},

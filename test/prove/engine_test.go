@@ -135,7 +135,7 @@ func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
 		if list.Wait(c.now) > 0 {
 			return open
 		}
-		tried, found := list.Next()
+		tried, found := nextFor(list, trigger)
 		q, place := attempts.Request{Trigger: trigger}, placeOf(list.Place)
 		if !found || !c.allowed(q, place) {
 			return open
@@ -157,10 +157,17 @@ func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
 	}
 }
 
+func nextFor(list *secrets.List, trigger attempts.Trigger) (secrets.Secret, bool) {
+	if trigger >= attempts.Operator {
+		return list.Next()
+	}
+	return list.NextAutomatic()
+}
+
 // followUp reports whether another secret is tried at once after a refusal, and
 // for whom.
 func followUp(list *secrets.List, tried secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	next, found := list.Next()
+	next, found := nextFor(list, trigger)
 	if !found || next.Value.Equal(tried.Value) || list.Refused(next) {
 		return trigger, false
 	}
