@@ -148,6 +148,21 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 			t.Errorf("accepting an older secret supersedes the new one: %s", s.state())
 		}
 	})
+	t.Run("arrives anew when it had ended and the engine has sent none since", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("write", "b"), do("move", "there"), do("propose", "c"), do("move", "here"), do("bring", "a"))
+		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
+			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+		}
+		if s.do(do("accept", "a")); s.find("b").Superseded.IsZero() {
+			t.Errorf("the list is %s", s.state())
+		}
+	})
+	t.Run("arrives anew as one that the engine has sent", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("write", "x"), do("bring", "b"))
+		if b := s.find("b"); b == nil || b.Origin != secrets.Sent || !b.Proven.IsZero() {
+			t.Errorf("the list is %s", s.state())
+		}
+	})
 	t.Run("stays one that the engine has sent", func(t *testing.T) {
 		s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("propose", "c"), do("accept", "c"), do("bring", "b"))
 		if b := s.find("b"); b == nil || b.Origin != secrets.Sent {
