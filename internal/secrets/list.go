@@ -164,8 +164,9 @@ func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time
 	}
 }
 
-// Accept notes that Finicity accepted a secret. It supersedes the older ones,
-// never a newer one, and removes those whose time is up.
+// Accept notes that Finicity accepted a secret. It supersedes the older ones, never a
+// newer one, and removes those whose time is up. A brought secret that stayed in its
+// place supersedes later brought ones too: operators have copies.
 func (l *List) Accept(value confidential.Text, now time.Time) {
 	at := l.index(value)
 	if at < 0 {
@@ -173,13 +174,15 @@ func (l *List) Accept(value confidential.Text, now time.Time) {
 	}
 	accepted := &l.Secrets[at]
 	accepted.Proven, accepted.Superseded, accepted.GraceEnds = now, time.Time{}, time.Time{}
-	for i := range l.Secrets[:at] {
-		older := &l.Secrets[i]
-		if older.Place == l.Place && older.Superseded.IsZero() {
-			older.Superseded = now
-			if accepted.Grace {
-				older.GraceEnds = now.Add(gracePeriod)
-			}
+	for i := range l.Secrets {
+		other := &l.Secrets[i]
+		newer := i > at && (accepted.Origin == Sent || other.Origin == Sent || other.Proven.IsZero())
+		if i == at || newer || other.Place != l.Place || !other.Superseded.IsZero() {
+			continue
+		}
+		other.Superseded = now
+		if accepted.Grace {
+			other.GraceEnds = now.Add(gracePeriod)
 		}
 	}
 	l.forget(now)
