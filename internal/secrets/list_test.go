@@ -148,6 +148,16 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 			t.Errorf("accepting an older secret supersedes the new one: %s", s.state())
 		}
 	})
+	t.Run("supersedes what operators brought later", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("bring", "b"), do("bring", "a"), do("bring", "x"), do("accept", "a"))
+		if b, c, x := s.find("b"), s.find("c"), s.find("x"); b.Superseded.IsZero() || !c.Superseded.IsZero() || !x.Superseded.IsZero() {
+			t.Errorf("the list is %s", s.state())
+		}
+		s = tell(t, do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("write", "x"), do("accept", "b"))
+		if x := s.find("x"); !x.Superseded.IsZero() {
+			t.Errorf("a secret of the engine's own does: %s", s.state())
+		}
+	})
 	t.Run("arrives anew when it had ended and the engine has sent none since", func(t *testing.T) {
 		s := tell(t, do("write", "a"), do("write", "b"), do("move", "there"), do("propose", "c"), do("move", "here"), do("bring", "a"))
 		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
