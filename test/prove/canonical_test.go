@@ -291,12 +291,11 @@ func (e *encoder) upstream() {
 		e.flags(o.grace)
 	}
 	e.byte(end)
-	e.flags(c.finicity.lenient)
+	e.flags(c.finicity.lenient, c.finicity.foreign(c.now))
 	e.name(c.finicity.current)
 	for _, o := range c.finicity.outgoing {
 		if c.now.Before(o.until) && (e.names[o.secret] != 0 || o.secret == c.portal || o.secret == firstSecret) {
 			e.name(o.secret)
-			e.flags(o.foreign)
 		}
 	}
 	e.byte(end)

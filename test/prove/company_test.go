@@ -196,12 +196,15 @@ func (c *company) restore() {
 	c.copied = c.snapshot.isOld(c.now)
 }
 
-// lands reports whether Finicity carries out a call that arrives late. It does not if
-// only a grace period that the engine knows nothing of keeps the old secret working:
-// for that, a call would have to be late by hours just when the company changes the
-// secret without the engine.
+// lands reports whether Finicity carries out a call that arrives late. It does not while
+// a grace period runs that the engine knows nothing of: for that, a call would have to
+// be late by hours just when the company changes the secret without the engine.
 func (f *finicity) lands(old id, now time.Time) bool {
-	return f.accepts(old, now) && !slices.ContainsFunc(f.outgoing, func(o outgoing) bool { return o.secret == old && o.foreign })
+	return f.accepts(old, now) && !f.foreign(now)
+}
+
+func (f *finicity) foreign(now time.Time) bool {
+	return slices.ContainsFunc(f.outgoing, func(o outgoing) bool { return o.foreign && now.Before(o.until) })
 }
 
 // land lets a call that was on its way arrive.
