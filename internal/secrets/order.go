@@ -159,7 +159,9 @@ func (l *List) Acknowledged() time.Time {
 }
 
 // Refused reports whether the secret was refused since the last success.
-func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded()) }
+func (l *List) Refused(s Secret) bool {
+	return !s.Refused.IsZero() && s.Refused.After(l.Succeeded())
+}
 
 // untested reports whether neither an authentication nor a refused change says
 // anything about the secret. A 204 does not count.
@@ -181,8 +183,11 @@ func (l *List) here() []Secret {
 // explained otherwise: by a grace period that the engine knows nothing of, or by a
 // late copy of the change, which has undone the next one.
 func (l *List) mayBeInEffect(s Secret) bool {
+	if s.Superseded.IsZero() || l.displaced(s) {
+		return true
+	}
 	current, _ := l.Current()
-	return s.Superseded.IsZero() || l.displaced(s) || l.mayArrive(s, current.Added)
+	return l.mayArrive(s, current.Added)
 }
 
 // displaced reports whether the engine has sent the secret, and only what operators

@@ -177,47 +177,37 @@ func TestARefusalThatOvertakesASuccessHoldsNothing(t *testing.T) {
 	}
 }
 
-// The wall clock of a node is ahead before the mount is configured.
-func TestANodeThatSawAnEmptyMountGoesByTheClockOfTheOthers(t *testing.T) {
+// The wall clock of a node is ahead before the mount is configured, and nothing of it is stored.
+func TestANodeThatHasStoredNothingGoesByTheClockOfTheOthers(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.New(t)
-		h.SetClock(40 * day)
-		h.Read("status", nil)
-		other := h.B // It stays.
-		h.SetClock(-40 * day)
-		h.Restart()
-		h.Configure(nil)
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLate, Delay: 2 * time.Hour})
-		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unknown")
-		h.Pass(time.Minute)
-		h.B = other
-		h.Tick()
-		h.Pass(3 * time.Hour)
-		keepsTheSecret(h)
-	})
-}
-
-func TestAFirstWriteThatFailedStartsNoClock(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.New(t)
-		h.SetClock(40 * day)
-		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-		h.Fails(h.Write("config", mounttest.Credentials(nil)), 500)
-		h.Called(0, 0)
-		other := h.B // It stays.
-		h.SetClock(-40 * day)
-		h.Restart()
-		h.Configure(nil)
-		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLate, Delay: 2 * time.Hour})
-		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unknown")
-		h.Pass(time.Minute)
-		h.B = other
-		h.Tick()
-		h.Pass(3 * time.Hour)
-		keepsTheSecret(h)
-	})
+	for name, first := range map[string]func(h *mounttest.Harness){
+		"it has read the mount": func(h *mounttest.Harness) { h.Read("status", nil) },
+		"its first write has failed": func(h *mounttest.Harness) {
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+			h.Fails(h.Write("config", mounttest.Credentials(nil)), 500)
+			h.Called(0, 0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.New(t)
+				h.SetClock(40 * day)
+				first(h)
+				other := h.B // It stays.
+				h.SetClock(-40 * day)
+				h.Restart()
+				h.Configure(nil)
+				h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLate, Delay: 2 * time.Hour})
+				h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unknown")
+				h.Pass(time.Minute)
+				h.B = other
+				h.Tick()
+				h.Pass(3 * time.Hour)
+				keepsTheSecret(h)
+			})
+		})
+	}
 }
 
 func TestASecretThatAnotherNodeHasForgottenSignsNothing(t *testing.T) {

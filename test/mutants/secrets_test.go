@@ -130,7 +130,7 @@ func mutantsOfOrder() []mutant {
 		{"an old refusal changes no order", file, "order != 0 || !l.Refused(a) {", "order != 0 {"},
 
 		{"a call on its way is waited for", file, "wait = max(wait, s.CallEnds.Sub(now))", "wait = max(wait, now.Sub(now), s.CallEnds.Sub(s.CallEnds))"},
-		{"a refusal before a success counts no more", file, "return s.Refused.After(l.Succeeded()) }", "return !s.Refused.IsZero() }"},
+		{"a refusal before a success counts no more", file, "return !s.Refused.IsZero() && s.Refused.After(l.Succeeded())\n", "return !s.Refused.IsZero()\n"},
 
 		{"an unproven secret is asked about before a change", file, "return s.Proven.IsZero() || l.Refused(s) || l", "return l.Refused(s) || l"},
 		{"a refused secret is asked about before a change", file, "return s.Proven.IsZero() || l.Refused(s) || l", "return s.Proven.IsZero() || l"},
@@ -140,8 +140,8 @@ func mutantsOfOrder() []mutant {
 
 		{"only a sent secret may arrive late", file, "if s.Origin != Sent || at", "if at"},
 		{"a secret arrives only while its call is on its way", file, " || at.Sub(s.Added) >= retention {", " {"},
-		{"a superseded secret may be in effect", file, "return s.Superseded.IsZero() || l.displaced(s) || l.mayArrive(s, current.Added)", "_ = current\n\treturn s.Superseded.IsZero() || l.displaced(s)"},
-		{"a secret that only brought ones displaced may be in effect", file, "s.Superseded.IsZero() || l.displaced(s) || l", "s.Superseded.IsZero() || l"},
+		{"a superseded secret may be in effect", file, "return l.mayArrive(s, current.Added)\n", "_ = current\n\treturn false\n"},
+		{"a secret that only brought ones displaced may be in effect", file, "if s.Superseded.IsZero() || l.displaced(s) {", "if s.Superseded.IsZero() {"},
 		{"only a sent secret is displaced", file, "if s.Origin != Sent || s.Superseded.IsZero() {\n\t\treturn false\n\t}\n\tfor _, later", "if s.Superseded.IsZero() {\n\t\treturn false\n\t}\n\tfor _, later"},
 		{"only a superseded secret is displaced", file, "if s.Origin != Sent || s.Superseded.IsZero() {\n\t\treturn false\n\t}\n\tfor _, later", "if s.Origin != Sent {\n\t\treturn false\n\t}\n\tfor _, later"},
 		{"nothing of another address ends that", file, "\t\tcase later.Place != s.Place:\n", ""},
@@ -151,7 +151,7 @@ func mutantsOfOrder() []mutant {
 		{"a displaced secret that was refused keeps no change from being made", file, "\t\tcase l.displaced(s) && !s.Refused.IsZero(): // Hardly.\n", ""},
 		{"one that was not refused may", file, "case l.displaced(s) && !s.Refused.IsZero():", "case l.displaced(s):"},
 		{"automatic attempts leave displaced secrets out", file, "slices.DeleteFunc(l.here(), l.displaced)", "l.here()"},
-		{"not after the call to the current one", file, "l.mayArrive(s, current.Added)", "l.mayArrive(s, current.Added.Add(-retention))"},
+		{"not after the call to the current one", file, "return l.mayArrive(s, current.Added)\n", "return l.mayArrive(s, current.Added.Add(-retention))\n"},
 
 		{"a secret arrives late only if a grace period keeps the one before it", file, "\t\tcase older.Value.Equal(s.Value):\n\t\t\treturn s.Grace\n\t\tcase older.graceful():\n\t\t\treturn true\n\t\t}\n\t}\n\treturn false\n", "\t\t}\n\t}\n\treturn true\n"},
 		{"the secret's own grace period does", file, "\t\t\treturn s.Grace\n", "\t\t\treturn false\n"},
@@ -195,7 +195,7 @@ func mutantsOfSigners() []mutant {
 		{"a secret with a grace period signs for as long", file, "latest(replaced.Add(webhookRetention), s.GraceEnds)", "replaced.Add(webhookRetention)"},
 		{"a secret that was merely written signs nothing", file, "\t\tcase s.Origin == Brought && s.Proven.IsZero():\n", ""},
 		{"a sent secret signs before it is proven", file, "case s.Origin == Brought && s.Proven.IsZero():", "case s.Proven.IsZero():"},
-		{"a previous secret signs for four days", file, "case !now.After(until):", "default:"},
+		{"a previous secret signs for four days", file, "case !now.After(until):", "case true || !now.After(until):"},
 		{"a secret of another address is replaced by a later one here", file, "if s.Place == l.Place || !s.Superseded.IsZero() {", "if true {"},
 		{"what an operator brought elsewhere after the first one here signs nothing", file, "\t\t\tcontinue\n", ""},
 		{"what was brought here signs", file, "if s.Place != l.Place && s.Origin == Brought &&", "if s.Origin == Brought &&"},
