@@ -243,7 +243,9 @@ func (l *List) forget(now time.Time) {
 		ends := l.ends(s)
 		return s.Place == l.Place && !ends.IsZero() && now.After(ends)
 	}
-	l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), tooOld)
+	if slices.ContainsFunc(l.Secrets, tooOld) {
+		l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), tooOld)
+	}
 	for len(l.Secrets) > maxSecrets {
 		spare := slices.IndexFunc(l.Secrets, func(s Secret) bool {
 			return s.ended() || s.Origin == Brought && s.Place != l.Place

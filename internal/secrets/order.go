@@ -174,9 +174,13 @@ func (s Secret) unconfirmed() bool { return s.Origin == Sent && s.Proven.IsZero(
 
 // here are the secrets of this place that may be in effect.
 func (l *List) here() []Secret {
-	return slices.DeleteFunc(slices.Clone(l.Secrets), func(s Secret) bool {
-		return s.Place != l.Place || !l.mayBeInEffect(s)
-	})
+	here := make([]Secret, 0, len(l.Secrets))
+	for _, s := range l.Secrets {
+		if s.Place == l.Place && l.mayBeInEffect(s) {
+			here = append(here, s)
+		}
+	}
+	return here
 }
 
 // mayBeInEffect reports whether no later secret was proven, or that proof may be

@@ -179,8 +179,8 @@ func mutantsOfOrder() []mutant {
 		{"a refused secret was asked about", file, "return s.Proven.IsZero() && s.Refused.IsZero() && s.Denied", "return s.Proven.IsZero() && s.Denied"},
 		{"a denied secret was asked about", file, "s.Refused.IsZero() && s.Denied.IsZero() && s.Superseded", "s.Refused.IsZero() && s.Superseded"},
 		{"a superseded secret was asked about", file, "s.Denied.IsZero() && s.Superseded.IsZero()\n", "s.Denied.IsZero()\n"},
-		{"a secret of another address is not tried", file, "return s.Place != l.Place || !l.mayBeInEffect(s)\n", "return !l.mayBeInEffect(s)\n"},
-		{"a secret that can't be in effect is not tried", file, "return s.Place != l.Place || !l.mayBeInEffect(s)\n", "return s.Place != l.Place\n"},
+		{"a secret of another address is not tried", file, "if s.Place == l.Place && l.mayBeInEffect(s) {", "if l.mayBeInEffect(s) {"},
+		{"a secret that can't be in effect is not tried", file, "if s.Place == l.Place && l.mayBeInEffect(s) {", "if s.Place == l.Place {"},
 		{"only a later change explains why an old one is accepted", file, "case s.Value.Equal(current.Value):\n\t\t\treturn false\n", "case s.Value.Equal(current.Value) && false:\n\t\t\treturn false\n"},
 
 		{"a proven secret that is outlived counts", file, "case !s.Value.Equal(current.Value) && l.Succ", "case false && !s.Value.Equal(current.Value) && l.Succ"},
