@@ -76,6 +76,41 @@ func TestAnOperatorsSuccessThatIsMergedGivesJobsANewCount(t *testing.T) {
 	}
 }
 
+// The text of a failure is that of what holds.
+func TestAMergedSuccessEndsTheFailureItself(t *testing.T) {
+	for _, refusal := range []string{"read 10001", "read 24302"} {
+		here, there := tell(t, refusal), tell(t, refusal, "pass 1h", "verify accepted")
+		if here.record.Merge(there.record, "here", there.now); here.record.Failure != "" || !here.record.Locked.IsZero() {
+			t.Errorf("%s: it is %s", refusal, here.state())
+		}
+	}
+	// An outage holds nothing, and is no news that a merge ends.
+	here := tell(t, "read unanswered")
+	if here.record.Merge(tell(t, "pass 1h").record, "here", here.now); here.record.Failure == "" {
+		t.Error("the failure is gone")
+	}
+}
+
+func TestAnAttemptThatAnotherNodeMayHaveSettledIsLeftOut(t *testing.T) {
+	s := tell(t, "read dies", "read codeless")
+	if answered := s.record.Answered(); answered.Used(s.now) != 1 || s.record.Used(s.now) != 2 {
+		t.Errorf("%d of %d are left", answered.Used(s.now), s.record.Used(s.now))
+	}
+}
+
+// Another node has had a success during the call, and has cleared its charge.
+func TestARefusalThatAnotherNodeHasOvertakenHoldsNothing(t *testing.T) {
+	for _, locked := range []bool{false, true} {
+		s := newStory(t)
+		at := s.charge(attempts.Automatic, attempts.Stored)
+		s.record.Attempts[0].Cleared = s.now
+		s.settle(at, attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001", Locked: locked})
+		if s.record.Failure != "" || !s.record.Locked.IsZero() || s.record.Used(s.now) != 1 {
+			t.Errorf("it is %s", s.state())
+		}
+	}
+}
+
 // The older of two locks ended, or has another reason.
 func TestTheNewerLockCounts(t *testing.T) {
 	here, there := tell(t, "read 24302", "pass 1h", "verify 24302"), tell(t, "read 24302")
@@ -120,6 +155,10 @@ func TestALockIsOneAtItsOwnAddress(t *testing.T) {
 	}
 	if state := s.do(strings.Fields("verify accepted")); !strings.HasPrefix(state, "ok") {
 		t.Errorf("after a success it is %s", state)
+	}
+	s = tell(t, "read 24302", "move there", "verify accepted", "pass 1h", "read 10001", "move here")
+	if state := s.state(); !strings.HasPrefix(state, "locked") {
+		t.Errorf("after a refusal elsewhere it is %s", state)
 	}
 	s = tell(t, "read 24302", "move there", "force accepted", "move here")
 	if state := s.state(); !strings.HasPrefix(state, "ok") {

@@ -306,7 +306,7 @@ func (r *Record) succeed(success Attempt, credential string, now time.Time) {
 			a.Credential = ""
 		}
 		switch {
-		case !a.At.Before(success.At) || !a.Cleared.IsZero():
+		case !a.At.Before(success.At):
 		case a.Place == success.Place:
 			a.Cleared = now
 		default:
