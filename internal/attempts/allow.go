@@ -83,7 +83,7 @@ func (r *Record) holdEnds(f Facts) time.Time {
 	switch {
 	case row > 1:
 		wait = holdLast
-	case !f.Acknowledged.IsZero() && last.Answered.Sub(f.Acknowledged) < spread:
+	case last.Answered.Sub(f.Acknowledged) < spread:
 		wait = holdConfirmed
 	}
 	return last.Answered.Add(wait)

@@ -80,6 +80,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, read 10001", "follow-up accepted", operator,
 		},
 		{"it counts as a job's", "read 10001, follow-up 10001, verify 10001", "read accepted", operator},
+		{"for its day", "read codeless, follow-up codeless, pass 30m, read accepted, read codeless, pass 30m", "read accepted", operator},
 
 		{"an operator goes on when jobs wait", "read 10001", "verify accepted", sent},
 		{"and when they stop", "read 10001, pass 5m, read 10001", "verify accepted", sent},
