@@ -129,6 +129,11 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 			t.Errorf("accepting the old secret supersedes the new one: %s", s.state())
 		}
 	})
+	t.Run("keeps its proof when nothing has replaced it", func(t *testing.T) {
+		if s := tell(t, do("write", "a"), do("bring", "a")); s.find("a").Proven.IsZero() {
+			t.Errorf("the list is %s", s.state())
+		}
+	})
 	t.Run("counts as not refused", func(t *testing.T) {
 		s := tell(t, do("write", "a"), do("propose", "b"), do("refuse", "b"), do("bring", "b"))
 		if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
