@@ -141,6 +141,9 @@ func (l *tokenLedger) begin(n *node) begin {
 func (l *tokenLedger) available(n *node, b begin, a answer) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
+	if st := l.w.disk.state; st == nil || !st.Configured() { // A delete took effect, whatever storage said.
+		return
+	}
 	promised := b.promise == l.served[n.id] && b.promise.steps == len(l.w.clockSteps())
 	if promised && time.Now().Before(b.promise.until) && !n.dead.Load() {
 		l.w.violate("a read answers %d, although the token is good: %s", a.Status, a.Text)
