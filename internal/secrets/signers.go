@@ -11,9 +11,8 @@ import (
 
 // Signers are the secrets that a webhook may be signed with: those that may be
 // in effect, and the previous ones for as long as their webhooks may arrive.
-// Only what Finicity accepted once or the engine has sent counts. A secret that
-// an operator has merely written signs nothing, or whoever may write the
-// configuration could forge webhooks.
+// Only what Finicity accepted once or the engine has sent counts. Otherwise anyone
+// with permission to write the configuration could forge webhooks.
 //
 // What an operator brought to another address counts only if it was last accepted
 // before any secret arrived here. A later one may be of a host that accepts whatever

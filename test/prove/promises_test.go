@@ -17,7 +17,7 @@ const (
 	promiseRetained = "the secret in effect is in no list, and no person has it"
 	promiseRemoved  = "a secret that was sent or accepted is removed before its time"
 	promiseFound    = "four attempts do not find the secret in effect"
-	promiseForged   = "a secret that somebody has merely written signs webhooks"
+	promiseForged   = "a secret that was written and never accepted signs webhooks"
 	promiseSigned   = "the secret in effect signs no webhooks"
 	promiseOnlyCopy = "a delete without force would lose the only copy of the secret in effect"
 	promiseRoom     = "another change is refused for longer than announced"
