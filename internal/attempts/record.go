@@ -227,6 +227,13 @@ func (r *Record) lock() (lock Attempt) {
 	return lock
 }
 
+// lockedAt reports whether an answer from the place can end the lock: the lock came from
+// there, or its attempt is no longer in the record.
+func (r *Record) lockedAt(place string) bool {
+	lock := r.lock()
+	return lock.At.IsZero() || lock.Place == place
+}
+
 func (r *Record) index(at time.Time) int {
 	return slices.IndexFunc(r.Attempts, func(a Attempt) bool { return a.At.Equal(at) })
 }
@@ -274,7 +281,7 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 		switch {
 		case answer.Locked:
 			r.Locked = now
-		case settled.Subject == Stored && answer.Outcome == RefusedWithCode && r.lock().Place == settled.Place:
+		case settled.Subject == Stored && answer.Outcome == RefusedWithCode && r.lockedAt(settled.Place):
 			// Finicity looks at the stored credential again: support has unlocked the
 			// partner. Another app key or another address may be refused before that.
 			r.Locked = time.Time{}
@@ -297,7 +304,7 @@ func (r *Record) succeed(success Attempt, credential string, now time.Time) {
 	r.Attempts = slices.DeleteFunc(r.Attempts, func(a Attempt) bool {
 		return success.Trigger == Forced && a.At.Before(success.At)
 	})
-	if lock := r.lock(); r.Failed.Before(success.At) && (lock.At.IsZero() || lock.Place == success.Place) {
+	if r.Failed.Before(success.At) && r.lockedAt(success.Place) {
 		r.Locked, r.Failed, r.Failure = time.Time{}, time.Time{}, ""
 	}
 	for i := range r.Attempts {

@@ -234,6 +234,22 @@ func TestARecordIsBounded(t *testing.T) {
 	}
 }
 
+func TestALockWhoseAttemptIsGoneEndsAsOthersDo(t *testing.T) {
+	for _, answer := range []attempts.Answer{{Success: true}, {Outcome: attempts.RefusedWithCode, Failure: "10001"}} {
+		s := tell(t, "read 24302")
+		for range 16 {
+			s.settle(s.charge(attempts.Forced, attempts.Stored), attempts.Answer{Outcome: attempts.Refused})
+		}
+		if s.record.Locked.IsZero() {
+			t.Error("refusals without a code end the lock")
+		}
+		s.settle(s.charge(attempts.Forced, attempts.Stored), answer)
+		if !s.record.Locked.IsZero() {
+			t.Errorf("after %+v, it is locked", answer)
+		}
+	}
+}
+
 // A snapshot was restored during the call.
 func TestAnAttemptThatIsGoneIsNotedAgainInItsPlace(t *testing.T) {
 	s := tell(t, "read 10001", "pass 5m", "read codeless")

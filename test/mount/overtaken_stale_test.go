@@ -93,38 +93,35 @@ func TestASecretThatAnotherNodeReplacedStopsSigning(t *testing.T) {
 
 func TestASecretThatAnotherNodeDiscardedStopsSigning(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Rotate()
-		current, _ := h.Stored().Secrets.Current()
-		leaked := current.Value.Reveal()
-		_, tick := unstored(h)
-		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
-		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
-		h.Configure(mounttest.Fields{"partner_secret": mounttest.WrongSecret})
-		signs(h, leaked, "")
-		tick()
-		use(h, 40*day)
-		signs(h, leaked, "")
-		h.Succeeds(h.Remove("config", nil))
-	})
-}
-
-func TestASecretThatWasDiscardedDuringACallStopsSigning(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Rotate()
-		current, _ := h.Stored().Secrets.Current()
-		leaked := current.Value.Reveal()
-		_, release := stepDown(h, logical.UpdateOperation, "config/verify")
-		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
-		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
-		h.Configure(mounttest.Fields{"partner_secret": mounttest.WrongSecret})
-		release()
-		use(h, 40*day)
-		signs(h, leaked, "")
-	})
+	for when, wait := range map[string]func(*mounttest.Harness) func(){
+		"a write of this node failed": func(h *mounttest.Harness) func() {
+			_, tick := unstored(h)
+			return tick
+		},
+		"this node is in a call": func(h *mounttest.Harness) func() {
+			_, release := stepDown(h, logical.UpdateOperation, "config/verify")
+			return release
+		},
+	} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Rotate()
+				current, _ := h.Stored().Secrets.Current()
+				leaked := current.Value.Reveal()
+				goOn := wait(h)
+				h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
+				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				h.Configure(mounttest.Fields{"partner_secret": mounttest.WrongSecret})
+				signs(h, leaked, "")
+				goOn()
+				use(h, 40*day)
+				signs(h, leaked, "")
+				h.Succeeds(h.Remove("config", nil))
+			})
+		})
+	}
 }
 
 // getter holds the nth read of the configuration back.
