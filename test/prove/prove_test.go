@@ -19,7 +19,7 @@ var (
 )
 
 func TestNoSequenceOfEventsLosesTheSecretOrTheFifthAttempt(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	w := newWalker(*exact, beginnings()...)
 	first, wrong := 0, 0
 	for d := 1; d <= *depth; d++ {
