@@ -22,6 +22,19 @@ type refusal struct {
 	node, memory int64 // that was told
 	// successes are the places at which an attempt succeeded since.
 	successes map[string]bool
+	// accepted is set when Finicity has accepted the same credential since.
+	accepted bool
+}
+
+// succeed notes a later success.
+func (r *refusal) succeed(e *exchange) {
+	r.successes[e.place] = true
+	r.accepted = r.accepted || r.same(e)
+}
+
+// same reports whether an attempt sends the credential that was refused.
+func (r *refusal) same(e *exchange) bool {
+	return r.secret == e.secret && r.key == e.key && r.place == e.place
 }
 
 // at reports whether the refusal is one of the row at a place: since then there
@@ -228,12 +241,11 @@ func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 	}
 }
 
-// checkWritten: a credential that was refused with a code is not sent again by a
-// write for a day.
+// checkWritten: a credential that was refused with a code, and not accepted since, is
+// not sent again by a write for a day.
 func (l *attemptLedger) checkWritten(e *exchange) {
 	for _, r := range l.refusals {
-		same := r.secret == e.secret && r.key == e.key && r.place == e.place
-		if same && r.verdict == coded && (r.status == 401 || r.status == 404) && !r.change && l.included.settled[r.id] &&
+		if r.same(e) && !r.accepted && r.verdict == coded && (r.status == 401 || r.status == 404) && !r.change && l.included.settled[r.id] &&
 			e.sent.Sub(r.sent) < day {
 			l.w.violate("call %d sends a credential that was refused with a code less than a day ago", e.id)
 		}
@@ -261,10 +273,10 @@ func (l *attemptLedger) answer(n *node, e *exchange) {
 		l.succeed(n, e)
 	case !l.included.charged[e.id]: // A snapshot from before it was restored meanwhile.
 	case e.verdict == refused, e.verdict == coded, e.verdict == locked:
-		r := &refusal{e, int64(n.id), l.memory[n.id], map[string]bool{}}
+		r := &refusal{exchange: e, node: int64(n.id), memory: l.memory[n.id], successes: map[string]bool{}}
 		for _, s := range l.exchanges[e.id:] { // Of the node that came after the one that was told.
 			if s.verdict == success && !s.change {
-				r.successes[s.place] = true
+				r.succeed(s)
 			}
 		}
 		l.refusals = append(l.refusals, r)
@@ -320,7 +332,7 @@ func (l *attemptLedger) succeed(n *node, e *exchange) {
 	}
 	for _, r := range l.refusals {
 		if r.id < e.id {
-			r.successes[e.place] = true
+			r.succeed(e)
 		}
 	}
 }
