@@ -3,25 +3,29 @@
 // Package secrets decides which partner secret may be in effect at Finicity,
 // and in which order to try them.
 //
-// Finicity has one secret per partner. A change ends the old one at once, or
-// after 30 days with a grace period. The answer to a change may be lost, late or
-// duplicated, or come from a gateway that never reached Finicity. So no answer to
-// a change proves which secret is in effect, and none removes a secret. There is
-// one list, each secret has the times of what happened to it, and everything else
-// follows from them:
+// The secret in effect is the one that the last change set. The change ends the
+// secret before it at once, or after 30 days with a grace period: until then,
+// Finicity accepts both. The answer to a change may be lost, late or duplicated, or
+// come from a gateway that never reached Finicity. So no answer to a change proves
+// which secret is in effect, and none removes a secret. There is one list, each
+// secret has the times of what happened to it, and everything else follows from
+// these times:
 //
-//   - A new secret is in the list before it is sent. Whatever happens to the
-//     answer, the secret that is in effect is in the list.
-//   - The only proof is an authentication that Finicity accepts. It marks the
-//     secret as proven and the older ones as superseded. It says nothing about
-//     newer ones: with a grace period, the old secret is accepted too.
-//   - The engine may have the only copy of a sent secret. Age alone removes it, and
-//     only when Finicity has just accepted another one: by then the change to it
-//     would have taken effect. Removing it too early locks the company out of its
-//     account.
+//   - The caller stores a new secret in the list before sending it. Whatever
+//     happens to the answer, the secret in effect is in the list.
+//   - The only proof is an authentication that Finicity accepts. Such an
+//     authentication marks the secret as proven and the older ones as superseded.
+//     It says nothing about newer ones: with a grace period, the old secret is
+//     accepted too.
+//   - The engine may have the only copy of a secret that it sent. An unproven one is
+//     removed only by age, as of the time when Finicity last accepted another
+//     secret: by then, a change to it would have taken effect, and Finicity would
+//     have refused the other one. Removing it too early locks the company out of
+//     its account.
 //
-// The package is pure: the standard library, no storage, no network, no clock.
-// All times come from the caller and never run backwards.
+// The package is pure: no storage, no network, no clock, and nothing but the
+// standard library and the type of a confidential text. The caller supplies all
+// times, and must not let them run backwards.
 package secrets
 
 import (
@@ -47,15 +51,16 @@ type Secret struct {
 	Value  confidential.Text
 	Origin Origin
 	// Place is the address that the secret may be sent to. Secrets of other
-	// places are retained, and never tried here.
+	// places are never tried here, and do not age.
 	Place string
-	// Grace says how the engine asked for this secret: with a grace period, Finicity
-	// keeps the secret before it working for 30 days.
+	// Grace is set when the engine asked for this secret with a grace period.
+	// Finicity then accepts the secret before it for 30 more days.
 	Grace bool
 
 	Added time.Time
-	// CallEnds is when the engine's own call has ended at the latest, zero once it was
-	// answered. A gateway may still deliver it for a day.
+	// CallEnds is the latest time at which the engine's own call can still be running,
+	// zero once it was answered. Wait covers that. A gateway may deliver the call up to
+	// a day later, which MustProve and ends cover.
 	CallEnds time.Time
 	// Acknowledged is when a change to this secret was answered 204, and Denied
 	// when it was refused. A gateway may give either answer without calling Finicity.
@@ -65,72 +70,75 @@ type Secret struct {
 	// refused it.
 	Proven  time.Time
 	Refused time.Time
-	// Superseded is when a later secret was proven. GraceEnds is the latest time at
-	// which this one still works, if the later one was sent with a grace period.
+	// Superseded is when a newer secret was proven. GraceEnds is the latest time at
+	// which this one still works, if the newer one was sent with a grace period.
 	Superseded time.Time
 	GraceEnds  time.Time
 }
 
-// List is every secret that may be in effect or is still retained, in order of
-// arrival.
+// List holds all known secrets, the oldest first. What comments call older and newer
+// is the order in the list, not that of any time.
 type List struct {
 	Secrets []Secret
 	// Place is where the partner is reached now.
 	Place string
 }
 
-// Finicity's grace period, and how long the engine retains what it no longer
-// needs. A call can arrive up to a day late. With a grace period, Finicity accepts
-// the old secret for 30 days, so the engine learns only then that the new one is
-// in effect.
+// Finicity's grace period, and how long the engine retains a secret. A call can arrive
+// up to a day late, and an hour is margin. With a grace period, Finicity accepts the
+// old secret for 30 days, so its acceptance rules out a newer one only after that, and
+// two days are margin.
 const (
 	gracePeriod    = 30 * 24 * time.Hour
 	retention      = 25 * time.Hour
 	retentionGrace = gracePeriod + 2*24*time.Hour
-	// Finicity retries a webhook for three days.
+	// Finicity retries a webhook for three days, and one day is margin.
 	webhookRetention = 4 * 24 * time.Hour
 
 	// maxUnconfirmed is how many sent secrets may be in effect besides the current
 	// one. The engine makes four attempts: these two, the current one, and one that an
 	// operator brought.
 	maxUnconfirmed = 2
-	// maxSecrets bounds the list. Only rotations every few hours reach it.
+	// maxSecrets is the length above which forget also removes secrets that have ended,
+	// whatever their age. Only about one rotation an hour reaches it.
 	maxSecrets = 100
 )
 
-// Clone returns a copy that shares nothing with l.
+// Clone returns a copy that may be changed without changing l.
 func (l List) Clone() List {
 	l.Secrets = slices.Clone(l.Secrets)
 	return l
 }
 
 // Propose adds a secret that the engine is about to send. Store the list before
-// the call. callEnds is when the call has ended at the latest.
+// the call. callEnds is the latest time at which the call can end.
 func (l *List) Propose(value confidential.Text, grace bool, callEnds, now time.Time) {
 	l.Secrets = append(l.Secrets, Secret{
 		Value: value, Origin: Sent, Place: l.Place, Grace: grace, Added: now, CallEnds: callEnds,
 	})
 }
 
-// NotSent removes a proposed secret, because no connection was made. It is the
-// only outcome that removes a secret of the engine's own.
-func (l *List) NotSent(value confidential.Text) {
-	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
-}
+// NotSent removes a proposed secret, because no connection to Finicity was made. No
+// other outcome of a call removes a secret of the engine's own.
+func (l *List) NotSent(value confidential.Text) { l.remove(value) }
 
-// Bring adds a secret from an operator at the end of the list. It drops what
-// operators brought before and Finicity never accepted, at any address: operators
-// have copies. A secret that is in the list already stays where it is, unless it has
-// ended and the engine has sent none since: if Finicity accepts it again, that may be
-// a grace period, and says nothing against a newer one that may be the only copy.
+// Bring adds a secret from an operator at the end of the list. It drops the other
+// secrets from operators that Finicity never accepted, at any address: operators have
+// copies.
+//
+// A secret that is in the list already keeps its position. Its refusal no longer
+// counts, nor that a newer one was proven. The exception is a secret that has ended,
+// with no sent one after it: it becomes the newest, without proof. If a sent secret
+// follows, the position must not change: Finicity may accept the old secret because
+// of a grace period, and that must not supersede what may be the only copy.
 func (l *List) Bring(value confidential.Text, now time.Time) {
 	arrived := Secret{Value: value, Place: l.Place, Added: now}
 	if i := l.index(value); i >= 0 {
 		known := &l.Secrets[i]
 		sent := slices.ContainsFunc(l.Secrets[i+1:], func(s Secret) bool { return s.Place == l.Place && s.Origin == Sent })
-		if ended := known.ended(); ended && !sent {
+		if known.ended() && !sent {
 			arrived.Origin = known.Origin
-			l.NotSent(value)
+			l.remove(value)
 		} else {
 			known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
 		}
@@ -151,10 +159,10 @@ func (l *List) Acknowledge(value confidential.Text, now time.Time) {
 	}
 }
 
-// Deny notes that the change from old to value was refused, a refusal by policy
-// included. The new secret stays in the list: a gateway may send a call twice, so
-// the first copy may have succeeded. oldRefused means that Finicity called old
-// wrong.
+// Deny notes that the change from old to value was refused, also if that was because
+// of Finicity's rules for secrets. The new secret stays in the list: a gateway may
+// send a call twice, so the first copy may have succeeded. oldRefused means that
+// Finicity called old wrong.
 func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time) {
 	if s := l.find(value); s != nil {
 		s.Denied, s.CallEnds = now, time.Time{}
@@ -164,9 +172,10 @@ func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time
 	}
 }
 
-// Accept notes that Finicity accepted a secret. It supersedes the older ones, never a
-// newer one, and removes those whose time is up. A brought secret that stayed in its
-// place supersedes later brought ones too: operators have copies.
+// Accept notes that Finicity accepted a secret. It marks the older ones of this place
+// as superseded, and never a newer one if the engine has sent either of the two. If
+// operators brought both, a newer one that was proven is superseded too: operators
+// have copies. Then Accept removes what is too old.
 func (l *List) Accept(value confidential.Text, now time.Time) {
 	at := l.index(value)
 	if at < 0 {
@@ -188,28 +197,29 @@ func (l *List) Accept(value confidential.Text, now time.Time) {
 	l.forget(now)
 }
 
-// Refuse notes that Finicity refused a secret. certain means that Finicity
-// answered with code 10001. Then Refuse removes a brought secret that was never
-// proven, since the operator has a copy. It keeps the last secret of the list.
+// Refuse notes that Finicity refused a secret. certain means that Finicity answered
+// with code 10001, invalid credentials. Then Refuse removes a brought secret that was
+// never proven, since the operator has a copy, unless it is the only candidate here.
 func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
 	s := l.find(value)
 	switch {
 	case s == nil:
 	case certain && s.Origin == Brought && s.Proven.IsZero() && len(l.here()) > 1:
-		l.NotSent(value)
+		l.remove(value)
 	default:
 		s.Refused = now
 	}
 }
 
 // Move makes place the one where the partner is reached. Secrets of other places
-// stay in the list, are not sent here, and are back after a move back.
+// stay in the list. They are not sent here, and are used again after a move back.
 func (l *List) Move(place string) { l.Place = place }
 
 // Retain adds what another copy of the list has and this one does not: secrets that
-// were sent, or accepted after everything here. It reports whether there was any. What
-// was proven here since supersedes them, and age removes them. later puts them at the
-// end: the times of this list are not known.
+// the engine sent, and secrets from operators that were accepted after the last
+// success here. A newer one with a later proof supersedes an added one, and age
+// removes it. Set later if the times of the two lists can't be compared: added secrets
+// then go to the end. Retain reports whether there was any.
 func (l *List) Retain(other List, later bool) (added bool) {
 	succeeded := l.Succeeded()
 	for _, s := range other.Secrets {
@@ -223,6 +233,7 @@ func (l *List) Retain(other List, later bool) (added bool) {
 		}
 		for _, next := range l.Secrets[at:] {
 			if next.Place == s.Place && next.Proven.After(s.Proven) && s.Superseded.IsZero() {
+				// Its first proof is not known. It was added before that.
 				s.Superseded = next.Added
 				if next.Grace {
 					s.GraceEnds = next.Added.Add(gracePeriod)
@@ -235,14 +246,15 @@ func (l *List) Retain(other List, later bool) (added bool) {
 	return added
 }
 
-// forget removes what is too old to be in effect, after another secret was
-// proven, and the oldest of a list that is too long, if they have ended or an
-// operator brought them to another address.
+// forget removes what was too old to be in effect at a time when Finicity accepted a
+// secret: call it with no other time. From a list that is too long, it also removes
+// the oldest that have ended or that an operator brought to another address.
 func (l *List) forget(now time.Time) {
 	tooOld := func(s Secret) bool {
 		ends := l.ends(s)
 		return s.Place == l.Place && !ends.IsZero() && now.After(ends)
 	}
+	// tooOld reads the list, so this deletes from a copy.
 	if slices.ContainsFunc(l.Secrets, tooOld) {
 		l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), tooOld)
 	}
@@ -257,9 +269,9 @@ func (l *List) forget(now time.Time) {
 	}
 }
 
-// ends is when the secret is too old to be in effect or to sign: some time after
-// its arrival as long as it is without proof, otherwise after the proof of a later
-// one. Zero for a proven one that is not superseded.
+// ends is when the secret becomes too old to be in effect or to sign. A proven or
+// displaced one counts from when it was superseded, another one from when it was
+// added. Zero for a proven one that is not superseded.
 func (l *List) ends(s Secret) time.Time {
 	switch {
 	case l.displaced(s):
@@ -277,12 +289,16 @@ func (l *List) ends(s Secret) time.Time {
 	}
 }
 
-// graceful reports whether a grace period is involved: the secret works for
-// longer, or shows late that it is in effect.
+// graceful reports whether a grace period is involved: the secret works for longer,
+// or an older one that is accepted does not rule it out yet.
 func (s Secret) graceful() bool { return s.Grace || !s.GraceEnds.IsZero() }
 
-// ended reports whether a later secret was proven, and no grace period is involved.
+// ended reports whether a newer secret was proven, and no grace period is involved.
 func (s Secret) ended() bool { return !s.Superseded.IsZero() && !s.graceful() }
+
+func (l *List) remove(value confidential.Text) {
+	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })
+}
 
 func (l *List) is(s Secret, value confidential.Text) bool {
 	return s.Place == l.Place && s.Value.Equal(value)

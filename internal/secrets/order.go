@@ -31,17 +31,18 @@ func (l *List) Succeeded() time.Time {
 // Next is the secret to authenticate with, false if none may be in effect here.
 // The order:
 //
-//  1. those about which nothing is known, the newest first: with a grace period,
-//     the old secret works in any case, and proves nothing;
+//  1. those that no authentication and no refused change says anything about, the
+//     newest first: with a grace period, the old secret works in any case, and does
+//     not rule out a newer one;
 //  2. the current one;
 //  3. the others, the newest first;
 //  4. those refused since the last success, the one refused longest ago first, so
 //     that repeated attempts reach each of them.
 func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 
-// NextAutomatic is Next for an attempt that nobody has asked for. It leaves out
-// those that only brought secrets displaced: they cost an attempt each time the current
-// one is refused, and Finicity's first refusal of a new secret may be a mistake.
+// NextAutomatic is Next for an attempt that no operator requested. It leaves out
+// displaced secrets. Finicity may refuse a new secret once by mistake, and each time a
+// displaced one would cost an attempt.
 func (l *List) NextAutomatic() (Secret, bool) {
 	return l.first(slices.DeleteFunc(l.here(), l.displaced))
 }
@@ -73,7 +74,7 @@ func (l *List) first(here []Secret) (Secret, bool) {
 }
 
 // Wait is how long to wait before any attempt: a call that sends a secret may
-// still be on its way, also when the process that made it is gone.
+// still be on its way, even if the process that made it is gone.
 func (l *List) Wait(now time.Time) time.Duration {
 	wait := time.Duration(0)
 	for _, s := range l.here() {
@@ -82,31 +83,32 @@ func (l *List) Wait(now time.Time) time.Duration {
 	return wait
 }
 
-// MustProve reports whether an authentication must come before a change. With a
-// wrong secret, Finicity would refuse the change. An earlier change may have
-// arrived late. The proof also removes secrets that are too old.
+// MustProve reports whether an authentication must come before a change: a secret is
+// unproven, or was refused since the last success, or an earlier change may have
+// arrived late. With a wrong secret, Finicity would refuse the change. The proof also
+// removes secrets that are too old.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
 		return s.Proven.IsZero() || l.Refused(s) || l.mayArrive(s, l.Succeeded())
 	})
 }
 
-// MustWait reports whether another change must wait: two sent secrets may be in
-// effect besides the current one, and four attempts could miss a third. until is
-// the time from which a proof makes room.
+// MustWait reports whether another change must wait: two secrets may be in effect
+// besides the current one or instead of it, and with one more, four attempts might
+// miss the right one. until is the time from which a proof makes room.
 func (l *List) MustWait() (until time.Time, wait bool) {
 	var ends []time.Time
 	current, _ := l.Current()
 	for _, s := range l.here() {
 		switch {
-		case l.displaced(s) && !s.Refused.IsZero(): // Hardly.
+		case l.displaced(s) && !s.Refused.IsZero(): // Finicity has refused it.
 		case s.unconfirmed(), !s.Superseded.IsZero():
 			ends = append(ends, l.ends(s))
-		case !s.Value.Equal(current.Value) && l.Succeeded().Sub(s.Proven) < retentionGrace:
-			// An older secret was accepted after this one. A grace period may explain that
-			// for as long as it lasts, and then this one is in effect.
+		case !s.Value.Equal(current.Value) && current.Proven.Sub(s.Proven) < retentionGrace:
+			// An older secret was accepted after this one. A grace period can explain that
+			// until it ends. If it does, this one is in effect.
 			ends = append(ends, s.Proven.Add(retentionGrace))
-		case l.mayArrive(s, l.Succeeded()):
+		case l.mayArrive(s, current.Proven):
 			ends = append(ends, s.Added.Add(retention))
 		}
 	}
@@ -117,12 +119,13 @@ func (l *List) MustWait() (until time.Time, wait bool) {
 	return ends[len(ends)-maxUnconfirmed], true // When all but one have ended.
 }
 
-// Pending is the newest secret whose change may have been carried out, when no
-// authentication has been made since. False when there is none.
+// Pending is the newest sent secret that no authentication has been made with. If
+// the change to it was refused, it is pending only until the next success of any
+// secret. False when there is none.
 func (l *List) Pending() (Secret, bool) {
 	for _, s := range slices.Backward(l.here()) {
-		denied := !s.Denied.IsZero() && !s.Denied.After(l.Succeeded())
-		if s.unconfirmed() && s.Refused.IsZero() && s.Superseded.IsZero() && !denied {
+		open := s.Denied.IsZero() || s.Denied.After(l.Succeeded())
+		if s.unconfirmed() && s.Refused.IsZero() && s.Superseded.IsZero() && open {
 			return s, true
 		}
 	}
@@ -130,26 +133,29 @@ func (l *List) Pending() (Secret, bool) {
 }
 
 // Unsettled reports whether the secret in effect is unknown: a change is pending, or a
-// secret was refused since the last success. What an operator brought is theirs to
-// set right, as long as the engine has sent nothing that may be in effect instead.
+// secret was refused since the last success. The refusal of a brought one does not
+// count, unless the engine has sent one that may be in effect instead.
 func (l *List) Unsettled() bool {
+	if _, pending := l.Pending(); pending {
+		return true
+	}
 	here := l.here()
-	_, pending := l.Pending()
 	sent := slices.ContainsFunc(here, func(s Secret) bool { return s.unconfirmed() || l.displaced(s) })
-	return pending || slices.ContainsFunc(here, func(s Secret) bool { return l.Refused(s) && (s.Origin == Sent || sent) })
+	return slices.ContainsFunc(here, func(s Secret) bool { return l.Refused(s) && (s.Origin == Sent || sent) })
 }
 
 // OnlyCopy reports whether the engine may have the only copy of the secret in
-// effect: it has sent one, to any address, and no later one was proven there. What an
-// operator brought since is a secret that works, whatever else does.
+// effect: it has sent one, to any address, and no newer one of that address was
+// proven. A newer proven one from an operator is enough: they have a copy of a secret
+// that works.
 func (l *List) OnlyCopy() bool {
 	return slices.ContainsFunc(l.Secrets, func(s Secret) bool {
 		return s.Origin == Sent && s.Superseded.IsZero()
 	})
 }
 
-// Acknowledged is when a change was last answered 204. Not all of Finicity may
-// know the new secret for some minutes after that.
+// Acknowledged is when a change was last answered 204. For some minutes after that,
+// parts of Finicity might not know the new secret.
 func (l *List) Acknowledged() time.Time {
 	last := time.Time{}
 	for _, s := range l.here() {
@@ -159,9 +165,7 @@ func (l *List) Acknowledged() time.Time {
 }
 
 // Refused reports whether the secret was refused since the last success.
-func (l *List) Refused(s Secret) bool {
-	return !s.Refused.IsZero() && s.Refused.After(l.Succeeded())
-}
+func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded()) }
 
 // untested reports whether neither an authentication nor a refused change says
 // anything about the secret. A 204 does not count.
@@ -183,9 +187,11 @@ func (l *List) here() []Secret {
 	return here
 }
 
-// mayBeInEffect reports whether no later secret was proven, or that proof may be
-// explained otherwise: by a grace period that the engine knows nothing of, or by a
-// late copy of the change, which has undone the next one.
+// mayBeInEffect reports whether no newer secret was proven, or this one may be in
+// effect nevertheless. A displaced one may be, since the company may have changed the
+// secret with a grace period that the engine knows nothing of. Or a late copy of the
+// change to it may have undone the change to the current secret: it was still on its
+// way when that was added.
 func (l *List) mayBeInEffect(s Secret) bool {
 	if s.Superseded.IsZero() || l.displaced(s) {
 		return true
@@ -194,9 +200,10 @@ func (l *List) mayBeInEffect(s Secret) bool {
 	return l.mayArrive(s, current.Added)
 }
 
-// displaced reports whether the engine has sent the secret, and only what operators
-// brought was proven after it. An operator may bring an older one: the company's own
-// programs may have changed the secret with a grace period.
+// displaced reports whether the engine has sent the secret, and only secrets that
+// operators brought have superseded it. It may still be in effect: what an operator
+// brings may be an old secret, which works because of a grace period that the engine
+// knows nothing of.
 func (l *List) displaced(s Secret) bool {
 	if s.Origin != Sent || s.Superseded.IsZero() {
 		return false
@@ -214,8 +221,8 @@ func (l *List) displaced(s Secret) bool {
 }
 
 // mayArrive reports whether a copy of the change to the secret may still have been
-// on its way at that time, and may put it in effect. For that, the secret before it
-// must still work, on a grace period. No call is more than retention late.
+// on its way at that time, and may put it in effect. For that, an older secret must
+// still work, because of a grace period. No call is more than retention late.
 func (l *List) mayArrive(s Secret, at time.Time) bool {
 	if s.Origin != Sent || at.Sub(s.Added) >= retention {
 		return false
@@ -232,9 +239,9 @@ func (l *List) mayArrive(s Secret, at time.Time) bool {
 	return false
 }
 
-// graceAfterCurrent reports whether a newer secret was sent with a grace period.
-// Then the current one may work only because of that, and its proof says nothing
-// against any newer secret until the period is over.
+// graceAfterCurrent reports whether a secret newer than the current one was sent with
+// a grace period. Then Finicity may accept the current one only because of that
+// period, and its proof does not rule out a newer secret until the period ends.
 func (l *List) graceAfterCurrent() bool {
 	current, _ := l.Current()
 	for _, s := range slices.Backward(l.here()) {

@@ -9,14 +9,17 @@ import (
 	"vault-plugin-secrets-finicity/internal/confidential"
 )
 
-// Signers are the secrets that a webhook may be signed with: those that may be
-// in effect, and the previous ones for as long as their webhooks may arrive.
-// Only what Finicity accepted once or the engine has sent counts. Otherwise anyone
-// with permission to write the configuration could forge webhooks.
+// Signers are the secrets that a webhook may be signed with: those that no newer
+// secret has replaced, and previous ones for as long as their webhooks may arrive.
+// A secret counts only if Finicity has accepted it at least once or the engine has
+// sent it. Otherwise anyone with permission to write the configuration could forge
+// webhooks.
 //
-// What an operator brought to another address counts only if it was last accepted
-// before any secret arrived here. A later one may be of a host that accepts whatever
-// it is sent, and an operator can move there and back.
+// A secret that an operator brought to another address counts only if it was last
+// accepted before the first secret of this address was added. Otherwise an operator
+// could move to a host that accepts any secret, and back. Age removes that first
+// secret four days or more after the next one was added, and by then the other
+// address's secret is too old as well.
 func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
 	arrived := l.arrived()
 	for _, s := range slices.Backward(l.Secrets) {
@@ -24,20 +27,19 @@ func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
 			continue
 		}
 		replaced := l.replaced(s)
-		until := latest(replaced.Add(webhookRetention), s.GraceEnds)
 		switch {
 		case s.Origin == Brought && s.Proven.IsZero():
 		case replaced.IsZero():
 			current = append(current, s.Value)
-		case !now.After(until):
+		case !now.After(latest(replaced.Add(webhookRetention), s.GraceEnds)):
 			previous = append(previous, s.Value)
 		}
 	}
 	return current, previous
 }
 
-// arrived is when the first secret arrived here that was sent or proven. Zero when
-// there is none.
+// arrived is when the first secret of this place was added that was sent or proven.
+// Zero when there is none.
 func (l *List) arrived() time.Time {
 	for _, s := range l.Secrets {
 		if s.Place == l.Place && (s.Origin == Sent || !s.Proven.IsZero()) {
@@ -47,8 +49,9 @@ func (l *List) arrived() time.Time {
 	return time.Time{}
 }
 
-// replaced is when a later secret was proven, zero when none was. After a move, it
-// is when the secret arrived that took over at the other place.
+// replaced is when a newer secret was proven, zero when none was. For a secret of
+// another place, it is when the first secret was added elsewhere that was accepted
+// after it, or its own last proof if that is later.
 func (l *List) replaced(s Secret) time.Time {
 	if s.Place == l.Place || !s.Superseded.IsZero() {
 		return s.Superseded
