@@ -98,7 +98,6 @@ func (e *Engine) try(
 	operation string,
 ) (*State, error) {
 	to, epoch, rotated, moved := st, e.tokens.Epoch(), false, false
-	settled := epoch // when the state was compared with that of the call
 	var t *token.Token
 	var charged *State
 	st, err := e.do(ctx, s, st, attempt{
@@ -110,7 +109,8 @@ func (e *Engine) try(
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
-			rotated, settled = false, e.tokens.Epoch() // It may be the second time: see settle.
+			// The state was compared with storage just now. It may be the second time.
+			rotated, epoch = false, e.tokens.Epoch()
 			moved = elsewhere(to, st) || !to.AppKey.Equal(st.AppKey)
 			// Another node has taken over during the call, and knows something newer, or
 			// another partner or address.
@@ -130,9 +130,6 @@ func (e *Engine) try(
 		return st, err
 	}
 	e.host.Logger().Info("authenticated", "partner_id", to.PartnerID)
-	if err == nil {
-		epoch = settled
-	}
 	if moved { // The token is of a configuration that another node has replaced.
 		e.tokens.Drop()
 	} else {

@@ -47,6 +47,21 @@ func TestAPauseIsAnnouncedOnce(t *testing.T) {
 	})
 }
 
+// Finicity accepts the credential, and storage does not take that at first. The end of the pause is another write, which has both.
+func TestASuccessThatWasNotStoredEndsAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newRestoredCopy(t)
+		h.Tick()
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
+		h.Succeeds(h.Write("config/verify", nil))
+		h.Restart()
+		if says(h, "rotation_paused") != "" || h.Stored().Secrets.Succeeded().IsZero() {
+			t.Error("the schedule is paused, or the success is not stored")
+		}
+	})
+}
+
 // Storage does not take the pause at first. It stays in effect, and is announced with the write that has it.
 func TestAPauseThatCannotBeStoredStaysInEffect(t *testing.T) {
 	t.Parallel()
