@@ -185,7 +185,8 @@ func TestFailedWritesAreRememberedToABound(t *testing.T) {
 	before, last := at("1999-05-01 00:00"), time.Time{}
 	for i := range 3 * maxWritten {
 		last = before.Add(time.Duration(i+1) * time.Minute)
-		e.noteUnstored(errors.New("the disk is full"), before, last, &State{})
+		e.noteWritten(before, last)
+		e.noteUnstored(errors.New("the disk is full"), before, &State{})
 	}
 	if n := len(e.written); n > maxWritten || !e.written[0].Equal(before) || !e.written[n-1].Equal(last) {
 		t.Errorf("%d times are remembered, from %s to %s", n, e.written[0], e.written[n-1])

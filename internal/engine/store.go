@@ -39,13 +39,14 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	base, err := st.Clock, e.checkOvertaken(ctx, s, st)
 	if err == nil {
 		st.Clock = e.clock.now()
+		e.noteWritten(base, st.Clock) // A request that reads it before this returns must know whose it is.
 		err = e.put(ctx, s, st)
 	}
 	if err != nil {
 		if base.IsZero() && st.version1 == "" { // Nothing is stored, as far as is known.
 			e.clock.stop()
 		}
-		e.noteUnstored(err, base, st.Clock, remember)
+		e.noteUnstored(err, base, remember)
 		return err
 	}
 	st.pausing = false
@@ -118,14 +119,11 @@ func (e *Engine) goBy(st *State, ahead bool) {
 	e.written, e.storageError, e.storageErrorTime = nil, nil, time.Time{}
 }
 
-// noteUnstored notes that storage did not take a write. base and written are the
-// times that identify what it had before and what it may have now. remember is what
-// this process goes by.
-func (e *Engine) noteUnstored(err error, base, written time.Time, remember *State) {
+// noteWritten notes the times that identify what storage has, or may have.
+func (e *Engine) noteWritten(times ...time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.latest, e.ahead = remember.clone(), true
-	for _, t := range []time.Time{base, written} {
+	for _, t := range times {
 		if !t.IsZero() && !slices.ContainsFunc(e.written, t.Equal) {
 			e.written = append(e.written, t)
 		}
@@ -133,6 +131,15 @@ func (e *Engine) noteUnstored(err error, base, written time.Time, remember *Stat
 	if over := len(e.written) - maxWritten; over > 0 {
 		e.written = slices.Delete(e.written, 1, 1+over) // All but the first: storage has it, or one of the last.
 	}
+}
+
+// noteUnstored notes that storage did not take a write. base identifies what it had
+// before, and remember is what this process goes by.
+func (e *Engine) noteUnstored(err error, base time.Time, remember *State) {
+	e.noteWritten(base)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.latest, e.ahead = remember.clone(), true
 	if e.storageError == nil || e.storageError.Error() != err.Error() { // Not once a minute.
 		e.host.Logger().Warn("storage did not take a write", "error", err)
 	}
@@ -174,8 +181,8 @@ func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 	added := foreign && stored.retain(latest)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.latest != latest { // Another request has been here.
-		return stored, nil
+	if e.latest != latest || latest != nil && !added && stored.Clock.Equal(latest.Clock) && stored.version1 == latest.version1 {
+		return stored, nil // Another request has been here, or there is nothing new.
 	}
 	e.goBy(stored, added)
 	if foreign {

@@ -43,6 +43,8 @@ func mutantsOfStore() []mutant {
 		{"not before a newer version", file, "\tcase errors.As(err, &newer):\n", "\tcase false && errors.As(err, &newer):\n"},
 		{"what this process alone knows is added to what another one has stored", file, "added := foreign && stored.retain(latest)", "added := false"},
 		{"what storage has not changed since is not merged", file, "foreign := latest != nil && !e.knows(stored, latest)", "foreign := latest != nil"},
+		{"a write that is being made is this process's own", file, "\t\te.noteWritten(base, st.Clock) // A request that reads it before this returns must know whose it is.\n", ""},
+		{"a poll before it takes effect changes nothing", file, "if e.latest != latest || latest != nil && !added && stored.Clock.Equal(latest.Clock) && stored.version1 == latest.version1 {", "if e.latest != latest {"},
 		{"it is stored with the next write", file, "\te.goBy(stored, added)\n", "\te.goBy(stored, false)\n"},
 		{"what another one has stored counts", file, "\te.goBy(stored, added)\n", "\t_ = added\n"},
 		{"flush stores", file, "return e.store(ctx, s, st, st)", "return nil"},

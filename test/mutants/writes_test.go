@@ -68,7 +68,7 @@ func mutantsOfDelete() []mutant {
 	return []mutant{
 		{"a delete that took effect stays one", file, "e.disown(left.Clock)", "_ = left"},
 		{"a damaged entry forgets no attempts", file, "st = e.attemptsAlone()", "st = &State{}"},
-		{"an empty storage is a delete that took effect", file, "e.noteUnstored(err, st.Clock, st.Clock, st)", "e.noteUnstored(err, st.Clock, st.Clock, st)\n\t\t\te.latest.Clock = time.Time{}"},
+		{"an empty storage is a delete that took effect", file, "e.noteUnstored(err, st.Clock, st)", "e.noteUnstored(err, st.Clock, st)\n\t\t\te.latest.Clock = time.Time{}"},
 		{"the only copy is not deleted", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.Unsettled():"},
 		{"nothing is deleted during a rotation", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.OnlyCopy():"},
 		{"force deletes both", file, "case st.Configured() && !force && (", "case st.Configured() && ("},
