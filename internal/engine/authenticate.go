@@ -85,7 +85,7 @@ func followUp(list *secrets.List, refused secrets.Secret, trigger attempts.Trigg
 	switch {
 	case trigger == attempts.Operator:
 		return attempts.Operator, true
-	case trigger == attempts.Automatic && refused.Proven.IsZero() && !next.Proven.IsZero():
+	case trigger == attempts.Automatic && refused.Proven.Before(next.Proven):
 		return attempts.FollowUp, true
 	default: // The second of two, or one call for each force.
 		return trigger, false

@@ -52,6 +52,7 @@ type (
 		Place        string    `json:"place"`
 		Grace        bool      `json:"with_grace,omitempty"`
 		Added        time.Time `json:"added"`
+		Written      time.Time `json:"written,omitzero"`
 		Settles      time.Time `json:"settles,omitzero"`
 		Acknowledged time.Time `json:"acknowledged,omitzero"`
 		Denied       time.Time `json:"denied,omitzero"`
@@ -131,7 +132,7 @@ func encode(st *State) ([]byte, error) {
 	for _, s := range st.Secrets.Secrets {
 		out.Secrets = append(out.Secrets, storedSecret{
 			Secret: s.Value.Reveal(), Origin: originNames().store(s.Origin), Place: s.Place, Grace: s.Grace,
-			Added: s.Added, Settles: s.CallEnds, Acknowledged: s.Acknowledged, Denied: s.Denied,
+			Added: s.Added, Written: s.Written, Settles: s.CallEnds, Acknowledged: s.Acknowledged, Denied: s.Denied,
 			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded, GraceEnds: s.GraceEnds,
 		})
 	}
@@ -184,7 +185,7 @@ func Decode(value []byte) (*State, error) {
 		}
 		st.Secrets.Secrets = append(st.Secrets.Secrets, secrets.Secret{
 			Value: confidential.New(s.Secret), Origin: origin, Place: s.Place, Grace: s.Grace,
-			Added: s.Added, CallEnds: s.Settles, Acknowledged: s.Acknowledged, Denied: s.Denied,
+			Added: s.Added, Written: s.Written, CallEnds: s.Settles, Acknowledged: s.Acknowledged, Denied: s.Denied,
 			Proven: s.Proven, Refused: s.Refused, Superseded: s.Superseded, GraceEnds: s.GraceEnds,
 		})
 	}

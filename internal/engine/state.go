@@ -152,7 +152,7 @@ func (st *State) sharedToken(hash hasher, wall time.Time) *token.Token {
 // when the secret may be in effect again.
 func (st *State) rotatedAwayAt(secret confidential.Text, hash hasher) time.Time {
 	if slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
-		return s.Place == st.Secrets.Place && s.Value.Equal(secret) && s.Superseded.IsZero()
+		return s.Place == st.Secrets.Place && s.Value.Equal(secret) && !s.Superseded.After(s.Written)
 	}) {
 		return time.Time{}
 	}

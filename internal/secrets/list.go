@@ -58,6 +58,9 @@ type Secret struct {
 	Grace bool
 
 	Added time.Time
+	// Written is when an operator last wrote the secret, zero once they write another
+	// one.
+	Written time.Time
 	// CallEnds is the latest time at which the engine's own call can still be running,
 	// zero once it was answered. Wait covers that. A gateway may deliver the call up to
 	// a day later, which MustProve and ends cover.
@@ -122,32 +125,25 @@ func (l *List) Propose(value confidential.Text, grace bool, callEnds, now time.T
 // other outcome of a call removes a secret of the engine's own.
 func (l *List) NotSent(value confidential.Text) { l.remove(value) }
 
-// Bring adds a secret from an operator at the end of the list. It drops the other
-// secrets from operators that Finicity never accepted, at any address: operators have
-// copies.
-//
-// A secret that is in the list already keeps its position. Its refusal no longer
-// counts, nor that a newer one was proven. The exception is a secret that has ended,
-// with no sent one after it: it becomes the newest, without proof. If a sent secret
-// follows, the position must not change: Finicity may accept the old secret because
-// of a grace period, and that must not supersede what may be the only copy.
+// Bring notes that an operator wrote a secret, which is the next to try. It drops the
+// other secrets from operators that Finicity never accepted, at any address: operators
+// have copies. A secret that is in the list already keeps its position and its times:
+// Finicity may accept an old secret because of a grace period, and that must not
+// supersede a newer one, which may be the only copy.
 func (l *List) Bring(value confidential.Text, now time.Time) {
-	arrived := Secret{Value: value, Place: l.Place, Added: now}
-	if i := l.index(value); i >= 0 {
-		known := &l.Secrets[i]
-		sent := slices.ContainsFunc(l.Secrets[i+1:], func(s Secret) bool { return s.Place == l.Place && s.Origin == Sent })
-		if known.ended() && !sent {
-			arrived.Origin = known.Origin
-			l.remove(value)
-		} else {
-			known.Refused, known.Superseded, known.GraceEnds = time.Time{}, time.Time{}, time.Time{}
-		}
-	}
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
 		return s.Origin == Brought && s.Proven.IsZero() && !l.is(s, value)
 	})
 	if l.find(value) == nil {
-		l.Secrets = append(l.Secrets, arrived)
+		l.Secrets = append(l.Secrets, Secret{Value: value, Place: l.Place, Added: now})
+	}
+	for i := range l.Secrets {
+		switch s := &l.Secrets[i]; {
+		case !l.is(*s, value):
+			s.Written = time.Time{}
+		case !l.toTry(*s):
+			s.Written = now
+		}
 	}
 }
 
@@ -271,15 +267,15 @@ func (l *List) forget(now time.Time) {
 
 // ends is when the secret becomes too old to be in effect or to sign. A proven or
 // displaced one counts from when it was superseded, another one from when it was
-// added. Zero for a proven one that is not superseded.
+// added or written. Zero for a proven one that is not superseded.
 func (l *List) ends(s Secret) time.Time {
 	switch {
 	case l.displaced(s):
 		return s.Superseded.Add(retentionGrace)
 	case s.Proven.IsZero() && (s.graceful() || l.graceAfterCurrent()):
-		return s.Added.Add(retentionGrace)
+		return latest(s.Added, s.Written).Add(retentionGrace)
 	case s.Proven.IsZero():
-		return s.Added.Add(retention)
+		return latest(s.Added, s.Written).Add(retention)
 	case s.Superseded.IsZero():
 		return time.Time{}
 	case s.graceful():

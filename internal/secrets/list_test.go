@@ -5,6 +5,7 @@ package secrets_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,10 +141,60 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 		}
 	})
-	t.Run("counts as not superseded", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("bring", "a"))
-		if a := s.find("a"); !a.Superseded.IsZero() || !a.GraceEnds.IsZero() || a.Proven.IsZero() {
+	t.Run("is the next one to try, and keeps its times", func(t *testing.T) {
+		for _, grace := range []string{"", "grace"} {
+			s := tell(t, do("write", "a"), do("propose", "b", grace), do("accept", "b"), do("bring", "a"))
+			if a := s.find("a"); a.Superseded.IsZero() || a.GraceEnds.IsZero() == (grace != "") || a.Proven.IsZero() {
+				t.Errorf("the list is %s", s.state())
+			}
+			if next, _ := s.list.Next(); next.Value.Reveal() != "a" || !s.list.MustProve() {
+				t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+			}
+			if state := s.do(do("refuse", "a")); !strings.Contains(state, "next: b") {
+				t.Errorf("after its refusal the list is %s", state)
+			}
+			if state := s.do(do("refuse", "b")); !strings.Contains(state, "next: b") {
+				t.Errorf("after the refusal of both the list is %s", state)
+			}
+		}
+	})
+	t.Run("and again changes nothing", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"))
+		before := *s.find("a")
+		if s.do(do("bring", "a")); *s.find("a") != before {
 			t.Errorf("the list is %s", s.state())
+		}
+	})
+	t.Run("keeps no change from being made", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("bring", "a"))
+		if _, wait := s.list.MustWait(); wait {
+			t.Errorf("the list is %s", s.state())
+		}
+	})
+	t.Run("comes before one that the engine has sent", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"))
+		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
+			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+		}
+		if state := s.do(do("accept", "a")); !strings.Contains(state, "next: b") {
+			t.Errorf("after its proof the list is %s", state)
+		}
+	})
+	t.Run("only until another one is written", func(t *testing.T) {
+		s := tell(t, do("write", "a"), do("write", "b"), do("bring", "a"), do("bring", "x"))
+		if next, _ := s.list.Next(); next.Value.Reveal() != "x" {
+			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+		}
+		if state := s.do(do("refuse", "x")); !strings.Contains(state, "next: b") {
+			t.Errorf("after the refusal of the other one the list is %s", state)
+		}
+	})
+	t.Run("ages from then on, without a proof", func(t *testing.T) {
+		for _, grace := range []string{"", "grace"} {
+			s := tell(t, do("write", "a"), do("propose", "b", grace), do("refuse", "b"), do("pass", "770h"), do("bring", "b"), do("accept", "a"))
+			if !s.has("b") {
+				t.Errorf("the list is %s", s.state())
+			}
 		}
 	})
 	// The company's own programs may have changed it with a grace period.
@@ -163,18 +214,12 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 			t.Errorf("a secret of the engine's own does: %s", s.state())
 		}
 	})
-	t.Run("arrives anew when it had ended and the engine has sent none since", func(t *testing.T) {
+	t.Run("is the next one to try when it had ended", func(t *testing.T) {
 		s := tell(t, do("write", "a"), do("write", "b"), do("move", "there"), do("propose", "c"), do("move", "here"), do("bring", "a"))
 		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
 			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 		}
 		if s.do(do("accept", "a")); s.find("b").Superseded.IsZero() {
-			t.Errorf("the list is %s", s.state())
-		}
-	})
-	t.Run("arrives anew as one that the engine has sent", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("write", "x"), do("bring", "b"))
-		if b := s.find("b"); b == nil || b.Origin != secrets.Sent || !b.Proven.IsZero() {
 			t.Errorf("the list is %s", s.state())
 		}
 	})

@@ -31,12 +31,13 @@ func (l *List) Succeeded() time.Time {
 // Next is the secret to authenticate with, false if none may be in effect here.
 // The order:
 //
-//  1. those that no authentication and no refused change says anything about, the
+//  1. the one that an operator has written since the last success;
+//  2. those that no authentication and no refused change says anything about, the
 //     newest first: with a grace period, the old secret works in any case, and does
 //     not rule out a newer one;
-//  2. the current one;
-//  3. the others, the newest first;
-//  4. those refused since the last success, the one refused longest ago first, so
+//  3. the current one;
+//  4. the others, the newest first;
+//  5. those refused since the last success, the one refused longest ago first, so
 //     that repeated attempts reach each of them.
 func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 
@@ -56,13 +57,15 @@ func (l *List) first(here []Secret) (Secret, bool) {
 	rank := func(s Secret) int {
 		switch {
 		case l.Refused(s):
-			return 4
-		case s.untested():
+			return 5
+		case l.toTry(s):
 			return 1
-		case s.Value.Equal(current.Value):
+		case s.untested():
 			return 2
-		default:
+		case s.Value.Equal(current.Value):
 			return 3
+		default:
+			return 4
 		}
 	}
 	return slices.MinFunc(here, func(a, b Secret) int {
@@ -89,7 +92,7 @@ func (l *List) Wait(now time.Time) time.Duration {
 // removes secrets that are too old.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return s.Proven.IsZero() || l.Refused(s) || l.mayArrive(s, l.Succeeded())
+		return s.Proven.IsZero() || l.Refused(s) || l.toTry(s) || l.mayArrive(s, l.Succeeded())
 	})
 }
 
@@ -102,6 +105,7 @@ func (l *List) MustWait() (until time.Time, wait bool) {
 	for _, s := range l.here() {
 		switch {
 		case l.displaced(s) && !s.Refused.IsZero(): // Finicity has refused it.
+		case s.Origin == Brought && !s.Superseded.IsZero(): // The one that an operator brought, for the fourth attempt.
 		case s.unconfirmed(), !s.Superseded.IsZero():
 			ends = append(ends, l.ends(s))
 		case !s.Value.Equal(current.Value) && current.Proven.Sub(s.Proven) < retentionGrace:
@@ -164,8 +168,13 @@ func (l *List) Acknowledged() time.Time {
 	return last
 }
 
-// Refused reports whether the secret was refused since the last success.
-func (l *List) Refused(s Secret) bool { return s.Refused.After(l.Succeeded()) }
+// Refused reports whether the secret was refused since the last success, and since an
+// operator last wrote it.
+func (l *List) Refused(s Secret) bool { return s.Refused.After(latest(l.Succeeded(), s.Written)) }
+
+// toTry reports whether an operator has written the secret since the last success,
+// and nothing has come of that yet.
+func (l *List) toTry(s Secret) bool { return s.Written.After(latest(l.Succeeded(), s.Refused)) }
 
 // untested reports whether neither an authentication nor a refused change says
 // anything about the secret. A 204 does not count.
@@ -188,12 +197,12 @@ func (l *List) here() []Secret {
 }
 
 // mayBeInEffect reports whether no newer secret was proven, or this one may be in
-// effect nevertheless. A displaced one may be, since the company may have changed the
+// effect nevertheless. An operator may have written it for that. A displaced one may be, since the company may have changed the
 // secret with a grace period that the engine knows nothing of. Or a late copy of the
 // change to it may have undone the change to the current secret: it was still on its
 // way when that was added.
 func (l *List) mayBeInEffect(s Secret) bool {
-	if s.Superseded.IsZero() || l.displaced(s) {
+	if s.Superseded.IsZero() || l.displaced(s) || l.toTry(s) {
 		return true
 	}
 	current, _ := l.Current()

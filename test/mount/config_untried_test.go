@@ -156,6 +156,7 @@ func TestAnUntriedSecretIsTakenBackByTheStoredOne(t *testing.T) {
 					}
 					h.Pass(2 * time.Hour)
 					h.Token()
+					h.Tick()
 					h.Wrongly(changes) // The pending one, which never arrived.
 				})
 			})

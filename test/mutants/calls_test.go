@@ -54,8 +54,8 @@ func mutantsOfAuthenticate() []mutant {
 		{"a secret that was refused is not sent as the second", file, " || list.Refused(next) {", " {"},
 		{"an operator gets both secrets tried", file, "case trigger == attempts.Operator:", "case false:"},
 		{"force is for one call", file, "case trigger == attempts.Operator:", "case trigger >= attempts.Operator:"},
-		{"a proven secret that was refused is not followed up", file, "refused.Proven.IsZero() && !next", "!next"},
-		{"an unproven secret does not follow", file, "refused.Proven.IsZero() && !next.Proven.IsZero():", "refused.Proven.IsZero():"},
+		{"a proven secret that was refused is not followed up", file, "refused.Proven.Before(next.Proven):", "!next.Proven.IsZero():"},
+		{"an unproven secret does not follow", file, "refused.Proven.Before(next.Proven):", "refused.Proven.IsZero():"},
 		{"a job's follow-up is one", file, "return attempts.FollowUp, true", "return attempts.Automatic, true"},
 
 		{"a token from before a change is not shared after it", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, max(epoch, e.tokens.Epoch()))"},

@@ -184,7 +184,7 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 		graceful = graceful || s.Grace || !s.GraceEnds.IsZero()
 		displaced := s.Origin == secrets.Sent && !s.Superseded.IsZero() && i >= lastSent
 		ended := !s.Superseded.IsZero() && !displaced && (!graceful || s.Origin != secrets.Sent) && !s.Grace && s.GraceEnds.IsZero()
-		if ended && e.over(idOf(s.Value)) {
+		if ended && !s.Written.After(later(last, s.Refused)) && e.over(idOf(s.Value)) {
 			continue
 		}
 		proven := !s.Proven.IsZero()
@@ -192,12 +192,12 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 		waits := e.c.now.Before(s.CallEnds)
 		e.flags(s.Origin == secrets.Sent, s.Grace, proven, proven && s.Proven.Equal(last),
 			!proven && !s.Refused.IsZero(), !proven && !s.Denied.IsZero(), s.Denied.After(last), waits)
-		e.flags(!s.GraceEnds.IsZero())
+		e.flags(!s.GraceEnds.IsZero(), s.Written.After(later(last, s.Refused)))
 		rank := byte(0)
-		if s.Refused.After(last) {
+		if s.Refused.After(later(last, s.Written)) {
 			rank = 1
 			for j := range l.Secrets {
-				if o := &l.Secrets[j]; e.place(o.Place) == place && o.Refused.After(last) && o.Refused.Before(s.Refused) {
+				if o := &l.Secrets[j]; e.place(o.Place) == place && o.Refused.After(later(last, o.Written)) && o.Refused.Before(s.Refused) {
 					rank++
 				}
 			}
@@ -216,13 +216,20 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 		}
 		switch {
 		case !proven:
-			e.months(s.Added)
+			e.months(later(s.Added, s.Written))
 		case ended:
 			e.days(s.Superseded)
 		case !s.Superseded.IsZero() && !displaced:
 			e.months(s.Superseded)
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // months tells apart what the limits of a day and of 30 and 32 days tell apart,

@@ -174,7 +174,7 @@ func followUp(list *secrets.List, tried secrets.Secret, trigger attempts.Trigger
 	switch {
 	case trigger == attempts.Operator:
 		return attempts.Operator, true
-	case trigger == attempts.Automatic && tried.Proven.IsZero() && !next.Proven.IsZero():
+	case trigger == attempts.Automatic && tried.Proven.Before(next.Proven):
 		return attempts.FollowUp, true
 	default:
 		return trigger, false
