@@ -28,7 +28,7 @@ func (e *Engine) authenticate(
 	}
 	var before error // of the first attempt
 	for first := true; ; first = false {
-		secret, err := e.next(st, trigger)
+		secret, err := e.next(st, trigger, hash)
 		if err != nil && before != nil {
 			return st, before // See below.
 		}
@@ -45,7 +45,8 @@ func (e *Engine) authenticate(
 		if err == nil || !errors.As(err, &refusal) {
 			return st, answered(operation, err)
 		}
-		following, again := followUp(&st.Secrets, secret, trigger)
+		next, _ := e.nextFor(st, trigger, hash)
+		following, again := followUp(&st.Secrets, secret, next, trigger)
 		if !first || !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {
 			return st, err
 		}
@@ -55,31 +56,37 @@ func (e *Engine) authenticate(
 
 // next is the secret to authenticate with, or a *Pending while a change may
 // still be on its way.
-func (e *Engine) next(st *State, trigger attempts.Trigger) (secrets.Secret, error) {
+func (e *Engine) next(st *State, trigger attempts.Trigger, hash hasher) (secrets.Secret, error) {
 	if wait := st.Secrets.Wait(e.clock.now()); wait > 0 {
 		return secrets.Secret{}, &Pending{Wait: wait}
 	}
-	secret, found := nextFor(&st.Secrets, trigger)
+	secret, found := e.nextFor(st, trigger, hash)
 	if !found {
 		return secrets.Secret{}, ErrNotConfigured
 	}
 	return secret, nil
 }
 
-func nextFor(list *secrets.List, trigger attempts.Trigger) (secrets.Secret, bool) {
+// nextFor is the secret to authenticate with. An automatic attempt leaves out a
+// secret that an operator stored untried if they could not have it tried by a write:
+// Finicity has refused it, or the last attempt is kept for the proven one.
+func (e *Engine) nextFor(st *State, trigger attempts.Trigger, hash hasher) (secrets.Secret, bool) {
 	if trigger >= attempts.Operator {
-		return list.Next()
+		return st.Secrets.Next()
 	}
-	return list.NextAutomatic()
+	return st.Secrets.NextAutomatic(func(s secrets.Secret) bool {
+		return e.allowed(st, st, attempts.Request{
+			Trigger: attempts.Operator, Subject: attempts.Written, Credential: st.fingerprint(hash, s.Value), Reserve: st.reserves(),
+		}) != nil
+	})
 }
 
 // followUp reports whether another secret is tried at once after the refusal of
 // one, and for whom. A change that did not arrive shows as the refusal of a secret
 // that was never proven, and the proven one does not have to wait for that. An
 // operator does not have to repeat the command for the next secret.
-func followUp(list *secrets.List, refused secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	next, found := nextFor(list, trigger)
-	if !found || next.Value.Equal(refused.Value) || list.Refused(next) {
+func followUp(list *secrets.List, refused, next secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
+	if next.Value.IsZero() || next.Value.Equal(refused.Value) || list.Refused(next) {
 		return trigger, false
 	}
 	switch {

@@ -134,7 +134,7 @@ func (e *Engine) verifyNew(
 	for first := true; ; first = false {
 		if c.secret.IsZero() { // The stored secrets, with another app key.
 			var err error
-			if secret, err = e.next(next, attempts.Operator); err != nil {
+			if secret, err = e.next(next, attempts.Operator, hash); err != nil {
 				return st, err
 			}
 		}
@@ -147,7 +147,8 @@ func (e *Engine) verifyNew(
 		if err == nil || !errors.As(err, &refusal) || !c.secret.IsZero() {
 			return st, err
 		}
-		if _, again := followUp(&next.Secrets, secret, attempts.Operator); !first || !again {
+		other, _ := next.Secrets.Next()
+		if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); !first || !again {
 			return st, err
 		}
 	}

@@ -43,9 +43,15 @@ func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 
 // NextAutomatic is Next for an attempt that no operator requested. It leaves out
 // displaced secrets. Finicity may refuse a new secret once by mistake, and each time a
-// displaced one would cost an attempt.
-func (l *List) NextAutomatic() (Secret, bool) {
-	return l.first(slices.DeleteFunc(l.here(), l.displaced))
+// displaced one would cost an attempt. Of what an operator has written to be tried, it
+// leaves out what leaveOut says, unless there is nothing else.
+func (l *List) NextAutomatic(leaveOut func(Secret) bool) (Secret, bool) {
+	here := slices.DeleteFunc(l.here(), l.displaced)
+	others := slices.DeleteFunc(slices.Clone(here), func(s Secret) bool { return l.toTry(s) && leaveOut(s) })
+	if len(others) > 0 {
+		here = others
+	}
+	return l.first(here)
 }
 
 func (l *List) first(here []Secret) (Secret, bool) {

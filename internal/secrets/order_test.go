@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
 // order is what is tried when Finicity refuses one secret after the other.
@@ -319,6 +321,25 @@ func TestWhatSignsWebhooks(t *testing.T) {
 		}
 		if !slices.Equal(have[0], want[0]) || !slices.Equal(have[1], want[1]) {
 			t.Errorf("%s: %v and not %v\n%s", test.name, have, want, s.state())
+		}
+	}
+}
+
+// What a write could not have tried is not tried by apps either.
+func TestAutomaticAttemptsLeaveOutOnlyWhatAnOperatorWrote(t *testing.T) {
+	always := func(secrets.Secret) bool { return true }
+	for _, test := range []struct {
+		commands [][]string
+		next     string
+	}{
+		{[][]string{do("write", "a"), do("bring", "x")}, "a"},
+		{[][]string{do("write", "a"), do("write", "b"), do("bring", "a")}, "b"},
+		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "x")}, "b"},
+		{[][]string{do("bring", "x")}, "x"}, // There is nothing else.
+	} {
+		s := tell(t, test.commands...)
+		if next, _ := s.list.NextAutomatic(always); next.Value.Reveal() != test.next {
+			t.Errorf("after %v, next is %s", test.commands, next.Value.Reveal())
 		}
 	}
 }

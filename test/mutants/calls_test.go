@@ -54,6 +54,8 @@ func mutantsOfAuthenticate() []mutant {
 		{"a secret that was refused is not sent as the second", file, " || list.Refused(next) {", " {"},
 		{"an operator gets both secrets tried", file, "case trigger == attempts.Operator:", "case false:"},
 		{"force is for one call", file, "case trigger == attempts.Operator:", "case trigger >= attempts.Operator:"},
+		{"apps try nothing that a write could not", file, "Reserve: st.reserves(),\n\t\t}) != nil", "Reserve: st.reserves(),\n\t\t}) != nil && false"},
+		{"apps leave the last attempt to the proven secret", file, ", Reserve: st.reserves(),\n\t\t}) != nil", ",\n\t\t}) != nil"},
 		{"a proven secret that was refused is not followed up", file, "refused.Proven.Before(next.Proven):", "!next.Proven.IsZero():"},
 		{"an unproven secret does not follow", file, "refused.Proven.Before(next.Proven):", "refused.Proven.IsZero():"},
 		{"a job's follow-up is one", file, "return attempts.FollowUp, true", "return attempts.Automatic, true"},

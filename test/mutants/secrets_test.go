@@ -154,6 +154,9 @@ func mutantsOfOrder() []mutant {
 		{"no brought one does", file, "case later.Origin == Sent && !later.Proven.IsZero():", "case !later.Proven.IsZero():"},
 		{"a displaced secret that was refused keeps no change from being made", file, "\t\tcase l.displaced(s) && !s.Refused.IsZero(): // Finicity has refused it.\n", ""},
 		{"one that was not refused may", file, "case l.displaced(s) && !s.Refused.IsZero():", "case l.displaced(s):"},
+		{"automatic attempts leave out what a write could not have tried", file, "return l.toTry(s) && leaveOut(s) })", "return false && leaveOut(s) })"},
+		{"nothing else", file, "return l.toTry(s) && leaveOut(s) })", "return leaveOut(s) })"},
+		{"unless there is nothing else", file, "\tif len(others) > 0 {\n\t\there = others\n\t}", "\there = others"},
 		{"automatic attempts leave displaced secrets out", file, "slices.DeleteFunc(l.here(), l.displaced)", "l.here()"},
 		{"not after the call to the current one", file, "return l.mayArrive(s, current.Added)\n", "return l.mayArrive(s, current.Added.Add(-retention))\n"},
 

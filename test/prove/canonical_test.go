@@ -115,9 +115,15 @@ func (e *encoder) entry(m *entry) {
 	e.marks = e.marks[:0]
 	var rows [places]int
 	var lasts [places]*attempts.Attempt
+	toTry := ""
+	for i := range m.list.Secrets {
+		if s := &m.list.Secrets[i]; s.Written.After(later(s.Refused, s.Proven)) {
+			toTry = fingerprint(placeOf(s.Place), idOf(s.Value))
+		}
+	}
 	for i := range m.record.Attempts {
 		a := &m.record.Attempts[i]
-		e.mark(a, m.record.Confirmed)
+		e.mark(a, m.record.Confirmed, toTry)
 		for place := range lasts {
 			if e.holds(a, byte(place)) {
 				rows[place], lasts[place] = rows[place]+1, a
@@ -263,13 +269,13 @@ func (e *encoder) over(secret id) bool {
 }
 
 // mark adds an attempt that counts to the marks.
-func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time) {
+func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time, toTry string) {
 	inDay, isOpen, isRefused := e.c.now.Sub(a.At) <= day, a.Cleared.IsZero(), a.Outcome != attempts.Unanswered
 	if !inDay && !isOpen {
 		return
 	}
 	ofApps := a.Trigger <= attempts.FollowUp && a.At.After(confirmed)
-	credential := uint16(0) // Whether somebody may write it again.
+	credential := uint16(0) // Whether somebody may write it again, or the engine try it.
 	switch place := placeOf(a.Place); a.Credential {
 	case fingerprint(place, wrongSecret):
 		credential = 1
@@ -277,6 +283,8 @@ func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time) {
 		credential = 2
 	case fingerprint(place, firstSecret):
 		credential = 3
+	case toTry:
+		credential = 4
 	}
 	elsewhere := e.place(a.Place) != 0 && (isOpen || credential != 0)
 	holds := isOpen && isRefused && a.Subject == attempts.Stored

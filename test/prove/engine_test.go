@@ -135,7 +135,7 @@ func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
 		if list.Wait(c.now) > 0 {
 			return open
 		}
-		tried, found := nextFor(list, trigger)
+		tried, found := c.nextFor(trigger)
 		q, place := attempts.Request{Trigger: trigger}, placeOf(list.Place)
 		if !found || !c.allowed(q, place) {
 			return open
@@ -151,24 +151,36 @@ func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
 		if verdict != refused || r.answer != truth {
 			return verdict
 		}
-		if trigger, found = followUp(&c.memory.list, tried, trigger); !found || !first {
+		next, _ := c.nextFor(trigger)
+		if trigger, found = followUp(&c.memory.list, tried, next, trigger); !found || !first {
 			return refused
 		}
 	}
 }
 
-func nextFor(list *secrets.List, trigger attempts.Trigger) (secrets.Secret, bool) {
+func (c *company) nextFor(trigger attempts.Trigger) (secrets.Secret, bool) {
+	list, place := &c.memory.list, placeOf(c.memory.list.Place)
 	if trigger >= attempts.Operator {
 		return list.Next()
 	}
-	return list.NextAutomatic()
+	return list.NextAutomatic(func(s secrets.Secret) bool {
+		return !c.allowed(attempts.Request{
+			Trigger: attempts.Operator, Subject: attempts.Written, Credential: fingerprint(place, idOf(s.Value)), Reserve: c.reserves(),
+		}, place)
+	})
+}
+
+// reserves reports whether the last attempt is kept for the stored credential.
+func (c *company) reserves() bool {
+	current, _ := c.memory.list.Current()
+	record := c.record()
+	return !current.Proven.IsZero() && !record.StoredRefused()
 }
 
 // followUp reports whether another secret is tried at once after a refusal, and
 // for whom.
-func followUp(list *secrets.List, tried secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	next, found := nextFor(list, trigger)
-	if !found || next.Value.Equal(tried.Value) || list.Refused(next) {
+func followUp(list *secrets.List, tried, next secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
+	if next.Value.IsZero() || next.Value.Equal(tried.Value) || list.Refused(next) {
 		return trigger, false
 	}
 	switch {
@@ -306,11 +318,8 @@ func (w *walker) write(c *company, secret id, place int, untried bool, r reply) 
 		c.store()
 		return
 	}
-	current, _ := c.memory.list.Current()
-	record := c.record()
 	q := attempts.Request{
-		Trigger: attempts.Operator, Subject: attempts.Written, Credential: fingerprint(place, secret),
-		Reserve: !current.Proven.IsZero() && !record.StoredRefused(),
+		Trigger: attempts.Operator, Subject: attempts.Written, Credential: fingerprint(place, secret), Reserve: c.reserves(),
 	}
 	if !c.allowed(q, place) {
 		return
