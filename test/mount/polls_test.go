@@ -17,9 +17,9 @@ import (
 type sluggish struct{ *mounttest.Storage }
 
 func (s sluggish) Put(ctx context.Context, entry *logical.StorageEntry) error {
-	time.Sleep(100 * time.Millisecond)
+	<-time.After(100 * time.Millisecond)
 	err := s.Storage.Put(ctx, entry)
-	time.Sleep(100 * time.Millisecond)
+	<-time.After(100 * time.Millisecond)
 	return err
 }
 

@@ -79,7 +79,7 @@ func TestARefusalWithoutAFollowUpIsToldAsOne(t *testing.T) {
 		h.Guesses(3)
 		untried(h, mounttest.WrongSecret)
 		h.Pass(2 * time.Hour)
-		a := h.Read("token", nil)
+		a := h.Write("config/verify", nil)
 		h.Fails(a, 400, "4 of 5")
 		if !strings.HasPrefix(a.Text, "Finicity answered HTTP 401, code 10001") {
 			t.Errorf("the answer is %s", h.Leaks.Hide(a.Text))
