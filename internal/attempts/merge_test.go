@@ -29,8 +29,10 @@ func TestWhatAnotherCopyKnowsIsMerged(t *testing.T) {
 		{"a lock", "", "", "read 24302", false, attempts.Locked, 1},
 		{"not one from before a success", "", "pass 1h", "read 24302", true, attempts.OK, 1},
 		{"one that a success has ended here", "read 24302", "pass 1h, verify accepted", "", false, attempts.OK, 1},
-		{"nor does one come back", "", "pass 1h, verify accepted", "read 24302", true, attempts.OK, 0},
-		{"an operator's success settles what came before", "", "pass 1h, verify accepted", "read 10001", false, attempts.OK, 0},
+		{"nor does one come back", "", "pass 1h, verify accepted", "read 24302", true, attempts.OK, 1},
+		{"what came before an operator's success counts for its day", "", "pass 1h, verify accepted", "read 10001", false, attempts.OK, 1},
+		{"not if that was forced", "", "pass 1h, force accepted", "read 10001", false, attempts.OK, 0},
+		{"a forced success there leaves what is here", "", "read 10001", "pass 1h, force accepted", false, attempts.Held, 1},
 	} {
 		here, there := newStory(t), newStory(t)
 		for _, each := range []struct {

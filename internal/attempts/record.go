@@ -107,8 +107,10 @@ type Attempt struct {
 // Record is what is known about the attempts of one partner, the oldest first.
 type Record struct {
 	Attempts []Attempt
-	// Confirmed is when an operator's attempt last succeeded.
+	// Confirmed is when an operator's attempt last succeeded, and Forced when a forced
+	// one did, which settles what came before.
 	Confirmed time.Time
+	Forced    time.Time
 	// Locked is when Finicity said that the partner is locked. Zero when not.
 	Locked time.Time
 	// Failed is when an attempt last failed, and Failure what Finicity said. Neither
@@ -160,8 +162,11 @@ func (r *Record) Recharge(a Attempt) bool {
 		r.Attempts[i] = a
 		return true
 	}
-	if a.At.Before(r.Confirmed) { // An operator has had a success since, by force maybe.
+	if a.At.Before(r.Forced) {
 		return false
+	}
+	if a.At.Before(r.Confirmed) && a.Cleared.IsZero() {
+		a.Cleared = r.Confirmed
 	}
 	r.Charge(a)
 	slices.SortStableFunc(r.Attempts, func(a, b Attempt) int { return a.At.Compare(b.At) })
@@ -188,6 +193,9 @@ func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added 
 	if theirs.Confirmed.After(r.Confirmed) {
 		r.Confirmed, added = theirs.Confirmed, true
 	}
+	if theirs.Forced.After(r.Forced) {
+		r.Forced, added = theirs.Forced, true
+	}
 	if !r.lock().Cleared.IsZero() {
 		r.Locked = time.Time{}
 	}
@@ -201,7 +209,7 @@ func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added 
 // their day, and hold nothing back.
 func (r Record) Settled() Record {
 	r = r.Clone()
-	r.Locked, r.Confirmed = time.Time{}, time.Time{}
+	r.Locked, r.Confirmed, r.Forced = time.Time{}, time.Time{}, time.Time{}
 	for i := range r.Attempts {
 		if a := &r.Attempts[i]; a.Cleared.IsZero() {
 			a.Cleared = a.At
@@ -300,6 +308,9 @@ func (r *Record) holds() bool { return r.row() > 0 || !r.Locked.IsZero() }
 func (r *Record) succeed(success Attempt, credential string, now time.Time) {
 	if success.Trigger >= Operator {
 		r.Confirmed = now
+	}
+	if success.Trigger == Forced {
+		r.Forced = now
 	}
 	r.Attempts = slices.DeleteFunc(r.Attempts, func(a Attempt) bool {
 		return success.Trigger == Forced && a.At.Before(success.At)

@@ -71,6 +71,7 @@ type (
 	storedRecord struct {
 		Attempts  []storedAttempt `json:"attempts,omitempty"`
 		Confirmed time.Time       `json:"confirmed,omitzero"`
+		Forced    time.Time       `json:"forced,omitzero"`
 		Locked    time.Time       `json:"locked,omitzero"`
 		Failed    time.Time       `json:"failed,omitzero"`
 		Failure   string          `json:"failure,omitempty"`
@@ -141,7 +142,7 @@ func encode(st *State) ([]byte, error) {
 	}
 	for partner, record := range st.Records {
 		stored := storedRecord{
-			Confirmed: record.Confirmed, Locked: record.Locked, Failed: record.Failed, Failure: record.Failure,
+			Confirmed: record.Confirmed, Forced: record.Forced, Locked: record.Locked, Failed: record.Failed, Failure: record.Failure,
 		}
 		for _, a := range record.Attempts {
 			stored.Attempts = append(stored.Attempts, storedAttempt{
@@ -194,7 +195,7 @@ func Decode(value []byte) (*State, error) {
 	}
 	for partner, stored := range in.Records {
 		record := attempts.Record{
-			Confirmed: stored.Confirmed, Locked: stored.Locked, Failed: stored.Failed, Failure: stored.Failure,
+			Confirmed: stored.Confirmed, Forced: stored.Forced, Locked: stored.Locked, Failed: stored.Failed, Failure: stored.Failure,
 		}
 		for _, a := range stored.Attempts {
 			trigger, err1 := triggerNames().read(a.Trigger)

@@ -246,13 +246,14 @@ func TestReadingARecordChangesNothing(t *testing.T) {
 }
 
 // Finicity may accept an older secret than the one in effect. In the wrong order, that
-// would supersede the one in effect.
+// would supersede the one in effect, which the node that took over has sent. The times
+// are those of two clocks.
 func TestASecretThatAnotherNodeSentIsRetainedInOrder(t *testing.T) {
 	t.Parallel()
 	here, there := proven("first"), proven("first")
 	there.Secrets.Propose(confidential.New("second"), true, at("2026-01-02 00:01"), at("2026-01-02 00:00"))
-	here.Secrets.Propose(confidential.New("third"), true, at("2026-01-03 00:01"), at("2026-01-03 00:00"))
-	there.Secrets.Propose(confidential.New("fourth"), true, at("2026-01-04 00:01"), at("2026-01-04 00:00"))
+	there.Secrets.Propose(confidential.New("third"), true, at("2026-01-04 00:01"), at("2026-01-04 00:00"))
+	here.Secrets.Propose(confidential.New("fourth"), true, at("2026-01-03 00:01"), at("2026-01-03 00:00"))
 	if !here.retain(there) || here.retain(there) {
 		t.Error("it is not retained, or twice")
 	}

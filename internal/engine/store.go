@@ -225,7 +225,8 @@ func (st *State) retain(other *State) (added bool) {
 		if !other.AppKey.Equal(st.AppKey) {
 			theirs.Secrets = slices.DeleteFunc(theirs.Secrets, func(s secrets.Secret) bool { return s.Origin == secrets.Brought })
 		}
-		added = st.Secrets.Retain(theirs, st.version1 != "")
+		added = st.retainToken(other)
+		added = st.Secrets.Retain(theirs, st.version1 != "") || added
 		if st.version1 == "" { // It has no such time.
 			succeeded = st.Secrets.Succeeded()
 		}
@@ -252,12 +253,19 @@ func (st *State) retain(other *State) (added bool) {
 	return added
 }
 
-// retainRotations adds what was replaced, and a later token.
-func (st *State) retainRotations(other *State) (added bool) {
+// retainToken adds the token of a later success. The time at which a token was issued
+// is that of a wall clock, which may be wrong.
+func (st *State) retainToken(other *State) (added bool) {
 	fits := !elsewhere(st, other) && st.AppKey.Equal(other.AppKey)
-	if t := other.Token; t != nil && fits && (st.Token == nil || t.Issued.After(st.Token.Issued)) {
-		st.Token, added = t, true
+	if other.Token == nil || !fits || st.Token != nil && !other.Secrets.Succeeded().After(st.Secrets.Succeeded()) {
+		return false
 	}
+	st.Token = other.Token
+	return true
+}
+
+// retainRotations adds what was replaced.
+func (st *State) retainRotations(other *State) (added bool) {
 	if other.LastRotation.After(st.LastRotation) {
 		st.LastRotation, added = other.LastRotation, true
 	}

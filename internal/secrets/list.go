@@ -213,19 +213,26 @@ func (l *List) Move(place string) { l.Place = place }
 
 // Retain adds what another copy of the list has and this one does not: secrets that
 // the engine sent, and secrets from operators that were accepted after the last
-// success here. A newer one with a later proof supersedes an added one, and age
-// removes it. Set later if the times of the two lists can't be compared: added secrets
-// then go to the end. Retain reports whether there was any.
-func (l *List) Retain(other List, later bool) (added bool) {
-	succeeded := l.Succeeded()
+// success here. Each comes after the one before it in the other copy, and before what
+// only this copy has: that was added by whoever took over. Without a secret that both
+// have, the copy with the later success is the newer one, or the other one if undated
+// says that the times of this one are not known. A newer secret with a later proof
+// supersedes an added one, and age removes it. Retain reports whether there was any.
+func (l *List) Retain(other List, undated bool) (added bool) {
+	succeeded, at := l.Succeeded(), 0
+	has := func(s Secret) int {
+		return slices.IndexFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) })
+	}
+	if (undated || other.Succeeded().After(succeeded)) && !slices.ContainsFunc(other.Secrets, func(s Secret) bool { return has(s) >= 0 }) {
+		at = len(l.Secrets)
+	}
 	for _, s := range other.Secrets {
-		if slices.ContainsFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) }) ||
-			s.Origin == Brought && !s.Proven.After(succeeded) {
+		if i := has(s); i >= 0 {
+			at = i + 1
 			continue
 		}
-		at := slices.IndexFunc(l.Secrets, func(k Secret) bool { return k.Added.After(s.Added) })
-		if at < 0 || later {
-			at = len(l.Secrets)
+		if s.Origin == Brought && !s.Proven.After(succeeded) {
+			continue
 		}
 		for _, next := range l.Secrets[at:] {
 			if next.Place == s.Place && next.Proven.After(s.Proven) && s.Superseded.IsZero() {
@@ -237,6 +244,7 @@ func (l *List) Retain(other List, later bool) (added bool) {
 			}
 		}
 		l.Secrets, added = slices.Insert(l.Secrets, at, s), true
+		at++
 	}
 	l.forget(succeeded)
 	return added

@@ -14,50 +14,50 @@ func TestWhatAnotherCopyKnowsIsRetained(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		here, there [][]string
-		later       bool
 		want        string // the secrets, in order
 		superseded  string // those of them that are
 	}{
-		{"what was sent", nil, [][]string{do("propose", "b")}, false, "a b", ""},
-		{"not what was merely brought", nil, [][]string{do("bring", "x")}, false, "a", ""},
-		{"what was brought and accepted since", nil, [][]string{do("write", "x")}, false, "a x", ""},
-		{"not if that was before the last success here", [][]string{do("pass", "1h"), do("accept", "a")}, [][]string{do("write", "x")}, false, "a", ""},
-		{"in the order of arrival", [][]string{do("pass", "1h"), do("propose", "c")}, [][]string{do("propose", "b")}, false, "a b c", ""},
-		{"at the end when the times here are not known", [][]string{do("pass", "1h"), do("propose", "c")}, [][]string{do("propose", "b")}, true, "a c b", ""},
+		{"what was sent", nil, [][]string{do("propose", "b")}, "a b", ""},
+		{"not what was merely brought", nil, [][]string{do("bring", "x")}, "a", ""},
+		{"what was brought and accepted since", nil, [][]string{do("write", "x")}, "a x", ""},
+		{"not if that was before the last success here", [][]string{do("pass", "1h"), do("accept", "a")}, [][]string{do("write", "x")}, "a", ""},
+		{"in the order of arrival", [][]string{do("pass", "1h"), do("propose", "c")}, [][]string{do("propose", "b")}, "a b c", ""},
+		{"before what only this copy has", [][]string{do("propose", "c")}, [][]string{do("pass", "1h"), do("propose", "b"), do("propose", "d")}, "a b d c", ""},
+		{"after the one before it", [][]string{do("propose", "b"), do("propose", "c")}, [][]string{do("propose", "b"), do("propose", "d")}, "a b d c", ""},
 		{
 			"as superseded by what was proven since",
 			[][]string{do("pass", "1h"), do("propose", "c"), do("accept", "c")},
 			[][]string{do("propose", "b"), do("accept", "b")},
-			false, "a b c", "a b",
+			"a b c", "a b",
 		},
 		{
 			"not by what was proven before",
 			[][]string{do("pass", "1h"), do("propose", "c"), do("accept", "c")},
 			[][]string{do("propose", "b"), do("pass", "2h"), do("accept", "b")},
-			false, "a b c", "a",
+			"a b c", "a",
 		},
 		{
 			"nor by one of another address",
 			[][]string{do("move", "there"), do("pass", "1h"), do("write", "c")},
 			[][]string{do("propose", "b"), do("accept", "b")},
-			false, "a b c", "",
+			"a b c", "",
 		},
 		{
 			"not when it is too old",
 			[][]string{do("pass", "1h"), do("propose", "c"), do("accept", "c"), do("pass", "98h"), do("accept", "c")},
 			[][]string{do("propose", "b"), do("accept", "b")},
-			false, "c", "",
+			"c", "",
 		},
 		{
 			"at another address it is another secret",
 			[][]string{do("propose", "b")},
 			[][]string{do("move", "there"), do("propose", "b")},
-			false, "a b b", "",
+			"a b b", "",
 		},
 	} {
 		begin := [][]string{do("write", "a")}
 		here, there := tell(t, append(begin, test.here...)...), tell(t, append(begin, test.there...)...)
-		here.list.Retain(there.list, test.later)
+		here.list.Retain(there.list, false)
 		var all, superseded []string
 		for _, s := range here.list.Secrets {
 			if all = append(all, s.Value.Reveal()); !s.Superseded.IsZero() {
@@ -67,8 +67,28 @@ func TestWhatAnotherCopyKnowsIsRetained(t *testing.T) {
 		if got := strings.Join(all, " "); got != test.want || strings.Join(superseded, " ") != test.superseded {
 			t.Errorf("%s: the list is %s, and %v are superseded", test.name, got, superseded)
 		}
-		if here.list.Retain(there.list, test.later) && test.name != "not when it is too old" {
+		if here.list.Retain(there.list, false) && test.name != "not when it is too old" {
 			t.Errorf("%s: it is retained twice", test.name)
+		}
+	}
+}
+
+// Age has removed what both had, here or there.
+func TestWithoutACommonSecretTheLaterSuccessIsNewer(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		here, there string
+		undated     bool
+		want        string
+	}{
+		{"this copy is newer", "2h", "1h", false, "b a"},
+		{"the other one is", "1h", "2h", false, "a b"},
+		{"this one has no times", "2h", "1h", true, "a b"},
+	} {
+		here, there := tell(t, do("pass", test.here), do("write", "a")), tell(t, do("pass", test.there), do("propose", "b"), do("accept", "b"))
+		here.list.Retain(there.list, test.undated)
+		if got := here.list.Secrets[0].Value.Reveal() + " " + here.list.Secrets[1].Value.Reveal(); got != test.want {
+			t.Errorf("%s: the list is %s", test.name, got)
 		}
 	}
 }

@@ -64,6 +64,7 @@ func (e *encoder) exactEntry(m *entry) {
 	}
 	e.byte(end)
 	e.time(m.record.Confirmed)
+	e.time(m.record.Forced)
 	e.time(m.record.Locked)
 	e.out = binary.LittleEndian.AppendUint32(e.out, uint32(m.rotatedAway))
 }
@@ -72,7 +73,7 @@ func (e *encoder) exactSecret(s secrets.Secret) {
 	e.out = append(append(e.out, s.Value.Reveal()...), s.Place...)
 	e.small(time.Duration(s.Origin))
 	e.flags(s.Grace)
-	for _, t := range []time.Time{s.Added, s.CallEnds, s.Acknowledged, s.Denied, s.Proven, s.Refused, s.Superseded, s.GraceEnds} {
+	for _, t := range []time.Time{s.Added, s.Written, s.CallEnds, s.Acknowledged, s.Denied, s.Proven, s.Refused, s.Superseded, s.GraceEnds} {
 		e.time(t)
 	}
 }
