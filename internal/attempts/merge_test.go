@@ -5,6 +5,7 @@ package attempts_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
@@ -165,5 +166,37 @@ func TestALockIsOneAtItsOwnAddress(t *testing.T) {
 	s = tell(t, "read 24302", "move there", "force accepted", "move here")
 	if state := s.state(); !strings.HasPrefix(state, "ok") {
 		t.Errorf("after a forced success elsewhere it is %s", state)
+	}
+}
+
+// The clock of the other copy is two hours behind. Its own times are moved, and what both copies have is not.
+func TestTimesOfAnotherClockAreMoved(t *testing.T) {
+	begin := []string{"read 10001", "pass 1h"}
+	here := tell(t, append(begin, "verify 24302", "verify accepted", "move there", "read 10001", "move here", "force accepted", "read 24302")...)
+	there := tell(t, begin...)
+	want, by := here.record.Clone(), 2*time.Hour
+	here.record.Redate(there.record, by)
+	got := here.record
+	for i, a := range got.Attempts {
+		w := want.Attempts[i]
+		known := there.record.Attempts[0].At.Equal(w.At)
+		if moved := a.At.Equal(w.At.Add(by)) && a.Answered.Equal(w.Answered.Add(by)); moved == known {
+			t.Errorf("attempt %d is moved: %v", i, moved)
+		}
+		if !w.Cleared.IsZero() && !a.Cleared.Equal(w.Cleared.Add(by)) || w.Cleared.IsZero() && !a.Cleared.IsZero() {
+			t.Errorf("attempt %d is cleared at %s", i, a.Cleared)
+		}
+	}
+	if !got.Confirmed.Equal(want.Confirmed.Add(by)) || !got.Forced.Equal(want.Forced.Add(by)) || !got.Locked.Equal(want.Locked.Add(by)) ||
+		!got.Failed.Equal(want.Failed.Add(by)) {
+		t.Errorf("the record is %+v", got)
+	}
+	younger := tell(t, begin...)
+	if younger.record.Redate(tell(t, append(begin, "verify accepted")...).record, by); !younger.record.Confirmed.IsZero() ||
+		!younger.record.Attempts[0].Cleared.IsZero() {
+		t.Errorf("what has not happened is dated: %+v", younger.record)
+	}
+	if here.record.Redate(here.record.Clone(), by); !here.record.Forced.Equal(got.Forced) {
+		t.Error("what both copies have is moved")
 	}
 }

@@ -165,7 +165,7 @@ func (r *Record) Recharge(a Attempt) bool {
 	if a.At.Before(r.Forced) {
 		return false
 	}
-	if a.At.Before(r.Confirmed) && a.Cleared.IsZero() {
+	if a.At.Before(r.Confirmed) {
 		a.Cleared = r.Confirmed
 	}
 	r.Charge(a)
@@ -193,9 +193,6 @@ func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added 
 	if theirs.Confirmed.After(r.Confirmed) {
 		r.Confirmed, added = theirs.Confirmed, true
 	}
-	if theirs.Forced.After(r.Forced) {
-		r.Forced, added = theirs.Forced, true
-	}
 	if !r.lock().Cleared.IsZero() {
 		r.Locked = time.Time{}
 	}
@@ -205,11 +202,32 @@ func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added 
 	return added
 }
 
+// Redate moves the times that another copy of the record does not have. They are those
+// of a clock that is ahead of its clock, or behind.
+func (r *Record) Redate(other Record, by time.Duration) {
+	for i := range r.Attempts {
+		a, known := &r.Attempts[i], Attempt{}
+		if j := other.index(a.At); j >= 0 {
+			known = other.Attempts[j]
+		}
+		redate([]*time.Time{&a.At, &a.Answered, &a.Cleared, &a.Passed}, []time.Time{known.At, known.Answered, known.Cleared, known.Passed}, by)
+	}
+	redate([]*time.Time{&r.Confirmed, &r.Forced, &r.Locked, &r.Failed}, []time.Time{other.Confirmed, other.Forced, other.Locked, other.Failed}, by)
+}
+
+func redate(times []*time.Time, known []time.Time, by time.Duration) {
+	for i, t := range times {
+		if !t.IsZero() && !t.Equal(known[i]) {
+			*t = t.Add(by)
+		}
+	}
+}
+
 // Settled is the record of a configuration that was deleted. Its attempts count for
 // their day, and hold nothing back.
 func (r Record) Settled() Record {
 	r = r.Clone()
-	r.Locked, r.Confirmed, r.Forced = time.Time{}, time.Time{}, time.Time{}
+	r.Locked, r.Confirmed = time.Time{}, time.Time{}
 	for i := range r.Attempts {
 		if a := &r.Attempts[i]; a.Cleared.IsZero() {
 			a.Cleared = a.At

@@ -77,6 +77,13 @@ func (c *clock) resume(stored, wall time.Time) {
 	c.base, c.started, c.last = stored, time.Now(), stored
 }
 
+// setBack makes the clock show an earlier time.
+func (c *clock) setBack(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.base, c.last = c.base.Add(-by), c.last.Add(-by)
+}
+
 // stored returns what the wall clock showed at a time before this process began.
 func (c *clock) stored(t time.Time) (wall time.Time, before bool) {
 	c.mu.Lock()

@@ -192,3 +192,16 @@ func TestFailedWritesAreRememberedToABound(t *testing.T) {
 		t.Errorf("%d times are remembered, from %s to %s", n, e.written[0], e.written[n-1])
 	}
 }
+
+func TestStorageWorksWhenItWasOvertaken(t *testing.T) {
+	t.Parallel()
+	e := New(&framework.Backend{}, Options{})
+	for _, test := range []struct {
+		err  error
+		says bool
+	}{{errors.New("the disk is full"), true}, {ErrOvertaken, false}} {
+		if e.noteUnstored(test.err, at("1999-05-01 00:00"), &State{}); (e.storageError != nil) != test.says {
+			t.Errorf("after %v, the status shows %v", test.err, e.storageError)
+		}
+	}
+}

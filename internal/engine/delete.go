@@ -85,7 +85,7 @@ type Configuration struct {
 
 // Configuration returns nil on a mount that is not configured.
 func (e *Engine) Configuration(ctx context.Context, s logical.Storage) (*Configuration, error) {
-	st, err := e.load(ctx, s)
+	st, err := e.view(ctx, s)
 	if err != nil || !st.Configured() {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (st *State) nextRotation() time.Time {
 
 // Signers are the secrets that a webhook may be signed with.
 func (e *Engine) Signers(ctx context.Context, s logical.Storage) (current, previous []string, err error) {
-	st, err := e.load(ctx, s)
+	st, err := e.view(ctx, s)
 	if err == nil && !st.Configured() {
 		err = ErrNotConfigured
 	}

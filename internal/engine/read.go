@@ -90,7 +90,7 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 	if t := e.tokens.Current(); t != nil {
 		lifetime = t.Lifetime
 	} else {
-		st, err := e.load(ctx, s)
+		st, err := e.view(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (e *Engine) heldBack(st *State) error {
 // left. It waits for nobody: after a failover, a call may hang for as long as
 // request_timeout.
 func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64, minTTL time.Duration) bool {
-	st, err := e.load(ctx, s)
+	st, err := e.view(ctx, s)
 	if err != nil || !st.Configured() {
 		return false // The refresh will say so.
 	}

@@ -50,7 +50,7 @@ type Status struct {
 
 // Status reads storage and calls nobody.
 func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) {
-	st, err := e.load(ctx, s)
+	st, err := e.view(ctx, s)
 	if err != nil {
 		return Status{}, err
 	}

@@ -6,14 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
-
-	"vault-plugin-secrets-finicity/internal/attempts"
-	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
 // ErrOvertaken means that storage has what this process has neither read nor
@@ -157,51 +153,6 @@ func (e *Engine) disown(written time.Time) {
 	e.written = slices.DeleteFunc(e.written, written.Equal)
 }
 
-// load returns what this process goes by: what storage has, unless storage did not
-// take the last write. If storage has something else than this process has read or
-// written, that counts, with what this process knows and nothing but time may remove.
-// Then storage did not take it, or a snapshot was restored, or another node has written
-// something that was not made from it.
-func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
-	e.mu.Lock()
-	latest, ahead := e.latest, e.ahead
-	e.mu.Unlock()
-	stored, err := e.read(ctx, s)
-	newer := new(NewerError)
-	switch {
-	case errors.As(err, &newer):
-		e.tokens.Drop()
-		return nil, err
-	case ahead && (err != nil || e.knows(stored, latest)):
-		return latest.clone(), nil
-	case err != nil:
-		return nil, err
-	}
-	foreign := latest != nil && !e.knows(stored, latest)
-	added := foreign && stored.retain(latest)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.latest != latest || latest != nil && !added && stored.Clock.Equal(latest.Clock) && stored.version1 == latest.version1 {
-		return stored, nil // Another request has been here, or there is nothing new.
-	}
-	e.goBy(stored, added)
-	if foreign {
-		e.tokens.Drop()
-	}
-	return stored, nil
-}
-
-// knows reports whether what is stored is what the state was made from, or what this
-// process has tried to write since.
-func (e *Engine) knows(stored, st *State) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if stored.version1 != "" {
-		return stored.version1 == st.version1
-	}
-	return st.version1 == "" && stored.Clock.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Clock.Equal)
-}
-
 // flush stores what storage did not take before. st is the loaded state.
 func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error {
 	e.mu.Lock()
@@ -211,68 +162,4 @@ func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error 
 		return nil
 	}
 	return e.store(ctx, s, st, st)
-}
-
-// retain adds to the state what another one knows and nothing but time may remove: of
-// the same configuration the secrets that were sent or accepted since, those that were
-// replaced, a later token and the attempts; of another one only that attempts were
-// made. It reports whether there was anything.
-func (st *State) retain(other *State) (added bool) {
-	same := st.PartnerID == other.PartnerID && st.Since.Equal(other.Since)
-	succeeded := time.Time{}
-	if same {
-		theirs := other.Secrets.Clone()
-		if !other.AppKey.Equal(st.AppKey) {
-			theirs.Secrets = slices.DeleteFunc(theirs.Secrets, func(s secrets.Secret) bool { return s.Origin == secrets.Brought })
-		}
-		added = st.retainToken(other)
-		added = st.Secrets.Retain(theirs, st.version1 != "") || added
-		if st.version1 == "" { // It has no such time.
-			succeeded = st.Secrets.Succeeded()
-		}
-		added = st.retainRotations(other) || added
-	}
-	for partner, theirs := range other.Records {
-		record, place, at := st.record(partner), "", time.Time{}
-		if !st.Clock.Before(other.Clock) { // No snapshot was restored.
-			theirs = theirs.Answered()
-		}
-		if !same {
-			theirs = theirs.Settled()
-		} else if partner == st.PartnerID {
-			place, at = st.Secrets.Place, succeeded
-		}
-		if record.Merge(theirs, place, at) {
-			st.Records = maps.Clone(st.Records)
-			if st.Records == nil {
-				st.Records = map[string]attempts.Record{}
-			}
-			st.Records[partner], added = record, true
-		}
-	}
-	return added
-}
-
-// retainToken adds the token of a later success. The time at which a token was issued
-// is that of a wall clock, which may be wrong.
-func (st *State) retainToken(other *State) (added bool) {
-	fits := !elsewhere(st, other) && st.AppKey.Equal(other.AppKey)
-	if other.Token == nil || !fits || st.Token != nil && !other.Secrets.Succeeded().After(st.Secrets.Succeeded()) {
-		return false
-	}
-	st.Token = other.Token
-	return true
-}
-
-// retainRotations adds what was replaced.
-func (st *State) retainRotations(other *State) (added bool) {
-	if other.LastRotation.After(st.LastRotation) {
-		st.LastRotation, added = other.LastRotation, true
-	}
-	for _, r := range other.RotatedAway {
-		if !slices.ContainsFunc(st.RotatedAway, func(k RotatedAway) bool { return k.Hash == r.Hash }) {
-			st.RotatedAway, added = append(st.RotatedAway, r), true
-		}
-	}
-	return added
 }

@@ -250,6 +250,30 @@ func (l *List) Retain(other List, undated bool) (added bool) {
 	return added
 }
 
+// Redate moves the times that another copy of the list does not have. They are those
+// of a clock that is ahead of its clock, or behind.
+func (l *List) Redate(other List, by time.Duration) {
+	for i := range l.Secrets {
+		s, known := &l.Secrets[i], Secret{}
+		for _, k := range other.Secrets {
+			if k.Place == s.Place && k.Value.Equal(s.Value) {
+				known = k
+			}
+		}
+		for j, t := range s.times() {
+			if !t.IsZero() && !t.Equal(*known.times()[j]) {
+				*t = t.Add(by)
+			}
+		}
+	}
+}
+
+func (s *Secret) times() []*time.Time {
+	return []*time.Time{
+		&s.Added, &s.Written, &s.CallEnds, &s.Acknowledged, &s.Denied, &s.Proven, &s.Refused, &s.Superseded, &s.GraceEnds,
+	}
+}
+
 // forget removes what was too old to be in effect at a time when Finicity accepted a
 // secret: call it with no other time. From a list that is too long, it also removes
 // the oldest that have ended or that an operator brought to another address.

@@ -93,6 +93,14 @@ func TestWithoutACommonSecretTheLaterSuccessIsNewer(t *testing.T) {
 	}
 }
 
+func TestAnOlderSecretIsRetainedBeforeACommonOne(t *testing.T) {
+	here := tell(t, do("write", "a"))
+	there := tell(t, do("propose", "b"), do("accept", "b"), do("write", "a"), do("pass", "1h"), do("accept", "a"))
+	if here.list.Retain(there.list, false); here.list.Secrets[0].Value.Reveal() != "b" {
+		t.Errorf("the list is %s", here.state())
+	}
+}
+
 func TestARetainedSecretHasItsTimes(t *testing.T) {
 	begin := [][]string{do("write", "a"), do("propose", "b"), do("accept", "b")}
 	here := tell(t, append(begin, do("pass", "1h"), do("propose", "d", "grace"), do("accept", "d"))...)
@@ -108,5 +116,34 @@ func TestARetainedSecretHasItsTimes(t *testing.T) {
 	here = tell(t, append(begin, do("pass", "1h"), do("propose", "d"), do("accept", "d"))...)
 	if here.list.Retain(there.list, false); !here.find("c").Superseded.Equal(replaced) {
 		t.Errorf("c is superseded at %s", here.find("c").Superseded)
+	}
+}
+
+// The clock of the other copy is two hours behind. Its own times are moved, and what both copies have is not.
+func TestTimesOfAnotherClockAreMoved(t *testing.T) {
+	begin := [][]string{do("write", "a"), do("move", "there"), do("propose", "a"), do("move", "here")}
+	here := tell(t, append(begin, do("pass", "1h"), do("propose", "b", "grace"),
+		do("acknowledge", "b"), do("accept", "b"), do("refuse", "a"), do("propose", "c"), do("deny", "c", "b"), do("bring", "b"))...)
+	there := tell(t, append(begin, do("bring", "a"))...)
+	want := here.list.Clone()
+	here.list.Redate(there.list, 2*time.Hour)
+	for i, got := range here.list.Secrets {
+		w, n := want.Secrets[i], 0
+		for _, pair := range [][2]time.Time{
+			{w.Added, got.Added}, {w.Written, got.Written}, {w.CallEnds, got.CallEnds}, {w.Acknowledged, got.Acknowledged}, {w.Denied, got.Denied},
+			{w.Proven, got.Proven}, {w.Refused, got.Refused}, {w.Superseded, got.Superseded}, {w.GraceEnds, got.GraceEnds},
+		} {
+			before, moved := pair[0], !pair[1].Equal(pair[0])
+			if moved && !pair[1].Equal(before.Add(2*time.Hour)) {
+				t.Errorf("a time of secret %d is moved by %s", i, pair[1].Sub(before))
+			}
+			if moved {
+				n++
+			}
+		}
+		known := i < 2
+		if known && (!got.Added.Equal(w.Added) || !got.Proven.Equal(w.Proven) || !got.Written.IsZero()) || n == 0 && i != 1 {
+			t.Errorf("%d times of secret %d are moved: %+v", n, i, got)
+		}
 	}
 }

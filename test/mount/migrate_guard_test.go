@@ -63,3 +63,19 @@ func TestAnOldCopyWithoutAScheduleIsNotPausedLater(t *testing.T) {
 		}
 	})
 }
+
+// The token of version 1 stays in storage for as long as it can't be deleted, and no longer.
+func TestWhatVersion1LeftIsDeletedLaterIfStorageFails(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Del("token")})
+		h.Tick()
+		if _, found := h.Storage.Peek("token"); !found {
+			t.Fatal("it is deleted although storage fails")
+		}
+		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
+		if _, found := h.Storage.Peek("token"); found {
+			t.Error("it is not deleted")
+		}
+	})
+}

@@ -210,6 +210,8 @@ func TestWhatStorageDidNotTakeIsAddedToWhatIsThere(t *testing.T) {
 		h.Fails(h.Write("config/verify", nil), 400, "10001", "4 of 5")
 		h.B = one
 		for range 2 {
+			statusShows(h, mounttest.Fields{"rejected_attempts": 4, "attempts_left": 0})
+			h.Tick()
 			statusShows(h, mounttest.Fields{"rejected_attempts": 4, "attempts_left": 0, "storage_error": ""})
 			h.B.InvalidateKey(t.Context(), "config")
 		}

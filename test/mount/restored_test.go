@@ -154,6 +154,33 @@ func TestARestoreTakesNoUsableTokenAway(t *testing.T) {
 	})
 }
 
+// The restored token works, and the later one is of another configuration.
+func TestARestoreKeepsTheTokenOfItsConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]mounttest.Fields{
+		"another app key": {"app_key": mounttest.NewKey}, "another address": mounttest.Credentials(mounttest.Fields{"base_url": elsewhere}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				token, snapshot := h.Token(), h.Storage.Snapshot()
+				h.Pass(time.Minute)
+				if key, given := write["app_key"]; given && key == mounttest.NewKey {
+					h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				}
+				h.Succeeds(h.Write("config", write))
+				n := h.Calls(fakefinicity.CallAuthenticate)
+				h.Storage.Restore(snapshot)
+				h.Tick()
+				if h.Token() != token || h.Calls(fakefinicity.CallAuthenticate) != n {
+					t.Error("the restored token is not served")
+				}
+			})
+		})
+	}
+}
+
 func TestARestoreThatAnotherNodeHasWrittenOverIsStillOne(t *testing.T) {
 	t.Parallel()
 	for _, later := range []time.Duration{0, time.Hour} {

@@ -6,7 +6,7 @@ import "slices"
 
 // The safeguards of the one entry, of the engine's clock and of the locks.
 func mutantsOfStorage() []mutant {
-	return slices.Concat(mutantsOfEntry(), mutantsOfStore(), mutantsOfClock(), mutantsOfState(), mutantsOfEngine())
+	return slices.Concat(mutantsOfEntry(), mutantsOfStore(), mutantsOfJoin(), mutantsOfClock(), mutantsOfState(), mutantsOfEngine())
 }
 
 func mutantsOfEntry() []mutant {
@@ -35,45 +35,59 @@ func mutantsOfStore() []mutant {
 		{"nothing is written over what cannot be read", file, "\tif err != nil {\n\t\treturn fmt.Errorf(\"reading", "\tif err != nil && entry != nil {\n\t\treturn fmt.Errorf(\"reading"},
 		{"a newer version's entry is not overwritten", file, "\t\tcase version > storedVersion:\n\t\t\treturn &NewerError{Version: version}\n", ""},
 		{"nothing else is", file, "\treturn ErrOvertaken\n", "\treturn nil\n"},
+		{"a write that is being made is this process's own", file, "\t\te.noteWritten(base, st.Clock) // A request that reads it before this returns must know whose it is.\n", ""},
+		{"flush stores", file, "return e.store(ctx, s, st, st)", "return nil"},
+		{"an entry of version 1 has no time", file, "if !t.IsZero() && !slices", "if !slices"},
+		{"a failure is logged once", file, "if e.storageError == nil || e.storageError.Error() != err.Error() {", "if true {"},
+		{"storage works when it was overtaken", file, "e.storageError = nil // Storage", "// Storage"},
+		{"a first write that failed starts no clock", file, "\t\t\te.clock.stop()\n", ""},
+		{"what may be there is bounded", file, "over > 0 {", "over > 0 && false {"},
+		{"what was there before all failed writes is remembered longest", file, "slices.Delete(e.written, 1, 1+over)", "slices.Delete(e.written, 0, over)"},
+		{"an entry without a version may be damaged", file, "case version < storedVersion && !isVersion1(entry.Value):", "case false:"},
+	}
+}
+
+func mutantsOfJoin() []mutant {
+	const file = "internal/engine/join.go"
+	return []mutant{
 		{"a process that meets a newer version serves no token", file, "\t\te.tokens.Drop()\n\t\treturn nil, err\n", "\t\treturn nil, err\n"},
-		{"nor does one that was overtaken, from before", file, "\tif foreign {\n\t\te.tokens.Drop()\n\t}\n", ""},
+		{"nor does one that was overtaken, from before", file, "\t\te.goBy(stored, added)\n\t\te.tokens.Drop()\n", "\t\te.goBy(stored, added)\n"},
 		{"what storage did not take counts", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case false:"},
 		{"it counts while storage has nothing else", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case ahead && err != nil:"},
 		{"it counts while storage cannot be read", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case ahead && err == nil && e.knows(stored, latest):"},
 		{"not before a newer version", file, "\tcase errors.As(err, &newer):\n", "\tcase false && errors.As(err, &newer):\n"},
-		{"what this process alone knows is added to what another one has stored", file, "added := foreign && stored.retain(latest)", "added := false"},
+		{"what this process alone knows is added to what another one has stored", file, "added := foreign && stored.retain(known)", "_, added := known, false"},
 		{"what storage has not changed since is not merged", file, "foreign := latest != nil && !e.knows(stored, latest)", "foreign := latest != nil"},
-		{"a write that is being made is this process's own", file, "\t\te.noteWritten(base, st.Clock) // A request that reads it before this returns must know whose it is.\n", ""},
-		{"a poll before it takes effect changes nothing", file, "if e.latest != latest || latest != nil && !added && stored.Clock.Equal(latest.Clock) && stored.version1 == latest.version1 {", "if e.latest != latest {"},
-		{"it is stored with the next write", file, "\te.goBy(stored, added)\n", "\te.goBy(stored, false)\n"},
-		{"what another one has stored counts", file, "\te.goBy(stored, added)\n", "\t_ = added\n"},
-		{"flush stores", file, "return e.store(ctx, s, st, st)", "return nil"},
+		{"a poll before it takes effect changes nothing", file, "\tcase latest != nil && !added && stored.Clock.Equal(latest.Clock) && stored.version1 == latest.version1: // Nothing is new.\n", ""},
+		{"it is stored with the next write", file, "\t\te.goBy(stored, added)\n\t\te.tokens", "\t\te.goBy(stored, false)\n\t\te.tokens"},
+		{"what another one has stored counts", file, "\t\te.goBy(stored, added)\n\t\te.tokens", "\t\te.tokens"},
 		{"an entry of version 1 is told from another one", file, "return stored.version1 == st.version1\n", "return st.version1 != \"\"\n"},
 		{"an entry of version 1 is told from one of version 2", file, "return st.version1 == \"\" && stored.Clock", "return stored.Clock"},
 		{"what a failed write has written may be there", file, "|| slices.ContainsFunc(e.written, stored.Clock.Equal)", ""},
-		{"an entry of version 1 has no time", file, "if !t.IsZero() && !slices", "if !slices"},
-		{"a failure is logged once", file, "if e.storageError == nil || e.storageError.Error() != err.Error() {", "if true {"},
-		{"storage works when it was overtaken", file, "e.storageError = nil // Storage", "// Storage"},
-		{"nothing is known of when version 1 added a secret", file, "st.Secrets.Retain(theirs, st.version1 != \"\")", "st.Secrets.Retain(theirs, false)"},
+		{"nothing is known of when version 1 added a secret", file, "st.Secrets.Retain(other.Secrets, st.version1 != \"\")", "st.Secrets.Retain(other.Secrets, false)"},
 		{"nor of when it last succeeded", file, "if st.version1 == \"\" { // It", "if true { // It"},
 		{"the attempts of a deleted configuration hold nothing", file, "\t\t\ttheirs = theirs.Settled()\n", ""},
-		{"a first write that failed starts no clock", file, "\t\t\te.clock.stop()\n", ""},
 		{"each configuration is another one", file, "&& st.Since.Equal(other.Since)", ""},
 		{"what was replaced is known after a merge", file, "st.RotatedAway, added = append(st.RotatedAway, r), true", "_ = r"},
 		{"the last rotation is shown after a merge", file, "if other.LastRotation.After(st.LastRotation) {", "if false {"},
-		{"what may be there is bounded", file, "over > 0 {", "over > 0 && false {"},
-		{"what was there before all failed writes is remembered longest", file, "slices.Delete(e.written, 1, 1+over)", "slices.Delete(e.written, 0, over)"},
-		{"a later token is added", file, "(st.Token == nil || t.Issued.After(st.Token.Issued)) {", "false {"},
-		{"an earlier one is not", file, "(st.Token == nil || t.Issued.After(st.Token.Issued)) {", "true {"},
-		{"a token is added where there is none", file, "(st.Token == nil || t.Issued.After(st.Token.Issued)) {", "st.Token != nil && t.Issued.After(st.Token.Issued) {"},
+		{"a later token is added", file, "other.Token == nil || !fits || st.Token != nil && !other.Secrets.Succeeded().After(st.Secrets.Succeeded()) {", "true || !fits {"},
+		{"an earlier one is not", file, "!fits || st.Token != nil && !other.Secrets.Succeeded().After(st.Secrets.Succeeded()) {", "!fits {"},
+		{"a token is added where there is none", file, "st.Token != nil && !other", "!other"},
 		{"one of another configuration is not", file, "fits := !elsewhere(st, other) && st", "fits := st"},
 		{"nor one of another app key", file, "!elsewhere(st, other) && st.AppKey.Equal(other.AppKey)", "!elsewhere(st, other)"},
 		{"an answer that another node may have had is not missed", file, "if !st.Clock.Before(other.Clock) { // No", "if false { // No"},
 		{"a restored snapshot has missed none", file, "if !st.Clock.Before(other.Clock) { // No", "if true { // No"},
-		{"an entry without a version may be damaged", file, "case version < storedVersion && !isVersion1(entry.Value):", "case false:"},
 		{"nothing of another partner is added", file, "same := st.PartnerID == other.PartnerID && st", "same := st"},
 		{"a refusal that was not stored is added", file, "record.Merge(theirs, place, at) {", "false && record.Merge(theirs, place, at) {"},
-		{"what was accepted with another app key is not added", file, "if !other.AppKey.Equal(st.AppKey) {", "if false {"},
+		{"a poll changes nothing of what another node has written", file, "\tcase foreign && !locked:\n", ""},
+		{"the clock of the node that took over counts", file, "\t\tknown = e.followClock(stored, latest)\n", ""},
+		{"not during a call", file, "if foreign && locked {", "if foreign {"},
+		{"nor if the wall clock was set back", file, "|| since < 0 ||", "||"},
+		{"the time since the write is none by which it is behind", file, "e.clock.now().Sub(stored.Clock) - since\n", "e.clock.now().Sub(stored.Clock)\n"},
+		{"this process goes by that clock", file, "\te.clock.setBack(behind)\n", ""},
+		{"what it knows is dated by that clock", file, "return latest.redated(stored, -behind)", "return latest"},
+		{"its secrets too", file, "\tst.Secrets.Redate(other.Secrets, by)\n\tfor", "\tfor"},
+		{"its refusals too", file, "\t\trecord.Redate(other.record(partner), by)\n\t\tst", "\t\tst"},
 	}
 }
 
