@@ -130,8 +130,15 @@ func TestTimesOfAnotherClockAreMoved(t *testing.T) {
 	for i, got := range here.list.Secrets {
 		w, n := want.Secrets[i], 0
 		for _, pair := range [][2]time.Time{
-			{w.Added, got.Added}, {w.Written, got.Written}, {w.CallEnds, got.CallEnds}, {w.Acknowledged, got.Acknowledged}, {w.Denied, got.Denied},
-			{w.Proven, got.Proven}, {w.Refused, got.Refused}, {w.Superseded, got.Superseded}, {w.GraceEnds, got.GraceEnds},
+			{w.Added, got.Added},
+			{w.Written, got.Written},
+			{w.CallEnds, got.CallEnds},
+			{w.Acknowledged, got.Acknowledged},
+			{w.Denied, got.Denied},
+			{w.Proven, got.Proven},
+			{w.Refused, got.Refused},
+			{w.Superseded, got.Superseded},
+			{w.GraceEnds, got.GraceEnds},
 		} {
 			before, moved := pair[0], !pair[1].Equal(pair[0])
 			if moved && !pair[1].Equal(before.Add(2*time.Hour)) {
