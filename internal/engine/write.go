@@ -138,8 +138,11 @@ func (e *Engine) verifyNew(
 				return st, err
 			}
 		}
-		var err error
-		st, err = e.tryNew(ctx, s, st, next, secret.Value, attempts.Request{
+		var (
+			changed bool
+			err     error
+		)
+		st, changed, err = e.tryNew(ctx, s, st, next, secret.Value, attempts.Request{
 			Trigger: attempts.Operator, Subject: attempts.Written, Reserve: reserve,
 			Credential: next.fingerprint(hash, secret.Value),
 		}, hash, operation)
@@ -151,19 +154,28 @@ func (e *Engine) verifyNew(
 		if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); !first || !again {
 			return st, err
 		}
+		if changed { // The next attempt would store next, which was not made from st.
+			return st, errChanged
+		}
 	}
 }
 
+// errChanged is a write whose result was made from a configuration that another node
+// has replaced. What that node has stored may be the only copy of a secret.
+const errChanged = UserError("another node changed the configuration during this write: write it again")
+
+// tryNew makes one attempt of verifyNew. changed means that another node has taken over
+// during the call.
 func (e *Engine) tryNew(
 	ctx context.Context, s logical.Storage, st, next *State, secret confidential.Text, q attempts.Request, hash hasher,
 	operation string,
-) (*State, error) {
+) (after *State, changed bool, err error) {
 	var (
-		t                *token.Token
-		charged          *State
-		rotated, changed bool
+		t       *token.Token
+		charged *State
+		rotated bool
 	)
-	st, err := e.do(ctx, s, st, attempt{
+	st, err = e.do(ctx, s, st, attempt{
 		request: q, to: next,
 		prepare: func(st *State) { charged = st },
 		send: func(client *finicityapi.Client) (err error) {
@@ -172,7 +184,7 @@ func (e *Engine) tryNew(
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
-			rotated, changed = false, false // It may be the second time: see settle.
+			rotated, changed = false, !st.Clock.Equal(charged.Clock) // It may be the second time: see settle.
 			if failure != nil {
 				if _, certain := failure.SecretRefused(); certain && next.Secrets.Place == st.Secrets.Place && next.PartnerID == st.PartnerID {
 					st.Secrets.Refuse(secret, true, now)
@@ -180,9 +192,7 @@ func (e *Engine) tryNew(
 				}
 				return
 			}
-			// Another node has taken over during the call. What it has stored since may
-			// be the only copy of a secret.
-			if changed = !st.Clock.Equal(charged.Clock); changed {
+			if changed {
 				return
 			}
 			written := next.clone()
@@ -195,14 +205,14 @@ func (e *Engine) tryNew(
 	})
 	if err != nil && !accepted(err) {
 		e.logFailed(next.PartnerID, err)
-		return st, err
+		return st, changed, err
 	}
 	if changed {
-		return st, UserError("another node changed the configuration during this write: write it again")
+		return st, true, errChanged
 	}
 	e.shareToken(ctx, t, e.tokens.Epoch())
 	if rotated {
 		e.emitRotated(ctx, operation, st)
 	}
-	return st, err
+	return st, false, err
 }
