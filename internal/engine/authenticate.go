@@ -27,7 +27,7 @@ func (e *Engine) authenticate(
 		return st, &NotCharged{err}
 	}
 	var before error // of the first attempt
-	for first := true; ; first = false {
+	for {
 		secret, err := e.next(st, trigger, hash)
 		if err != nil && before != nil {
 			return st, before // See below.
@@ -38,8 +38,8 @@ func (e *Engine) authenticate(
 		st, err = e.try(ctx, s, st, secret.Value, attempts.Request{
 			Trigger: trigger, Credential: st.fingerprint(hash, secret.Value),
 		}, hash, operation)
-		refusal, uncharged, failure := new(Refusal), new(NotCharged), new(finicityapi.Error)
-		if before != nil && (errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {
+		refusal := new(Refusal)
+		if before != nil && unsent(err) {
 			return st, before // Which a client does not repeat: an attempt was refused.
 		}
 		if err == nil || !errors.As(err, &refusal) {
@@ -47,11 +47,17 @@ func (e *Engine) authenticate(
 		}
 		next, _ := e.nextFor(st, trigger, hash)
 		following, again := followUp(&st.Secrets, secret, next, trigger)
-		if !first || !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {
+		if before != nil || !again {
 			return st, err
 		}
 		trigger, before = following, err
 	}
+}
+
+// unsent reports whether an attempt was not made, or ended before Finicity had it.
+func unsent(err error) bool {
+	denied, uncharged, failure := new(NotAllowed), new(NotCharged), new(finicityapi.Error)
+	return errors.As(err, &denied) || errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent
 }
 
 // next is the secret to authenticate with, or a *Pending while a change may

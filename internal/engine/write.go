@@ -131,7 +131,8 @@ func (e *Engine) verifyNew(
 ) (*State, error) {
 	reserve := st.PartnerID == next.PartnerID && st.reserves()
 	secret := secrets.Secret{Value: c.secret}
-	for first := true; ; first = false {
+	var before error // of the first attempt
+	for {
 		if c.secret.IsZero() { // The stored secrets, with another app key.
 			var err error
 			if secret, err = e.next(next, attempts.Operator, hash); err != nil {
@@ -147,16 +148,20 @@ func (e *Engine) verifyNew(
 			Credential: next.fingerprint(hash, secret.Value),
 		}, hash, operation)
 		refusal := new(Refusal)
+		if before != nil && unsent(err) {
+			return st, before // Which a client does not repeat: an attempt was refused.
+		}
 		if err == nil || !errors.As(err, &refusal) || !c.secret.IsZero() {
 			return st, err
 		}
 		other, _ := next.Secrets.Next()
-		if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); !first || !again {
+		if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); before != nil || !again {
 			return st, err
 		}
 		if changed { // The next attempt would store next, which was not made from st.
 			return st, errChanged
 		}
+		before = err
 	}
 }
 

@@ -3,6 +3,9 @@
 package mount_test
 
 import (
+	"context"
+	"errors"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -173,5 +176,54 @@ func TestAVerdictOnAStoredSecretOutlivesTheWriteThatBroughtIt(t *testing.T) {
 		h.Pass(time.Minute)
 		h.Token()
 		h.Called(4, 1)
+	})
+}
+
+// A write of an app key makes two attempts. Vault's clients repeat a 5xx, and here the first attempt was refused.
+func TestAWriteWhoseFirstAttemptWasRefusedIsNoServerError(t *testing.T) {
+	t.Parallel()
+	for name, prevent := range map[string]func(h *mounttest.Harness){
+		"the second one is not stored": func(h *mounttest.Harness) {
+			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 2})
+		},
+		"the second one is not sent": func(h *mounttest.Harness) {
+			calls, dial := 0, h.Fake.Dialer()
+			h.RestartWith(func(ctx context.Context, network, address string) (net.Conn, error) {
+				if calls++; calls == 2 {
+					return nil, errors.New("connection refused")
+				}
+				return dial(ctx, network, address)
+			})
+			h.Read("status", nil)
+			h.Pass(time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewUnsettled(t, false, nil)
+				h.Pass(time.Minute)
+				prevent(h)
+				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400,
+					"nothing was stored", "10001", "1 of 5")
+				h.Wrongly(1)
+			})
+		})
+	}
+}
+
+// The last attempt is kept for the stored credential, so there is no second one. The first one was sent.
+func TestAWriteThatSentAnAttemptDoesNotSayThatItSentNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		h.Pass(time.Minute)
+		h.Guesses(2)
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		a := h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey})
+		h.Wrongly(3)
+		h.Fails(a, 400, "nothing was stored: Finicity answered", "10001", "the last one is kept for the stored credential",
+			"vault write finicity/config app_key=… verify_connection=false, then vault write -f finicity/config/verify")
 	})
 }

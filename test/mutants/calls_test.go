@@ -48,8 +48,8 @@ func mutantsOfAuthenticate() []mutant {
 	const file = "internal/engine/authenticate.go"
 	return []mutant{
 		{"a change that may be on its way is waited for", file, "wait > 0 {", "wait > 0 && false {"},
-		{"one refusal is followed up once", file, "if !first || !again || e", "if !first && false || !again || e"},
-		{"a follow-up that is not allowed is not an error of its own", file, "|| !again || e.allowed(st, st, attempts.Request{Trigger: following}) != nil {", "|| !again {"},
+		{"one refusal is followed up once", file, "if before != nil || !again {", "if before != nil && false || !again {"},
+		{"a follow-up that is not allowed is not an error of its own", file, "errors.As(err, &denied) || errors", "errors.As(err, &denied) && false || errors"},
 		{"the same secret is not sent twice", file, "next.Value.Equal(refused.Value) || ", ""},
 		{"a secret that was refused is not sent as the second", file, " || list.Refused(next) {", " {"},
 		{"an operator gets both secrets tried", file, "case trigger == attempts.Operator:", "case false:"},
@@ -73,9 +73,10 @@ func mutantsOfAuthenticate() []mutant {
 		{"so it does by the process's clock", file, "t.Value = confidential.New(value)", "t.Value, t.Started = confidential.New(value), time.Now()"},
 		{"clients do not repeat a command that got no answer", file, "if operation == operationRead ||", "if true || operation == operationRead ||"},
 		{"a command that was not sent may be repeated", file, "finicityapi.Unavailable || failure.NotSent {", "finicityapi.Unavailable {"},
-		{"a refusal before a charge that fails is the answer", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "(errors.As(err, &failure) && failure.NotSent || false && errors.As(err, &uncharged)) {"},
+		{"a refusal before a charge that fails is the answer", file, "errors.As(err, &uncharged) || errors", "errors.As(err, &uncharged) && false || errors"},
 		{"an operator's attempt leaves no secret out", file, "if trigger >= attempts.Operator {", "if false {"},
-		{"so is one before a call that is not sent", file, "(errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent) {", "(errors.As(err, &uncharged) || false && errors.As(err, &failure)) {"},
+		{"so is one before a call that is not sent", file, "errors.As(err, &failure) && failure.NotSent\n", "errors.As(err, &failure) && failure.NotSent && false\n"},
+		{"a refusal is not the answer to a command whose second call was sent", file, "if before != nil && unsent(err) {", "if before != nil {"},
 		{"a rotation that another node has found is not announced again", file, "\t\t\trotated, epoch = false, e", "\t\t\tepoch = e"},
 		{"a token that came while storage was read is shared", file, "rotated, epoch = false, e.tokens.Epoch()", "rotated = false"},
 	}

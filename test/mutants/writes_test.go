@@ -24,7 +24,9 @@ func mutantsOfVerify() []mutant {
 		{"a refused write does not stop apps", file, "Subject: attempts.Written, ", ""},
 		{"a refused credential is known again", file, "\t\t\tCredential: next.fingerprint(hash, secret.Value),\n", ""},
 		{"a secret that was given is sent once", file, "|| !c.secret.IsZero() {\n\t\t\treturn st, err", "{\n\t\t\treturn st, err"},
-		{"a new app key is tried with two secrets at most", file, "if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); !first || !again {", "if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); !first && false || !again {"},
+		{"a new app key is tried with two secrets at most", file, "if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); before != nil || !again {", "if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); before != nil && false || !again {"},
+		{"a refusal before an attempt that was not sent is the answer", file, "if before != nil && unsent(err) {", "if before != nil && unsent(err) && false {"},
+		{"and not before one that was", file, "if before != nil && unsent(err) {", "if before != nil {"},
 
 		{"only 10001 says that a secret is wrong", file, "failure.SecretRefused(); certain && next", "failure.SecretRefused(); (certain || true) && next"},
 		{"a verdict from elsewhere says nothing of a stored secret", file, "certain && next.Secrets.Place == st.Secrets.Place && next.PartnerID", "certain && next.PartnerID"},
