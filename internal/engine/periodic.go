@@ -55,7 +55,6 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 		return nil
 	}
 	if st.Secrets.Unsettled() {
-		last := st.LastRotation
 		st, err = e.authenticate(ctx, s, st, attempts.Automatic, operationSettle)
 		if err != nil && !accepted(err) {
 			if !due {
@@ -66,9 +65,9 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 			}
 			return e.scheduleFailed(ctx, s, st, err)
 		}
-		if !st.LastRotation.Equal(last) { // It was this rotation that had succeeded.
-			due, _ = st.Plan.Due(st.Settings.Schedule.spec(), st.LastRotation, e.now())
-		}
+		// This rotation may have succeeded, or another node may have changed the schedule.
+		still, _ := st.Plan.Due(st.Settings.Schedule.spec(), st.LastRotation, e.now())
+		due = due && still
 	}
 	if !due {
 		return nil
@@ -76,7 +75,7 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	before, last := st.Plan, st.LastRotation
 	st, err = e.rotate(ctx, s, st, operationSchedule, true)
 	e.reportRotation(ctx, st, operationSchedule, err)
-	if err == nil || !st.LastRotation.Equal(last) {
+	if err == nil || !st.LastRotation.Equal(last) || errors.Is(err, ErrOvertaken) { // The plan is another node's then.
 		return nil
 	}
 	st.Plan = before // With the outcome instead of only the start.

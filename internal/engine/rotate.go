@@ -41,6 +41,10 @@ func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation st
 func (e *Engine) rotate(
 	ctx context.Context, s logical.Storage, st *State, operation string, scheduled bool,
 ) (*State, error) {
+	hash, err := e.hasher(ctx, s)
+	if err != nil {
+		return st, &NotCharged{err}
+	}
 	until, full := st.Secrets.MustWait()
 	// A limit whose time is over ends with the next proof.
 	if overdue := full && !e.clock.now().Before(until); overdue || st.Secrets.MustProve() {
@@ -51,14 +55,15 @@ func (e *Engine) rotate(
 		if scheduled && !proven.LastRotation.Equal(st.LastRotation) {
 			return proven, nil // It was this rotation that had succeeded.
 		}
+		// A proof leaves a proven secret as the next one to try. If it does not, another
+		// node has written something that this request knows nothing of.
+		if next, _ := e.nextFor(proven, attempts.Automatic, hash); next.Proven.IsZero() || elsewhere(st, proven) {
+			return st, ErrOvertaken
+		}
 		st = proven
 	}
 	if until, full = st.Secrets.MustWait(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
-	}
-	hash, err := e.hasher(ctx, s)
-	if err != nil {
-		return st, &NotCharged{err}
 	}
 	secret, err := e.newSecret(ctx, st, hash)
 	if err != nil {
