@@ -154,17 +154,20 @@ func guide(mount string, s engine.Standing, err error) string {
 	case next == "":
 		next = "; the engine makes no further attempt automatically"
 	}
-	return fmt.Sprintf("%s, %d left%s. If the secret or the app key changed, type "+
-		"vault write %sconfig partner_secret=… (or app_key=…); otherwise, type %s", used, s.Left, next, mount, verify)
+	store := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
+	if s.Reserved {
+		store = fmt.Sprintf("vault write %sconfig partner_secret=… verify_connection=false (or app_key=…), then %s", mount, verify)
+	}
+	return fmt.Sprintf("%s, %d left%s. If the secret or the app key changed, type %s; otherwise, type %s", used, s.Left, next, store, verify)
 }
 
 // guideWrite is for a credential that was not stored.
 func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) string {
 	reason, unchanged := "", "; the stored credential is unchanged and stays in use"
-	untried, reserved := storeThenVerify(mount, s, w.Fields...), w.Reserved && s.Left == 1
+	untried := storeThenVerify(mount, s, w.Fields...)
 	switch {
 	case s.Left == 0:
-	case reserved:
+	case s.Reserved:
 		reason, unchanged = ", and the last one is kept for the stored credential", ", which is unchanged and stays in use"
 	default:
 		reason = fmt.Sprintf(", %d left", s.Left)
@@ -173,7 +176,7 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 		reason += unchanged
 	}
 	switch {
-	case s.Left == 0, reserved:
+	case s.Left == 0, s.Reserved:
 		return reason + ". If you are sure of the new one, type " + untried
 	case errors.As(w, new(*engine.NotAllowed)):
 		return reason + ". If the new one is right by now, type " + untried
@@ -188,7 +191,7 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 // moveCommand is the complete write of another partner or address, as the attempts
 // allow it.
 func moveCommand(mount string, m *engine.IncompleteMove) string {
-	if m.Standing.Left == 0 || m.Reserved && m.Standing.Left == 1 {
+	if m.Standing.Left == 0 || m.Standing.Reserved {
 		return storeThenVerify(mount, m.Standing, m.Fields...)
 	}
 	return fmt.Sprintf("vault write %sconfig %s", mount, blanks(m.Fields))

@@ -36,6 +36,7 @@ type Standing struct {
 	Rejected int       // refused attempts that count
 	Used     int       // these, and those without an answer
 	Left     int       // failed attempts until force is needed
+	Reserved bool      // the last one is left, and is kept for the stored credential
 	Retry    time.Time // of the next automatic attempt, by the wall clock; zero when it waits for no time
 	Failure  string    // what Finicity said last
 	Failed   time.Time // when, by the wall clock
@@ -49,9 +50,11 @@ func (e *Engine) standing(st, to *State) Standing {
 	if !retry.IsZero() {
 		retry = wholeSecond(e.wall(retry))
 	}
+	left := record.Left(now)
 	return Standing{
-		State: record.State(facts, now), Rejected: record.Rejected(now), Used: record.Used(now), Left: record.Left(now),
-		Retry: retry, Failure: record.Failure, Failed: e.wall(record.Failed),
+		State: record.State(facts, now), Rejected: record.Rejected(now), Used: record.Used(now), Left: left,
+		Reserved: left == 1 && st.PartnerID == to.PartnerID && st.reserves(),
+		Retry:    retry, Failure: record.Failure, Failed: e.wall(record.Failed),
 	}
 }
 

@@ -71,7 +71,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	case c.moved && (secret.IsZero() || w.AppKey == nil):
 		// Otherwise a person who may write config, but does not know the secret, could
 		// have it sent to a host of theirs.
-		return nil, change{}, e.incomplete(st, next, w, c)
+		return nil, change{}, e.incomplete(st, next, w)
 	case !secret.IsZero() && !c.partner && !at.IsZero():
 		advice := "leave the field out to keep the secret in effect. If Finicity was set back to this one, delete the configuration " +
 			"with force=true first, and write it anew"

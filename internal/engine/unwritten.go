@@ -12,9 +12,6 @@ type NothingWritten struct {
 	// Fields are those of the credential and the address in the write. Another try
 	// has to give them again.
 	Fields []string
-	// Reserved means that the last attempt, once it is that, is kept for the stored
-	// credential.
-	Reserved bool
 	// Stored is the standing of the stored credential, if the write was of another
 	// one.
 	Stored *Standing
@@ -27,7 +24,6 @@ func (n *NothingWritten) Unwrap() error { return n.Err }
 type IncompleteMove struct {
 	Fields   []string // what a complete one gives
 	Standing Standing // of the partner, at the address
-	Reserved bool     // see NothingWritten
 }
 
 func (*IncompleteMove) Error() string {
@@ -42,18 +38,15 @@ func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
 	if st.Configured() && c.credential {
 		standing := e.standing(st, st)
 		failed.Stored = &standing
-		failed.Reserved = !c.partner && st.reserves()
 	}
 	return failed
 }
 
 // incomplete is the error that names the fields of a write, with the secret and the
 // app key.
-func (e *Engine) incomplete(st, next *State, w Write, c change) *IncompleteMove {
+func (e *Engine) incomplete(st, next *State, w Write) *IncompleteMove {
 	w.PartnerSecret, w.AppKey = new(confidential.Text), new(confidential.Text)
-	return &IncompleteMove{
-		Fields: w.credentialFields(), Standing: e.standing(st, next), Reserved: !c.partner && st.reserves(),
-	}
+	return &IncompleteMove{Fields: w.credentialFields(), Standing: e.standing(st, next)}
 }
 
 // credentialFields are the names of the given fields that make up a credential and

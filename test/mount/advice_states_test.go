@@ -71,6 +71,27 @@ func atFour(h *mounttest.Harness) {
 	}
 }
 
+// reservedLast are ways to use up three attempts without a verdict on the stored credential.
+func reservedLast() map[string]func(h *mounttest.Harness) {
+	return map[string]func(h *mounttest.Harness){
+		"three refusals without a code": blocked(3),
+		"two typos, and a gateway":      inTurn(func(h *mounttest.Harness) { h.Guesses(2) }, blocked(1)),
+	}
+}
+
+// blocked has a gateway refuse n reads.
+func blocked(n int) func(h *mounttest.Harness) {
+	return func(h *mounttest.Harness) {
+		for i := range n {
+			if i > 0 {
+				h.Pass(30 * time.Minute)
+			}
+			h.Answering(http.StatusForbidden, "forbidden", 1)
+			h.Fails(h.Read("token", nil), http.StatusBadRequest, "403")
+		}
+	}
+}
+
 func crashed(n int) func(h *mounttest.Harness) {
 	return func(h *mounttest.Harness) {
 		for range n {
@@ -184,28 +205,25 @@ func situations() map[string]situation {
 		"a typo":                           dueToken(typos(1)),
 		"three typos":                      dueToken(typos(3)),
 		"backing off":                      dueToken(mounttest.States()["backing off"]),
-		"blocked by a gateway": dueToken(func(h *mounttest.Harness) {
-			h.Answering(http.StatusForbidden, "forbidden", 1)
-			h.Fails(h.Read("token", nil), http.StatusBadRequest, "403")
-		}),
-		"pending, applied":               dueToken(interrupted(true)),
-		"pending, not applied":           dueToken(interrupted(false)),
-		"pending and waited":             dueToken(inTurn(interrupted(true), wait)),
-		"pending and stopped":            dueToken(inTurn(interrupted(false), wait, refusedBy("token", 2))),
-		"pending and at the limit":       dueToken(inTurn(interrupted(false), wait, refusedBy("token", 2), atFour)),
-		"pending and locked":             dueToken(inTurn(interrupted(true), wait, lockedOut)),
-		"rotated":                        dueToken(func(h *mounttest.Harness) { h.Rotate() }),
-		"a change refused":               dueToken(refusedChange(rejections["10001"])),
-		"a change refused by policy":     dueToken(refusedChange(byPolicy)),
-		"at the limit of candidates":     dueToken(unconfirmed),
-		"paused":                         onSchedule(pausedSchedule),
-		"paused and stopped":             onSchedule(inTurn(pausedSchedule, refusedBy("token", 1))),
-		"paused and at the limit":        onSchedule(inTurn(atFour, pausedSchedule)),
-		"paused and locked":              onSchedule(inTurn(lockedOut, pausedSchedule)),
-		"the schedule stopped by policy": onSchedule(stoppedSchedule(byPolicy)),
-		"the schedule stopped by 403":    onSchedule(stoppedSchedule(rejections["blocked"])),
-		"the schedule stopped by 10001":  onSchedule(stoppedSchedule(rejections["10001"])),
-		"the schedule is late":           onSchedule(inTurn(typos(3), func(h *mounttest.Harness) { use(h, 25*time.Hour) })),
+		"blocked by a gateway":             dueToken(blocked(1)),
+		"pending, applied":                 dueToken(interrupted(true)),
+		"pending, not applied":             dueToken(interrupted(false)),
+		"pending and waited":               dueToken(inTurn(interrupted(true), wait)),
+		"pending and stopped":              dueToken(inTurn(interrupted(false), wait, refusedBy("token", 2))),
+		"pending and at the limit":         dueToken(inTurn(interrupted(false), wait, refusedBy("token", 2), atFour)),
+		"pending and locked":               dueToken(inTurn(interrupted(true), wait, lockedOut)),
+		"rotated":                          dueToken(func(h *mounttest.Harness) { h.Rotate() }),
+		"a change refused":                 dueToken(refusedChange(rejections["10001"])),
+		"a change refused by policy":       dueToken(refusedChange(byPolicy)),
+		"at the limit of candidates":       dueToken(unconfirmed),
+		"paused":                           onSchedule(pausedSchedule),
+		"paused and stopped":               onSchedule(inTurn(pausedSchedule, refusedBy("token", 1))),
+		"paused and at the limit":          onSchedule(inTurn(atFour, pausedSchedule)),
+		"paused and locked":                onSchedule(inTurn(lockedOut, pausedSchedule)),
+		"the schedule stopped by policy":   onSchedule(stoppedSchedule(byPolicy)),
+		"the schedule stopped by 403":      onSchedule(stoppedSchedule(rejections["blocked"])),
+		"the schedule stopped by 10001":    onSchedule(stoppedSchedule(rejections["10001"])),
+		"the schedule is late":             onSchedule(inTurn(typos(3), func(h *mounttest.Harness) { use(h, 25*time.Hour) })),
 		"storage takes no writes": dueToken(func(h *mounttest.Harness) {
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		}),
@@ -235,6 +253,9 @@ func situations() map[string]situation {
 			h.Fake.Order(refusals)
 			h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "10001")
 		})),
+	}
+	for name, enter := range reservedLast() {
+		all[name] = dueToken(enter)
 	}
 	return all
 }

@@ -124,3 +124,50 @@ func TestAnotherCredentialResumesAStoppedSchedule(t *testing.T) {
 		})
 	}
 }
+
+// A refusal without a code is no verdict on the stored credential, so the last attempt is kept for it. A new one has to be
+// stored untried first.
+func TestTheAdviceWhenTheLastAttemptIsReservedWorks(t *testing.T) {
+	t.Parallel()
+	for name, enter := range reservedLast() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				enter(h)
+				changedElsewhere(h)
+				h.Fails(h.Read("token", nil), 400, "3 of 5 (five lock the partner), 1 left; the engine ",
+					"If the secret or the app key changed, type vault write finicity/config partner_secret=… verify_connection=false "+
+						"(or app_key=…), then vault write -f finicity/config/verify; otherwise, type vault write -f finicity/config/verify")
+				untriedSecret(mounttest.WrongSecret)(h)
+				h.Succeeds(h.Write("config/verify", nil))
+				h.Token()
+			})
+		})
+	}
+}
+
+// A write is shorter than storing untried, and works as long as no attempt has to be kept for the stored credential.
+func TestTheAdviceIsAPlainWriteAsLongAsThatWorks(t *testing.T) {
+	t.Parallel()
+	t.Run("after a refusal without a code", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(2 * time.Hour)
+			h.Answering(403, "forbidden", 1)
+			h.Fails(h.Read("token", nil), 400, "3 left", "changed, type vault write finicity/config partner_secret=… (or app_key=…);")
+		})
+	})
+	t.Run("of another partner", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			for i := range 3 {
+				h.Fails(h.Write("config", joined(otherPartner(), mounttest.Fields{"partner_secret": h.Guess(i)})), 400,
+					fmt.Sprintf("%d left", 3-i), "To write another one, type vault write finicity/config partner_id=…")
+			}
+		})
+	})
+}

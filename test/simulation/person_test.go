@@ -42,13 +42,14 @@ func (w *world) repair(a answer) {
 		case st == nil:
 			w.violate("the mount is not configured, and an error does not say what to type: %s", a.Text)
 			return
-		case st.AppKey.Reveal() != w.key && w.holds(st) && strings.Contains(a.Text, "(or app_key=…)"):
-			a = w.ask(request{op: updateOp, path: "config", data: fields{"app_key": w.key}})
-		case st.AppKey.Reveal() != w.key && w.holds(st) && strings.Contains(a.Text, "app_key=… "+untriedAdvice+", then "+verifyCommand):
+		case st.AppKey.Reveal() != w.key && w.holds(st) && (strings.Contains(a.Text, untriedAdvice+" (or app_key=…), then "+verifyCommand) ||
+			strings.Contains(a.Text, "app_key=… "+untriedAdvice+", then "+verifyCommand)):
 			try := commandIn(a)
 			if a = w.ask(request{op: updateOp, path: "config", data: fields{"app_key": w.key, untriedField: false}}); a.ok() {
 				a = w.ask(try)
 			}
+		case st.AppKey.Reveal() != w.key && w.holds(st) && strings.Contains(a.Text, "(or app_key=…)"):
+			a = w.ask(request{op: updateOp, path: "config", data: fields{"app_key": w.key}})
 		case strings.Contains(a.Text, lockedAdvice) && !unlocked && st.AppKey.Reveal() == w.key && w.holds(st):
 			unlocked = true
 			a = w.ask(commandIn(a))
