@@ -70,8 +70,8 @@ func respond(mount string, err error) (*logical.Response, error) {
 	case errors.As(err, &refusal):
 		return logical.ErrorResponse("%s. %s", sentence(err), guide(mount, refusal.Standing, err)), nil
 
-	case errors.As(err, &unknown):
-		return logical.ErrorResponse("%s. No action is needed", sentence(err)), nil
+	case errors.As(err, &unknown): // No refusal is behind it, so automatic attempts are made.
+		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed", sentence(err)), nil
 
 	case errors.As(err, &silent):
 		return logical.ErrorResponse("%s. The request is not retried automatically, because it may count toward the lockout",

@@ -136,8 +136,7 @@ type OutcomeUnknown struct {
 }
 
 func (o *OutcomeUnknown) Error() string {
-	return "the outcome of the rotation is unknown. Both secrets are stored, and the engine resolves this automatically: " +
-		o.Err.Error()
+	return "the outcome of the rotation is unknown, and both secrets are stored: " + o.Err.Error()
 }
 func (o *OutcomeUnknown) Unwrap() error { return o.Err }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"slices"
 
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
@@ -39,11 +40,19 @@ func requests() map[string]func(s *scene) mounttest.Answer {
 	const wrong = "Nob0dys#Secret-of-these"
 	unverified := mounttest.Fields{"verify_connection": false}
 	return map[string]func(s *scene) mounttest.Answer{
-		"token":         func(s *scene) mounttest.Answer { return s.Read("token", nil) },
-		"min_ttl":       func(s *scene) mounttest.Answer { return s.Read("token", mounttest.Fields{"min_ttl": "80m"}) },
-		"config read":   func(s *scene) mounttest.Answer { return s.Read("config", nil) },
-		"status":        func(s *scene) mounttest.Answer { return s.Read("status", nil) },
-		"rotate-root":   plain("rotate-root", nil),
+		"token":       func(s *scene) mounttest.Answer { return s.Read("token", nil) },
+		"min_ttl":     func(s *scene) mounttest.Answer { return s.Read("token", mounttest.Fields{"min_ttl": "80m"}) },
+		"config read": func(s *scene) mounttest.Answer { return s.Read("config", nil) },
+		"status":      func(s *scene) mounttest.Answer { return s.Read("status", nil) },
+		"rotate-root": plain("rotate-root", nil),
+		"rotate-root, the proof refused": func(s *scene) mounttest.Answer {
+			if s.readable() && s.IsConfigured() && !s.Stored().Secrets.MustProve() { // The change comes first.
+				refusal := mounttest.Rejections()["10001"]
+				refusal.Call = fakefinicity.CallAuthenticate
+				s.Fake.Order(refusal)
+			}
+			return s.Write("rotate-root", nil)
+		},
 		"rotate-token":  plain("rotate-token", nil),
 		"config/verify": plain("config/verify", nil),
 		"webhook/verify": plain("webhook/verify", mounttest.Fields{

@@ -255,7 +255,7 @@ var promises = []struct {
 }{
 	{"one more at its time", regexp.MustCompile(`the engine retries once, at ` + aTime + ` at the earliest`), (*scene).retriesAt},
 	{"no more attempts", regexp.MustCompile(`the engine makes no further attempt automatically`), (*scene).staysStopped},
-	{"resolved automatically", regexp.MustCompile(`the engine resolves this automatically`), (*scene).resolves},
+	{"resolved automatically", regexp.MustCompile(`The engine resolves this automatically`), (*scene).resolves},
 	{"again in a while", inAWhile, (*scene).worksIn},
 	{"sent in a while", regexp.MustCompile(`; the next request is sent in (\S+) at the earliest`), (*scene).worksIn},
 	{"rotation later", regexp.MustCompile(`Rotation is possible again after ` + aTime), (*scene).rotatesAfter},

@@ -158,3 +158,37 @@ func TestAGatewaysRefusalOfAChangeIsNoFailedRotation(t *testing.T) {
 		})
 	}
 }
+
+// A change was acknowledged, and the proof fails. An outage ends by itself; after two refusals an operator must act.
+func TestAnUnknownOutcomeSaysWhoResolvesIt(t *testing.T) {
+	t.Parallel()
+	const automatic, stopped = "resolves this automatically", "no further attempt automatically"
+	for name, test := range map[string]struct {
+		fault     fakefinicity.Fault
+		says, not string
+	}{
+		"an outage": {fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance"}, automatic, stopped},
+		"a refusal": {mounttest.Rejections()["10001"], stopped, automatic},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				test.fault.Call = fakefinicity.CallAuthenticate
+				h.Fake.Order(test.fault)
+				a := h.Write("rotate-root", nil)
+				h.Fails(a, http.StatusBadRequest, "the outcome of the rotation is unknown, and both secrets are stored", test.says)
+				if strings.Contains(a.Text, test.not) {
+					t.Errorf("the error says %q: %s", test.not, h.Leaks.Hide(a.Text))
+				}
+				if test.says == stopped {
+					h.Fails(a, http.StatusBadRequest, "type vault write -f finicity/config/verify")
+					h.Succeeds(h.Write("config/verify", nil))
+				} else {
+					everyMinute(h, 2, func() {})
+				}
+				h.Resolved()
+			})
+		})
+	}
+}

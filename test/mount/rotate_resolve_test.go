@@ -52,7 +52,7 @@ func TestAnUnknownOutcomeIsResolvedToTheSecretInEffect(t *testing.T) {
 					token := h.Token()
 					nextChange(h, test.fault)
 					h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the outcome of the rotation is unknown",
-						"Both secrets are stored", "Finicity ", "No action is needed")
+						"both secrets are stored", "Finicity ", "resolves this automatically: no action is needed")
 					candidate := storedPending(h)
 					if storedSecret(h, candidate).Grace != grace || storedCurrent(h) != mounttest.PartnerSecret {
 						t.Fatal("both secrets are not stored")

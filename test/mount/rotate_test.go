@@ -288,7 +288,7 @@ func TestAnAcknowledgmentWithoutProofIsAnUnknownOutcome(t *testing.T) {
 			Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance",
 		})
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the outcome of the rotation is unknown", "maintenance",
-			"No action is needed")
+			"no action is needed")
 		if current, pending := h.InEffect(); current || !pending {
 			t.Error("the secret in effect is not stored as the pending one")
 		}
