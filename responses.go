@@ -81,7 +81,7 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return logical.ErrorResponse("%s", err), nil
 
 	case errors.As(err, &failure) && failure.Class == finicityapi.RefusedByPolicy:
-		return logical.ErrorResponse("%s. The current secret stays in effect", sentence(err)), nil
+		return logical.ErrorResponse("%s. Check password_policy, if you set one, and rotate again", sentence(err)), nil
 
 	case errors.As(err, &pending):
 		return nil, logical.CodedError(http.StatusServiceUnavailable,

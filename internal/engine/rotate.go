@@ -133,6 +133,8 @@ func (e *Engine) change(
 		return st, &OutcomeUnknown{Err: &Unanswered{failure}}
 	case failure != nil && !failure.NotSent && !failure.FromFinicity() && !failure.AppKeyRefused():
 		return st, &OutcomeUnknown{Err: err, Refused: true}
+	case failure != nil && !failure.NotSent: // It may be the answer to a second copy of the change.
+		return st, fmt.Errorf("Finicity refused the change, and the engine keeps both secrets until an authentication proves one of them: %w", err)
 	default:
 		return st, fmt.Errorf("the secret has not changed: %w", err)
 	}

@@ -170,7 +170,7 @@ func situations() map[string]situation {
 	refusedChange := func(refusal fakefinicity.Fault) func(h *mounttest.Harness) {
 		return func(h *mounttest.Harness) {
 			nextChange(h, refusal)
-			h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed")
+			h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, changeRefused)
 		}
 	}
 	rejections := mounttest.Rejections()

@@ -157,8 +157,10 @@ func TestRotationsWithAWrongSecretStopAfterTwoRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)
 		before := h.Stored()
+		says := changeRefused
 		for i := range 10 {
-			h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed", "10001")
+			h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, says, "10001")
+			says = "the secret has not changed" // No other change is sent.
 			h.Pass(time.Hour)
 			if i%3 == 2 {
 				h.Restart()

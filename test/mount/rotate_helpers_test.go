@@ -12,6 +12,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
+// changeRefused is what the error of a change that was refused begins with.
+const changeRefused = "Finicity refused the change, and the engine keeps both secrets until an authentication proves one of them: "
+
 // storedSecret is what is stored about a secret. It must be in the list.
 func storedSecret(h *mounttest.Harness, value string) secrets.Secret {
 	h.T.Helper()

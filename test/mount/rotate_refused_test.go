@@ -159,6 +159,33 @@ func TestAGatewaysRefusalOfAChangeIsNoFailedRotation(t *testing.T) {
 	}
 }
 
+// Finicity has carried out the change, and a gateway's repetition of it, or the gateway itself, is what was refused.
+func TestARefusedChangeMayHaveBeenCarriedOut(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]fakefinicity.Fault{
+		"sent twice": {Kind: fakefinicity.KindTwice},
+		"by policy":  {Kind: fakefinicity.KindMisleading, Status: 400, Body: `{"code":24437,"message":"not as per policy"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				nextChange(h, fault)
+				a := h.Write("rotate-root", nil)
+				changed(h, 1)
+				h.Fails(a, http.StatusBadRequest, changeRefused)
+				for _, wrong := range []string{"has not changed", "stays in effect"} {
+					if strings.Contains(a.Text, wrong) {
+						t.Errorf("the error says %q: %s", wrong, h.Leaks.Hide(a.Text))
+					}
+				}
+				h.Succeeds(h.Write("config/verify", nil))
+				h.Resolved()
+			})
+		})
+	}
+}
+
 // A change was acknowledged, and the proof fails. An outage ends by itself; after two refusals an operator must act.
 func TestAnUnknownOutcomeSaysWhoResolvesIt(t *testing.T) {
 	t.Parallel()

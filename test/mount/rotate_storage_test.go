@@ -99,7 +99,7 @@ func TestARefusalThatCannotBeStoredKeepsItsReason(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		nextChange(h, *fates()["refused by policy"].fault)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
-		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed", "24437")
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, changeRefused, "24437")
 		if says(h, "storage_error") == "" {
 			t.Error("the status shows no storage error")
 		}

@@ -171,7 +171,7 @@ func TestARotationThatFinicityRefusesChangesNothing(t *testing.T) {
 		says  string
 		next  int
 	}{
-		"policy":        {answer(400, `{"code":24437,"message":"New password is not as per policy"}`), "The current secret stays in effect", atOnce},
+		"policy":        {answer(400, `{"code":24437,"message":"New password is not as per policy"}`), "Check password_policy, if you set one, and rotate again", atOnce},
 		"bad request":   {answer(400, `{"code":"14020","message":"Bad request."}`), "14020", afterTheHold},
 		"app key":       {answer(401, `{"code":"10026","message":"Invalid (Finicity-App-Key)"}`), "10026", afterTheHold},
 		"wrong app key": {answer(401, "Invalid (Finicity-App-Key)"), "Invalid (Finicity-App-Key)", afterTheHold},
@@ -185,7 +185,7 @@ func TestARotationThatFinicityRefusesChangesNothing(t *testing.T) {
 				h := mounttest.NewConfigured(t, nil)
 				token := h.Token()
 				nextChange(h, test.fault)
-				h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed", test.says)
+				h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, changeRefused, test.says)
 				if storedCurrent(h) != mounttest.PartnerSecret || !h.Stored().LastRotation.IsZero() {
 					t.Error("another secret is the current one, or a rotation is noted")
 				}

@@ -35,6 +35,8 @@ func mutantsOfRotate() []mutant {
 		{"and no failure", file, "\tcase errors.As(err, &unknown):\n", "\tcase errors.As(err, &unknown) && false:\n"},
 		{"a change that a gateway refused may have been carried out", file, "case failure != nil && !failure.NotSent && !failure.From", "case false && !failure.NotSent && !failure.From"},
 		{"it counts as refused", file, "Err: err, Refused: true}", "Err: err}"},
+		{"a change that was refused is not said to have changed nothing", file, "case failure != nil && !failure.NotSent: // It", "case false: // It"},
+		{"a change that was not sent was not refused", file, "case failure != nil && !failure.NotSent: // It", "case failure != nil: // It"},
 		{"a change that Finicity refused was not", file, "&& !failure.FromFinicity() && !failure.App", "&& !failure.App"},
 		{"nor was one with a wrong app key", file, " && !failure.AppKeyRefused():", ":"},
 		{"nor was one that was not sent", file, "failure != nil && !failure.NotSent && !failure.From", "failure != nil && !failure.From"},
