@@ -211,69 +211,6 @@ func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
 // stay in the list. They are not sent here, and are used again after a move back.
 func (l *List) Move(place string) { l.Place = place }
 
-// Retain adds what another copy of the list has and this one does not: secrets that
-// the engine sent, and secrets from operators that were accepted after the last
-// success here. Each comes after the one before it in the other copy, and before what
-// only this copy has: that was added by whoever took over. Without a secret that both
-// have, the copy with the later success is the newer one, or the other one if undated
-// says that the times of this one are not known. A newer secret with a later proof
-// supersedes an added one, and age removes it. Retain reports whether there was any.
-func (l *List) Retain(other List, undated bool) (added bool) {
-	succeeded, at := l.Succeeded(), 0
-	has := func(s Secret) int {
-		return slices.IndexFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) })
-	}
-	if (undated || other.Succeeded().After(succeeded)) && !slices.ContainsFunc(other.Secrets, func(s Secret) bool { return has(s) >= 0 }) {
-		at = len(l.Secrets)
-	}
-	for _, s := range other.Secrets {
-		if i := has(s); i >= 0 {
-			at = i + 1
-			continue
-		}
-		if s.Origin == Brought && !s.Proven.After(succeeded) {
-			continue
-		}
-		for _, next := range l.Secrets[at:] {
-			if next.Place == s.Place && next.Proven.After(s.Proven) && s.Superseded.IsZero() {
-				// Its first proof is not known. It was added before that.
-				s.Superseded = next.Added
-				if next.Grace {
-					s.GraceEnds = next.Added.Add(gracePeriod)
-				}
-			}
-		}
-		l.Secrets, added = slices.Insert(l.Secrets, at, s), true
-		at++
-	}
-	l.forget(succeeded)
-	return added
-}
-
-// Redate moves the times that another copy of the list does not have. They are those
-// of a clock that is ahead of its clock, or behind.
-func (l *List) Redate(other List, by time.Duration) {
-	for i := range l.Secrets {
-		s, known := &l.Secrets[i], Secret{}
-		for _, k := range other.Secrets {
-			if k.Place == s.Place && k.Value.Equal(s.Value) {
-				known = k
-			}
-		}
-		for j, t := range s.times() {
-			if !t.IsZero() && !t.Equal(*known.times()[j]) {
-				*t = t.Add(by)
-			}
-		}
-	}
-}
-
-func (s *Secret) times() []*time.Time {
-	return []*time.Time{
-		&s.Added, &s.Written, &s.CallEnds, &s.Acknowledged, &s.Denied, &s.Proven, &s.Refused, &s.Superseded, &s.GraceEnds,
-	}
-}
-
 // forget removes what was too old to be in effect at a time when Finicity accepted a
 // secret: call it with no other time. From a list that is too long, it also removes
 // the oldest that have ended or that an operator brought to another address.

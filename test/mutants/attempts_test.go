@@ -2,6 +2,8 @@
 
 package mutants
 
+import "slices"
+
 const (
 	recordFile = "internal/attempts/record.go"
 	allowFile  = "internal/attempts/allow.go"
@@ -9,7 +11,7 @@ const (
 
 // The safeguards of internal/attempts, each taken away.
 func mutantsOfAttempts() []mutant {
-	return append(mutantsOfRecord(), mutantsOfAllow()...)
+	return slices.Concat(mutantsOfRecord(), mutantsOfMerging(), mutantsOfAllow())
 }
 
 func mutantsOfRecord() []mutant {
@@ -35,12 +37,6 @@ func mutantsOfRecord() []mutant {
 		{"the oldest attempts make room", file, "slices.Delete(r.Attempts, 0, over)", "slices.Delete(r.Attempts, len(r.Attempts)-over, len(r.Attempts))"},
 		{"an answer settles its own attempt", file, "return a.At.Equal(at) })", "return true })"},
 		{"an answer to a forgotten attempt changes nothing", file, "\tif i < 0 {\n\t\treturn // A forced", "\tif i < -1 {\n\t\treturn // A forced"},
-		{"an attempt that storage has lost is charged again", file, "\tr.Charge(a)\n\tslices.Sort", "\tslices.Sort"},
-		{"an attempt that it has is charged once", file, "if i := r.index(a.At); i >= 0 {", "if i := r.index(a.At); false {"},
-		{"an outcome that storage has lost is noted again", file, "\t\tr.Attempts[i] = a\n\t\treturn true\n", "\t\treturn false\n"},
-		{"an attempt without an outcome takes none away", file, "r.Attempts[i].Outcome != Unanswered || a.Outcome == Unanswered {", "r.Attempts[i].Outcome != Unanswered && a.Outcome != Unanswered {"},
-		{"an outcome that storage has stays", file, "if r.Attempts[i].Outcome != Unanswered || a.Outcome", "if a.Outcome"},
-		{"an attempt that is charged again is in its place", file, "\tslices.SortStableFunc(r.Attempts, func(a, b Attempt) int { return a.At.Compare(b.At) })\n", ""},
 
 		{"a success gives its attempt back", file, "\tcase answer.Success:\n\t\tr.Attempts = slices.Delete(r.Attempts, i, i+1)\n", "\tcase answer.Success:\n"},
 		{"a success clears", file, "\t\tr.succeed(settled, answer.Credential, now)\n", ""},
@@ -60,31 +56,9 @@ func mutantsOfRecord() []mutant {
 		{"elsewhere, a lock counts until a success", file, "lock.Place != place && !lock.Passed.IsZero() {", "lock.Place != place {"},
 		{"elsewhere, a lock does not count after a success", file, "lock.Place != place && !lock.Passed.IsZero() {", "false && lock.Place != place {"},
 		{"at its own address, a lock stays one", file, "lock.Place != place && !lock.Passed.IsZero() {", "!lock.Passed.IsZero() {"},
-		{"what a forced success has settled does not come back", file, "\tif a.At.Before(r.Forced) {", "\tif false {"},
-		{"what came before an operator's success holds nothing", file, "\t\ta.Cleared = r.Confirmed\n", ""},
 		{"a forced success is remembered", file, "\t\tr.Forced = now\n", ""},
 		{"no other one is", file, "\tif success.Trigger == Forced {\n", "\tif success.Trigger >= Operator {\n"},
-		{"what the other copy has is not dated anew", file, "if !t.IsZero() && !t.Equal(known[i]) {", "if !t.IsZero() {\n\t\t\t_ = known[i]"},
-		{"what has not happened is not dated", file, "if !t.IsZero() && !t.Equal(known[i]) {", "if !t.Equal(known[i]) {"},
-		{"what this copy alone has is", file, "\t\t\t*t = t.Add(by)\n", "\t\t\t_ = t.Add(by)\n"},
 		{"a refusal that comes after a success elsewhere holds nothing", file, "if !settled.Cleared.IsZero() {", "if false {"},
-		{"what was refused before a success does not hold after a merge", file, "a.Cleared.IsZero() && a.At.Before(succeeded) {", "false {"},
-		{"at another address it does", file, "if a.Place == place && a.Cleared.IsZero() && a.At", "if a.Cleared.IsZero() && a.At"},
-		{"what was refused after a success does", file, "a.Cleared.IsZero() && a.At.Before(succeeded) {", "a.Cleared.IsZero() {"},
-		{"what a success has cleared elsewhere is merged", file, "r.Attempts[i].Cleared.IsZero() && !a.Cleared.IsZero() {", "false {"},
-		{"a lock ends with the attempt that brought it", file, "\tif !r.lock().Cleared.IsZero() {\n\t\tr.Locked = time.Time{}\n\t}\n", ""},
-		{"a failure is over when nothing holds", file, "\tif held && !r.holds() {", "\t_ = held\n\tif false {"},
-		{"a failure that holds nothing stays", file, "\tif held && !r.holds() {", "\tif (true || held) && !r.holds() {"},
-		{"another node may have had an answer", file, "return a.Outcome == Unanswered })\n\treturn r\n}\n\n// lock", "return false })\n\treturn r\n}\n\n// lock"},
-		{"attempts are merged", file, "\t\tadded = r.Recharge(a) || added\n", "\t\t_ = a\n"},
-		{"an operator's success is merged", file, "if theirs.Confirmed.After(r.Confirmed) {", "if false {"},
-		{"only a later one", file, "if theirs.Confirmed.After(r.Confirmed) {", "if true {"},
-		{"a lock is merged", file, "i >= 0 && r.Attempts[i].Cleared.IsZero() && theirs", "i >= 0 && false && theirs"},
-		{"one that was cleared since is not merged", file, "i >= 0 && r.Attempts[i].Cleared.IsZero() && theirs", "i >= 0 && theirs"},
-		{"nor one that is older", file, "r.Attempts[i].Cleared.IsZero() && theirs.Locked.After(r.Locked) {", "r.Attempts[i].Cleared.IsZero() {"},
-		{"a deleted configuration locks nothing", file, "\tr.Locked, r.Confirmed = time.Time{}, time.Time{}\n", "\tr.Confirmed = time.Time{}\n"},
-		{"it has had no success", file, "\tr.Locked, r.Confirmed = time.Time{}, time.Time{}\n", "\tr.Locked = time.Time{}\n"},
-		{"its refusals hold nothing", file, "\t\t\ta.Cleared = a.At\n", "\t\t\t_ = a\n"},
 		{"a lock is remembered", file, "\t\t\tr.Locked = now\n", ""},
 		{"a refusal of the stored credential means that the lock is gone", file, "\t\t\tr.Locked = time.Time{}\n\t\t}\n\t}\n}", "\t\t}\n\t}\n}"},
 		{"a refusal without a code says nothing of the lock", file, "case settled.Subject == Stored && answer.Outcome == RefusedWithCode && r", "case settled.Subject == Stored && r"},
@@ -180,5 +154,39 @@ func mutantsOfAllow() []mutant {
 		{"a cleared refusal stops no jobs", file, "a.Outcome != Unanswered && a.Cleared.IsZero()", "a.Outcome != Unanswered"},
 		{"only one with a code is from Finicity", file, "return a.inRow() && a.Outcome == RefusedWithCode })", "return a.inRow() })"},
 		{"the last refusal is the last one", file, "last, row = a, row+1", "row++\n\t\t\tif row == 1 {\n\t\t\t\tlast = a\n\t\t\t}"},
+	}
+}
+
+func mutantsOfMerging() []mutant {
+	const file = "internal/attempts/merge.go"
+	return []mutant{
+		{"an attempt that storage has lost is charged again", file, "\tr.Charge(a)\n\tslices.Sort", "\tslices.Sort"},
+		{"an attempt that it has is charged once", file, "if i := r.index(a.At); i >= 0 {", "if i := r.index(a.At); false {"},
+		{"an outcome that storage has lost is noted again", file, "\t\tr.Attempts[i] = a\n\t\treturn true\n", "\t\treturn false\n"},
+		{"an attempt without an outcome takes none away", file, "r.Attempts[i].Outcome != Unanswered || a.Outcome == Unanswered {", "r.Attempts[i].Outcome != Unanswered && a.Outcome != Unanswered {"},
+		{"an outcome that storage has stays", file, "if r.Attempts[i].Outcome != Unanswered || a.Outcome", "if a.Outcome"},
+		{"an attempt that is charged again is in its place", file, "\tslices.SortStableFunc(r.Attempts, func(a, b Attempt) int { return a.At.Compare(b.At) })\n", ""},
+		{"what a forced success has settled does not come back", file, "\tif a.At.Before(r.Forced) {", "\tif false {"},
+		{"what came before an operator's success holds nothing", file, "\t\ta.Cleared = r.Confirmed\n", ""},
+		{"what the other copy has is not dated anew", file, "if !t.IsZero() && !t.Equal(known[i]) {", "if !t.IsZero() {\n\t\t\t_ = known[i]"},
+		{"what has not happened is not dated", file, "if !t.IsZero() && !t.Equal(known[i]) {", "if !t.Equal(known[i]) {"},
+		{"what this copy alone has is", file, "\t\t\t*t = t.Add(by)\n", "\t\t\t_ = t.Add(by)\n"},
+		{"what was refused before a success does not hold after a merge", file, "a.Cleared.IsZero() && a.At.Before(succeeded) {", "false {"},
+		{"at another address it does", file, "if a.Place == place && a.Cleared.IsZero() && a.At", "if a.Cleared.IsZero() && a.At"},
+		{"what was refused after a success does", file, "a.Cleared.IsZero() && a.At.Before(succeeded) {", "a.Cleared.IsZero() {"},
+		{"what a success has cleared elsewhere is merged", file, "r.Attempts[i].Cleared.IsZero() && !a.Cleared.IsZero() {", "false {"},
+		{"a lock ends with the attempt that brought it", file, "\tif !r.lock().Cleared.IsZero() {\n\t\tr.Locked = time.Time{}\n\t}\n", ""},
+		{"a failure is over when nothing holds", file, "\tif held && !r.holds() {", "\t_ = held\n\tif false {"},
+		{"a failure that holds nothing stays", file, "\tif held && !r.holds() {", "\tif (true || held) && !r.holds() {"},
+		{"another node may have had an answer", file, "func(a Attempt) bool { return a.Outcome == Unanswered })", "func(a Attempt) bool { return a.Outcome == Unanswered && false })"},
+		{"attempts are merged", file, "\t\tadded = r.Recharge(a) || added\n", "\t\t_ = a\n"},
+		{"an operator's success is merged", file, "if theirs.Confirmed.After(r.Confirmed) {", "if false {"},
+		{"only a later one", file, "if theirs.Confirmed.After(r.Confirmed) {", "if true {"},
+		{"a lock is merged", file, "i >= 0 && r.Attempts[i].Cleared.IsZero() && theirs", "i >= 0 && false && theirs"},
+		{"one that was cleared since is not merged", file, "i >= 0 && r.Attempts[i].Cleared.IsZero() && theirs", "i >= 0 && theirs"},
+		{"nor one that is older", file, "r.Attempts[i].Cleared.IsZero() && theirs.Locked.After(r.Locked) {", "r.Attempts[i].Cleared.IsZero() {"},
+		{"a deleted configuration locks nothing", file, "\tr.Locked, r.Confirmed = time.Time{}, time.Time{}\n", "\tr.Confirmed = time.Time{}\n"},
+		{"it has had no success", file, "\tr.Locked, r.Confirmed = time.Time{}, time.Time{}\n", "\tr.Locked = time.Time{}\n"},
+		{"its refusals hold nothing", file, "\t\t\ta.Cleared = a.At\n", "\t\t\t_ = a\n"},
 	}
 }

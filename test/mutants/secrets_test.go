@@ -11,7 +11,7 @@ const (
 
 // The safeguards of internal/secrets, each taken away.
 func mutantsOfSecrets() []mutant {
-	return slices.Concat(mutantsOfList(), mutantsOfOrder(), mutantsOfSigners())
+	return slices.Concat(mutantsOfList(), mutantsOfRetaining(), mutantsOfOrder(), mutantsOfSigners())
 }
 
 func mutantsOfList() []mutant {
@@ -33,26 +33,6 @@ func mutantsOfList() []mutant {
 		{"a secret that is written is noted as that", file, "\t\t\ts.Written = now\n", ""},
 		{"only the one that was written last is", file, "\t\t\ts.Written = time.Time{}\n", ""},
 		{"to write it again changes nothing", file, "case !l.toTry(*s):", "default:"},
-		{"what was sent is retained", file, "s.Origin == Brought && !s.Proven.After(succeeded) {", "!s.Proven.After(succeeded) {"},
-		{"what was merely brought is not retained", file, "s.Origin == Brought && !s.Proven.After(succeeded) {", "false {"},
-		{"what was accepted since is retained", file, "s.Origin == Brought && !s.Proven.After(succeeded) {", "s.Origin == Brought {"},
-		{"what is there is not retained twice", file, "return k.Place == s.Place && k.Value.Equal(s.Value) })\n\t}", "return k.Place == s.Place && k.Value.Equal(s.Value) && false })\n\t}"},
-		{"at another address it is another secret", file, "return k.Place == s.Place && k.Value.Equal(s.Value) })\n\t}", "return k.Value.Equal(s.Value) })\n\t}"},
-		{"a retained secret comes after the one before it", file, "\t\t\tat = i + 1\n", "\t\t\tat = len(l.Secrets) + i - i\n"},
-		{"and before the one after it", file, "\t\tat++\n", ""},
-		{"without a common secret, those of a later success come last", file, "(undated || other.Succeeded().After(succeeded)) && ", "undated && "},
-		{"with one they do not", file, "(undated || other.Succeeded().After(succeeded)) && !slices.ContainsFunc(other.Secrets, func(s Secret) bool { return has(s) >= 0 })", "undated || other.Succeeded().After(succeeded)"},
-		{"nor do they before those of version 1", file, "(undated || other", "(other"},
-		{"what the other copy has is not dated anew", file, "if !t.IsZero() && !t.Equal(*known.times()[j]) {", "_, _ = j, known\n\t\t\tif !t.IsZero() {"},
-		{"what has not happened is not dated", file, "if !t.IsZero() && !t.Equal(*known", "if !t.Equal(*known"},
-		{"what this copy alone has is", file, "\t\t\t\t*t = t.Add(by)\n", ""},
-		{"at another address it is dated as another secret", file, "\t\t\tif k.Place == s.Place && k.Value.Equal(s.Value) {\n", "\t\t\tif k.Value.Equal(s.Value) {\n"},
-		{"a retained secret is superseded by what was proven since", file, "next.Proven.After(s.Proven) && s.Superseded.IsZero() {", "false {"},
-		{"not by what was proven before", file, "next.Place == s.Place && next.Proven.After(s.Proven) && s", "next.Place == s.Place && s"},
-		{"nor by one of another address", file, "if next.Place == s.Place && next.Proven.After", "if next.Proven.After"},
-		{"nor twice", file, "next.Proven.After(s.Proven) && s.Superseded.IsZero() {", "next.Proven.After(s.Proven) {"},
-		{"a retained secret works for a grace period", file, "\t\t\t\t\ts.GraceEnds = next.Added.Add(gracePeriod)\n", ""},
-		{"a retained secret may be too old", file, "\tl.forget(succeeded)\n", "\t_ = succeeded\n"},
 		{"a brought secret takes the place of the last one", file, "return s.Origin == Brought && s.Proven.IsZero() && !l.is(s, value)\n", "return false\n"},
 		{"a brought secret takes no place of a sent one", file, "return s.Origin == Brought && s.Proven.IsZero() && !l.is(s, value)\n", "return s.Proven.IsZero() && !l.is(s, value)\n"},
 		{"a brought secret takes no place of a proven one", file, "return s.Origin == Brought && s.Proven.IsZero() && !l.is(s, value)\n", "return s.Origin == Brought && !l.is(s, value)\n"},
@@ -220,5 +200,31 @@ func mutantsOfSigners() []mutant {
 		{"a sent secret is", file, "(s.Origin == Sent || !s.Proven.IsZero()) {", "!s.Proven.IsZero() {"},
 		{"a proven secret is", file, "(s.Origin == Sent || !s.Proven.IsZero()) {", "s.Origin == Sent {"},
 		{"a secret of another address is not", file, "if s.Place == l.Place && (s.Origin == Sent", "if (s.Origin == Sent"},
+	}
+}
+
+func mutantsOfRetaining() []mutant {
+	const file = "internal/secrets/retain.go"
+	return []mutant{
+		{"what was sent is retained", file, "s.Origin == Brought && !s.Proven.After(succeeded) {", "!s.Proven.After(succeeded) {"},
+		{"what was merely brought is not retained", file, "s.Origin == Brought && !s.Proven.After(succeeded) {", "false {"},
+		{"what was accepted since is retained", file, "s.Origin == Brought && !s.Proven.After(succeeded) {", "s.Origin == Brought {"},
+		{"what is there is not retained twice", file, "return k.Place == s.Place && k.Value.Equal(s.Value) })\n\t}", "return k.Place == s.Place && k.Value.Equal(s.Value) && false })\n\t}"},
+		{"at another address it is another secret", file, "return k.Place == s.Place && k.Value.Equal(s.Value) })\n\t}", "return k.Value.Equal(s.Value) })\n\t}"},
+		{"a retained secret comes after the one before it", file, "\t\t\tat = i + 1\n", "\t\t\tat = len(l.Secrets) + i - i\n"},
+		{"and before the one after it", file, "\t\tat++\n", ""},
+		{"without a common secret, those of a later success come last", file, "(undated || other.Succeeded().After(succeeded)) && ", "undated && "},
+		{"with one they do not", file, "(undated || other.Succeeded().After(succeeded)) && !slices.ContainsFunc(other.Secrets, func(s Secret) bool { return has(s) >= 0 })", "undated || other.Succeeded().After(succeeded)"},
+		{"nor do they before those of version 1", file, "(undated || other", "(other"},
+		{"what the other copy has is not dated anew", file, "if !t.IsZero() && !t.Equal(*known.times()[j]) {", "_, _ = j, known\n\t\t\tif !t.IsZero() {"},
+		{"what has not happened is not dated", file, "if !t.IsZero() && !t.Equal(*known", "if !t.Equal(*known"},
+		{"what this copy alone has is", file, "\t\t\t\t*t = t.Add(by)\n", ""},
+		{"at another address it is dated as another secret", file, "\t\t\tif k.Place == s.Place && k.Value.Equal(s.Value) {\n", "\t\t\tif k.Value.Equal(s.Value) {\n"},
+		{"a retained secret is superseded by what was proven since", file, "next.Proven.After(s.Proven) && s.Superseded.IsZero() {", "false {"},
+		{"not by what was proven before", file, "next.Place == s.Place && next.Proven.After(s.Proven) && s", "next.Place == s.Place && s"},
+		{"nor by one of another address", file, "if next.Place == s.Place && next.Proven.After", "if next.Proven.After"},
+		{"nor twice", file, "next.Proven.After(s.Proven) && s.Superseded.IsZero() {", "next.Proven.After(s.Proven) {"},
+		{"a retained secret works for a grace period", file, "\t\t\t\t\ts.GraceEnds = next.Added.Add(gracePeriod)\n", ""},
+		{"a retained secret may be too old", file, "\tl.forget(succeeded)\n", "\t_ = succeeded\n"},
 	}
 }
