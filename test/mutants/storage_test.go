@@ -52,7 +52,7 @@ func mutantsOfJoin() []mutant {
 	return []mutant{
 		{"a process that meets a newer version serves no token", file, "\t\te.tokens.Drop()\n\t\treturn nil, err\n", "\t\treturn nil, err\n"},
 		{"nor does one that was overtaken, from before", file, "\t\te.goBy(stored, added)\n\t\te.tokens.Drop()\n", "\t\te.goBy(stored, added)\n"},
-		{"what storage did not take counts", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case false:"},
+		{"what storage did not take counts", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case ahead && false:"},
 		{"it counts while storage has nothing else", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case ahead && err != nil:"},
 		{"it counts while storage cannot be read", file, "case ahead && (err != nil || e.knows(stored, latest)):", "case ahead && err == nil && e.knows(stored, latest):"},
 		{"not before a newer version", file, "\tcase errors.As(err, &newer):\n", "\tcase false && errors.As(err, &newer):\n"},

@@ -62,6 +62,9 @@ func (w *world) judge(settled bool) {
 		w.repair(a)
 		w.rest()
 		w.statusAgrees()
+		w.pass(2 * time.Minute) // In which the engine resolves a rotation.
+		w.ask(minute())
+		w.rest()
 		if a = w.ask(read()); a.Status != http.StatusOK {
 			w.violate("a person has done what the errors say, and a read still answers %d: %s", a.Status, a.Text)
 			return
