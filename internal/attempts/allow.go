@@ -148,6 +148,8 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 		return KnownBad
 	case q.Subject == Written && q.Reserve && r.Left(now) == 1:
 		return LastReserved
+	case q.Subject == Written && q.Reserve && q.Trigger == Automatic && r.automaticUsed(now) >= automaticLimit-1:
+		return LastReserved // Its refusal would leave apps no attempt with the stored one.
 	case q.Trigger == Operator:
 		return Allowed
 	}

@@ -102,6 +102,16 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"for config/verify", "write x 10001, write y 10001, write z 10001", "verify accepted", sent},
 		{"not for a credential that was refused", "read 10001, write x 10001, write y 10001", "write z accepted", sent},
 
+		{"apps try a secret that was stored untried", "write x 10001, write y 10001", "untried z accepted", sent},
+		{"not one that was refused", "write x 10001", "untried x accepted", known},
+		{"nor with the last attempt", "write x 10001, write y 10001, write z 10001", "untried w accepted", reserved},
+		{
+			"nor if its refusal left them none for the stored one",
+			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "untried x accepted", reserved,
+		},
+		{"unless that was refused too", "read 10001, pass 5m, read accepted, read 10001, pass 5m", "untried x accepted", sent},
+		{"which an operator may write", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "write x accepted", sent},
+
 		{"a change needs an attempt to spare", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "rotate accepted", toFindOut},
 		{"one refusal is no obstacle", "read 10001, pass 5m, read accepted", "rotate accepted", sent},
 		{"nor are those of yesterday", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, pass 24h", "rotate accepted", sent},

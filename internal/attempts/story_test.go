@@ -77,6 +77,8 @@ func (s *story) request(command []string) (q attempts.Request) {
 		q.Trigger = attempts.FollowUp
 	case "rotate":
 		q.Change = true
+	case "untried": // One that an operator has stored, for apps.
+		q.Subject, q.Reserve, q.Credential = attempts.Written, !s.record.StoredRefused(), s.place+" "+command[1]
 	case "verify":
 		q.Trigger = attempts.Operator
 	case "force":

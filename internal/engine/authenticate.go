@@ -74,15 +74,15 @@ func (e *Engine) next(st *State, trigger attempts.Trigger, hash hasher) (secrets
 }
 
 // nextFor is the secret to authenticate with. An automatic attempt leaves out a
-// secret that an operator stored untried if they could not have it tried by a write:
-// Finicity has refused it, or the last attempt is kept for the proven one.
+// secret that an operator stored untried if Finicity has refused it before, or if the
+// last attempt is kept for the proven one.
 func (e *Engine) nextFor(st *State, trigger attempts.Trigger, hash hasher) (secrets.Secret, bool) {
 	if trigger >= attempts.Operator {
 		return st.Secrets.Next()
 	}
 	return st.Secrets.NextAutomatic(func(s secrets.Secret) bool {
 		return e.allowed(st, st, attempts.Request{
-			Trigger: attempts.Operator, Subject: attempts.Written, Credential: st.fingerprint(hash, s.Value), Reserve: st.reserves(),
+			Subject: attempts.Written, Credential: st.fingerprint(hash, s.Value), Reserve: st.reserves(),
 		}) != nil
 	})
 }

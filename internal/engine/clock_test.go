@@ -185,8 +185,7 @@ func TestFailedWritesAreRememberedToABound(t *testing.T) {
 	before, last := at("1999-05-01 00:00"), time.Time{}
 	for i := range 3 * maxWritten {
 		last = before.Add(time.Duration(i+1) * time.Minute)
-		e.noteWritten(before, last)
-		e.noteUnstored(errors.New("the disk is full"), before, &State{})
+		e.noteUnstored(errors.New("the disk is full"), before, last, &State{})
 	}
 	if n := len(e.written); n > maxWritten || !e.written[0].Equal(before) || !e.written[n-1].Equal(last) {
 		t.Errorf("%d times are remembered, from %s to %s", n, e.written[0], e.written[n-1])
@@ -195,12 +194,12 @@ func TestFailedWritesAreRememberedToABound(t *testing.T) {
 
 func TestStorageWorksWhenItWasOvertaken(t *testing.T) {
 	t.Parallel()
-	e := New(&framework.Backend{}, Options{})
+	e, before := New(&framework.Backend{}, Options{}), at("1999-05-01 00:00")
 	for _, test := range []struct {
 		err  error
 		says bool
 	}{{errors.New("the disk is full"), true}, {ErrOvertaken, false}} {
-		if e.noteUnstored(test.err, at("1999-05-01 00:00"), &State{}); (e.storageError != nil) != test.says {
+		if e.noteUnstored(test.err, before, before, &State{}); (e.storageError != nil) != test.says {
 			t.Errorf("after %v, the status shows %v", test.err, e.storageError)
 		}
 	}

@@ -48,7 +48,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 		if err := s.Delete(ctx, stateKey); err != nil {
 			// If storage is empty later, this delete took effect, or one on another node. Then
 			// this process must not store again what it goes by.
-			e.noteUnstored(err, st.Clock, st)
+			e.noteUnstored(err, st.Clock, st.Clock, st)
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}
 		e.noteStored(&State{})

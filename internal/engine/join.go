@@ -53,11 +53,10 @@ func (e *Engine) loadAs(ctx context.Context, s logical.Storage, locked bool) (*S
 	defer e.mu.Unlock()
 	switch {
 	case e.latest != latest: // Another request has been here.
-	case foreign && !locked:
+	case !locked && latest != nil: // A write may be on its way: its end says what this process goes by.
 	case foreign:
 		e.goBy(stored, added)
 		e.tokens.Drop()
-	case latest != nil && !added && stored.Clock.Equal(latest.Clock) && stored.version1 == latest.version1: // Nothing is new.
 	default:
 		e.goBy(stored, added)
 	}

@@ -99,11 +99,11 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	return next, c, nil
 }
 
-// hasUntriedBeside reports whether an operator has stored another secret that was
-// never proven.
+// hasUntriedBeside reports whether an operator has stored another secret, and nobody
+// has tried it.
 func (st *State) hasUntriedBeside(secret confidential.Text) bool {
 	return slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
-		return s.Origin == secrets.Brought && s.Proven.IsZero() && !s.Value.Equal(secret)
+		return (s.Origin == secrets.Brought && s.Proven.IsZero() || st.Secrets.ToTry(s)) && !s.Value.Equal(secret)
 	})
 }
 

@@ -55,9 +55,9 @@ func (e *Engine) rotate(
 		if scheduled && !proven.LastRotation.Equal(st.LastRotation) {
 			return proven, nil // It was this rotation that had succeeded.
 		}
-		// A proof leaves a proven secret as the next one to try. If it does not, another
-		// node has written something that this request knows nothing of.
-		if next, _ := e.nextFor(proven, attempts.Automatic, hash); next.Proven.IsZero() || elsewhere(st, proven) {
+		// Another node may have written another partner or address, or a secret that
+		// nobody has tried.
+		if next, _ := e.nextFor(proven, attempts.Automatic, hash); elsewhere(st, proven) || next.Proven.IsZero() && !st.Secrets.Has(next) {
 			return st, ErrOvertaken
 		}
 		st = proven

@@ -35,14 +35,13 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	base, err := st.Clock, e.checkOvertaken(ctx, s, st)
 	if err == nil {
 		st.Clock = e.clock.now()
-		e.noteWritten(base, st.Clock) // A request that reads it before this returns must know whose it is.
 		err = e.put(ctx, s, st)
 	}
 	if err != nil {
 		if base.IsZero() && st.version1 == "" { // Nothing is stored, as far as is known.
 			e.clock.stop()
 		}
-		e.noteUnstored(err, base, remember)
+		e.noteUnstored(err, base, st.Clock, remember)
 		return err
 	}
 	st.pausing = false
@@ -115,11 +114,14 @@ func (e *Engine) goBy(st *State, ahead bool) {
 	e.written, e.storageError, e.storageErrorTime = nil, nil, time.Time{}
 }
 
-// noteWritten notes the times that identify what storage has, or may have.
-func (e *Engine) noteWritten(times ...time.Time) {
+// noteUnstored notes that storage did not take a write. base and written are the
+// times that identify what it had before and what it may have now. remember is what
+// this process goes by.
+func (e *Engine) noteUnstored(err error, base, written time.Time, remember *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, t := range times {
+	e.latest, e.ahead = remember.clone(), true
+	for _, t := range []time.Time{base, written} {
 		if !t.IsZero() && !slices.ContainsFunc(e.written, t.Equal) {
 			e.written = append(e.written, t)
 		}
@@ -127,15 +129,6 @@ func (e *Engine) noteWritten(times ...time.Time) {
 	if over := len(e.written) - maxWritten; over > 0 {
 		e.written = slices.Delete(e.written, 1, 1+over) // All but the first: storage has it, or one of the last.
 	}
-}
-
-// noteUnstored notes that storage did not take a write. base identifies what it had
-// before, and remember is what this process goes by.
-func (e *Engine) noteUnstored(err error, base time.Time, remember *State) {
-	e.noteWritten(base)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.latest, e.ahead = remember.clone(), true
 	if e.storageError == nil || e.storageError.Error() != err.Error() { // Not once a minute.
 		e.host.Logger().Warn("storage did not take a write", "error", err)
 	}

@@ -99,8 +99,10 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 			return Written{}, err
 		}
 		st = next
-		// The stored token is served again if it still fits.
 		e.tokens.Drop()
+		if t := e.storedToken(ctx, s, st); t != nil { // It still fits.
+			e.tokens.Share(t, e.tokens.Epoch())
+		}
 	}
 	if c.credential && unstored == nil {
 		e.backoff.Clear() // What was said of the old credential is no news of this one.

@@ -141,7 +141,7 @@ func (l *List) Bring(value confidential.Text, now time.Time) {
 		switch s := &l.Secrets[i]; {
 		case !l.is(*s, value):
 			s.Written = time.Time{}
-		case !l.toTry(*s):
+		case !l.ToTry(*s):
 			s.Written = now
 		}
 	}
@@ -260,6 +260,11 @@ func (s Secret) graceful() bool { return s.Grace || !s.GraceEnds.IsZero() }
 
 // ended reports whether a newer secret was proven, and no grace period is involved.
 func (s Secret) ended() bool { return !s.Superseded.IsZero() && !s.graceful() }
+
+// Has reports whether the list has a secret with the same value and place.
+func (l *List) Has(s Secret) bool {
+	return slices.ContainsFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) })
+}
 
 func (l *List) remove(value confidential.Text) {
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool { return l.is(s, value) })

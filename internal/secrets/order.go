@@ -43,11 +43,14 @@ func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 
 // NextAutomatic is Next for an attempt that no operator requested. It leaves out
 // displaced secrets. Finicity may refuse a new secret once by mistake, and each time a
-// displaced one would cost an attempt. Of what an operator has written to be tried, it
-// leaves out what leaveOut says, unless there is nothing else.
+// displaced one would cost an attempt. Of what an operator has written and nobody has
+// tried, it leaves out what leaveOut says, unless there is nothing else.
 func (l *List) NextAutomatic(leaveOut func(Secret) bool) (Secret, bool) {
 	here := slices.DeleteFunc(l.here(), l.displaced)
-	others := slices.DeleteFunc(slices.Clone(here), func(s Secret) bool { return l.toTry(s) && leaveOut(s) })
+	current, _ := l.Current()
+	others := slices.DeleteFunc(slices.Clone(here), func(s Secret) bool {
+		return (l.ToTry(s) || s.Origin == Brought && s.untested()) && !s.Value.Equal(current.Value) && leaveOut(s)
+	})
 	if len(others) > 0 {
 		here = others
 	}
@@ -64,7 +67,7 @@ func (l *List) first(here []Secret) (Secret, bool) {
 		switch {
 		case l.Refused(s):
 			return 5
-		case l.toTry(s):
+		case l.ToTry(s):
 			return 1
 		case s.untested():
 			return 2
@@ -98,7 +101,7 @@ func (l *List) Wait(now time.Time) time.Duration {
 // removes secrets that are too old.
 func (l *List) MustProve() bool {
 	return slices.ContainsFunc(l.here(), func(s Secret) bool {
-		return s.Proven.IsZero() || l.Refused(s) || l.toTry(s) || l.mayArrive(s, l.Succeeded())
+		return s.Proven.IsZero() || l.Refused(s) || l.ToTry(s) || l.mayArrive(s, l.Succeeded())
 	})
 }
 
@@ -178,9 +181,9 @@ func (l *List) Acknowledged() time.Time {
 // operator last wrote it.
 func (l *List) Refused(s Secret) bool { return s.Refused.After(latest(l.Succeeded(), s.Written)) }
 
-// toTry reports whether an operator has written the secret since the last success,
+// ToTry reports whether an operator has written the secret since the last success,
 // and nothing has come of that yet.
-func (l *List) toTry(s Secret) bool { return s.Written.After(latest(l.Succeeded(), s.Refused)) }
+func (l *List) ToTry(s Secret) bool { return s.Written.After(latest(l.Succeeded(), s.Refused)) }
 
 // untested reports whether neither an authentication nor a refused change says
 // anything about the secret. A 204 does not count.
@@ -208,7 +211,7 @@ func (l *List) here() []Secret {
 // change to it may have undone the change to the current secret: it was still on its
 // way when that was added.
 func (l *List) mayBeInEffect(s Secret) bool {
-	if s.Superseded.IsZero() || l.displaced(s) || l.toTry(s) {
+	if s.Superseded.IsZero() || l.displaced(s) || l.ToTry(s) {
 		return true
 	}
 	current, _ := l.Current()

@@ -335,7 +335,9 @@ func TestAutomaticAttemptsLeaveOutOnlyWhatAnOperatorWrote(t *testing.T) {
 		{[][]string{do("write", "a"), do("bring", "x")}, "a"},
 		{[][]string{do("write", "a"), do("write", "b"), do("bring", "a")}, "b"},
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "x")}, "b"},
-		{[][]string{do("bring", "x")}, "x"}, // There is nothing else.
+		{[][]string{do("write", "a"), do("bring", "x"), do("pass", "1h"), do("accept", "a")}, "a"},
+		{[][]string{do("write", "a"), do("propose", "b"), do("deny", "b", "a"), do("bring", "a")}, "a"}, // The current one.
+		{[][]string{do("bring", "x")}, "x"},                                                             // There is nothing else.
 	} {
 		s := tell(t, test.commands...)
 		if next, _ := s.list.NextAutomatic(always); next.Value.Reveal() != test.next {

@@ -54,3 +54,65 @@ func TestAPollDuringAWriteTakesNoTokenAway(t *testing.T) {
 		})
 	}
 }
+
+// polled is storage whose writes of the configuration take effect, are polled then, and fail.
+type polled struct {
+	*mounttest.Storage
+	poll func()
+}
+
+func (s polled) Put(ctx context.Context, entry *logical.StorageEntry) error {
+	if err := s.Storage.Put(ctx, entry); err != nil {
+		return err
+	}
+	s.poll()
+	return mounttest.ErrStorage
+}
+
+// What storage has may be what this process is writing. Only the end of the write says what counts.
+func TestAPollDuringAFailedWriteTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"status", "config"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				s := polled{h.Storage, func() { h.Succeeds(h.Read(path, nil)) }}
+				send := func(op logical.Operation, path string, data mounttest.Fields) {
+					resp, err := h.B.HandleRequest(t.Context(), &logical.Request{
+						Operation: op, Path: path, MountPoint: h.Mount, Storage: s, Data: data,
+					})
+					if a := h.Take(path, resp, err); a.Status < 400 {
+						t.Errorf("%s answers %d", path, a.Status)
+					}
+				}
+				send(logical.UpdateOperation, "config", mounttest.Fields{"request_timeout": "20s"})
+				for range 6 {
+					send(logical.ReadOperation, "token", nil)
+					h.Pass(2 * time.Minute)
+				}
+				h.Called(1, 0)
+				statusShows(h, mounttest.Fields{"attempts_left": 4})
+				h.Token()
+				if timeout := h.Read("config", nil).Data["request_timeout"]; timeout != int64(30) {
+					t.Errorf("after a failed write, request_timeout is %v", timeout)
+				}
+			})
+		})
+	}
+}
+
+// Storage fails right after a write of a setting, and the token is fresh.
+func TestAWriteOfASettingKeepsTheTokenInMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		token := h.Token()
+		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config"), Always: true})
+		if h.Token() != token {
+			t.Error("another token is served")
+		}
+	})
+}

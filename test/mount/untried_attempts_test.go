@@ -3,14 +3,16 @@
 package mount_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The last of four attempts is kept for the stored credential, which works.
+// The last of four attempts is kept for the stored credential, which works: for the first refresh, and for later ones.
 func TestAnUntriedTypoDoesNotTakeTheReservedAttempt(t *testing.T) {
 	t.Parallel()
 	for name, typo := range map[string]int{"refused before": 2, "another one": 3} {
@@ -20,12 +22,112 @@ func TestAnUntriedTypoDoesNotTakeTheReservedAttempt(t *testing.T) {
 				h := mounttest.NewConfigured(t, nil)
 				h.Guesses(3)
 				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(typo), "verify_connection": false}))
-				h.Pass(2 * time.Hour)
-				h.Token()
+				for range 4 {
+					h.Pass(2 * time.Hour)
+					h.Token()
+				}
 				h.Wrongly(3)
 			})
 		})
 	}
+}
+
+func TestARotationDoesNotTryAnUntriedTypo(t *testing.T) {
+	t.Parallel()
+	for _, scheduled := range []bool{false, true} {
+		t.Run(fmt.Sprint(scheduled), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "24h"})
+				use(h, 23*time.Hour)
+				h.Guesses(1)
+				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0), "verify_connection": false}))
+				if scheduled {
+					use(h, 2*time.Hour)
+				} else {
+					h.Rotate()
+				}
+				changed(h, 1)
+				h.Wrongly(1)
+			})
+		})
+	}
+}
+
+// As many as are typed: the fourth is left out, since apps must be able to go on with the stored secret.
+func TestUntriedTyposStopNoApp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		for i := range 6 {
+			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i), "verify_connection": false}))
+			h.Pass(2 * time.Hour)
+			h.Token()
+		}
+		h.Wrongly(2)
+	})
+}
+
+// A change was refused, and the current secret is written again to take an untried one back. Apps go on with it.
+func TestTheCurrentSecretIsNeverLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, typos := range []int{0, 3} {
+		t.Run(fmt.Sprint(typos), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Fake.Order(fakefinicity.Fault{
+					Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: 400, Body: `{"code":24437,"message":"no"}`,
+				})
+				h.Fails(h.Write("rotate-root", nil), 400, "24437")
+				h.Guesses(typos)
+				h.Pass(2 * time.Hour)
+				if typos == 0 {
+					h.Answering(401, `{"code":10001,"message":"no"}`, 1)
+					h.Fails(h.Read("token", nil), 400, "10001")
+				}
+				untried(h, h.Guess(7))
+				untried(h, mounttest.PartnerSecret)
+				h.Pass(6 * time.Minute)
+				h.Token()
+				h.Wrongly(typos)
+			})
+		})
+	}
+}
+
+// An old secret is stored untried by mistake, and the current one is written again.
+func TestAnOldSecretStoredUntriedIsTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, verify := range []bool{true, false} {
+		t.Run(fmt.Sprint(verify), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
+				untried(h, mounttest.PartnerSecret)
+				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": verify}))
+				h.Pass(2 * time.Hour)
+				h.Token()
+				h.Wrongly(0)
+			})
+		})
+	}
+}
+
+// A change never arrived, and the current secret was written again. No other node is there.
+func TestARotationAfterTheCurrentSecretWasWrittenAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Interrupt(false)
+		untried(h, h.Guess(1))
+		untried(h, mounttest.PartnerSecret)
+		h.Pass(time.Minute)
+		h.Rotate()
+		h.Wrongly(0)
+	})
 }
 
 // A script stores the same stale secret, untried, again and again.
@@ -33,10 +135,13 @@ func TestAStaleSecretStoredUntriedCostsOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
-		for range 6 {
+		for range 3 {
 			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false}))
-			h.Pass(100 * time.Minute)
-			h.Token()
+			for range 6 {
+				h.Pass(time.Hour)
+				h.Tick()
+				h.Token()
+			}
 		}
 		h.Wrongly(1)
 	})

@@ -95,6 +95,9 @@ func mutantsOfRecord() []mutant {
 func mutantsOfAllow() []mutant {
 	const file = allowFile
 	return []mutant{
+		{"apps keep an attempt for the stored secret", file, "q.Trigger == Automatic && r.automaticUsed(now) >= automaticLimit-1:", "false && q.Trigger == Automatic:"},
+		{"only apps do", file, "q.Reserve && q.Trigger == Automatic && r", "q.Reserve && r"},
+		{"not for one that was refused", file, "q.Reserve && q.Trigger == Automatic && r", "q.Trigger == Automatic && r"},
 		{"locked", file, "\tcase !r.Locked.IsZero():\n\t\treturn Locked\n", ""},
 		{"four attempts stop", file, "case r.Left(now) == 0, r.automaticUsed", "case r.automaticUsed"},
 		{"three automatic ones in a day stop", file, "r.automaticUsed(now) >= automaticLimit,\n", "\n"},

@@ -61,8 +61,10 @@ func mutantsOfMerge() []mutant {
 		{"a schedule that is written resumes", file, "\t\tnext.Guard.Resume(now)\n", ""},
 		{"a pause that it ends is not announced", file, "\t\tnext.pausing = false\n", ""},
 		{"a new credential resumes a schedule that was stopped", file, "\t\tnext.Plan.CredentialReplaced()\n", ""},
-		{"an untried secret is one that was brought", file, "s.Origin == secrets.Brought && s.Proven.IsZero() && !s", "s.Proven.IsZero() && !s"},
-		{"an untried secret was never proven", file, "s.Origin == secrets.Brought && s.Proven.IsZero() && !s", "s.Origin == secrets.Brought && !s"},
+		{"an untried secret is one that was brought", file, "s.Origin == secrets.Brought && s.Proven.IsZero() ||", "s.Proven.IsZero() ||"},
+		{"an untried secret was never proven", file, "s.Origin == secrets.Brought && s.Proven.IsZero() ||", "s.Origin == secrets.Brought ||"},
+		{"or written again", file, " || st.Secrets.ToTry(s)) && !s", ") && !s"},
+		{"a token that still fits stays in memory", "internal/engine/write.go", "if t := e.storedToken(ctx, s, st); t != nil { // It", "if t := e.storedToken(ctx, s, st); t != nil && false { // It"},
 	}
 }
 
@@ -71,7 +73,7 @@ func mutantsOfDelete() []mutant {
 	return []mutant{
 		{"a delete that took effect stays one", file, "e.disown(left.Clock)", "_ = left"},
 		{"a damaged entry forgets no attempts", file, "st = e.attemptsAlone()", "st = &State{}"},
-		{"an empty storage is a delete that took effect", file, "e.noteUnstored(err, st.Clock, st)", "e.noteUnstored(err, st.Clock, st)\n\t\t\te.latest.Clock = time.Time{}"},
+		{"an empty storage is a delete that took effect", file, "e.noteUnstored(err, st.Clock, st.Clock, st)", "e.noteUnstored(err, st.Clock, st.Clock, st)\n\t\t\te.latest.Clock = time.Time{}"},
 		{"the only copy is not deleted", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.Unsettled():"},
 		{"nothing is deleted during a rotation", file, "(st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):", "st.Secrets.OnlyCopy():"},
 		{"force deletes both", file, "case st.Configured() && !force && (", "case st.Configured() && ("},

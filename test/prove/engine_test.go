@@ -165,7 +165,7 @@ func (c *company) nextFor(trigger attempts.Trigger) (secrets.Secret, bool) {
 	}
 	return list.NextAutomatic(func(s secrets.Secret) bool {
 		return !c.allowed(attempts.Request{
-			Trigger: attempts.Operator, Subject: attempts.Written, Credential: fingerprint(place, idOf(s.Value)), Reserve: c.reserves(),
+			Subject: attempts.Written, Credential: fingerprint(place, idOf(s.Value)), Reserve: c.reserves(),
 		}, place)
 	})
 }
