@@ -12,14 +12,17 @@ import (
 // proof, it is the last one brought, or else the last one sent. False for an empty
 // list.
 func (l *List) Current() (Secret, bool) {
-	current, found := Secret{}, false
-	for _, s := range l.Secrets {
-		if s.Place == l.Place && (!found || cmp.Or(s.Proven.Compare(current.Proven),
+	var current *Secret
+	for i := range l.Secrets {
+		if s := &l.Secrets[i]; s.Place == l.Place && (current == nil || cmp.Or(s.Proven.Compare(current.Proven),
 			cmp.Compare(current.Origin, s.Origin), s.Added.Compare(current.Added)) >= 0) {
-			current, found = s, true
+			current = s
 		}
 	}
-	return current, found
+	if current == nil {
+		return Secret{}, false
+	}
+	return *current, true
 }
 
 // Succeeded is when Finicity last accepted a secret here. Zero when it never did.
@@ -44,24 +47,16 @@ func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 // NextAutomatic is Next for an attempt that no operator requested. It leaves out
 // displaced secrets. Finicity may refuse a new secret once by mistake, and each time a
 // displaced one would cost an attempt. Of what an operator has written and nobody has
-// tried, it leaves out what leaveOut says, unless there is nothing else.
+// tried, it leaves out what leaveOut says, but never the current one.
 func (l *List) NextAutomatic(leaveOut func(Secret) bool) (Secret, bool) {
-	here := slices.DeleteFunc(l.here(), l.displaced)
 	current, _ := l.Current()
-	others := slices.DeleteFunc(slices.Clone(here), func(s Secret) bool {
-		return (l.ToTry(s) || s.Origin == Brought && s.untested()) && !s.Value.Equal(current.Value) && leaveOut(s)
-	})
-	if len(others) > 0 {
-		here = others
-	}
-	return l.first(here)
+	return l.first(slices.DeleteFunc(l.here(), func(s Secret) bool {
+		untried := l.ToTry(s) || s.Origin == Brought && s.untested()
+		return l.displaced(s) || untried && !s.Value.Equal(current.Value) && leaveOut(s)
+	}))
 }
 
 func (l *List) first(here []Secret) (Secret, bool) {
-	if len(here) == 0 {
-		return Secret{}, false
-	}
-	slices.Reverse(here)
 	current, _ := l.Current()
 	rank := func(s Secret) int {
 		switch {
@@ -77,12 +72,16 @@ func (l *List) first(here []Secret) (Secret, bool) {
 			return 4
 		}
 	}
-	return slices.MinFunc(here, func(a, b Secret) int {
-		if order := cmp.Compare(rank(a), rank(b)); order != 0 || !l.Refused(a) {
-			return order
+	best, lowest := Secret{}, 0
+	for _, s := range here {
+		switch r := rank(s); {
+		case lowest > 0 && r > lowest:
+		case r == lowest && r == 5 && s.Refused.After(best.Refused):
+		default:
+			best, lowest = s, r
 		}
-		return a.Refused.Compare(b.Refused)
-	}), true
+	}
+	return best, lowest > 0
 }
 
 // Wait is how long to wait before any attempt: a call that sends a secret may
