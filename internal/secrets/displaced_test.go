@@ -83,3 +83,11 @@ func TestAReplacedSecretTakesTheRoomOfAChange(t *testing.T) {
 		t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 	}
 }
+
+// Operators have copies of what they bring. Of their secrets, the last one counts.
+func TestASecretThatAnOperatorReplacedIsNotTried(t *testing.T) {
+	s := tell(t, do("write", "a"), do("write", "b"), do("refuse", "b"))
+	if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
+		t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
+	}
+}
