@@ -143,7 +143,7 @@ func (st *State) retain(other *State) (added bool) {
 // is that of a wall clock, which may be wrong.
 func (st *State) retainToken(other *State) (added bool) {
 	fits := !elsewhere(st, other) && st.AppKey.Equal(other.AppKey)
-	if other.Token == nil || !fits || st.Token != nil && !other.Secrets.Succeeded().After(st.Secrets.Succeeded()) {
+	if other.Token == nil || !fits || !other.Secrets.Succeeded().After(st.Secrets.Succeeded()) {
 		return false
 	}
 	st.Token = other.Token
