@@ -262,8 +262,10 @@ func (s Secret) graceful() bool { return s.Grace || !s.GraceEnds.IsZero() }
 func (s Secret) ended() bool { return !s.Superseded.IsZero() && !s.graceful() }
 
 // Has reports whether the list has a secret with the same value and place.
-func (l *List) Has(s Secret) bool {
-	return slices.ContainsFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) })
+func (l *List) Has(s Secret) bool { return l.same(s) >= 0 }
+
+func (l *List) same(s Secret) int {
+	return slices.IndexFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) })
 }
 
 func (l *List) remove(value confidential.Text) {

@@ -205,10 +205,10 @@ func (l *List) here() []Secret {
 }
 
 // mayBeInEffect reports whether no newer secret was proven, or this one may be in
-// effect nevertheless. An operator may have written it for that. A displaced one may be, since the company may have changed the
-// secret with a grace period that the engine knows nothing of. Or a late copy of the
-// change to it may have undone the change to the current secret: it was still on its
-// way when that was added.
+// effect nevertheless. An operator may have written it for that. A displaced one may
+// be, since the company may have changed the secret with a grace period that the engine
+// knows nothing of. Or a late copy of the change to it may have undone the change to
+// the current secret: the copy was still on its way when that secret was added.
 func (l *List) mayBeInEffect(s Secret) bool {
 	if s.Superseded.IsZero() || l.displaced(s) || l.ToTry(s) {
 		return true

@@ -10,20 +10,17 @@ import (
 // Retain adds what another copy of the list has and this one does not: secrets that
 // the engine sent, and secrets from operators that were accepted after the last
 // success here. Each comes after the one before it in the other copy, and before what
-// only this copy has: that was added by whoever took over. Without a secret that both
+// only this copy has: the node that took over added that. Without a secret that both
 // have, the copy with the later success is the newer one, or the other one if undated
 // says that the times of this one are not known. A newer secret with a later proof
 // supersedes an added one, and age removes it. Retain reports whether there was any.
 func (l *List) Retain(other List, undated bool) (added bool) {
 	succeeded, at := l.Succeeded(), 0
-	has := func(s Secret) int {
-		return slices.IndexFunc(l.Secrets, func(k Secret) bool { return k.Place == s.Place && k.Value.Equal(s.Value) })
-	}
-	if (undated || other.Succeeded().After(succeeded)) && !slices.ContainsFunc(other.Secrets, func(s Secret) bool { return has(s) >= 0 }) {
+	if (undated || other.Succeeded().After(succeeded)) && !slices.ContainsFunc(other.Secrets, l.Has) {
 		at = len(l.Secrets)
 	}
 	for _, s := range other.Secrets {
-		if i := has(s); i >= 0 {
+		if i := l.same(s); i >= 0 {
 			at = i + 1
 			continue
 		}
@@ -51,10 +48,8 @@ func (l *List) Retain(other List, undated bool) (added bool) {
 func (l *List) Redate(other List, by time.Duration) {
 	for i := range l.Secrets {
 		s, known := &l.Secrets[i], Secret{}
-		for _, k := range other.Secrets {
-			if k.Place == s.Place && k.Value.Equal(s.Value) {
-				known = k
-			}
+		if j := other.same(*s); j >= 0 {
+			known = other.Secrets[j]
 		}
 		for j, t := range s.times() {
 			if !t.IsZero() && !t.Equal(*known.times()[j]) {

@@ -186,7 +186,7 @@ func TestARefusedChangeMayHaveBeenCarriedOut(t *testing.T) {
 	}
 }
 
-// A change was acknowledged, and the proof fails. An outage ends by itself; after two refusals an operator must act.
+// A change was acknowledged, and the proof fails. An outage ends without an operator; after two refusals, an operator must act.
 func TestAnUnknownOutcomeSaysWhoResolvesIt(t *testing.T) {
 	t.Parallel()
 	const automatic, stopped = "resolves this automatically", "no further attempt automatically"
