@@ -78,8 +78,12 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	}
 	resp := &logical.Response{}
 	if written.Untried {
-		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried. To try it%s, type %s",
-			afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))
+		leftOut := ""
+		if written.LeftOut {
+			leftOut = ", and apps use the one that Finicity accepted last, because of failed attempts in the last 24 hours"
+		}
+		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried%s. To try it%s, type %s",
+			leftOut, afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))
 	}
 	if !written.KnownBad.IsZero() {
 		resp.AddWarning(fmt.Sprintf("Finicity refused the stored credential on %s, and it is not tried by this write. "+

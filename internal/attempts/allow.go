@@ -148,13 +148,14 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 		return KnownBad
 	case q.Subject == Written && q.Reserve && r.Left(now) == 1:
 		return LastReserved
-	case q.Subject == Written && q.Reserve && q.Trigger == Automatic && r.automaticUsed(now) >= automaticLimit-1:
+	case q.Subject == Written && q.Reserve && q.Trigger == Automatic &&
+		(r.storedIsNext() || r.automaticUsed(now) >= automaticLimit-1):
 		return LastReserved // Its refusal would leave apps no attempt with the stored one.
 	case q.Trigger == Operator:
 		return Allowed
 	}
 	switch state := r.State(f, now); {
-	case q.Trigger == FollowUp && state != Locked && r.followable(f, now):
+	case q.Subject == Stored && !q.Change && state != Locked && r.mayFollow(f, now):
 	case state == Stopped, state == Locked:
 		return StopsAutomatic
 	case state == Held && now.Before(r.Retry(f, now)):
@@ -166,10 +167,17 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	return Allowed
 }
 
-// followable reports whether a second automatic attempt may follow at once: it
-// is the second in the row, one is left for it, and the record is no old copy.
-func (r *Record) followable(f Facts, now time.Time) bool {
-	return r.row() == 1 && r.automaticUsed(now) < automaticLimit && (f.Succeeded || !f.Copy)
+// storedIsNext reports whether all that was refused since the last success is one
+// candidate: the proven secret may be in effect, and does not have to wait for that.
+func (r *Record) storedIsNext() bool {
+	last, row := r.lastRefusal()
+	return row == 1 && last.Subject == Candidate
+}
+
+// mayFollow reports whether the stored credential may follow a candidate at once: an
+// automatic attempt is left for it, and the record is no old copy.
+func (r *Record) mayFollow(f Facts, now time.Time) bool {
+	return r.storedIsNext() && r.automaticUsed(now) < automaticLimit && (f.Succeeded || !f.Copy)
 }
 
 // RefusedBefore is when Finicity refused that very credential. Zero when it did
@@ -200,26 +208,28 @@ func (r *Record) automaticCharged(now time.Time) int {
 }
 
 func (r *Record) byJobs(a Attempt, now time.Time) bool {
-	return a.Trigger.automatic() && a.counts(now) && a.At.After(r.Confirmed)
+	return a.Trigger == Automatic && a.counts(now) && a.At.After(r.Confirmed)
 }
 
-// inRow reports whether the attempt is a refusal of the stored credential since
-// the last success.
+// inRow reports whether the attempt is a refusal of the stored credential, or of a
+// candidate, since the last success.
 func (a Attempt) inRow() bool {
-	return a.Subject == Stored && a.Outcome != Unanswered && a.Cleared.IsZero()
+	return a.Subject != Written && a.Outcome != Unanswered && a.Cleared.IsZero()
 }
 
 // StoredRefused reports whether Finicity has refused the stored credential with
 // one of its codes since the last success.
-func (r *Record) StoredRefused() bool { return r.codedRow() > 0 }
+func (r *Record) StoredRefused() bool {
+	return r.count(func(a Attempt) bool { return a.inCodedRow() && a.Subject == Stored }) > 0
+}
 
 func (r *Record) row() int { return r.count(Attempt.inRow) }
 
 // codedRow counts those of the row that carry one of Finicity's codes. The others
 // may come from a gateway that never asked Finicity.
-func (r *Record) codedRow() int {
-	return r.count(func(a Attempt) bool { return a.inRow() && a.Outcome == RefusedWithCode })
-}
+func (r *Record) codedRow() int { return r.count(Attempt.inCodedRow) }
+
+func (a Attempt) inCodedRow() bool { return a.inRow() && a.Outcome == RefusedWithCode }
 
 func (r *Record) lastRefusal() (last Attempt, row int) {
 	for _, a := range r.Attempts {

@@ -70,17 +70,23 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"an operator is refused, and jobs wait", "verify 10001", "read accepted", early},
 		{"a lock stops jobs", "read 24302, pass 48h", "read accepted", operator},
 
-		{"a follow-up does not wait", "read 10001", "follow-up accepted", sent},
-		{"nor does it stop in a process without a success", "restart, read 10001", "follow-up accepted", sent},
-		{"it is the second one only", "read 10001, follow-up 10001", "follow-up accepted", operator},
-		{"and never the third", "read codeless, pass 5m, read codeless", "follow-up accepted", early},
-		{"it follows no lock", "read 24302", "follow-up accepted", operator},
+		{"the proven secret does not wait for a candidate", "candidate 10001", "read accepted", sent},
+		{"without an answer it is tried again", "candidate 10001, read unanswered", "read accepted", sent},
+		{"nor does it stop in a process without a success", "restart, candidate 10001", "read accepted", sent},
+		{"whichever process tried the candidate", "candidate 10001, restart", "read accepted", sent},
+		{"it is the second one only", "candidate 10001, read 10001", "read accepted", operator},
+		{"with or without a code", "candidate codeless, read codeless", "read accepted", early},
+		{"not after another one", "read codeless, pass 5m, candidate codeless", "read accepted", early},
+		{"another candidate waits", "candidate 10001", "candidate accepted", early},
+		{"it follows no lock", "candidate 10001, write x 24302", "read accepted", operator},
+		{"a change waits", "candidate 10001", "rotate accepted", early},
+		{"and the proven one too, if it was not the secret", "candidate 10026", "read accepted", early},
+		{"or nobody has looked at it", "candidate gateway", "read accepted", early},
 		{
 			"it takes no more than a job may",
-			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, read 10001", "follow-up accepted", operator,
+			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, candidate 10001", "read accepted", operator,
 		},
-		{"it counts as a job's", "read 10001, follow-up 10001, verify 10001", "read accepted", operator},
-		{"for its day", "read codeless, follow-up codeless, pass 30m, read accepted, read codeless, pass 30m", "read accepted", operator},
+		{"candidates stop jobs", "candidate 10001, pass 5m, candidate 10001", "read accepted", operator},
 
 		{"an operator goes on when jobs wait", "read 10001", "verify accepted", sent},
 		{"and when they stop", "read 10001, pass 5m, read 10001", "verify accepted", sent},
@@ -100,6 +106,8 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"three new ones are", "write x 10001, write y 10001", "write z accepted", sent},
 		{"the last attempt is kept", "write x 10001, write y 10001, write z 10001", "write w accepted", reserved},
 		{"for config/verify", "write x 10001, write y 10001, write z 10001", "verify accepted", sent},
+		{"also when a candidate was refused", "candidate 10001, write x 10001, write y 10001", "write z accepted", reserved},
+		{"not if that was because of the app key", "candidate 10026, write x 10001, write y 10001", "write z accepted", sent},
 		{"not for a credential that was refused", "read 10001, write x 10001, write y 10001", "write z accepted", sent},
 
 		{"apps try a secret that was stored untried", "write x 10001, write y 10001", "untried z accepted", sent},
@@ -109,6 +117,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 			"nor if its refusal left them none for the stored one",
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "untried x accepted", reserved,
 		},
+		{"nor right after another candidate", "candidate 10001, pass 5m", "untried x accepted", reserved},
 		{"unless that was refused too", "read 10001, pass 5m, read accepted, read 10001, pass 5m", "untried x accepted", sent},
 		{"which an operator may write", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "write x accepted", sent},
 
@@ -128,8 +137,8 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 
 // The record of a restored snapshot may count too few.
 func TestInACopyNothingFollowsBeforeASuccess(t *testing.T) {
-	s := tell(t, "restart", "read 10001")
-	q := attempts.Request{Trigger: attempts.FollowUp}
+	s := tell(t, "restart", "candidate 10001")
+	q := attempts.Request{}
 	if s.facts.Copy = true; s.record.Allow(q, s.facts, s.now) != attempts.StopsAutomatic {
 		t.Error("a second attempt follows at once")
 	}

@@ -51,24 +51,22 @@ const (
 	// Automatic is everything that an app or a job may call: reads, rotations,
 	// the schedule. However many callers there are, they share one budget.
 	Automatic Trigger = iota
-	// FollowUp is automatic, and comes right after the refusal of a secret that
-	// was never proven: the proven one does not have to wait.
-	FollowUp
 	// Operator is who writes a credential, or calls config/verify.
 	Operator
 	// Forced is an operator who knows that the limit is reached.
 	Forced
 )
 
-func (t Trigger) automatic() bool { return t <= FollowUp }
-
 // Subject says what an attempt tries.
 type Subject int
 
 const (
-	// Stored is the stored credential. Only its refusals stop automatic attempts.
+	// Stored is the stored credential: with the secret that was proven last, if any was.
 	Stored Subject = iota
-	// Written is a credential that an operator is writing.
+	// Candidate is the stored credential with another one of the stored secrets. Its
+	// refusals stop automatic attempts too.
+	Candidate
+	// Written is a credential that an operator is writing. Its refusals stop nothing.
 	Written
 )
 
@@ -181,6 +179,9 @@ type Answer struct {
 	// Credential is the fingerprint of what the answer is a verdict on. Empty when
 	// it is none.
 	Credential string
+	// OfSecret is set when the answer is a verdict on the secret. If a candidate was
+	// refused for another reason, like the app key, the proven secret would be too.
+	OfSecret bool
 	// Locked is set when Finicity said that the partner is locked.
 	Locked bool
 	// Failure is what went wrong, without any secret.
@@ -206,16 +207,19 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 	default:
 		r.Attempts[i].Outcome, r.Attempts[i].Answered = answer.Outcome, now
 		r.Attempts[i].Credential = answer.Credential
+		if settled.Subject == Candidate && !answer.OfSecret {
+			r.Attempts[i].Subject = Stored
+		}
 		if !settled.Cleared.IsZero() {
 			return // Another node has had a success during the call.
 		}
-		if settled.Subject == Stored || answer.Locked || !r.holds() {
+		if settled.Subject != Written || answer.Locked || !r.holds() {
 			r.Failed, r.Failure = now, answer.Failure
 		}
 		switch {
 		case answer.Locked:
 			r.Locked = now
-		case settled.Subject == Stored && answer.Outcome == RefusedWithCode && r.lockedAt(settled.Place):
+		case settled.Subject != Written && answer.Outcome == RefusedWithCode && r.lockedAt(settled.Place):
 			// Finicity looks at the stored credential again: support has unlocked the
 			// partner. Another app key or another address may be refused before that.
 			r.Locked = time.Time{}

@@ -73,8 +73,8 @@ var reasons = map[attempts.Verdict]string{
 func (s *story) request(command []string) (q attempts.Request) {
 	switch command[0] {
 	case "read":
-	case "follow-up":
-		q.Trigger = attempts.FollowUp
+	case "candidate":
+		q.Subject = attempts.Candidate
 	case "rotate":
 		q.Change = true
 	case "untried": // One that an operator has stored, for apps.
@@ -110,10 +110,14 @@ func (s *story) attempt(command []string) attempts.Verdict {
 			s.facts.Acknowledged = s.now
 		}
 	case "10001":
+		answer.Outcome, answer.Failure, answer.OfSecret = attempts.RefusedWithCode, how, true
+	case "10026": // The app key.
 		answer.Outcome, answer.Failure = attempts.RefusedWithCode, how
 	case "24302":
 		answer.Outcome, answer.Failure, answer.Locked = attempts.RefusedWithCode, how, true
 	case "codeless":
+		answer.Outcome, answer.Failure, answer.Credential, answer.OfSecret = attempts.Refused, how, "", true
+	case "gateway": // Without a word on the secret.
 		answer.Outcome, answer.Failure, answer.Credential = attempts.Refused, how, ""
 	case "unanswered":
 		answer.Failure = how

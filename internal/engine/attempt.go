@@ -154,6 +154,7 @@ func (a attempt) answer(failure *finicityapi.Error) attempts.Answer {
 	answer := attempts.Answer{Success: failure == nil && !a.request.Change}
 	if failure != nil {
 		answer.Failure = failure.Error()
+		answer.OfSecret, _ = failure.SecretRefused()
 		answer.Locked = failure.Class == finicityapi.Locked
 		switch {
 		case failure.Class != finicityapi.Rejected && failure.Class != finicityapi.Locked:

@@ -18,7 +18,7 @@ import (
 
 // authenticate gets a token with the stored credential, and finds out on the way
 // which of the stored secrets is in effect. It makes one call, or two: see
-// followUp.
+// follows.
 func (e *Engine) authenticate(
 	ctx context.Context, s logical.Storage, st *State, trigger attempts.Trigger, operation string,
 ) (*State, error) {
@@ -36,7 +36,7 @@ func (e *Engine) authenticate(
 			return st, err
 		}
 		st, err = e.try(ctx, s, st, secret.Value, attempts.Request{
-			Trigger: trigger, Credential: st.fingerprint(hash, secret.Value),
+			Trigger: trigger, Subject: subject(&st.Secrets, secret), Credential: st.fingerprint(hash, secret.Value),
 		}, hash, operation)
 		refusal := new(Refusal)
 		if before != nil && unsent(err) {
@@ -46,11 +46,10 @@ func (e *Engine) authenticate(
 			return st, answered(operation, err)
 		}
 		next, _ := e.nextFor(st, trigger, hash)
-		following, again := followUp(&st.Secrets, secret, next, trigger)
-		if before != nil || !again {
+		if before != nil || !follows(&st.Secrets, secret, next, trigger) {
 			return st, err
 		}
-		trigger, before = following, err
+		before = err
 	}
 }
 
@@ -87,22 +86,20 @@ func (e *Engine) nextFor(st *State, trigger attempts.Trigger, hash hasher) (secr
 	})
 }
 
-// followUp reports whether another secret is tried at once after the refusal of
-// one, and for whom. A change that did not arrive shows as the refusal of a secret
-// that was never proven, and the proven one does not have to wait for that. An
-// operator does not have to repeat the command for the next secret.
-func followUp(list *secrets.List, refused, next secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	if next.Value.IsZero() || next.Value.Equal(refused.Value) || list.Refused(next) {
-		return trigger, false
+// subject is what an attempt with one of the stored secrets tries.
+func subject(list *secrets.List, secret secrets.Secret) attempts.Subject {
+	if list.Candidate(secret) {
+		return attempts.Candidate
 	}
-	switch {
-	case trigger == attempts.Operator:
-		return attempts.Operator, true
-	case trigger == attempts.Automatic && refused.Proven.Before(next.Proven):
-		return attempts.FollowUp, true
-	default: // The second of two, or one call for each force.
-		return trigger, false
-	}
+	return attempts.Stored
+}
+
+// follows reports whether the next secret is tried at once after the refusal of
+// another one, once for each force. An operator does not have to repeat the command for
+// the next secret. A change that did not arrive shows as the refusal of a candidate, and
+// attempts.Allow has the proven secret not wait for that.
+func follows(list *secrets.List, refused, next secrets.Secret, trigger attempts.Trigger) bool {
+	return trigger != attempts.Forced && !next.Value.Equal(refused.Value) && !list.Refused(next)
 }
 
 // try authenticates with one of the stored secrets, and shares the token.

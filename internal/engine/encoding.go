@@ -113,9 +113,12 @@ func (n names[T]) read(name string) (T, error) {
 func originNames() names[secrets.Origin] { return names[secrets.Origin]{"brought", "sent"} }
 
 func triggerNames() names[attempts.Trigger] {
-	return names[attempts.Trigger]{"automatic", "follow_up", "operator", "forced"}
+	return names[attempts.Trigger]{"automatic", "operator", "forced"}
 }
-func subjectNames() names[attempts.Subject] { return names[attempts.Subject]{"stored", "written"} }
+
+func subjectNames() names[attempts.Subject] {
+	return names[attempts.Subject]{"stored", "candidate", "written"}
+}
 
 func outcomeNames() names[attempts.Outcome] {
 	return names[attempts.Outcome]{"unanswered", "refused", "refused_with_code"}

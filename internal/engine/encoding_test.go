@@ -124,8 +124,8 @@ func TestEveryNameIsStoredAndRead(t *testing.T) {
 	t.Parallel()
 	st := &engine.State{PartnerID: mounttest.PartnerID, Records: map[string]attempts.Record{}}
 	var made []attempts.Attempt
-	for _, trigger := range []attempts.Trigger{attempts.Automatic, attempts.FollowUp, attempts.Operator, attempts.Forced} {
-		for _, subject := range []attempts.Subject{attempts.Stored, attempts.Written} {
+	for _, trigger := range []attempts.Trigger{attempts.Automatic, attempts.Operator, attempts.Forced} {
+		for _, subject := range []attempts.Subject{attempts.Stored, attempts.Candidate, attempts.Written} {
 			for _, outcome := range []attempts.Outcome{attempts.Unanswered, attempts.Refused, attempts.RefusedWithCode} {
 				made = append(made, attempts.Attempt{Trigger: trigger, Subject: subject, Outcome: outcome})
 			}

@@ -72,9 +72,9 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 		status.Token = t
 	}
 	held := e.backoff.Held(time.Now())
-	status.TokenAvailable = status.Token != nil || status.StorageError == "" && held == nil && st.Secrets.Wait(e.clock.now()) <= 0 &&
-		e.allowed(st, st, attempts.Request{Trigger: attempts.Automatic}) == nil
-	status.Retry = e.retry(st, status.Standing, held)
+	allowed := e.nextAllowed(ctx, s, st)
+	status.TokenAvailable = status.Token != nil || status.StorageError == "" && held == nil && st.Secrets.Wait(e.clock.now()) <= 0 && allowed
+	status.Retry = e.retry(st, status.Standing, held, allowed)
 
 	_, status.Pending = st.Secrets.Pending()
 	status.LastRotation, status.NextRotation = st.LastRotation, st.nextRotation()
@@ -93,10 +93,20 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	return status, nil
 }
 
+// nextAllowed reports whether the record allows the next automatic attempt now.
+func (e *Engine) nextAllowed(ctx context.Context, s logical.Storage, st *State) bool {
+	hash, err := e.hasher(ctx, s)
+	if err != nil {
+		return false
+	}
+	next, _ := e.nextFor(st, attempts.Automatic, hash)
+	return e.allowed(st, st, attempts.Request{Subject: subject(&st.Secrets, next)}) == nil
+}
+
 // retry is when the next automatic attempt is made. Zero when it does not have
 // to wait, or when none is made.
-func (e *Engine) retry(st *State, standing Standing, held error) time.Time {
-	if standing.State != attempts.OK {
+func (e *Engine) retry(st *State, standing Standing, held error, allowed bool) time.Time {
+	if standing.State != attempts.OK && !allowed {
 		if standing.Retry.After(e.now()) {
 			return standing.Retry
 		}

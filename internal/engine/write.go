@@ -44,6 +44,9 @@ type Write struct {
 type Written struct {
 	// Untried means that a credential was stored without having been tried.
 	Untried bool
+	// LeftOut means that automatic attempts go on with the proven secret instead of it,
+	// because of what was refused in the last 24 hours.
+	LeftOut bool
 	// KnownBad is when Finicity refused the stored credential, which this write has
 	// not changed. Zero when it did not.
 	KnownBad time.Time
@@ -110,9 +113,18 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		written.KnownBad = e.wall(e.knownBad(st, hash))
 	}
 	written.Standing = e.standing(st, st)
+	written.LeftOut = written.Untried && e.leftOut(st, c.secret, written.Standing, hash)
 	e.host.Logger().Info("configuration written", "partner_id", st.PartnerID, "verified", c.credential && w.Verify)
 	e.emit(ctx, eventConfigWrite, operation, "partner_id", st.PartnerID)
 	return written, unstored
+}
+
+// leftOut reports whether automatic attempts go on with the proven secret, and not with
+// the one that was stored untried.
+func (e *Engine) leftOut(st *State, untried confidential.Text, standing Standing, hash hasher) bool {
+	next, _ := e.nextFor(st, attempts.Automatic, hash)
+	goesOn := standing.State == attempts.OK || standing.State == attempts.Held
+	return goesOn && !untried.IsZero() && !next.Value.Equal(untried)
 }
 
 // knownBad is when Finicity refused the stored credential. Zero when it did not,
@@ -157,7 +169,7 @@ func (e *Engine) verifyNew(
 			return st, err
 		}
 		other, _ := next.Secrets.Next()
-		if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); before != nil || !again {
+		if before != nil || !follows(&next.Secrets, secret, other, attempts.Operator) {
 			return st, err
 		}
 		if changed { // The next attempt would store next, which was not made from st.

@@ -119,6 +119,32 @@ func TestTheCurrentSecret(t *testing.T) {
 	}
 }
 
+func TestACandidateIsOneBesideTheLastProvenSecret(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		commands   [][]string
+		candidates string
+	}{
+		{"nothing is proven", [][]string{do("bring", "a"), do("propose", "b")}, ""},
+		{"one that is not proven", [][]string{do("write", "a"), do("propose", "b"), do("bring", "x")}, "b x"},
+		{"one that was proven before", [][]string{do("write", "a"), do("propose", "b", "grace"), do("accept", "b")}, "a"},
+	} {
+		s := newStory(t)
+		for _, command := range test.commands {
+			s.do(command)
+		}
+		var candidates []string
+		for _, secret := range s.list.Secrets {
+			if s.list.Candidate(secret) {
+				candidates = append(candidates, secret.Value.Reveal())
+			}
+		}
+		if got := strings.Join(candidates, " "); got != test.candidates {
+			t.Errorf("%s: the candidates are %q, want %q", test.name, got, test.candidates)
+		}
+	}
+}
+
 func TestAPendingSecretWasSentAndNobodyHasAskedSince(t *testing.T) {
 	for _, test := range []struct {
 		commands [][]string

@@ -131,6 +131,9 @@ func TestAnUnprovenSecretIsNotTriedAtOnceAfterAnother(t *testing.T) {
 		h.Pass(2 * time.Hour)
 		h.Fails(h.Read("token", nil), 400, "10001", "1 of 5")
 		h.Called(2, 1)
+		if now := statusNow(h); now["token_available"] != false || now["retry_time"] == nil {
+			t.Errorf("the status is %v", now)
+		}
 	})
 }
 

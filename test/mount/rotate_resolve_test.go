@@ -256,12 +256,11 @@ func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 			h.Spent(1, 0)
 			h.Restart()
 			h.Pass(5 * time.Minute)
-			// A new process has had no success yet, so the refusal stops it until an operator acts.
-			h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001", "vault write -f finicity/config/verify")
-			h.Answering(503, "maintenance", 1)
+			h.Answering(503, "maintenance", 2)
+			h.Fails(h.Read("token", nil), http.StatusBadGateway, "503")
 			h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "503")
 		}
-		h.Succeeds(h.Write("config/verify", nil))
+		h.Pass(time.Minute)
 		h.Token()
 		h.Wrongly(1)
 		h.Resolved()

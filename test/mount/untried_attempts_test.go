@@ -4,6 +4,7 @@ package mount_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,11 +61,76 @@ func TestUntriedTyposStopNoApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		for i := range 6 {
-			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i), "verify_connection": false}))
+			a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i), "verify_connection": false})
+			h.Succeeds(a)
+			leftOut := i >= 2
+			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps use the one that Finicity accepted last"); told != leftOut {
+				t.Errorf("the warnings of write %d are %q", i, a.Warnings)
+			}
 			h.Pass(2 * time.Hour)
 			h.Token()
 		}
 		h.Wrongly(2)
+	})
+}
+
+// Finicity is down when apps go on from a refused typo to the stored secret, and an operator stores another typo. The
+// stored secret is the next to be tried, also in another process.
+func TestTheStoredSecretIsTriedAfterARefusedTypo(t *testing.T) {
+	t.Parallel()
+	for _, typos := range []int{1, 2, 3} {
+		for _, restarted := range []bool{false, true} {
+			t.Run(fmt.Sprint(typos, restarted), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := mounttest.NewConfigured(t, nil)
+					h.Pass(2 * time.Hour)
+					h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: time.Millisecond})
+					h.Down()
+					for i := range typos {
+						untried(h, h.Guess(i))
+						h.Fails(h.Read("token", nil), 502, "maintenance")
+						h.Pass(time.Minute)
+					}
+					h.Wrongly(1)
+					if now := statusNow(h); now["token_available"] != true || now["retry_time"] != nil {
+						t.Errorf("the status is %v", now)
+					}
+					h.Fake.ClearFaults()
+					if restarted {
+						h.Restart()
+					}
+					h.Token()
+					h.Wrongly(1)
+				})
+			})
+		}
+	}
+}
+
+// Apps do not try an app key on its own, and nothing after a stop.
+func TestTheWarningOfAnUntriedWriteNamesOnlyASecretThatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Guesses(3)
+		for _, test := range []struct {
+			write   mounttest.Fields
+			leftOut bool
+		}{
+			{mounttest.Fields{"partner_secret": h.Guess(4), "verify_connection": false}, true},
+			{mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}, false},
+		} {
+			a := h.Write("config", test.write)
+			h.Succeeds(a)
+			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps use the one"); told != test.leftOut {
+				t.Errorf("the warnings are %q", a.Warnings)
+			}
+		}
+		h.Pass(2 * time.Hour)
+		h.Fails(h.Read("token", nil), 400, "10026")
+		a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(5), "verify_connection": false})
+		h.Warned(a, "without having been tried. To try it, type vault write finicity/config/verify force=true")
 	})
 }
 

@@ -48,17 +48,15 @@ func mutantsOfAuthenticate() []mutant {
 	const file = "internal/engine/authenticate.go"
 	return []mutant{
 		{"a change that may be on its way is waited for", file, "wait > 0 {", "wait > 0 && false {"},
-		{"one refusal is followed up once", file, "if before != nil || !again {", "if before != nil && false || !again {"},
+		{"one refusal is followed up once", file, "if before != nil || !follows(", "if before != nil && false || !follows("},
 		{"a follow-up that is not allowed is not an error of its own", file, "errors.As(err, &denied) || errors", "errors.As(err, &denied) && false || errors"},
-		{"the same secret is not sent twice", file, "next.Value.Equal(refused.Value) || ", ""},
-		{"a secret that was refused is not sent as the second", file, " || list.Refused(next) {", " {"},
-		{"an operator gets both secrets tried", file, "case trigger == attempts.Operator:", "case false:"},
-		{"force is for one call", file, "case trigger == attempts.Operator:", "case trigger >= attempts.Operator:"},
+		{"the same secret is not sent twice", file, " && !next.Value.Equal(refused.Value)", ""},
+		{"a secret that was refused is not sent as the second", file, " && !list.Refused(next)\n", "\n"},
+		{"both secrets are tried", file, "!follows(&st.Secrets, secret, next, trigger) {", "true {"},
+		{"force is for one call", file, "return trigger != attempts.Forced && !next", "return !next"},
+		{"a secret is a candidate beside the proven one", file, "if list.Candidate(secret) {", "if false {"},
 		{"apps try nothing that a write could not", file, "Reserve: st.reserves(),\n\t\t}) != nil", "Reserve: st.reserves(),\n\t\t}) != nil && false"},
 		{"apps leave the last attempt to the proven secret", file, ", Reserve: st.reserves(),\n\t\t}) != nil", ",\n\t\t}) != nil"},
-		{"a proven secret that was refused is not followed up", file, "refused.Proven.Before(next.Proven):", "!next.Proven.IsZero():"},
-		{"an unproven secret does not follow", file, "refused.Proven.Before(next.Proven):", "refused.Proven.IsZero():"},
-		{"a job's follow-up is one", file, "return attempts.FollowUp, true", "return attempts.Automatic, true"},
 
 		{"a token from before a change is not shared after it", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, max(epoch, e.tokens.Epoch()))"},
 		{"what another node knows since counts", file, "if st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {", "if st.Secrets.Succeeded().After(charged.Clock) && false || elsewhere(to, st) {"},

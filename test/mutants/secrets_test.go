@@ -181,6 +181,8 @@ func mutantsOfOrder() []mutant {
 		{"a proven secret that is outlived counts", file, "case !s.Value.Equal(current.Value) && current.P", "case false && !s.Value.Equal(current.Value) && current.P"},
 		{"the current one does not", file, "case !s.Value.Equal(current.Value) && current.P", "case (true || !s.Value.Equal(current.Value)) && current.P"},
 		{"not after the grace period", file, "case !s.Value.Equal(current.Value) && current.Proven.Sub(s.Proven) < retentionGrace:", "case !s.Value.Equal(current.Value):"},
+		{"a candidate is beside a proven secret", file, "return !current.Proven.IsZero() && !current.Value.Equal(s.Value)", "return !current.Value.Equal(s.Value)"},
+		{"the proven secret is no candidate", file, "return !current.Proven.IsZero() && !current.Value.Equal(s.Value)", "return !current.Proven.IsZero()"},
 	}
 }
 

@@ -23,8 +23,12 @@ func mutantsOfVerify() []mutant {
 		{"the last one is reserved", file, "Reserve: reserve,", "Reserve: reserve && false,"},
 		{"a refused write does not stop apps", file, "Subject: attempts.Written, ", ""},
 		{"a refused credential is known again", file, "\t\t\tCredential: next.fingerprint(hash, secret.Value),\n", ""},
+		{"a warning names a secret that apps leave out", file, "!next.Value.Equal(untried)\n", "false\n"},
+		{"and none that they try", file, " && !next.Value.Equal(untried)\n", "\n"},
+		{"a new app key is no such secret", file, "!untried.IsZero() && ", ""},
+		{"apps that have stopped try none", file, "return goesOn && ", "return "},
 		{"a secret that was given is sent once", file, "|| !c.secret.IsZero() {\n\t\t\treturn st, err", "{\n\t\t\treturn st, err"},
-		{"a new app key is tried with two secrets at most", file, "if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); before != nil || !again {", "if _, again := followUp(&next.Secrets, secret, other, attempts.Operator); before != nil && false || !again {"},
+		{"a new app key is tried with two secrets at most", file, "if before != nil || !follows(", "if before != nil && false || !follows("},
 		{"a refusal before an attempt that was not sent is the answer", file, "if before != nil && unsent(err) {", "if before != nil && unsent(err) && false {"},
 		{"and not before one that was", file, "if before != nil && unsent(err) {", "if before != nil {"},
 

@@ -274,7 +274,7 @@ func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time, toTry string) {
 	if !inDay && !isOpen {
 		return
 	}
-	ofApps := a.Trigger <= attempts.FollowUp && a.At.After(confirmed)
+	ofApps := a.Trigger == attempts.Automatic && a.At.After(confirmed)
 	credential := uint16(0) // Whether somebody may write it again, or the engine try it.
 	switch place := placeOf(a.Place); a.Credential {
 	case fingerprint(place, wrongSecret):
@@ -287,15 +287,16 @@ func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time, toTry string) {
 		credential = 4
 	}
 	elsewhere := e.place(a.Place) != 0 && (isOpen || credential != 0)
-	holds := isOpen && isRefused && a.Subject == attempts.Stored
-	e.marks = append(e.marks, credential<<8|uint16(flags(inDay, isOpen, holds, holds && a.Outcome == attempts.RefusedWithCode,
+	holds := isOpen && isRefused && a.Subject != attempts.Written
+	candidate := uint16(flags(holds && a.Subject == attempts.Candidate))
+	e.marks = append(e.marks, credential<<9|candidate<<8|uint16(flags(inDay, isOpen, holds, holds && a.Outcome == attempts.RefusedWithCode,
 		ofApps, ofApps && isRefused, elsewhere, isOpen && !a.Passed.IsZero())))
 }
 
 // holds reports whether an attempt holds automatic ones back at an address.
 func (e *encoder) holds(a *attempts.Attempt, place byte) bool {
 	isOpen := a.Cleared.IsZero() && (a.Passed.IsZero() || e.place(a.Place) == place)
-	return isOpen && a.Outcome != attempts.Unanswered && a.Subject == attempts.Stored
+	return isOpen && a.Outcome != attempts.Unanswered && a.Subject != attempts.Written
 }
 
 func (e *encoder) upstream() {
@@ -326,5 +327,5 @@ func (e *encoder) tally(t *tally) {
 			untold += flags(r.automatic && r.at.After(t.stored.until))
 		}
 	}
-	e.out = append(e.out, t.row[here], t.row[1-here], t.sinceSuccess, t.told.coded, t.stored.coded, all, ofApps, untold)
+	e.out = append(e.out, t.row[here], t.row[1-here], t.sinceSuccess, t.told.coded, t.stored.coded, t.told.stored, t.stored.stored, all, ofApps, untold)
 }

@@ -94,14 +94,14 @@ func (w *walker) authenticate(
 	switch r.answer {
 	case died:
 		if !right {
-			c.refused(q.Trigger, place, true, false)
+			c.refused(q, place, true, false)
 		}
 		c.crash()
 		return open
 	case silence:
 	case forbidden, codeless:
-		verdict, outcome = refused, attempts.Answer{Outcome: attempts.Refused, Failure: "gateway"}
-		c.refused(q.Trigger, place, false, true)
+		verdict, outcome = refused, attempts.Answer{Outcome: attempts.Refused, Failure: "gateway", OfSecret: r.answer == codeless}
+		c.refused(q, place, false, true)
 	default:
 		if right {
 			verdict, outcome = accepted, attempts.Answer{Success: true, Credential: fingerprint(place, secret)}
@@ -109,8 +109,10 @@ func (w *walker) authenticate(
 			c.earned.add(secret)
 		} else {
 			verdict = refused
-			outcome = attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001", Credential: fingerprint(place, secret)}
-			c.refused(q.Trigger, place, true, true)
+			outcome = attempts.Answer{
+				Outcome: attempts.RefusedWithCode, Failure: "10001", Credential: fingerprint(place, secret), OfSecret: true,
+			}
+			c.refused(q, place, true, true)
 		}
 	}
 	if c.log != nil {
@@ -137,6 +139,9 @@ func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
 		}
 		tried, found := c.nextFor(trigger)
 		q, place := attempts.Request{Trigger: trigger}, placeOf(list.Place)
+		if list.Candidate(tried) {
+			q.Subject = attempts.Candidate
+		}
 		if !found || !c.allowed(q, place) {
 			return open
 		}
@@ -152,7 +157,7 @@ func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
 			return verdict
 		}
 		next, _ := c.nextFor(trigger)
-		if trigger, found = followUp(&c.memory.list, tried, next, trigger); !found || !first {
+		if !first || !follows(&c.memory.list, tried, next, trigger) {
 			return refused
 		}
 	}
@@ -177,20 +182,9 @@ func (c *company) reserves() bool {
 	return !current.Proven.IsZero() && !record.StoredRefused()
 }
 
-// followUp reports whether another secret is tried at once after a refusal, and
-// for whom.
-func followUp(list *secrets.List, tried, next secrets.Secret, trigger attempts.Trigger) (attempts.Trigger, bool) {
-	if next.Value.IsZero() || next.Value.Equal(tried.Value) || list.Refused(next) {
-		return trigger, false
-	}
-	switch {
-	case trigger == attempts.Operator:
-		return attempts.Operator, true
-	case trigger == attempts.Automatic && tried.Proven.Before(next.Proven):
-		return attempts.FollowUp, true
-	default:
-		return trigger, false
-	}
+// follows reports whether another secret is tried at once after a refusal.
+func follows(list *secrets.List, tried, next secrets.Secret, trigger attempts.Trigger) bool {
+	return trigger != attempts.Forced && !next.Value.Equal(tried.Value) && !list.Refused(next)
 }
 
 // rotate makes a change of the secret.
@@ -220,7 +214,7 @@ func (w *walker) rotate(c *company, r reply) {
 	right := c.send(change{idOf(oldText), newID, c.grace, c.now.Add(day)}, r)
 	if r.answer == died {
 		if !right {
-			c.refused(q.Trigger, place, true, false)
+			c.refused(q, place, true, false)
 		}
 		c.crash()
 		return
@@ -232,7 +226,7 @@ func (w *walker) rotate(c *company, r reply) {
 		memory.list.NotSent(newText)
 	case forbidden:
 		outcome = attempts.Answer{Outcome: attempts.Refused, Failure: "gateway"}
-		c.refused(q.Trigger, place, false, true)
+		c.refused(q, place, false, true)
 		memory.list.Deny(newText, oldText, false, c.now)
 	case policy:
 		memory.list.Deny(newText, oldText, false, c.now)
@@ -244,7 +238,7 @@ func (w *walker) rotate(c *company, r reply) {
 			break
 		}
 		outcome = attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001"}
-		c.refused(q.Trigger, place, true, true)
+		c.refused(q, place, true, true)
 		memory.list.Deny(newText, oldText, true, c.now)
 	}
 	memory.record.Settle(at, outcome, c.now)

@@ -89,7 +89,7 @@ func (e *encoder) exactAttempt(a attempts.Attempt) {
 }
 
 func (e *encoder) exactTally(t *tally) {
-	e.out = append(e.out, t.row[0], t.row[1], t.sinceSuccess, t.told.coded, t.stored.coded)
+	e.out = append(e.out, t.row[0], t.row[1], t.sinceSuccess, t.told.coded, t.stored.coded, t.told.stored, t.stored.stored)
 	e.time(t.stored.until)
 	for _, r := range t.lastDay {
 		e.flags(r.automatic)

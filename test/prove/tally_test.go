@@ -35,8 +35,9 @@ type tally struct {
 // told is what the process knows of the automatic ones. After a crash, a refusal
 // that is not in storage is an attempt without an answer.
 type told struct {
-	coded uint8 // with a code since any success
-	until time.Time
+	coded  uint8 // with a code since any success
+	stored uint8 // those of the proven secret
+	until  time.Time
 }
 
 type refusal struct {
@@ -47,14 +48,14 @@ type refusal struct {
 
 // refused counts a refusal, and finds the promises that it breaks. told is false
 // when the process died before it was told.
-func (c *company) refused(trigger attempts.Trigger, place int, coded, told bool) {
+func (c *company) refused(q attempts.Request, place int, coded, told bool) {
 	if coded {
 		c.rejected++
 	}
-	if trigger == attempts.Forced {
+	if q.Trigger == attempts.Forced {
 		return
 	}
-	t, automatic := &c.tally, told && trigger <= attempts.FollowUp
+	t, automatic := &c.tally, told && q.Trigger == attempts.Automatic
 	t.row[place]++
 	t.sinceSuccess++
 	kept := make([]refusal, 0, len(t.lastDay)+1)
@@ -65,7 +66,11 @@ func (c *company) refused(trigger attempts.Trigger, place int, coded, told bool)
 	}
 	t.lastDay = append(kept, refusal{c.now, automatic})
 	if automatic && coded {
-		if t.told.coded++; t.told.coded > 1 && !c.succeeded && (trigger == attempts.Automatic || c.copied) {
+		if q.Subject == attempts.Stored {
+			t.told.stored++
+		}
+		candidateFirst := t.told.stored == 1 && q.Subject == attempts.Stored
+		if t.told.coded++; t.told.coded > 1 && !c.succeeded && (!candidateFirst || c.copied) {
 			c.breaks("a process without a success goes on after a refusal with a code")
 		}
 	}
@@ -90,7 +95,7 @@ func (c *company) refused(trigger attempts.Trigger, place int, coded, told bool)
 func (c *company) succeed(trigger attempts.Trigger, place int) {
 	c.succeeded = true
 	t := &c.tally
-	t.row[place], t.sinceSuccess, t.told.coded = 0, 0, 0
+	t.row[place], t.sinceSuccess, t.told.coded, t.told.stored = 0, 0, 0, 0
 	if trigger == attempts.Forced {
 		*t = tally{}
 	}
