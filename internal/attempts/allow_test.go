@@ -65,6 +65,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"nor after an operator's success", "read codeless, pass 5m, read codeless, pass 30m, read codeless, verify accepted", "read accepted", sent},
 		{"a success of a job changes nothing", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, read 10001, pass 5m", "read accepted", operator},
 		{"a colleague's typos stop no job", "write x 10001, write y 10001, write z 10001", "read accepted", sent},
+		{"whatever was wrong with them", "write x gateway, write y 10026", "read accepted", sent},
 		{"a crash stops no job", "read dies, read dies", "read accepted", sent},
 		{"four do", "read dies, read dies, read dies, read dies", "read accepted", limit},
 		{"an operator is refused, and jobs wait", "verify 10001", "read accepted", early},
