@@ -122,6 +122,18 @@ func TestTheRefusalOfAProvenSecretIsNotFollowedUpAtOnce(t *testing.T) {
 	})
 }
 
+// Each attempt past the limit may be the one that locks the partner.
+func TestOneForceIsOneAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Guesses(3)
+		untried(h, h.Guess(4))
+		h.Fails(h.Write("config/verify", mounttest.Fields{"force": true}), 400, "10001", "4 of 5")
+		h.Called(5, 0)
+	})
+}
+
 // Two secrets that nobody has proven are stored. After the refusal of one, only a proven secret would be tried at once.
 func TestAnUnprovenSecretIsNotTriedAtOnceAfterAnother(t *testing.T) {
 	t.Parallel()

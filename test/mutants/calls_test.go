@@ -52,7 +52,7 @@ func mutantsOfAuthenticate() []mutant {
 		{"a follow-up that is not allowed is not an error of its own", file, "errors.As(err, &denied) || errors", "errors.As(err, &denied) && false || errors"},
 		{"the same secret is not sent twice", file, " && !next.Value.Equal(refused.Value)", ""},
 		{"a secret that was refused is not sent as the second", file, " && !list.Refused(next)\n", "\n"},
-		{"both secrets are tried", file, "!follows(&st.Secrets, secret, next, trigger) {", "true {"},
+		{"both secrets are tried", file, "!follows(&st.Secrets, secret, next, trigger) {", "true || !follows(&st.Secrets, secret, next, trigger) {"},
 		{"force is for one call", file, "return trigger != attempts.Forced && !next", "return !next"},
 		{"a secret is a candidate beside the proven one", file, "if list.Candidate(secret) {", "if false {"},
 		{"apps try nothing that a write could not", file, "Reserve: st.reserves(),\n\t\t}) != nil", "Reserve: st.reserves(),\n\t\t}) != nil && false"},
