@@ -215,6 +215,9 @@ func (e *exchange) readAnswer(raw []byte, ended bool) bool {
 	return true
 }
 
+// ofSecret reports whether a refusal is a verdict on the secret.
+func (e *exchange) ofSecret() bool { return e.code == "10001" || e.status == 401 && e.code != "10026" }
+
 func (e *exchange) judge(token bool) verdict {
 	const lock, policy = "24302", "24437"
 	known := slices.Contains([]string{"10001", "10005", "10021", "10026", "12401", "14020", policy}, e.code)

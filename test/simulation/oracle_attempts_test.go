@@ -82,8 +82,9 @@ type attemptLedger struct {
 	memory       map[int]int64        // by node: how often it had to forget
 	backoffs     map[int]backoff      // by node
 	// good is whether the stored credential was accepted, and not refused or replaced
-	// since.
-	good bool
+	// since. current is its secret.
+	good    bool
+	current string
 	// proven are the secrets of the engine's own that were accepted while their node
 	// was alive, and announced how many were announced.
 	proven    map[string]bool
@@ -213,13 +214,10 @@ func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 			certain++
 		}
 	}
-	// One secret that was never proven was refused. The proven one does not wait, not
-	// even in a process that had no success yet: a restart in the middle of a rotation
-	// would need an operator otherwise.
-	if len(row) == 1 && last.caller.request == e.caller.request && !e.change {
-		if last.secret == e.secret {
-			l.w.violate("call %d sends a secret again that was just refused", e.id)
-		}
+	// One candidate was refused. The proven secret does not wait, not even in a process
+	// that had no success yet: a restart in the middle of a rotation would need an
+	// operator otherwise.
+	if len(row) == 1 && last.ofSecret() && last.secret != e.secret && !e.change && l.acceptedBefore(e) {
 		return
 	}
 	switch {
@@ -239,6 +237,13 @@ func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 	if waited := e.sent.Sub(last.answered); waited < wait {
 		l.w.violate("call %d is an automatic attempt %s after a refusal, and not %s", e.id, waited, wait)
 	}
+}
+
+// acceptedBefore reports whether Finicity has accepted the secret of an attempt before.
+func (l *attemptLedger) acceptedBefore(e *exchange) bool {
+	return slices.ContainsFunc(l.exchanges[:e.id-1], func(s *exchange) bool {
+		return s.verdict == success && !s.change && s.secret == e.secret && s.place == e.place
+	})
 }
 
 // checkWritten: a credential that was refused with a code, and not accepted since, is
@@ -263,7 +268,8 @@ func (l *attemptLedger) answer(n *node, e *exchange) {
 	} else {
 		delete(l.backoffs, n.id)
 	}
-	if e.caller.path != "config" && (e.verdict == refused || e.verdict == coded || e.verdict == locked) {
+	candidate := e.ofSecret() && e.secret != l.current
+	if e.caller.path != "config" && (e.verdict == refused || e.verdict == coded || e.verdict == locked) && !candidate {
 		l.good = false
 	}
 	switch {
@@ -315,7 +321,7 @@ func (l *attemptLedger) fail(n *node, c caller, retryAfter string) {
 func (l *attemptLedger) succeed(n *node, e *exchange) {
 	l.succeeded[n.id] = true
 	if !n.dead.Load() { // Or nobody hears of it.
-		l.good = true
+		l.good, l.current = true, e.secret
 	}
 	l.w.tokens.accepted(n, e)
 	if l.w.disk.sent[e.secret] && !l.w.known[e.secret] && !n.dead.Load() {
