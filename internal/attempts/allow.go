@@ -23,8 +23,8 @@ type Facts struct {
 	// Succeeded means that this process has had a success. Until then its record
 	// may come from a restored snapshot, and count too few.
 	Succeeded bool
-	// Copy means that this process began with data in which no engine had been alive
-	// for hours: then it may well come from a snapshot.
+	// Copy means that a process began with data in which no engine had been alive for
+	// hours, and that no attempt has succeeded since: it may well be a snapshot's.
 	Copy bool
 	// Acknowledged is when a change of the secret was last answered 204.
 	Acknowledged time.Time
@@ -38,7 +38,7 @@ func (r *Record) State(f Facts, now time.Time) State {
 		return Locked
 	case r.Left(now) == 0, r.automaticUsed(now) >= automaticLimit,
 		row >= automaticLimit,
-		coded > 1, coded > 0 && !f.Succeeded:
+		coded > 1, coded > 0 && !f.Succeeded && (f.Copy || r.StoredRefused()):
 		return Stopped
 	case row > 0:
 		return Held
@@ -111,7 +111,7 @@ type Request struct {
 	// Change is set for a change of the secret.
 	Change bool
 	// Reserve is set when the stored credential is proven, and was not refused
-	// since: then the last attempt is kept for it.
+	// since: then the last attempt is kept for it, and it does not wait for a candidate.
 	Reserve bool
 }
 
@@ -149,13 +149,15 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	case q.Subject == Written && q.Reserve && r.Left(now) == 1:
 		return LastReserved
 	case q.Subject == Written && q.Reserve && q.Trigger == Automatic &&
-		(r.storedIsNext() || r.automaticUsed(now) >= automaticLimit-1):
+		(f.Copy || r.storedIsNext() || r.automaticUsed(now) >= automaticLimit-1):
 		return LastReserved // Its refusal would leave apps no attempt with the stored one.
 	case q.Trigger == Operator:
 		return Allowed
 	}
 	switch state := r.State(f, now); {
-	case q.Subject == Stored && !q.Change && state != Locked && r.mayFollow(f, now):
+	case q.Subject == Stored && q.Reserve && !q.Change && state != Locked && r.mayFollow(f, now):
+	case q.Subject == Candidate && r.codedRow() > 0 && !f.Succeeded:
+		return StopsAutomatic
 	case state == Stopped, state == Locked:
 		return StopsAutomatic
 	case state == Held && now.Before(r.Retry(f, now)):
@@ -177,7 +179,7 @@ func (r *Record) storedIsNext() bool {
 // mayFollow reports whether the stored credential may follow a candidate at once: an
 // automatic attempt is left for it, and the record is no old copy.
 func (r *Record) mayFollow(f Facts, now time.Time) bool {
-	return r.storedIsNext() && r.automaticUsed(now) < automaticLimit && (f.Succeeded || !f.Copy)
+	return r.storedIsNext() && r.automaticUsed(now) < automaticLimit && !f.Copy
 }
 
 // RefusedBefore is when Finicity refused that very credential. Zero when it did

@@ -76,8 +76,11 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"nor does it stop in a process without a success", "restart, candidate 10001", "read accepted", sent},
 		{"whichever process tried the candidate", "candidate 10001, restart", "read accepted", sent},
 		{"it is the second one only", "candidate 10001, read 10001", "read accepted", operator},
-		{"with or without a code", "candidate codeless, read codeless", "read accepted", early},
-		{"not after another one", "read codeless, pass 5m, candidate codeless", "read accepted", early},
+		{"whatever the refusal looks like", "candidate codeless", "read accepted", sent},
+		{"not after another one", "read codeless, pass 5m, candidate 10001", "read accepted", early},
+		{"nor in a copy", "copy, candidate 10001", "read accepted", operator},
+		{"not even after a restart", "copy, candidate 10001, restart", "read accepted", operator},
+		{"nor one that was never proven", "candidate 10001", "read-unproven accepted", early},
 		{"another candidate waits", "candidate 10001", "candidate accepted", early},
 		{"it follows no lock", "candidate 10001, write x 24302", "read accepted", operator},
 		{"a change waits", "candidate 10001", "rotate accepted", early},
@@ -87,6 +90,9 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 			"it takes no more than a job may",
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, candidate 10001", "read accepted", operator,
 		},
+		{"a process without a success goes on with it", "restart, candidate 10001, read codeless, pass 30m", "read accepted", sent},
+		{"and with no other candidate", "restart, candidate 10001, pass 5m", "candidate accepted", operator},
+		{"nor after its refusal", "restart, candidate codeless, pass 5m, read 10001, pass 30m", "read accepted", operator},
 		{"candidates stop jobs", "candidate 10001, pass 5m, candidate 10001", "read accepted", operator},
 
 		{"an operator goes on when jobs wait", "read 10001", "verify accepted", sent},
@@ -118,6 +124,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 			"nor if its refusal left them none for the stored one",
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "untried x accepted", reserved,
 		},
+		{"nor in a copy", "copy", "untried x accepted", reserved},
 		{"nor right after another candidate", "candidate 10001, pass 5m", "untried x accepted", reserved},
 		{"unless that was refused too", "read 10001, pass 5m, read accepted, read 10001, pass 5m", "untried x accepted", sent},
 		{"which an operator may write", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "write x accepted", sent},
@@ -133,18 +140,6 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		if got := verdict(t, test.before, test.attempt); got != test.verdict {
 			t.Errorf("%s (%s): %s is %s, and must be: %s", test.name, test.before, test.attempt, got, test.verdict)
 		}
-	}
-}
-
-// The record of a restored snapshot may count too few.
-func TestInACopyNothingFollowsBeforeASuccess(t *testing.T) {
-	s := tell(t, "restart", "candidate 10001")
-	q := attempts.Request{}
-	if s.facts.Copy = true; s.record.Allow(q, s.facts, s.now) != attempts.StopsAutomatic {
-		t.Error("a second attempt follows at once")
-	}
-	if s.facts.Succeeded = true; s.record.Allow(q, s.facts, s.now) != attempts.Allowed {
-		t.Error("after a success of the process none follows")
 	}
 }
 

@@ -51,6 +51,8 @@ func (s *story) do(command []string) string {
 		s.now = s.now.Add(d)
 	case "restart":
 		s.facts.Succeeded = false
+	case "copy": // A restored snapshot, hours old.
+		s.facts.Succeeded, s.facts.Copy = false, true
 	case "move":
 		s.place = command[1]
 	default:
@@ -73,6 +75,8 @@ var reasons = map[attempts.Verdict]string{
 func (s *story) request(command []string) (q attempts.Request) {
 	switch command[0] {
 	case "read":
+		q.Reserve = !s.record.StoredRefused()
+	case "read-unproven":
 	case "candidate":
 		q.Subject = attempts.Candidate
 	case "rotate":
@@ -106,6 +110,7 @@ func (s *story) attempt(command []string) attempts.Verdict {
 	case "accepted":
 		answer.Success = !q.Change
 		s.facts.Succeeded = s.facts.Succeeded || answer.Success
+		s.facts.Copy = s.facts.Copy && !answer.Success
 		if q.Change { // With 204.
 			s.facts.Acknowledged = s.now
 		}

@@ -31,22 +31,27 @@ type attempt struct {
 func (e *Engine) facts(st *State) attempts.Facts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return attempts.Facts{Succeeded: e.succeeded, Copy: e.copied, Acknowledged: st.Secrets.Acknowledged()}
+	return attempts.Facts{Succeeded: e.succeeded, Copy: st.Copied.After(st.Secrets.Succeeded()), Acknowledged: st.Secrets.Acknowledged()}
 }
 
 // allowed returns a *NotAllowed when the attempt must not be made. to is the
 // stored state, or what is about to be stored.
 func (e *Engine) allowed(st, to *State, q attempts.Request) error {
-	record, now := st.recordAt(to), e.clock.now()
-	verdict := record.Allow(q, e.facts(st), now)
+	verdict := e.verdict(st, to, q)
 	if verdict == attempts.Allowed {
 		return nil
 	}
 	denied := &NotAllowed{Verdict: verdict, Standing: e.standing(st, to)}
 	if verdict == attempts.KnownBad {
-		denied.Known = e.wall(record.RefusedBefore(q.Credential, now))
+		record := st.recordAt(to)
+		denied.Known = e.wall(record.RefusedBefore(q.Credential, e.clock.now()))
 	}
 	return denied
+}
+
+func (e *Engine) verdict(st, to *State, q attempts.Request) attempts.Verdict {
+	record := st.recordAt(to)
+	return record.Allow(q, e.facts(st), e.clock.now())
 }
 
 // do makes one attempt: charge it and store that, call, settle the answer and

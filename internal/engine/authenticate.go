@@ -36,7 +36,8 @@ func (e *Engine) authenticate(
 			return st, err
 		}
 		st, err = e.try(ctx, s, st, secret.Value, attempts.Request{
-			Trigger: trigger, Subject: subject(&st.Secrets, secret), Credential: st.fingerprint(hash, secret.Value),
+			Trigger: trigger, Subject: subject(&st.Secrets, secret), Reserve: st.reserves(),
+			Credential: st.fingerprint(hash, secret.Value),
 		}, hash, operation)
 		refusal := new(Refusal)
 		if before != nil && unsent(err) {
@@ -72,17 +73,18 @@ func (e *Engine) next(st *State, trigger attempts.Trigger, hash hasher) (secrets
 	return secret, nil
 }
 
-// nextFor is the secret to authenticate with. An automatic attempt leaves out a
-// secret that an operator stored untried if Finicity has refused it before, or if the
-// last attempt is kept for the proven one.
+// nextFor is the secret to authenticate with. An automatic attempt leaves out a secret
+// that an operator stored untried, or that was refused since the last success, if
+// Finicity has refused it with a code, or if the attempt is kept for the proven one.
 func (e *Engine) nextFor(st *State, trigger attempts.Trigger, hash hasher) (secrets.Secret, bool) {
 	if trigger >= attempts.Operator {
 		return st.Secrets.Next()
 	}
 	return st.Secrets.NextAutomatic(func(s secrets.Secret) bool {
-		return e.allowed(st, st, attempts.Request{
+		verdict := e.verdict(st, st, attempts.Request{
 			Subject: attempts.Written, Credential: st.fingerprint(hash, s.Value), Reserve: st.reserves(),
-		}) != nil
+		})
+		return verdict == attempts.KnownBad || verdict == attempts.LastReserved
 	})
 }
 

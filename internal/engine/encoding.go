@@ -35,6 +35,7 @@ type (
 		Guard        schedule.Guard          `json:"guard,omitzero"`
 		Records      map[string]storedRecord `json:"records,omitempty"`
 		Token        *storedToken            `json:"token,omitempty"`
+		Copied       time.Time               `json:"copied,omitzero"`
 		Clock        time.Time               `json:"clock"`
 	}
 	storedSettings struct {
@@ -128,7 +129,7 @@ func encode(st *State) ([]byte, error) {
 	out := storedState{
 		Version: storedVersion, Credential: credentialMark,
 		PartnerID: st.PartnerID, Since: st.Since, AppKey: st.AppKey.Reveal(),
-		LastRotation: st.LastRotation, Plan: st.Plan, Guard: st.Guard, Clock: st.Clock,
+		LastRotation: st.LastRotation, Plan: st.Plan, Guard: st.Guard, Copied: st.Copied, Clock: st.Clock,
 	}
 	if st.Configured() {
 		out.Settings = storedSettings(st.Settings)
@@ -173,7 +174,7 @@ func Decode(value []byte) (*State, error) {
 	}
 	st := &State{
 		Settings: Settings(in.Settings), PartnerID: in.PartnerID, Since: in.Since, AppKey: confidential.New(in.AppKey),
-		LastRotation: in.LastRotation, Plan: in.Plan, Guard: in.Guard, Clock: in.Clock,
+		LastRotation: in.LastRotation, Plan: in.Plan, Guard: in.Guard, Copied: in.Copied, Clock: in.Clock,
 	}
 	st.Secrets = secrets.List{Place: st.Settings.place()}
 	for _, s := range in.Secrets {
@@ -201,6 +202,9 @@ func Decode(value []byte) (*State, error) {
 			Confirmed: stored.Confirmed, Forced: stored.Forced, Locked: stored.Locked, Failed: stored.Failed, Failure: stored.Failure,
 		}
 		for _, a := range stored.Attempts {
+			if a.Trigger == "follow_up" { // The first builds of version 2 told the second of two automatic attempts apart.
+				a.Trigger = "automatic"
+			}
 			trigger, err1 := triggerNames().read(a.Trigger)
 			subject, err2 := subjectNames().read(a.Subject)
 			outcome, err3 := outcomeNames().read(a.Outcome)

@@ -74,10 +74,11 @@ type Engine struct {
 	// succeeded means that this process has had a success: until then its record
 	// may come from a restored snapshot.
 	succeeded bool
-	// began is set when this process has read storage, and copied when that was then
-	// more than six hours old: a restored snapshot, maybe.
-	began, copied bool
-	salt          *salt.Salt
+	// began is set when this process has read storage. copied is when, if that was more
+	// than six hours old then: it may be a restored snapshot.
+	began  bool
+	copied time.Time
+	salt   *salt.Salt
 	// reported is the state of attempts that was logged last.
 	reported attempts.State
 }

@@ -51,6 +51,26 @@ func statesOfVersion2() map[string]struct {
 				h.Fails(h.Write("rotate-root", nil), 400, "10001")
 			},
 		},
+		"candidate-refused": {
+			"rotate-root got no answer and never arrived. A read tried the new secret, which Finicity refused, and got no answer for the old one.",
+			func(h *mounttest.Harness) {
+				h.Fake.Order(change(fakefinicity.Fault{Kind: fakefinicity.KindDropped}))
+				h.Fails(h.Write("rotate-root", nil), 400, "outcome of the rotation is unknown")
+				h.Pass(2 * time.Hour)
+				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: time.Millisecond})
+				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503})
+				h.Fails(h.Read("token", nil), 502)
+			},
+		},
+		"both-refused": {
+			"rotate-root got no answer and never arrived, and somebody changed the secret in the portal: a read tried both secrets. " +
+				"Written by one of the first builds, which named the second attempt a follow-up.",
+			func(h *mounttest.Harness) {
+				h.Fake.Order(change(fakefinicity.Fault{Kind: fakefinicity.KindDropped}))
+				h.Fails(h.Write("rotate-root", nil), 400, "outcome of the rotation is unknown")
+				refuse(h, 1)
+			},
+		},
 		"acknowledged": {
 			"A gateway acknowledged rotate-root and never asked Finicity. The authentication after it got no answer.",
 			func(h *mounttest.Harness) {

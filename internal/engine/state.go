@@ -40,6 +40,9 @@ type State struct {
 	// Token is the shared token, so that a restart costs no authentication. Nil
 	// when there is none.
 	Token *StoredToken
+	// Copied is when a process last found that no engine had been alive for hours: the
+	// data may be a restored snapshot's, until Finicity accepts a secret.
+	Copied time.Time
 	// Clock is the engine's clock at the time of the write. It also identifies the
 	// write: no two have the same.
 	Clock time.Time

@@ -58,8 +58,12 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	}
 	e.clock.resume(st.Clock, st.Guard.Alive)
 	e.mu.Lock()
-	if !e.began {
-		e.began, e.copied = true, st.Guard.Silent(e.now())
+	if !e.began && st.Guard.Silent(e.now()) {
+		e.copied = e.clock.now()
+	}
+	e.began = true
+	if e.copied.After(st.Copied) {
+		st.Copied = e.copied
 	}
 	e.mu.Unlock()
 	if st.Settings.Schedule.active() {

@@ -124,7 +124,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 func (e *Engine) leftOut(st *State, untried confidential.Text, standing Standing, hash hasher) bool {
 	next, _ := e.nextFor(st, attempts.Automatic, hash)
 	goesOn := standing.State == attempts.OK || standing.State == attempts.Held
-	return goesOn && !untried.IsZero() && !next.Value.Equal(untried)
+	return goesOn && !untried.IsZero() && !next.Value.Equal(untried) && !st.Secrets.Candidate(next)
 }
 
 // knownBad is when Finicity refused the stored credential. Zero when it did not,

@@ -47,12 +47,13 @@ func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 // NextAutomatic is Next for an attempt that no operator requested. It leaves out
 // displaced secrets. Finicity may refuse a new secret once by mistake, and each time a
 // displaced one would cost an attempt. Of what an operator has written and nobody has
-// tried, it leaves out what leaveOut says, but never the current one.
+// tried, and of what was refused since the last success, it leaves out what leaveOut
+// says, but never the current one.
 func (l *List) NextAutomatic(leaveOut func(Secret) bool) (Secret, bool) {
 	current, _ := l.Current()
 	return l.first(slices.DeleteFunc(l.here(), func(s Secret) bool {
 		untried := l.ToTry(s) || s.Origin == Brought && s.untested()
-		return l.displaced(s) || untried && !s.Value.Equal(current.Value) && leaveOut(s)
+		return l.displaced(s) || (untried || l.Refused(s)) && !s.Value.Equal(current.Value) && leaveOut(s)
 	}))
 }
 

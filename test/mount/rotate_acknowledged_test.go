@@ -44,8 +44,7 @@ func TestAnAcknowledgmentIsNotASuccess(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(2 * time.Minute)
 		h.Restart()
-		acknowledged(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 204}, mounttest.Rejections()["10001"],
-			fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503})
+		acknowledged(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 204}, mounttest.Rejections()["10026"])
 		if state := statusNow(h)["authentication"]; state != "stopped" {
 			t.Errorf("authentication is %v", state)
 		}

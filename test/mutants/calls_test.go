@@ -16,7 +16,8 @@ func mutantsOfAttempt() []mutant {
 		{"a success that was not stored is told", file, "return st, &NotStored{stored}", "return st, nil"},
 		{"a process knows that it has had a success", file, "e.succeeded = true", "_ = e.succeeded"},
 		{"a process knows that it has had none", file, "Succeeded: e.succeeded,", "Succeeded: true,"},
-		{"a process knows that it has begun with a copy", file, "Copy: e.copied, ", ""},
+		{"a process knows that its data may be a copy", file, "Copy: st.Copied.After(st.Secrets.Succeeded()), ", ""},
+		{"until a success", file, "Copy: st.Copied.After(st.Secrets.Succeeded()), ", "Copy: !st.Copied.IsZero(), "},
 		{"a change that was acknowledged is known", file, ", Acknowledged: st.Secrets.Acknowledged()}", "}"},
 
 		{"an answer is applied to what another node has stored meanwhile", file, "err != nil || stored.Clock.Equal(charged.Clock) {", "err != nil || stored.Clock.Equal(charged.Clock) || true {"},
@@ -55,8 +56,9 @@ func mutantsOfAuthenticate() []mutant {
 		{"both secrets are tried", file, "!follows(&st.Secrets, secret, next, trigger) {", "true || !follows(&st.Secrets, secret, next, trigger) {"},
 		{"force is for one call", file, "return trigger != attempts.Forced && !next", "return !next"},
 		{"a secret is a candidate beside the proven one", file, "if list.Candidate(secret) {", "if false {"},
-		{"apps try nothing that a write could not", file, "Reserve: st.reserves(),\n\t\t}) != nil", "Reserve: st.reserves(),\n\t\t}) != nil && false"},
-		{"apps leave the last attempt to the proven secret", file, ", Reserve: st.reserves(),\n\t\t}) != nil", ",\n\t\t}) != nil"},
+		{"apps try nothing that a write could not", file, "return verdict == attempts.KnownBad || verdict", "return verdict"},
+		{"apps leave the last attempt to the proven secret", file, "|| verdict == attempts.LastReserved\n", "\n"},
+		{"the stored secret follows only if it is proven", file, "secret), Reserve: st.reserves(),\n", "secret), Reserve: true,\n"},
 
 		{"a token from before a change is not shared after it", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, max(epoch, e.tokens.Epoch()))"},
 		{"what another node knows since counts", file, "if st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {", "if st.Secrets.Succeeded().After(charged.Clock) && false || elsewhere(to, st) {"},

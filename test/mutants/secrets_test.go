@@ -144,8 +144,9 @@ func mutantsOfOrder() []mutant {
 		{"nothing that was sent", file, "|| s.Origin == Brought && s.untested()\n", "|| s.untested()\n"},
 		{"also after a success", file, "untried := l.ToTry(s) || s.Origin == Brought && s.untested()", "untried := l.ToTry(s)"},
 		{"also one that was in effect before", file, "untried := l.ToTry(s) || s.Origin == Brought", "untried := s.Origin == Brought"},
-		{"never the current one", file, "untried && !s.Value.Equal(current.Value) && leave", "untried && (true || s.Value.Equal(current.Value)) && leave"},
-		{"automatic attempts leave displaced secrets out", file, "return l.displaced(s) || untried", "return untried"},
+		{"never the current one", file, "|| l.Refused(s)) && !s.Value.Equal(current.Value) && leave", "|| l.Refused(s)) && (true || s.Value.Equal(current.Value)) && leave"},
+		{"automatic attempts leave displaced secrets out", file, "return l.displaced(s) || (untried", "return (untried"},
+		{"and refused candidates, if they may", file, "(untried || l.Refused(s)) && ", "untried && "},
 		{"not after the call to the current one", file, "return l.mayArrive(s, current.Added)\n", "return l.mayArrive(s, current.Added.Add(-retention))\n"},
 
 		{"a secret arrives late only if a grace period keeps the one before it", file, "\t\tcase older.Value.Equal(s.Value):\n\t\t\treturn s.Grace\n\t\tcase older.graceful():\n\t\t\treturn true\n\t\t}\n\t}\n\treturn false\n", "\t\t}\n\t}\n\treturn true\n"},

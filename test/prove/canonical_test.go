@@ -56,7 +56,7 @@ func (e *encoder) state(c *company) key {
 		e.tally(&c.snapshot.tally)
 	}
 	e.upstream()
-	e.flags(c.succeeded, c.copied && !c.succeeded, c.grace, c.snapshot != nil, c.snapshot != nil && c.snapshot.isOld(c.now))
+	e.flags(c.succeeded, c.copied, c.grace, c.snapshot != nil, c.snapshot != nil && c.snapshot.isOld(c.now))
 	e.name(c.portal)
 	e.name(firstSecret)
 	e.tally(&c.tally)

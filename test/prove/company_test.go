@@ -101,10 +101,13 @@ type snapshot struct {
 	tally tally
 	made  id // the next secret
 	at    time.Time
+	// copied is that of the company.
+	copied bool
 }
 
-// isOld: an engine that begins with it finds that none was alive for hours.
-func (s *snapshot) isOld(now time.Time) bool { return now.Sub(s.at) > 6*time.Hour }
+// isOld: an engine that begins with it finds that none was alive for hours, or has it
+// from storage.
+func (s *snapshot) isOld(now time.Time) bool { return s.copied || now.Sub(s.at) > 6*time.Hour }
 
 // company is a state of everything: the engine, its storage, Finicity, what is
 // on its way, and what people know.
@@ -118,7 +121,8 @@ type company struct {
 	owned, died bool
 	// succeeded is whether the living process has had a success.
 	succeeded bool
-	// copied is whether the living process began with an old snapshot.
+	// copied is whether an old snapshot was restored, and nothing has succeeded since. A
+	// process that begins finds out, or has it from storage.
 	copied   bool
 	finicity finicity
 	onTheWay []change
@@ -171,12 +175,12 @@ func (c *company) crash() {
 		c.tally.forgetUntold()
 	}
 	c.memory, c.owned = c.stored, false
-	c.succeeded, c.copied, c.died = false, false, true
+	c.succeeded, c.died = false, true
 }
 
 // take takes a snapshot of storage.
 func (c *company) take() {
-	c.snapshot = &snapshot{c.stored, c.tally, c.made, c.now}
+	c.snapshot = &snapshot{c.stored, c.tally, c.made, c.now, c.copied}
 	if c.memory != c.stored {
 		c.snapshot.tally.forgetUntold()
 	}

@@ -30,12 +30,17 @@ func (c *company) facts() attempts.Facts {
 func (c *company) record() attempts.Record { return c.memory.record.At(c.memory.list.Place) }
 
 func (c *company) allowed(q attempts.Request, place int) bool {
-	record := c.memory.record.At(placeName(place))
-	verdict := record.Allow(q, c.facts(), c.now)
+	verdict := c.verdict(q, place)
 	if c.log != nil && verdict != attempts.Allowed {
+		record := c.memory.record.At(placeName(place))
 		c.note("no call: attempts are %s, %d left", record.State(c.facts(), c.now), record.Left(c.now))
 	}
 	return verdict == attempts.Allowed
+}
+
+func (c *company) verdict(q attempts.Request, place int) attempts.Verdict {
+	record := c.memory.record.At(placeName(place))
+	return record.Allow(q, c.facts(), c.now)
 }
 
 func (c *company) note(format string, args ...any) {
@@ -138,7 +143,7 @@ func (w *walker) prove(c *company, trigger attempts.Trigger, r reply) result {
 			return open
 		}
 		tried, found := c.nextFor(trigger)
-		q, place := attempts.Request{Trigger: trigger}, placeOf(list.Place)
+		q, place := attempts.Request{Trigger: trigger, Reserve: c.reserves()}, placeOf(list.Place)
 		if list.Candidate(tried) {
 			q.Subject = attempts.Candidate
 		}
@@ -169,9 +174,10 @@ func (c *company) nextFor(trigger attempts.Trigger) (secrets.Secret, bool) {
 		return list.Next()
 	}
 	return list.NextAutomatic(func(s secrets.Secret) bool {
-		return !c.allowed(attempts.Request{
+		verdict := c.verdict(attempts.Request{
 			Subject: attempts.Written, Credential: fingerprint(place, idOf(s.Value)), Reserve: c.reserves(),
 		}, place)
+		return verdict == attempts.KnownBad || verdict == attempts.LastReserved
 	})
 }
 

@@ -22,6 +22,7 @@ func (e *encoder) everything() {
 		e.exactTally(&c.snapshot.tally)
 		e.byte(byte(c.snapshot.made))
 		e.time(c.snapshot.at)
+		e.flags(c.snapshot.copied)
 	}
 	e.flags(c.succeeded, c.copied, c.grace, c.snapshot != nil)
 	e.flags(c.finicity.lenient)

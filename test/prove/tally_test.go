@@ -93,7 +93,7 @@ func (c *company) refused(q attempts.Request, place int, coded, told bool) {
 }
 
 func (c *company) succeed(trigger attempts.Trigger, place int) {
-	c.succeeded = true
+	c.succeeded, c.copied = true, false
 	t := &c.tally
 	t.row[place], t.sinceSuccess, t.told.coded, t.told.stored = 0, 0, 0, 0
 	if trigger == attempts.Forced {

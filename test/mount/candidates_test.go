@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// withCandidate runs a test on a mount whose stored secret is right, and which has a wrong one to try first: a colleague's
+// typo that was stored untried, or that of a rotation that never arrived. The token has expired.
+func withCandidate(t *testing.T, test func(t *testing.T, h *mounttest.Harness)) {
+	t.Helper()
+	for name, enter := range map[string]func(h *mounttest.Harness){
+		"a typo":                        func(h *mounttest.Harness) { untried(h, h.Guess(0)) },
+		"a rotation that never arrived": func(h *mounttest.Harness) { h.Interrupt(false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				enter(h)
+				h.Pass(2 * time.Hour)
+				test(t, h)
+			})
+		})
+	}
+}
+
+// recovers checks that reads get a token in the end, without an operator.
+func recovers(h *mounttest.Harness) {
+	h.T.Helper()
+	last := mounttest.Answer{}
+	for range 120 {
+		h.Pass(time.Minute)
+		h.Tick()
+		if last = h.Read("token", nil); last.Status == 200 {
+			return
+		}
+	}
+	h.T.Errorf("after two hours a read gets a %d: %s", last.Status, h.Leaks.Hide(last.Text))
+}
+
+// throughOnce lets the next call through, and has what is given come of those after it.
+func throughOnce(h *mounttest.Harness, after ...fakefinicity.Fault) {
+	h.Fake.Order(append([]fakefinicity.Fault{{Kind: fakefinicity.KindSlow, Delay: time.Millisecond}}, after...)...)
+}
+
+const proxyPage = "<html><title>Proxy</title></html>"
+
+// Power, proxy and Vault come back together, and the proxy answers for itself at first.
+func TestAGatewayAndACandidateStopNoApp(t *testing.T) {
+	t.Parallel()
+	page := func(status int) fakefinicity.Fault {
+		return fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: status, Body: proxyPage}
+	}
+	for _, restarted := range []bool{false, true} {
+		for _, status := range []int{401, 403} {
+			for name, order := range map[string]func(h *mounttest.Harness){
+				"the gateway first":   func(h *mounttest.Harness) { h.Fake.Order(page(status)) },
+				"the candidate first": func(h *mounttest.Harness) { throughOnce(h, page(status)) },
+			} {
+				t.Run(fmt.Sprint(name, " ", status, " ", restarted), func(t *testing.T) {
+					t.Parallel()
+					withCandidate(t, func(_ *testing.T, h *mounttest.Harness) {
+						if restarted {
+							h.Restart()
+						}
+						order(h)
+						recovers(h)
+						if n := h.Fake.Counters(mounttest.PartnerID).Rejected; n > 1 { // The candidate is sent once.
+							h.T.Errorf("Finicity has refused %d attempts", n)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// Both attempts of a read meet the gateway. The proven secret has the third.
+func TestAGatewayThatRefusesTwoSecretsStopsNoApp(t *testing.T) {
+	t.Parallel()
+	withCandidate(t, func(_ *testing.T, h *mounttest.Harness) {
+		h.Answering(401, proxyPage, 2)
+		recovers(h)
+		h.Wrongly(0)
+	})
+}
+
+// No engine was alive for hours: the data may be a restored snapshot's, and the record may count too few. So apps try the
+// proven secret alone.
+func TestATypoStopsNoAppAfterALongDowntime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		untried(h, h.Guess(0))
+		h.Pass(7 * time.Hour)
+		h.Restart()
+		h.Token()
+		h.Wrongly(0)
+	})
+}
+
+// The restored record has none of the three refused writes. Each process of the copy finds it restored.
+func TestACopyMakesOneAttemptHoweverOftenItIsRestarted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Pass(time.Minute)
+		h.Tick() // What became of the change.
+		h.Wrongly(1)
+		use(h, 25*time.Hour)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
+		h.Guesses(3)
+		h.Storage.Restore(snapshot)
+		for range 3 {
+			h.Restart()
+			for range 10 {
+				h.Pass(time.Minute)
+				h.Tick()
+				h.Read("token", nil)
+			}
+			h.Wrongly(1 + 4)
+		}
+	})
+}
+
+// The copy has only noted that it is alive when it is restarted.
+func TestATickOfACopyDoesNotHideIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		untried(h, mounttest.WrongSecret) // Not in effect any more when the snapshot is restored.
+		snapshot := h.Storage.Snapshot()
+		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(9))
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(9)}))
+		h.Guesses(3)
+		h.Pass(7 * time.Hour)
+		h.Storage.Restore(snapshot)
+		h.Restart()
+		h.Tick()
+		h.Restart()
+		use(h, 3*time.Hour)
+		h.Wrongly(4)
+	})
+}
+
+// After a success, it is no copy any more.
+func TestACopyThatFinicityAcceptsIsOneNoMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(7 * time.Hour)
+		h.Restart()
+		h.Token()
+		h.Restart()
+		untried(h, h.Guess(0))
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.Wrongly(1) // The typo was tried, and the proven secret followed.
+	})
+}
+
+// A secret that Finicity has never accepted does not follow a candidate: it waits as any other.
+func TestOnlyAProvenSecretFollowsACandidate(t *testing.T) {
+	t.Parallel()
+	for name, store := range map[string]func(h *mounttest.Harness) mounttest.Answer{
+		"at another address": func(h *mounttest.Harness) mounttest.Answer {
+			fields := move(elsewhere, h.Guess(3))
+			fields["verify_connection"] = false
+			return h.Write("config", fields)
+		},
+		"of another configuration": func(h *mounttest.Harness) mounttest.Answer {
+			h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
+			return h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": h.Guess(3), "verify_connection": false}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewUnsettled(t, false, nil)
+				h.Pass(2 * time.Hour)
+				throughOnce(h)
+				h.Down()
+				h.Fails(h.Read("token", nil), 502, "maintenance")
+				h.Fake.ClearFaults()
+				h.Wrongly(1)
+				h.Succeeds(store(h))
+				h.Pass(2 * time.Second)
+				h.Fails(h.Read("token", nil), 400)
+				h.Wrongly(1)
+			})
+		})
+	}
+}
+
+// A read that gets its token is no stop, also in a process without a success.
+func TestACandidateThatIsResolvedAtOnceAnnouncesNoStop(t *testing.T) {
+	t.Parallel()
+	withCandidate(t, func(t *testing.T, h *mounttest.Harness) {
+		h.Restart()
+		h.Read("status", nil)
+		h.Pass(time.Minute)
+		h.Token()
+		h.Wrongly(1)
+		if n := len(h.Recorded("finicity/attempts-stopped")); n > 0 {
+			t.Errorf("%d stops are announced", n)
+		}
+		if strings.Contains(h.Leaks.Log(), "[ERROR]") {
+			t.Error("something is logged at level error")
+		}
+	})
+}
+
+// The engine waits because of a gateway, or the stored secret is refused too: then apps try what was stored untried.
+func TestNoWarningNamesASecretThatAppsTry(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{"a gateway": proxyPage, "Finicity": `{"code":10001,"message":"no"}`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(2 * time.Hour)
+				h.Answering(401, answer, 1)
+				h.Fails(h.Read("token", nil), 400, "401")
+				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
+				a := h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false})
+				h.Warned(a, "stored without having been tried. To try it")
+				h.Pass(6 * time.Minute)
+				h.Token()
+				h.Wrongly(0)
+			})
+		})
+	}
+}
+
+// A typo that Finicity has refused is stored while a rotation is pending. Apps try the pending secret.
+func TestNoWarningNamesTheProvenSecretDuringARotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Guesses(1)
+		h.Interrupt(true)
+		a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0), "verify_connection": false})
+		h.Warned(a, "stored without having been tried. To try it")
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.Wrongly(1)
+		h.Resolved()
+	})
+}
