@@ -155,7 +155,7 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 		return Allowed
 	}
 	switch state := r.State(f, now); {
-	case q.Subject == Stored && q.Reserve && !q.Change && state != Locked && r.mayFollow(f, now):
+	case q.Subject == Stored && q.Reserve && state != Locked && r.mayFollow(f, now):
 	case q.Subject == Candidate && r.codedRow() > 0 && !f.Succeeded:
 		return StopsAutomatic
 	case state == Stopped, state == Locked:

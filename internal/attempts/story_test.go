@@ -78,7 +78,7 @@ func (s *story) request(command []string) (q attempts.Request) {
 		q.Reserve = !s.record.StoredRefused()
 	case "read-unproven":
 	case "candidate":
-		q.Subject = attempts.Candidate
+		q.Subject, q.Reserve = attempts.Candidate, !s.record.StoredRefused()
 	case "rotate":
 		q.Change = true
 	case "untried": // One that an operator has stored, for apps.

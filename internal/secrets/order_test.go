@@ -363,6 +363,7 @@ func TestAutomaticAttemptsLeaveOutOnlyWhatAnOperatorWrote(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "x")}, "b"},
 		{[][]string{do("write", "a"), do("bring", "x"), do("pass", "1h"), do("accept", "a")}, "a"},
 		{[][]string{do("write", "a"), do("propose", "b"), do("deny", "b", "a"), do("bring", "a")}, "a"}, // The current one.
+		{[][]string{do("write", "a"), do("propose", "b"), do("refuse", "b"), do("refuse", "a")}, "a"},   // And b was refused longer ago.
 		{[][]string{do("bring", "x")}, "x"},                                                             // There is nothing else.
 	} {
 		s := tell(t, test.commands...)
