@@ -24,6 +24,8 @@ type refusal struct {
 	successes map[string]bool
 	// accepted is set when Finicity has accepted the same credential since.
 	accepted bool
+	// candidate is set for a verdict on another secret than the one accepted last.
+	candidate bool
 }
 
 // succeed notes a later success.
@@ -208,10 +210,13 @@ func (l *attemptLedger) checkAutomatic(n *node, e *exchange) {
 // checkRow: after one refusal of the stored credential, automatic attempts wait;
 // after two with a code, or three, they stop.
 func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
-	last, certain := row[len(row)-1], 0
+	last, certain, ofStored := row[len(row)-1], 0, 0
 	for _, r := range row {
 		if r.verdict != refused {
 			certain++
+			if !r.candidate {
+				ofStored++
+			}
 		}
 	}
 	// One candidate was refused. The proven secret does not wait, not even in a process
@@ -224,7 +229,7 @@ func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 	case len(row) > 2, certain > 1:
 		l.w.violate("call %d is automatic attempt %d in a row, all refused", e.id, len(row)+1)
 		return
-	case certain > 0 && !l.succeeded[n.id]:
+	case certain > 0 && !l.succeeded[n.id] && (ofStored > 0 || !l.acceptedBefore(e)):
 		l.w.violate("call %d is automatic, and its process has had a refusal with a code and no success", e.id)
 		return
 	}
@@ -279,7 +284,7 @@ func (l *attemptLedger) answer(n *node, e *exchange) {
 		l.succeed(n, e)
 	case !l.included.charged[e.id]: // A snapshot from before it was restored meanwhile.
 	case e.verdict == refused, e.verdict == coded, e.verdict == locked:
-		r := &refusal{exchange: e, node: int64(n.id), memory: l.memory[n.id], successes: map[string]bool{}}
+		r := &refusal{exchange: e, node: int64(n.id), memory: l.memory[n.id], successes: map[string]bool{}, candidate: candidate}
 		for _, s := range l.exchanges[e.id:] { // Of the node that came after the one that was told.
 			if s.verdict == success && !s.change {
 				r.succeed(s)
