@@ -156,8 +156,6 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	}
 	switch state := r.State(f, now); {
 	case q.Subject == Stored && q.Reserve && state != Locked && r.mayFollow(f, now):
-	case q.Subject == Candidate && r.codedRow() > 0 && !f.Succeeded:
-		return StopsAutomatic
 	case state == Stopped, state == Locked:
 		return StopsAutomatic
 	case state == Held && now.Before(r.Retry(f, now)):

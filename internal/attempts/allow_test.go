@@ -91,8 +91,8 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, candidate 10001", "read accepted", operator,
 		},
 		{"a process without a success goes on with it", "restart, candidate 10001, read codeless, pass 30m", "read accepted", sent},
-		{"if there was no code, with another candidate too", "restart, candidate codeless, pass 5m", "candidate accepted", sent},
-		{"and with no other candidate", "restart, candidate 10001, pass 5m", "candidate accepted", operator},
+		{"and with another candidate", "restart, candidate 10001, pass 5m", "candidate accepted", sent},
+		{"once", "restart, candidate 10001, pass 5m, candidate 10001", "read accepted", operator},
 		{"nor after its refusal", "restart, candidate codeless, pass 5m, read 10001, pass 30m", "read accepted", operator},
 		{"candidates stop jobs", "candidate 10001, pass 5m, candidate 10001", "read accepted", operator},
 

@@ -220,6 +220,28 @@ func TestACandidateThatIsResolvedAtOnceAnnouncesNoStop(t *testing.T) {
 	})
 }
 
+// A typo is stored untried while the rotation is unconfirmed. Finicity refuses the typo, and the next attempt is for the new secret.
+func TestATypoHidesNoRotationThatArrived(t *testing.T) {
+	t.Parallel()
+	for _, restarted := range []bool{false, true} {
+		t.Run(fmt.Sprint(restarted), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Interrupt(true)
+				untried(h, h.Guess(0))
+				if restarted {
+					h.Restart()
+				}
+				h.Pass(2 * time.Hour)
+				recovers(h)
+				h.Wrongly(1)
+				h.Resolved()
+			})
+		})
+	}
+}
+
 // The engine waits because of a gateway, or the stored secret is refused too: then apps try what was stored untried.
 func TestNoWarningNamesASecretThatAppsTry(t *testing.T) {
 	t.Parallel()

@@ -66,11 +66,11 @@ func (c *company) refused(q attempts.Request, place int, coded, told bool) {
 	}
 	t.lastDay = append(kept, refusal{c.now, automatic})
 	if automatic && coded {
+		ofStored := t.told.stored
 		if q.Subject == attempts.Stored {
 			t.told.stored++
 		}
-		candidateFirst := t.told.stored == 1 && q.Subject == attempts.Stored
-		if t.told.coded++; t.told.coded > 1 && !c.succeeded && (!candidateFirst || c.copied) {
+		if t.told.coded++; t.told.coded > 1 && !c.succeeded && (ofStored > 0 || c.copied) {
 			c.breaks("a process without a success goes on after a refusal with a code")
 		}
 	}

@@ -229,7 +229,7 @@ func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 	case len(row) > 2, certain > 1:
 		l.w.violate("call %d is automatic attempt %d in a row, all refused", e.id, len(row)+1)
 		return
-	case certain > 0 && !l.succeeded[n.id] && (ofStored > 0 || !l.acceptedBefore(e)):
+	case ofStored > 0 && !l.succeeded[n.id]:
 		l.w.violate("call %d is automatic, and its process has had a refusal with a code and no success", e.id)
 		return
 	}
