@@ -19,6 +19,8 @@ type expectation struct {
 	// requests had begun, and resuming how many of them were under way.
 	resumes           bool
 	resumed, resuming int
+	// left is set when the caller has gone: nobody hears the answer.
+	left bool
 }
 
 // expect notes what a request is held to, before it is made.
@@ -124,7 +126,7 @@ func (w *world) answersAsAgreed(x expectation, r request, a answer) {
 	w.disk.mu.Lock()
 	last := w.attempts.last(a.number)
 	w.disk.mu.Unlock()
-	if last == nil || a.Status < http.StatusInternalServerError || w.disk.failedSince(x.at) {
+	if last == nil || x.left || a.Status < http.StatusInternalServerError || w.disk.failedSince(x.at) {
 		return
 	}
 	switch {

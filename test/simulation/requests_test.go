@@ -103,6 +103,7 @@ func (w *world) do(ctx context.Context, n *node, r request) answer {
 	}
 	resp, err := n.b.HandleRequest(ctx, req)
 	a := w.take(n, c, begun, resp, err)
+	before.left = ctx.Err() != nil
 	w.meets(n, r, before, a)
 	return a
 }
