@@ -108,7 +108,7 @@ func TestTheStoredSecretIsTriedAfterARefusedTypo(t *testing.T) {
 	}
 }
 
-// Apps do not try an app key on its own, and nothing after a stop.
+// Apps use the stored secret, which is written again. They do not try an app key on its own, and nothing after a stop.
 func TestTheWarningOfAnUntriedWriteNamesOnlyASecretThatIsLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -119,6 +119,7 @@ func TestTheWarningOfAnUntriedWriteNamesOnlyASecretThatIsLeftOut(t *testing.T) {
 			leftOut bool
 		}{
 			{mounttest.Fields{"partner_secret": h.Guess(4), "verify_connection": false}, true},
+			{mounttest.Fields{"partner_secret": mounttest.PartnerSecret, "verify_connection": false}, false},
 			{mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}, false},
 		} {
 			a := h.Write("config", test.write)
