@@ -80,7 +80,7 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	if written.Untried {
 		leftOut := ""
 		if written.LeftOut {
-			leftOut = ", and apps use the one that Finicity accepted last, because of failed attempts in the last 24 hours"
+			leftOut = ", and apps first try the one that Finicity accepted last, because of failed attempts in the last 24 hours"
 		}
 		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried%s. To try it%s, type %s",
 			leftOut, afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))

@@ -155,8 +155,9 @@ default.
     vault read finicity/token
 
 With verify_connection=false the credential is stored without having been tried. The engine tries it first the next
-time it authenticates, and serves the current token until then. If Finicity refused it within 24 hours, or failed
-attempts leave too few for the stored one, only config/verify tries it. A warning says so.
+time it authenticates, and serves the current token until then. If Finicity refused it within 24 hours, only
+config/verify tries it. If failed attempts leave too few, the engine first tries the secret that Finicity accepted last. A
+warning says so.
 
 A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation, only Vault
 knows the secret: deleting the configuration, or disabling the mount, destroys the only copy.

@@ -149,7 +149,7 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	case q.Subject == Written && q.Reserve && r.Left(now) == 1:
 		return LastReserved
 	case q.Subject == Written && q.Reserve && q.Trigger == Automatic &&
-		(f.Copy || r.storedIsNext() || r.automaticUsed(now) >= automaticLimit-1):
+		(r.codedRow() > 0 || r.row() >= automaticLimit-1 || r.automaticUsed(now) >= automaticLimit-1):
 		return LastReserved // Its refusal would leave apps no attempt with the stored one.
 	case q.Trigger == Operator:
 		return Allowed

@@ -125,8 +125,8 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 			"nor if its refusal left them none for the stored one",
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "untried x accepted", reserved,
 		},
-		{"nor in a copy", "copy", "untried x accepted", reserved},
-		{"nor right after another candidate", "candidate 10001, pass 5m", "untried x accepted", reserved},
+		{"nor after a gateway's two", "read codeless, verify codeless, pass 30m", "untried x accepted", reserved},
+		{"nor after another candidate", "candidate 10001, pass 5m", "untried x accepted", reserved},
 		{"unless that was refused too", "read 10001, pass 5m, read accepted, read 10001, pass 5m", "untried x accepted", sent},
 		{"which an operator may write", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted", "write x accepted", sent},
 

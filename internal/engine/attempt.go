@@ -31,7 +31,7 @@ type attempt struct {
 func (e *Engine) facts(st *State) attempts.Facts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return attempts.Facts{Succeeded: e.succeeded, Copy: st.Copied.After(st.Secrets.Succeeded()), Acknowledged: st.Secrets.Acknowledged()}
+	return attempts.Facts{Succeeded: e.succeeded, Copy: !st.Copied.IsZero(), Acknowledged: st.Secrets.Acknowledged()}
 }
 
 // allowed returns a *NotAllowed when the attempt must not be made. to is the
@@ -113,7 +113,7 @@ func (e *Engine) settle(
 	answer := a.answer(failure)
 	if answer.Success {
 		e.mu.Lock()
-		e.succeeded = true
+		e.succeeded, e.copied = true, time.Time{}
 		e.mu.Unlock()
 	}
 	partner := a.to.PartnerID

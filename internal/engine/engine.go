@@ -68,15 +68,16 @@ type Engine struct {
 	// written are the times of what storage may have after writes that it did not
 	// take, as it said: of what it had before, and of these writes.
 	written []time.Time
+	// wrote identifies what this process has written last.
+	wrote time.Time
 	// storageError is why, and storageErrorTime since when.
 	storageError     error
 	storageErrorTime time.Time
 	// succeeded means that this process has had a success: until then its record
 	// may come from a restored snapshot.
 	succeeded bool
-	// began is set when this process has read storage. copied is when, if that was more
-	// than six hours old then: it may be a restored snapshot.
-	began  bool
+	// copied is when this process found data that may be a restored snapshot's, zero
+	// after a success. See State.Copied.
 	copied time.Time
 	salt   *salt.Salt
 	// reported is the state of attempts that was logged last.

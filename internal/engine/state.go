@@ -40,8 +40,9 @@ type State struct {
 	// Token is the shared token, so that a restart costs no authentication. Nil
 	// when there is none.
 	Token *StoredToken
-	// Copied is when a process last found that no engine had been alive for hours: the
-	// data may be a restored snapshot's, until Finicity accepts a secret.
+	// Copied is when a process found, by the wall clock, that no engine had been alive for
+	// hours: the data may be a restored snapshot's. Zero again once Finicity accepts a
+	// secret.
 	Copied time.Time
 	// Clock is the engine's clock at the time of the write. It also identifies the
 	// write: no two have the same.
@@ -173,6 +174,7 @@ func (st *State) rotatedAwayAt(secret confidential.Text, hash hasher) time.Time 
 func (st *State) accept(secret confidential.Text, hash hasher, now, wall time.Time) (rotated bool) {
 	before := st.Secrets.Clone()
 	st.Secrets.Accept(secret, now)
+	st.Copied = time.Time{}
 	for i, s := range before.Secrets {
 		if s.Value.Equal(secret) && s.Place == st.Secrets.Place {
 			rotated = s.Origin == secrets.Sent && s.Proven.IsZero()

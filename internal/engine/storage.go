@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -57,21 +58,35 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 		return nil, err
 	}
 	e.clock.resume(st.Clock, st.Guard.Alive)
-	e.mu.Lock()
-	if !e.began && st.Guard.Silent(e.now()) {
-		e.copied = e.clock.now()
-	}
-	e.began = true
-	if e.copied.After(st.Copied) {
-		st.Copied = e.copied
-	}
-	e.mu.Unlock()
+	e.findCopy(st)
 	if st.Settings.Schedule.active() {
 		paused := st.Guard.IsPaused()
 		st.Guard.Check(e.now())
 		st.pausing = st.Guard.IsPaused() && !paused
 	}
 	return st, nil
+}
+
+// findCopy notes that what this process has not written may be a restored snapshot's:
+// no engine was alive for hours, or another process has found that. Not by a wall clock
+// that was ahead.
+func (e *Engine) findCopy(st *State) {
+	if st.Copied.After(e.now()) {
+		st.Copied = time.Time{}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	own := !e.wrote.IsZero() && st.Clock.Equal(e.wrote) || slices.ContainsFunc(e.written, st.Clock.Equal)
+	switch {
+	case own:
+	case st.Guard.Silent(e.now()):
+		e.copied = e.now()
+	case !st.Copied.IsZero():
+		e.copied = st.Copied
+	}
+	if st.Copied.IsZero() {
+		st.Copied = e.copied
+	}
 }
 
 // headOf tells the version of an entry, and when it was written, if that is this

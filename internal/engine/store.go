@@ -105,6 +105,7 @@ func (e *Engine) noteStored(st *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.goBy(st, false)
+	e.wrote = st.Clock
 }
 
 // goBy makes the state what this process goes by. ahead means that storage does not

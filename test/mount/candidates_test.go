@@ -94,17 +94,88 @@ func TestAGatewayThatRefusesTwoSecretsStopsNoApp(t *testing.T) {
 	})
 }
 
-// No engine was alive for hours: the data may be a restored snapshot's, and the record may count too few. So apps try the
-// proven secret alone.
-func TestATypoStopsNoAppAfterALongDowntime(t *testing.T) {
+// Whatever comes between, apps do not try another typo before the proven secret, which it would keep from them.
+func TestTwoTyposAndAGatewayStopNoApp(t *testing.T) {
+	t.Parallel()
+	page := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: proxyPage}
+	down := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance"}
+	for name, enter := range map[string]func(h *mounttest.Harness){
+		"a typo is verified, and a gateway answers for the proven secret": func(h *mounttest.Harness) {
+			untried(h, h.Guess(0))
+			throughOnce(h, page)
+			h.Fails(h.Write("config/verify", nil), 400)
+			untried(h, h.Guess(1))
+		},
+		"a gateway answers a read, and a typo is verified during an outage": func(h *mounttest.Harness) {
+			h.Pass(2 * time.Hour)
+			h.Fake.Order(page)
+			h.Fails(h.Read("token", nil), 400)
+			untried(h, h.Guess(0))
+			throughOnce(h, down)
+			h.Fails(h.Write("config/verify", nil), 400)
+			untried(h, h.Guess(1))
+		},
+		"a gateway answers a read and config/verify about a typo": func(h *mounttest.Harness) {
+			untried(h, h.Guess(0))
+			h.Pass(2 * time.Hour)
+			h.Fake.Order(page)
+			h.Fails(h.Read("token", nil), 400)
+			h.Fake.Order(page)
+			h.Fails(h.Write("config/verify", nil), 400)
+		},
+		"a rotation that never arrived is verified, and then the app key changes": func(h *mounttest.Harness) {
+			h.Interrupt(false)
+			h.Pass(time.Minute)
+			throughOnce(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 401, Body: proxyPage})
+			h.Fails(h.Write("config/verify", nil), 400)
+			h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+			h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				enter(h)
+				h.Fake.ClearFaults()
+				h.Pass(2 * time.Hour)
+				recovers(h)
+			})
+		})
+	}
+}
+
+// No engine was alive for hours, but an operator has said which secret it is.
+func TestASecretStoredUntriedIsTriedAfterALongDowntime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
-		untried(h, h.Guess(0))
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
+		untried(h, mounttest.WrongSecret)
 		h.Pass(7 * time.Hour)
 		h.Restart()
 		h.Token()
 		h.Wrongly(0)
+	})
+}
+
+// The wall clock was ahead for one start, during an outage.
+func TestAClockThatWasAheadMakesNoCopy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		h.SetClock(7 * time.Hour)
+		h.Restart()
+		h.Down()
+		h.Pass(time.Minute)
+		h.Tick()
+		h.Read("token", nil)
+		h.Fake.ClearFaults()
+		h.SetClock(-7 * time.Hour)
+		h.Restart()
+		h.Pass(2 * time.Hour)
+		recovers(h)
+		h.Wrongly(1)
 	})
 }
 
@@ -150,6 +221,82 @@ func TestATickOfACopyDoesNotHideIt(t *testing.T) {
 		h.Restart()
 		use(h, 3*time.Hour)
 		h.Wrongly(4)
+	})
+}
+
+// The first process of the copy meets an outage. The same snapshot is restored again, beneath the second one.
+func TestACopyThatIsRestoredAgainMakesOneAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Pass(time.Minute)
+		h.Tick()
+		use(h, 25*time.Hour)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Guesses(3)
+		h.Storage.Restore(snapshot)
+		h.Restart()
+		h.Down()
+		h.Pass(time.Minute)
+		h.Tick()
+		h.Fake.ClearFaults()
+		h.Restart()
+		h.Read("status", nil)
+		h.Storage.Restore(snapshot)
+		use(h, 2*time.Hour)
+		h.Wrongly(1 + 4)
+	})
+}
+
+// A standby has read storage long before the snapshot is restored, and takes over then.
+func TestAStandbyFindsThatItsDataMayBeACopy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewUnsettled(t, false, nil)
+		snapshot := h.Storage.Snapshot()
+		h.Restart()
+		h.Read("status", nil)
+		standby := h.B
+		h.Restart()
+		h.Pass(time.Minute)
+		h.Tick()
+		use(h, 25*time.Hour)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+		h.Guesses(3)
+		h.Storage.Restore(snapshot)
+		h.B = standby
+		use(h, 2*time.Hour)
+		h.Wrongly(1 + 4)
+	})
+}
+
+// A process that began with a copy has had its success. Its clock is set back later, by that of a node that went on from a
+// snapshot.
+func TestACopyEndsWithASuccessWhateverTheClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		use(h, time.Hour)
+		snapshot := h.Storage.Snapshot()
+		use(h, 12*time.Hour)
+		h.Pass(7 * time.Hour)
+		h.Restart()
+		h.Token()
+		use(h, 2*time.Hour)
+		one := h.B
+		h.Storage.Restore(snapshot)
+		h.Restart()
+		h.Tick()
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.B = one
+		h.Tick()
+		h.Pass(2 * time.Hour)
+		h.Token()
+		if st := h.Stored(); !st.Copied.IsZero() {
+			t.Errorf("it is a copy since %s", st.Copied)
+		}
 	})
 }
 
