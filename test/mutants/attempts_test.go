@@ -97,9 +97,9 @@ func mutantsOfRecord() []mutant {
 func mutantsOfAllow() []mutant {
 	const file = allowFile
 	return []mutant{
-		{"apps keep an attempt for the stored secret", file, "r.storedIsNext() || r.automaticUsed(now) >= automaticLimit-1)", "r.storedIsNext())"},
-		{"apps try the stored secret after a candidate", file, "(f.Copy || r.storedIsNext() || r.auto", "(f.Copy || r.auto"},
-		{"apps try the stored secret in a copy", file, "(f.Copy || r.storedIsNext()", "(r.storedIsNext()"},
+		{"apps keep an attempt for the stored secret", file, " || r.row() >= automaticLimit-1 || r.automaticUsed(now) >= automaticLimit-1):", " || r.row() >= automaticLimit-1):"},
+		{"apps try the stored secret after a refusal with a code", file, "(r.codedRow() > 0 || r.row() >=", "(r.row() >="},
+		{"apps try the stored secret after two without", file, "r.codedRow() > 0 || r.row() >= automaticLimit-1 ||", "r.codedRow() > 0 ||"},
 		{"only apps do", file, "q.Reserve && q.Trigger == Automatic &&\n", "q.Reserve &&\n"},
 		{"not for one that was refused", file, "q.Reserve && q.Trigger == Automatic &&\n", "q.Trigger == Automatic &&\n"},
 		{"locked", file, "\tcase !r.Locked.IsZero():\n\t\treturn Locked\n", ""},
