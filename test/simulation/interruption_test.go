@@ -154,7 +154,12 @@ func (x interrupted) play(w *world) {
 		return a
 	}
 	use(30, x.pace)
-	w.pass(x.silence)
+	if x.silence > 0 { // Vault calls once a minute, and the engine notes once an hour that it is alive: one call stands for all.
+		w.pass(time.Hour)
+		w.ask(minute())
+		w.rest()
+		w.pass(x.silence - time.Hour)
+	}
 	// What is late takes effect within two hours; a hold is over sooner; and then all
 	// tokens are refreshed.
 	use(30, 10*time.Minute)
