@@ -67,9 +67,8 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	return st, nil
 }
 
-// findCopy notes that what this process has not written may be a restored snapshot's:
-// no engine was alive for hours, or another process has found that. Not by a wall clock
-// that was ahead.
+// findCopy notes that what this process has not written may be a restored snapshot's,
+// since no engine was alive for hours. A wall clock that was ahead has found nothing.
 func (e *Engine) findCopy(st *State) {
 	if st.Copied.After(e.now()) {
 		st.Copied = time.Time{}
@@ -77,12 +76,8 @@ func (e *Engine) findCopy(st *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	own := !e.wrote.IsZero() && st.Clock.Equal(e.wrote) || slices.ContainsFunc(e.written, st.Clock.Equal)
-	switch {
-	case own:
-	case st.Guard.Silent(e.now()):
+	if !own && st.Guard.Silent(e.now()) {
 		e.copied = e.now()
-	case !st.Copied.IsZero():
-		e.copied = st.Copied
 	}
 	if st.Copied.IsZero() {
 		st.Copied = e.copied

@@ -303,17 +303,21 @@ func TestACopyEndsWithASuccessWhateverTheClock(t *testing.T) {
 // After a success, it is no copy any more.
 func TestACopyThatFinicityAcceptsIsOneNoMore(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Pass(7 * time.Hour)
-		h.Restart()
-		h.Token()
-		h.Restart()
-		untried(h, h.Guess(0))
-		h.Pass(2 * time.Hour)
-		h.Token()
-		h.Wrongly(1) // The typo was tried, and the proven secret followed.
-	})
+	for _, restarted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(7 * time.Hour)
+			h.Restart()
+			h.Token()
+			if restarted {
+				h.Restart()
+			}
+			untried(h, h.Guess(0))
+			h.Pass(2 * time.Hour)
+			h.Token()
+			h.Wrongly(1) // The typo was tried, and the proven secret followed.
+		})
+	}
 }
 
 // A secret that Finicity has never accepted does not follow a candidate: it waits as any other.

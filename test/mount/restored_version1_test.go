@@ -93,3 +93,17 @@ func TestASnapshotOfVersion1LetsNoReplacedSecretSign(t *testing.T) {
 		signs(h, leaked, "")
 	})
 }
+
+// Nobody noted that an engine was alive: the newest token, rotation or attempt counts. The untried secret is wrong.
+func TestOldDataOfVersion1MakeOneAttempt(t *testing.T) {
+	t.Parallel()
+	goldenMount(t, "untried-over-proven", func(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {
+		before := h.Fake.Counters(g.Finicity.PartnerID).Rejected
+		h.Pass(7 * time.Hour)
+		h.Fails(h.Read("token", nil), 400, "10001")
+		use(h, 2*time.Hour)
+		if n := h.Fake.Counters(g.Finicity.PartnerID).Rejected - before; n != 1 {
+			t.Error(n, "attempts were refused")
+		}
+	})
+}

@@ -17,7 +17,6 @@ func mutantsOfEntry() []mutant {
 		{"the clock goes on from the stored time", file, "\te.clock.resume(st.Clock, st.Guard.Alive)\n", ""},
 		{"a silence pauses the schedule when it is found", file, "\t\tst.Guard.Check(e.now())\n", ""},
 		{"a process that finds a silence may have a copy", file, "\t\te.copied = e.now()\n", ""},
-		{"that another process has found one is remembered", file, "\t\te.copied = st.Copied\n", ""},
 		{"what it finds is stored", file, "\t\tst.Copied = e.copied\n", ""},
 		{"a time from the future is no copy", file, "if st.Copied.After(e.now()) {", "if false {"},
 		{"what it has written itself is no copy", file, "own := !e.wrote.IsZero() && st.Clock.Equal(e.wrote) || slices", "own := slices"},
