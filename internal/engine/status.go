@@ -100,7 +100,8 @@ func (e *Engine) nextAllowed(ctx context.Context, s logical.Storage, st *State) 
 		return false
 	}
 	next, _ := e.nextFor(st, attempts.Automatic, hash)
-	return e.allowed(st, st, attempts.Request{Subject: subject(&st.Secrets, next), Reserve: st.reserves()}) == nil
+	q := attempts.Request{Subject: subject(&st.Secrets, next), Reserve: st.reserves()}
+	return e.verdict(st, st, q) == attempts.Allowed
 }
 
 // retry is when the next automatic attempt is made. Zero when it does not have

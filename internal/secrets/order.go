@@ -185,8 +185,8 @@ func (l *List) Refused(s Secret) bool { return s.Refused.After(latest(l.Succeede
 // and nothing has come of that yet.
 func (l *List) ToTry(s Secret) bool { return s.Written.After(latest(l.Succeeded(), s.Refused)) }
 
-// Candidate reports whether another secret was proven last, so that this one only may
-// be in effect.
+// Candidate reports whether another secret was proven last: this one may be in effect
+// instead of it.
 func (l *List) Candidate(s Secret) bool {
 	current, _ := l.Current()
 	return !current.Proven.IsZero() && !current.Value.Equal(s.Value)
