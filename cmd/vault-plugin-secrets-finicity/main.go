@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command vault-plugin-secrets-finicity is the plugin that Vault starts. Started by hand it answers -version and
+// Command vault-plugin-secrets-finicity is the plugin that Vault starts. Started by hand, it answers -version and
 // nothing else.
 package main
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
@@ -17,16 +19,57 @@ import (
 )
 
 func main() {
-	version := flag.Bool("version", false, "print the version and exit")
-	flag.Parse()
-	if *version {
+	parent := os.Getppid() // First of all: see endWithParent.
+	// Vault shows lines in this format at their level, and all others at level debug.
+	log := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: startedByVault()})
+	version, ignored, err := parse(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		log.Error("the plugin does not start: register it without this argument", "error", err)
+		os.Exit(2)
+	case version:
 		fmt.Println("vault-plugin-secrets-finicity", cmp.Or(finicity.Version, "(development build)"))
 		return
 	}
+	if len(ignored) > 0 {
+		log.Info("these arguments have no effect, because Vault and the plugin agree on TLS themselves", "arguments", ignored)
+	}
+	go endWithParent(parent, func() {
+		log.Error("the Vault server is gone, and the plugin ends with it")
+		os.Exit(1)
+	})
 
-	// One process serves every mount of this plugin. Vault sets up TLS between the two by itself.
+	// One process serves every mount of this plugin.
 	if err := plugin.ServeMultiplex(&plugin.ServeOpts{BackendFactoryFunc: finicity.Factory}); err != nil {
-		hclog.New(&hclog.LoggerOptions{}).Error("the plugin is shutting down", "error", err)
+		log.Error("the plugin does not start", "error", err)
 		os.Exit(1)
 	}
+}
+
+func startedByVault() bool { return os.Getenv(plugin.HandshakeConfig.MagicCookieKey) != "" }
+
+// parse reads the arguments. It takes those that HashiCorp's own plugins take, which many guides have people register
+// every plugin with, and returns them in ignored.
+func parse(args []string) (version bool, ignored []string, err error) {
+	flags := flag.NewFlagSet("vault-plugin-secrets-finicity", flag.ContinueOnError)
+	flags.BoolVar(&version, "version", false, "print the version and exit")
+	const ignore = "ignored: Vault and the plugin agree on TLS themselves"
+	for _, name := range []string{"ca-cert", "ca-path", "client-cert", "client-key", "tls-server-name"} {
+		flags.String(name, "", ignore)
+	}
+	flags.Bool("tls-skip-verify", false, ignore)
+	if startedByVault() {
+		flags.SetOutput(io.Discard) // The error says it.
+	}
+	if err = flags.Parse(args); err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name != "version" {
+			ignored = append(ignored, "-"+f.Name)
+		}
+	})
+	return version, ignored, err
 }

@@ -40,7 +40,7 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	case "kill leader":
 		over := w.apps.failover()
 		w.apps.avoid(leader, true)
-		leader.kill()
+		ts.Check(leader.kill())
 		ts.Check(w.agree())
 		over()
 	case "retire leader":

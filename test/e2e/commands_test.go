@@ -87,9 +87,9 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(w.server.start())
 		ts.Setenv("VAULT_TOKEN", w.server.rootToken)
 	case "stop":
-		w.server.stop()
+		ts.Check(w.server.stop())
 	case "kill":
-		w.server.kill()
+		ts.Check(w.server.kill())
 	default:
 		ts.Fatalf("unknown: server %s", args[0])
 	}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -209,56 +210,73 @@ func (s *vaultServer) call(method, path string, in, out any) error {
 	return json.Unmarshal(answer, out)
 }
 
-// stop ends the server like an operator, kill like a crash. Both leave nothing running.
-func (s *vaultServer) stop() { s.end(syscall.SIGTERM) }
-func (s *vaultServer) kill() { s.end(syscall.SIGKILL) }
+// stop ends the server like an operator, kill like a crash. Both leave nothing running: a plugin ends with its server, or
+// that is the error.
+func (s *vaultServer) stop() error { return s.end(syscall.SIGTERM) }
+func (s *vaultServer) kill() error { return s.end(syscall.SIGKILL) }
 
-func (s *vaultServer) end(signal syscall.Signal) {
+func (s *vaultServer) end(signal syscall.Signal) error {
 	if s.cmd == nil {
-		return
+		return nil
 	}
 	plugins, _ := s.plugins() // An error here means that there is nothing to list.
 	_ = s.cmd.Process.Signal(signal)
 	select {
 	case <-s.exited:
 	case <-time.After(30 * time.Second):
-		signal = syscall.SIGKILL
 		_ = s.cmd.Process.Kill()
 		<-s.exited
 	}
-	if signal == syscall.SIGKILL { // A killed server can't end its plugins.
-		for _, pid := range plugins {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
 	s.cmd = nil
+	left := plugins
+	err := poll(func() (bool, error) {
+		all, err := processes()
+		left = slices.DeleteFunc(left, func(pid int) bool { return !slices.ContainsFunc(all, func(p process) bool { return p.id == pid }) })
+		return len(left) == 0, err
+	}, func() error { return errors.New("the plugin outlives its server") })
+	for _, pid := range left {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	return err
 }
 
-// plugins are the process IDs of this server's children, which are its plugins. A small Linux machine may lack ps, and
-// others have no /proc.
-func (s *vaultServer) plugins() ([]int, error) {
-	script := "ps -A -o pid=,ppid="
+// plugins are the process IDs of this server's children, which are its plugins.
+func (s *vaultServer) plugins() (ids []int, err error) {
+	all, err := processes()
+	for _, p := range all {
+		if p.parent == s.cmd.Process.Pid {
+			ids = append(ids, p.id)
+		}
+	}
+	return ids, err
+}
+
+type process struct{ id, parent int }
+
+// processes are all that run. A small Linux machine may lack ps, and others have no /proc.
+func processes() (all []process, err error) {
+	script := "ps -A -o pid=,ppid=,stat="
 	if runtime.GOOS == "linux" {
 		script = `for stat in /proc/[0-9]*/stat; do
 			read -r line <"$stat" || continue
 			rest=${line##*) } # The name in parentheses may hold anything.
 			set -- $rest
-			echo "${line%% *} $2"
+			echo "${line%% *} $2 $1"
 		done 2>/dev/null`
 	}
 	out, err := exec.Command("bash", "-c", script).Output() //nolint:noctx // It takes no time.
 	if err != nil {
 		return nil, err
 	}
-	var pids []int
 	for line := range strings.Lines(string(out)) {
-		var pid, parent int
-		if _, err := fmt.Sscan(line, &pid, &parent); err != nil {
+		var p process
+		var state string
+		if _, err := fmt.Sscan(line, &p.id, &p.parent, &state); err != nil {
 			return nil, err
 		}
-		if parent == s.cmd.Process.Pid {
-			pids = append(pids, pid)
+		if !strings.HasPrefix(state, "Z") { // One that has ended, and whose parent has not asked.
+			all = append(all, p)
 		}
 	}
-	return pids, nil
+	return all, nil
 }

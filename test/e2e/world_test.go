@@ -158,7 +158,7 @@ func (w *world) close() {
 		w.apps.halt()
 	}
 	for _, server := range w.servers() {
-		server.stop()
+		_ = server.stop() // Likewise.
 	}
 	if w.impostor != nil {
 		w.impostor.server.Close()
