@@ -60,7 +60,7 @@ func newBackend(options engine.Options) *backend {
 	}}
 	b.engine = engine.New(b.Backend, options)
 	b.Paths = []*framework.Path{
-		b.pathConfig(), b.pathConfigVerify(), b.pathToken(), b.pathRotateRoot(), b.pathRotateToken(), b.pathStatus(),
+		b.pathConfig(), b.pathConfigVerify(), b.pathConfigRotate(), b.pathToken(), b.pathRotateRoot(), b.pathRotateToken(), b.pathStatus(),
 		b.pathWebhookVerify(),
 	}
 	b.Secrets = []*framework.Secret{b.tokenSecret()}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/engine"
 )
 
 func (b *backend) pathRotateRoot() *framework.Path {
@@ -24,11 +26,7 @@ func (b *backend) pathRotateRoot() *framework.Path {
 				Summary:                     "Replace the partner secret, at Finicity and here.",
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
-				Responses: singleResponse(http.StatusOK, "The secret is rotated.", map[string]*framework.FieldSchema{
-					"last_vault_rotation": {
-						Type: framework.TypeString, Required: true, Description: "When that was, in RFC 3339.",
-					},
-				}),
+				Responses:                   singleResponse(http.StatusOK, "The secret is rotated.", rotationTime()),
 			},
 		},
 		HelpSynopsis:    "Replace the partner secret, at Finicity and here.",
@@ -37,11 +35,22 @@ func (b *backend) pathRotateRoot() *framework.Path {
 }
 
 func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-	at, err := b.engine.RotateRoot(ctx, req.Storage, string(req.Operation))
+	rotated, err := b.engine.RotateRoot(ctx, req.Storage, string(req.Operation))
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	return &logical.Response{Data: map[string]any{"last_vault_rotation": at.Format(time.RFC3339)}}, nil
+	return rotatedResponse(rotated), nil
+}
+
+// rotationTime describes what a rotation answers.
+func rotationTime() map[string]*framework.FieldSchema {
+	return map[string]*framework.FieldSchema{
+		"last_vault_rotation": {Type: framework.TypeString, Required: true, Description: "When that was, in RFC 3339."},
+	}
+}
+
+func rotatedResponse(rotated engine.Rotated) *logical.Response {
+	return &logical.Response{Data: map[string]any{"last_vault_rotation": rotated.At.Format(time.RFC3339)}}
 }
 
 func (b *backend) pathRotateToken() *framework.Path {

@@ -1,10 +1,14 @@
 # For operators. They can replace the credential, and discard it with force: there is one secret, and after a rotation
-# the only copy is here. They get no token and no secret.
+# the only copy is here. They get no token, and no secret but one that they choose.
 path "finicity/config" {
   capabilities = ["create", "update", "patch", "read", "delete"]
 }
 
 path "finicity/config/verify" {
+  capabilities = ["update"]
+}
+
+path "finicity/config/rotate" {
   capabilities = ["update"]
 }
 

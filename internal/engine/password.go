@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"vault-plugin-secrets-finicity/internal/confidential"
@@ -97,15 +98,16 @@ func (e *Engine) secretFromPolicy(ctx context.Context, st *State, hash hasher) (
 		return confidential.Text{}, refuse(fmt.Sprintf("Finicity would not accept what the policy %q makes: %v", policy, err))
 	}
 	secret := confidential.New(made)
-	for _, s := range st.Secrets.Secrets {
-		if s.Value.Equal(secret) {
-			return confidential.Text{}, refuse(fmt.Sprintf("the policy %q has made a secret that it had made before", policy))
-		}
-	}
-	if !st.rotatedAwayAt(secret, hash).IsZero() {
+	if st.knows(secret, hash) {
 		return confidential.Text{}, refuse(fmt.Sprintf("the policy %q has made a secret that it had made before", policy))
 	}
 	return secret, nil
+}
+
+// knows reports whether the secret is in the list, or was replaced.
+func (st *State) knows(secret confidential.Text, hash hasher) bool {
+	return !st.rotatedAwayAt(secret, hash).IsZero() ||
+		slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool { return s.Value.Equal(secret) })
 }
 
 // checkPolicy makes some secrets. A policy that is good by chance, or that makes

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 	"vault-plugin-secrets-finicity/internal/schedule"
 )
@@ -73,7 +74,7 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 		return nil
 	}
 	before, last := st.Plan, st.LastRotation
-	st, err = e.rotate(ctx, s, st, operationSchedule, true)
+	st, err = e.rotate(ctx, s, st, confidential.Text{}, operationSchedule, true)
 	e.reportRotation(ctx, st, operationSchedule, err)
 	if err == nil || !st.LastRotation.Equal(last) || errors.Is(err, ErrOvertaken) { // The plan is another node's then.
 		return nil

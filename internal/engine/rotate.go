@@ -15,35 +15,61 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// RotateRoot changes the partner secret, and returns when.
-func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation string) (time.Time, error) {
+// Rotated is what came of a rotation.
+type Rotated struct {
+	At time.Time
+	// Next is when the schedule replaces the new secret. Zero without a schedule.
+	Next time.Time
+}
+
+// RotateRoot changes the partner secret to one that the engine generates.
+func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation string) (Rotated, error) {
+	return e.rotateTo(ctx, s, confidential.Text{}, operation)
+}
+
+// RotateTo changes the partner secret to one that an operator has a copy of.
+func (e *Engine) RotateTo(ctx context.Context, s logical.Storage, chosen confidential.Text, operation string) (Rotated, error) {
+	if err := checkIdentifier("new_partner_secret", chosen.Reveal()); err != nil {
+		return Rotated{}, err
+	}
+	if err := CheckSecretRules(chosen.Reveal()); err != nil {
+		return Rotated{}, userErrorf("field %q: Finicity would not accept it: %v", "new_partner_secret", err)
+	}
+	return e.rotateTo(ctx, s, chosen, operation)
+}
+
+func (e *Engine) rotateTo(ctx context.Context, s logical.Storage, chosen confidential.Text, operation string) (Rotated, error) {
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
-		return time.Time{}, err
+		return Rotated{}, err
 	}
 	defer e.unlock()
 	if held := e.heldBack(st); held != nil { // Jobs call this too.
-		return time.Time{}, held
+		return Rotated{}, held
 	}
-	st, err = e.rotate(ctx, s, st, operation, false)
+	st, err = e.rotate(ctx, s, st, chosen, operation, false)
 	e.reportRotation(ctx, st, operation, err)
 	if err != nil { // That of a rotation whose outcome is not stored too: the next process may serve the old token.
-		return time.Time{}, err
+		return Rotated{}, err
 	}
-	return st.LastRotation, e.resume(ctx, s, st)
+	return Rotated{st.LastRotation, st.nextRotation()}, e.resume(ctx, s, st)
 }
 
-// rotate proves which secret is in effect, changes it at Finicity, and proves
-// the new one. The upstream lock must be held, and ctx must outlive the caller.
+// rotate proves which secret is in effect, changes it at Finicity to the chosen one
+// or else to a new one, and proves that. The upstream lock must be held, and ctx must
+// outlive the caller.
 //
 // The process may die at each line, so before each one storage has whatever may
 // be in effect after it.
 func (e *Engine) rotate(
-	ctx context.Context, s logical.Storage, st *State, operation string, scheduled bool,
+	ctx context.Context, s logical.Storage, st *State, chosen confidential.Text, operation string, scheduled bool,
 ) (*State, error) {
 	hash, err := e.hasher(ctx, s)
 	if err != nil {
 		return st, &NotCharged{err}
+	}
+	if !chosen.IsZero() && st.knows(chosen, hash) {
+		return st, errKnownSecret
 	}
 	until, full := st.Secrets.MustWait()
 	// A limit whose time is over ends with the next proof.
@@ -65,15 +91,17 @@ func (e *Engine) rotate(
 	if until, full = st.Secrets.MustWait(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
 	}
-	secret, err := e.newSecret(ctx, st, hash)
-	if err != nil {
-		return st, err
+	secret := chosen
+	if chosen.IsZero() {
+		if secret, err = e.newSecret(ctx, st, hash); err != nil {
+			return st, err
+		}
 	}
 	current, found := st.Secrets.Current()
 	if !found {
 		return st, ErrNotConfigured
 	}
-	st, err = e.change(ctx, s, st, current.Value, secret, scheduled)
+	st, err = e.change(ctx, s, st, current.Value, secret, !chosen.IsZero(), scheduled)
 	if err != nil {
 		return st, err
 	}
@@ -88,10 +116,14 @@ func (e *Engine) rotate(
 	return st, &OutcomeUnknown{Err: err}
 }
 
-// change sends the new secret. Its error is an *OutcomeUnknown when Finicity may
+// errKnownSecret is a chosen secret that has a place in the list already: what came of
+// it would be mistaken for what came of the change.
+const errKnownSecret = UserError("field \"new_partner_secret\" has a secret that is or was in use here: choose another one")
+
+// change sends the new secret, which an operator has chosen or not. Its error is an *OutcomeUnknown when Finicity may
 // have carried it out.
 func (e *Engine) change(
-	ctx context.Context, s logical.Storage, st *State, current, secret confidential.Text, scheduled bool,
+	ctx context.Context, s logical.Storage, st *State, current, secret confidential.Text, chosen, scheduled bool,
 ) (*State, error) {
 	// Others wait for this call for one request_timeout from the proposal on, so it
 	// must be over by then, however long storage takes.
@@ -104,6 +136,9 @@ func (e *Engine) change(
 		prepare: func(st *State) {
 			now := e.clock.now()
 			st.Secrets.Propose(secret, grace, now.Add(limit), now)
+			if chosen {
+				st.Secrets.Bring(secret, now)
+			}
 			if scheduled { // A process that dies notes nothing more.
 				st.Plan.Begun(st.LastRotation, e.now())
 			}

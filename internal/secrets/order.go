@@ -52,7 +52,7 @@ func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 func (l *List) NextAutomatic(leaveOut func(Secret) bool) (Secret, bool) {
 	current, _ := l.Current()
 	return l.first(slices.DeleteFunc(l.here(), func(s Secret) bool {
-		untried := l.ToTry(s) || s.Origin == Brought && s.untested()
+		untried := s.Origin == Brought && (l.ToTry(s) || s.untested())
 		return l.displaced(s) || (untried || l.Refused(s)) && !s.Value.Equal(current.Value) && leaveOut(s)
 	}))
 }
@@ -158,12 +158,12 @@ func (l *List) Unsettled() bool {
 }
 
 // OnlyCopy reports whether the engine may have the only copy of the secret in
-// effect: it has sent one, to any address, and no newer one of that address was
-// proven. A newer proven one from an operator is enough: they have a copy of a secret
-// that works.
+// effect: it has sent one that no operator has written, to any address, and no newer
+// one of that address was proven. A newer proven one from an operator is enough: they
+// have a copy of a secret that works.
 func (l *List) OnlyCopy() bool {
 	return slices.ContainsFunc(l.Secrets, func(s Secret) bool {
-		return s.Origin == Sent && s.Superseded.IsZero()
+		return s.Origin == Sent && s.Superseded.IsZero() && s.Written.IsZero()
 	})
 }
 

@@ -279,6 +279,8 @@ func TestTheEngineMayHaveTheOnlyCopy(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("accept", "b")}, true, false},
 		{[][]string{do("write", "a"), do("propose", "b"), do("accept", "b"), do("move", "there"), do("write", "z")}, true, false},
 		{[][]string{do("write", "a"), do("propose", "b"), do("accept", "b"), do("write", "p")}, false, false},
+		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b"), do("accept", "b")}, false, false},
+		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b"), do("accept", "b"), do("bring", "x")}, true, false},
 	} {
 		s := tell(t, test.commands...)
 		if s.list.OnlyCopy() != test.onlyCopy || s.list.Unsettled() != test.unsettled {
@@ -364,6 +366,7 @@ func TestAutomaticAttemptsLeaveOutOnlyWhatAnOperatorWrote(t *testing.T) {
 		{[][]string{do("write", "a"), do("bring", "x"), do("pass", "1h"), do("accept", "a")}, "a"},
 		{[][]string{do("write", "a"), do("propose", "b"), do("deny", "b", "a"), do("bring", "a")}, "a"}, // The current one.
 		{[][]string{do("write", "a"), do("propose", "b"), do("refuse", "b"), do("refuse", "a")}, "a"},   // And b was refused longer ago.
+		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b")}, "b"},                       // An operator has chosen it.
 		{[][]string{do("bring", "x")}, "x"},                                                             // There is nothing else.
 	} {
 		s := tell(t, test.commands...)

@@ -78,10 +78,11 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	w.asides = nil
 }
 
-// cmdServer starts, stops, kills or restarts the Vault server: server start
+// cmdServer starts, stops or kills the Vault server, or starts another one that knows nothing of it, and goes by
+// $OTHER_ADDR and $OTHER_TOKEN: server start
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	usage(ts, !neg && len(args) == 1, "server start|stop|kill")
+	usage(ts, !neg && len(args) == 1, "server start|stop|kill|other")
 	switch args[0] {
 	case "start":
 		ts.Check(w.server.start())
@@ -90,6 +91,13 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(w.server.stop())
 	case "kill":
 		ts.Check(w.server.kill())
+	case "other":
+		other, err := newVaultServer(w.vaultBin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)
+		ts.Check(err)
+		w.others = append(w.others, other)
+		ts.Check(other.start())
+		ts.Setenv("OTHER_ADDR", other.address)
+		ts.Setenv("OTHER_TOKEN", other.rootToken)
 	default:
 		ts.Fatalf("unknown: server %s", args[0])
 	}

@@ -29,6 +29,7 @@ func TestAnUnknownFieldIsNamedWithWhatThePathTakes(t *testing.T) {
 		"config, a null":  {logical.UpdateOperation, "config", mounttest.Credentials(mounttest.Fields{"partnerid": nil}), "config takes app_key,"},
 		"token":           {logical.ReadOperation, "token", mounttest.Fields{"partnerid": "1h"}, "token takes min_ttl"},
 		"config/verify":   {logical.UpdateOperation, "config/verify", mounttest.Fields{"partnerid": true}, "config/verify takes force"},
+		"config/rotate":   {logical.UpdateOperation, "config/rotate", mounttest.Fields{"partnerid": "x"}, "config/rotate takes new_partner_secret"},
 		"rotate-root":     {logical.UpdateOperation, "rotate-root", mounttest.Fields{"partnerid": true}, "rotate-root takes no fields"},
 		"config, deleted": {logical.DeleteOperation, "config", mounttest.Fields{"partnerid": "true"}, "config takes app_key,"},
 	} {

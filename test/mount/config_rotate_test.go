@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+func chooses(h *mounttest.Harness, secret any) mounttest.Answer {
+	return h.Write("config/rotate", mounttest.Fields{"new_partner_secret": secret})
+}
+
+// A company that leaves has its secret again, and needs no force.
+func TestACompanyLeavesWithItsSecret(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": grace})
+			h.Rotate()
+			h.Fails(h.Remove("config", nil), 400, "the only copy")
+			chosen := h.Guess(1)
+			a := chooses(h, chosen)
+			h.Succeeds(a)
+			if a.Data["last_vault_rotation"] != h.Now().UTC().Format(time.RFC3339) || len(a.Data) != 1 || len(a.Warnings) > 0 {
+				t.Errorf("the answer is %v, warnings %q", a.Data, a.Warnings)
+			}
+			if !h.Fake.HoldsSecret(mounttest.PartnerID, chosen) {
+				t.Error("Finicity has another secret")
+			}
+			h.Token()
+			signs(h, chosen, "current")
+			h.Called(map[bool]int{false: 3, true: 4}[grace], 2) // With a grace period, the first change must be proven again.
+			h.Wrongly(0)
+			h.Succeeds(h.Remove("config", nil))
+		})
+	}
+}
+
+func TestOnlyTheChosenSecretItselfCanBeDeletedWithoutForce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Succeeds(chooses(h, h.Guess(1)))
+		h.Rotate()
+		h.Fails(h.Remove("config", nil), 400, "the only copy")
+		h.Succeeds(chooses(h, h.Guess(2)))
+		untried(h, h.Guess(3)) // The operator says that it is this one now.
+		h.Fails(h.Remove("config", nil), 400, "the only copy")
+	})
+}
+
+// Whatever becomes of the change, a chosen secret is treated as one that the engine generated.
+func TestAChosenSecretIsFoundAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
+		h := mounttest.NewConfigured(t, nil)
+		chosen := h.Guess(1)
+		nextChange(h, lostAnswer(applied))
+		h.Fails(chooses(h, chosen), 400, "outcome of the rotation is unknown")
+		h.Fails(h.Remove("config", nil), 400, "a rotation is unresolved")
+		h.Restart()
+		h.Read("status", nil)
+		h.Pass(2 * time.Hour)
+		h.Token()
+		h.Resolved()
+		want := map[bool]string{true: chosen, false: mounttest.PartnerSecret}[applied]
+		if storedCurrent(h) != want {
+			t.Error("another secret is current")
+		}
+		h.Wrongly(map[bool]int{true: 0, false: 1}[applied])
+		if applied {
+			h.Succeeds(h.Remove("config", nil))
+		}
+	})
+}
+
+func TestWhatCannotBeTheNewSecretIsRefusedForFree(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Succeeds(h.Write("config", mounttest.Fields{"password_policy": ""}))
+		h.Succeeds(chooses(h, h.Guess(1)))
+		h.Interrupt(false)
+		pending := storedPending(h)
+		h.Pass(time.Minute)
+		for _, test := range []struct {
+			secret any
+			says   string
+		}{
+			{nil, "is required"},
+			{"", "empty"},
+			{"Short1", "12 to 255"},
+			{"withoutAnyDigitInIt", "no digit"},
+			{"With=Another1Character", "other than letters"},
+			{" Surrounded1ByBlanks", "white space"},
+			{`"Quoted1ByMistake"`, "quotes"},
+			{123456789012, "no letter"},
+			{h.Guess(1), "in use here"},              // The current one.
+			{mounttest.PartnerSecret, "in use here"}, // Replaced.
+			{pending, "in use here"},
+		} {
+			data := mounttest.Fields{}
+			if test.secret != nil {
+				data["new_partner_secret"] = test.secret
+			}
+			h.Fails(h.Write("config/rotate", data), 400, `"new_partner_secret"`, test.says)
+		}
+		h.Called(2, 2)
+	})
+}
+
+func TestAScheduleThatWouldReplaceTheChosenSecretIsNamed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "24h"})
+		a := chooses(h, h.Guess(1))
+		h.Succeeds(a)
+		next := h.Now().UTC().Add(24 * time.Hour).Format(time.RFC3339)
+		h.Warned(a, "the schedule replaces this secret at "+next, "vault write finicity/config disable_automated_rotation=true")
+		h.Succeeds(h.Write("config", mounttest.Fields{"disable_automated_rotation": true}))
+		if a := chooses(h, h.Guess(2)); strings.Join(a.Warnings, "") != "" {
+			t.Errorf("the warnings are %q", a.Warnings)
+		}
+	})
+}
