@@ -70,6 +70,7 @@ type Client struct {
 	baseURL   string
 	timeout   time.Duration
 	userAgent string
+	transport *http.Transport // of http
 	http      *http.Client
 }
 
@@ -82,21 +83,21 @@ func New(cfg Config) (*Client, error) {
 			return nil, errors.New("the CA bundle holds no certificate in PEM form")
 		}
 	}
+	transport := &http.Transport{
+		Proxy:           proxyFromEnvironment,
+		DialContext:     cfg.DialContext,
+		TLSClientConfig: tlsConfig,
+		// With calls 90 minutes apart a kept connection is a dead one. net/http resends some requests when it
+		// finds that out; on a fresh connection it never does.
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
 	return &Client{
 		baseURL:   cfg.BaseURL,
 		timeout:   cfg.Timeout,
 		userAgent: cfg.UserAgent,
-		http: &http.Client{
-			Transport: &undirected{&http.Transport{
-				Proxy:           proxyFromEnvironment,
-				DialContext:     cfg.DialContext,
-				TLSClientConfig: tlsConfig,
-				// With calls 90 minutes apart a kept connection is a dead one. net/http resends some requests when it
-				// finds that out; on a fresh connection it never does.
-				DisableKeepAlives:      true,
-				MaxResponseHeaderBytes: 64 << 10,
-			}},
-		},
+		transport: transport,
+		http:      &http.Client{Transport: &undirected{transport}},
 	}, nil
 }
 
