@@ -27,9 +27,7 @@ type change struct {
 func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) {
 	next := st.clone()
 	if !st.Configured() {
-		next.Settings = Settings{
-			BaseURL: finicityapi.DefaultBaseURL, RequestTimeout: DefaultRequestTimeout, TokenLifetime: DefaultTokenLifetime,
-		}
+		next.Settings = defaultSettings()
 	}
 	if err := next.apply(w); err != nil {
 		return nil, change{}, err
@@ -114,7 +112,7 @@ func (w Write) setsSchedule() bool {
 }
 
 // apply sets and checks each field that was given, but for the secret.
-func (st *State) apply(w Write) (err error) {
+func (st *State) apply(w Write) error {
 	if w.PartnerID != nil {
 		if err := checkIdentifier("partner_id", *w.PartnerID); err != nil {
 			return err
@@ -133,16 +131,8 @@ func (st *State) apply(w Write) (err error) {
 		st.AppKey = *w.AppKey
 	}
 	set := &st.Settings
-	if w.BaseURL != nil {
-		if set.BaseURL, err = checkBaseURL(*w.BaseURL); err != nil {
-			return err
-		}
-	}
-	if w.CACert != nil {
-		set.CACert = strings.TrimSpace(*w.CACert)
-		if err := checkCACert(set.CACert); err != nil {
-			return err
-		}
+	if err := set.setAddress(w.BaseURL, w.CACert); err != nil {
+		return err
 	}
 	if w.RequestTimeout != nil {
 		if set.RequestTimeout = *w.RequestTimeout; set.RequestTimeout < minRequestTimeout || set.RequestTimeout > maxRequestTimeout {
@@ -166,6 +156,27 @@ func (st *State) apply(w Write) (err error) {
 	}
 	set.Schedule.apply(w)
 	return set.Schedule.check()
+}
+
+// defaultSettings are those of a first write.
+func defaultSettings() Settings {
+	return Settings{
+		BaseURL: finicityapi.DefaultBaseURL, RequestTimeout: DefaultRequestTimeout, TokenLifetime: DefaultTokenLifetime,
+	}
+}
+
+// setAddress sets and checks what was given of the address.
+func (s *Settings) setAddress(baseURL, caCert *string) (err error) {
+	if baseURL != nil {
+		if s.BaseURL, err = checkBaseURL(*baseURL); err != nil {
+			return err
+		}
+	}
+	if caCert != nil {
+		s.CACert = strings.TrimSpace(*caCert)
+		return checkCACert(s.CACert)
+	}
+	return nil
 }
 
 // apply sets the fields that were given. One kind of schedule replaces the other,
