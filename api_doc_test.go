@@ -150,6 +150,8 @@ func wordFor(t *testing.T, field *framework.FieldSchema) string {
 		return "int"
 	case framework.TypeDurationSecond:
 		return "duration"
+	case framework.TypeStringSlice:
+		return "list of strings"
 	default:
 		t.Fatalf("the document has no word for %s yet", field.Type)
 		return ""
@@ -242,6 +244,9 @@ func TestTheAPIDocumentSaysWhatTheCodeDoes(t *testing.T) {
 				answer := responses[0]
 				if should := fmt.Sprintf("`%d` – %s", status, answer.Description); !strings.HasPrefix(spaced(c.parts["Response"]), should) {
 					t.Errorf("%s: %s: the response should begin with %s", apiDocument, endpoint, should)
+				}
+				if endpoint == "POST finicity/config/check" && strings.Contains(c.parts["Response"], "(#check-the-connection)") {
+					continue // They are there once already.
 				}
 				c.compare(t, "Response", answer.Fields, func(name string) string {
 					return fmt.Sprintf("`%s` `(%s)`", name, wordFor(t, answer.Fields[name]))

@@ -36,6 +36,8 @@ func TestEachOperationHasANameOfItsOwnThatReadsWell(t *testing.T) {
 		"PATCH /config":        "finicity-patch-configuration",
 		"GET /config":          "finicity-read-configuration",
 		"DELETE /config":       "finicity-delete-configuration",
+		"GET /config/check":    "finicity-check-connection",
+		"POST /config/check":   "finicity-check-address",
 		"POST /config/verify":  "finicity-verify-configuration",
 		"GET /token":           "finicity-read-token",
 		"POST /rotate-root":    "finicity-rotate-root",

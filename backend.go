@@ -60,8 +60,8 @@ func newBackend(options engine.Options) *backend {
 	}}
 	b.engine = engine.New(b.Backend, options)
 	b.Paths = []*framework.Path{
-		b.pathConfig(), b.pathConfigVerify(), b.pathConfigRotate(), b.pathToken(), b.pathRotateRoot(), b.pathRotateToken(), b.pathStatus(),
-		b.pathWebhookVerify(),
+		b.pathConfig(), b.pathConfigCheck(), b.pathConfigVerify(), b.pathConfigRotate(), b.pathToken(), b.pathRotateRoot(),
+		b.pathRotateToken(), b.pathStatus(), b.pathWebhookVerify(),
 	}
 	b.Secrets = []*framework.Secret{b.tokenSecret()}
 	b.PeriodicFunc = func(ctx context.Context, req *logical.Request) error {
@@ -94,7 +94,11 @@ The Finicity secrets engine keeps the partner credential of Finicity (Mastercard
 short-lived token that API calls need. Five failed attempts lock the partner, so the engine counts them and stops in
 time.
 
-Write the credential. The engine tries it once, and never returns it. For a mount at finicity/:
+Check that Vault can reach Finicity, without a credential. For a mount at finicity/:
+
+    vault read finicity/config/check
+
+Write the credential. The engine tries it once, and never returns it:
 
     vault write finicity/config partner_id=… partner_secret=… app_key=…
 

@@ -30,6 +30,7 @@ func TestAnUnknownFieldIsNamedWithWhatThePathTakes(t *testing.T) {
 		"token":           {logical.ReadOperation, "token", mounttest.Fields{"partnerid": "1h"}, "token takes min_ttl"},
 		"config/verify":   {logical.UpdateOperation, "config/verify", mounttest.Fields{"partnerid": true}, "config/verify takes force"},
 		"config/rotate":   {logical.UpdateOperation, "config/rotate", mounttest.Fields{"partnerid": "x"}, "config/rotate takes new_partner_secret"},
+		"config/check":    {logical.UpdateOperation, "config/check", mounttest.Fields{"partnerid": "x"}, "config/check takes base_url, ca_cert"},
 		"rotate-root":     {logical.UpdateOperation, "rotate-root", mounttest.Fields{"partnerid": true}, "rotate-root takes no fields"},
 		"config, deleted": {logical.DeleteOperation, "config", mounttest.Fields{"partnerid": "true"}, "config takes app_key,"},
 	} {

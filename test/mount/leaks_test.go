@@ -62,6 +62,10 @@ func everything(h *mounttest.Harness) (read, rotated bool) {
 		write(mounttest.Fields{"ca_cert": mounttest.PartnerSecret}),
 		write(mounttest.Fields{"request_timeout": "10s"}),
 		func() mounttest.Answer { return h.Read("config", nil) },
+		func() mounttest.Answer { return h.Read("config/check", nil) },
+		func() mounttest.Answer {
+			return h.Write("config/check", mounttest.Fields{"base_url": "https://u:" + mounttest.WrongSecret + "@host"})
+		},
 		func() mounttest.Answer { return h.Read("token", nil) },
 		func() mounttest.Answer { return h.Write("config/verify", nil) },
 		func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "90m"}) },

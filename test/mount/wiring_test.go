@@ -44,7 +44,7 @@ func TestEveryPathThatUsesTheCredentialIsForwardedToTheNodeThatMayWrite(t *testi
 			h.View.ReplicationStateVal = state
 			for path, op := range map[string]logical.Operation{
 				"token": logical.ReadOperation, "rotate-root": logical.UpdateOperation, "config": logical.UpdateOperation,
-				"config/verify": logical.UpdateOperation, "config/rotate": logical.UpdateOperation,
+				"config/verify": logical.UpdateOperation, "config/check": logical.ReadOperation, "config/rotate": logical.UpdateOperation,
 			} {
 				_, err := h.B.HandleRequest(t.Context(), &logical.Request{
 					Operation: op, Path: path, Storage: h.Storage, MountPoint: h.Mount,
