@@ -4,6 +4,11 @@ path "finicity/config" {
   capabilities = ["create", "update", "patch", "read", "delete"]
 }
 
+# A check sends no credential. Its update connects Vault to an address of the operator's choice.
+path "finicity/config/check" {
+  capabilities = ["read", "update"]
+}
+
 path "finicity/config/verify" {
   capabilities = ["update"]
 }
