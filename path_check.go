@@ -141,8 +141,8 @@ func checkError(mount, address string, r finicityapi.Report) string {
 func proxyError(host, problem string, r finicityapi.Report) string {
 	switch {
 	case r.ProxyStatus == http.StatusProxyAuthRequired:
-		return fmt.Sprintf("the proxy answered HTTP 407: it requires a user and a password. Set HTTPS_PROXY=http://USER:PASSWORD@%s "+
-			"for the plugin", r.Proxy)
+		return fmt.Sprintf("the proxy answered HTTP 407: the user or the password in HTTPS_PROXY is missing or wrong. Set "+
+			"HTTPS_PROXY=http://USER:PASSWORD@%s for the plugin", r.Proxy)
 	case r.ProxyStatus != 0:
 		return fmt.Sprintf("the proxy answered HTTP %d, and did not connect to %s. Allow CONNECT to this host in the proxy, and check "+
 			"the proxy's own DNS and egress", r.ProxyStatus, host)
@@ -161,7 +161,8 @@ func tlsError(mount, host, problem string, cause finicityapi.Cause) string {
 		return fmt.Sprintf("the certificate is not trusted: %s. If a proxy that inspects TLS presents it, ca_cert must contain its CA; "+
 			"for Finicity's own, ca_cert must be empty. To try a CA, type vault write %sconfig/check ca_cert=@ca.pem", problem, mount)
 	case finicityapi.CauseExpired:
-		return fmt.Sprintf("the certificate is not valid now: %s. Check the clock of this node, and who issued the certificate", problem)
+		return fmt.Sprintf("the certificate is not valid now: %s. Check the clock of this node. If it is right, the owner of the certificate must "+
+			"renew it: certificate_issuer says whose it is", problem)
 	case finicityapi.CauseWrongName:
 		return fmt.Sprintf("the certificate is for another host: %s. Check base_url, and what this node resolves %s to", problem, host)
 	case finicityapi.CauseOldTLS:
@@ -181,8 +182,8 @@ func answerError(host, problem string, status int) string {
 		return "the answer is HTTP 403, which most often is a geographic block. Egress must be from a country that Finicity takes " +
 			"calls from, such as the US or Canada: check the public address of this node, or of the proxy"
 	case status == http.StatusProxyAuthRequired:
-		return "the answer is HTTP 407: a proxy requires a user and a password. Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT for " +
-			"the plugin"
+		return "the answer is HTTP 407: the user or the password for a proxy in between is missing or wrong. Set " +
+			"HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT for the plugin"
 	case status >= http.StatusInternalServerError:
 		return fmt.Sprintf("the answer is HTTP %d: Finicity, or a gateway in between, is not available. Check again later", status)
 	default:

@@ -220,7 +220,7 @@ func (p *probe) show(text string) string {
 func (p *probe) failed(problem, err error) Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.report.Failed, p.report.Problem = p.stage(err), p.show(problem.Error())
+	p.report.Failed, p.report.Problem = p.stage(), p.show(problem.Error())
 	p.report.Cause = cause(err)
 	if unverified, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && p.tls {
 		p.present(unverified.UnverifiedCertificates)
@@ -228,8 +228,7 @@ func (p *probe) failed(problem, err error) Report {
 	return p.copied()
 }
 
-func (p *probe) stage(err error) Stage {
-	_, unresolved := errors.AsType[*net.DNSError](err)
+func (p *probe) stage() Stage {
 	switch {
 	case p.sent:
 		return StageHTTP
@@ -237,7 +236,7 @@ func (p *probe) stage(err error) Stage {
 		return StageTLS
 	case p.proxied:
 		return StageProxy
-	case p.lookup || unresolved:
+	case p.lookup:
 		return StageDNS
 	default:
 		return StageTCP

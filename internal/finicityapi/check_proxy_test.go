@@ -61,7 +61,9 @@ func TestTheChildThatChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("report: %s\n", report)
+	if _, err := fmt.Fprintf(os.Stdout, "report: %s\n", report); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // tunnel connects the other side of a proxy to a server, whatever was asked for.
@@ -175,14 +177,14 @@ func TestACheckTellsWhatTheProxyRefused(t *testing.T) {
 		cause   finicityapi.Cause
 		problem string
 	}{
-		"no password":       {serve(t, answering(http.StatusProxyAuthRequired, "")).URL, 407, finicityapi.CauseOther, ""},
-		"not this host":     {serve(t, answering(http.StatusForbidden, "")).URL, 403, finicityapi.CauseOther, ""},
-		"an echo":           {serve(t, repeats("HTTP/1.1 407 no to")).URL, 407, finicityapi.CauseOther, ""},
-		"an echo, no HTTP":  {serve(t, repeats("NO")).URL, 0, finicityapi.CauseOther, ""},
-		"refused port":      {"http://127.0.0.1:1", 0, finicityapi.CauseOther, "refused"},
-		"unresolvable":      {"http://proxy.invalid:3128", 0, finicityapi.CauseOther, ""},
-		"an untrusted one":  {inTLS.URL, 0, finicityapi.CauseUntrusted, "certificate"},
-		"no SOCKS there":    {"socks5://127.0.0.1:1", 0, finicityapi.CauseOther, "refused"},
+		"no password":      {serve(t, answering(http.StatusProxyAuthRequired, "")).URL, 407, finicityapi.CauseOther, ""},
+		"not this host":    {serve(t, answering(http.StatusForbidden, "")).URL, 403, finicityapi.CauseOther, ""},
+		"an echo":          {serve(t, repeats("HTTP/1.1 407 no to")).URL, 407, finicityapi.CauseOther, ""},
+		"an echo, no HTTP": {serve(t, repeats("NO")).URL, 0, finicityapi.CauseOther, ""},
+		"refused port":     {"http://127.0.0.1:1", 0, finicityapi.CauseOther, "refused"},
+		"unresolvable":     {"http://proxy.invalid:3128", 0, finicityapi.CauseOther, ""},
+		"an untrusted one": {inTLS.URL, 0, finicityapi.CauseUntrusted, "certificate"},
+		"no SOCKS there":   {"socks5://127.0.0.1:1", 0, finicityapi.CauseOther, "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
