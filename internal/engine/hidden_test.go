@@ -98,6 +98,7 @@ func TestNoTypeShowsItsSecrets(t *testing.T) {
 		new(State), new(Settings), new(RotatedAway), new(StoredToken), new(Status), new(NewerError), new(NothingWritten),
 		new(IncompleteMove), new(Write), new(Written), new(Engine),
 		new(finicityapi.Credential), new(finicityapi.Config), new(finicityapi.Client), new(finicityapi.Class), new(finicityapi.Error),
+		new(finicityapi.Report), new(finicityapi.Certificate), new(finicityapi.Stage), new(finicityapi.Cause),
 		new(token.Token), new(token.Cache), new(token.Refresh), new(token.Backoff), new(token.HeldError),
 	} {
 		fill(reflect.ValueOf(value).Elem(), "")
