@@ -38,6 +38,7 @@ func TestEachOperationHasANameOfItsOwnThatReadsWell(t *testing.T) {
 		"DELETE /config":       "finicity-delete-configuration",
 		"GET /config/check":    "finicity-check-connection",
 		"POST /config/check":   "finicity-check-address",
+		"POST /config/rotate":  "finicity-rotate-to-chosen-secret",
 		"POST /config/verify":  "finicity-verify-configuration",
 		"GET /token":           "finicity-read-token",
 		"POST /rotate-root":    "finicity-rotate-root",

@@ -112,6 +112,10 @@ Replace the partner secret with one that only Vault knows, or a token that has l
     vault write -f finicity/rotate-root
     vault write -f finicity/rotate-token
 
+Replace the partner secret with one that you choose, to leave this engine:
+
+    vault write finicity/config/rotate new_partner_secret=…
+
 Try the stored credential again after an error. This also resumes a schedule that the engine has paused:
 
     vault write -f finicity/config/verify

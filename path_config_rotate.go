@@ -26,8 +26,8 @@ func (b *backend) pathConfigRotate() *framework.Path {
 				Type:     framework.TypeString,
 				Required: true,
 				Description: "The new partner secret: 12 to 255 letters, digits and !@#$%&*_-+, with at least one letter and one " +
-					"digit.",
-				DisplayAttrs: &framework.DisplayAttributes{Name: "New partner secret", Sensitive: true},
+					"digit. It must not have been in use in this mount.",
+				DisplayAttrs: &framework.DisplayAttributes{Name: "New partner secret", Group: groupRotation, Sensitive: true},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
@@ -67,7 +67,8 @@ Works as rotate-root does, with a new secret that you have a copy of. It is for 
 another Vault: the engine never returns the secret, so after rotate-root nobody knows it.
 
     vault write finicity/config disable_automated_rotation=true
-    vault write finicity/config/rotate new_partner_secret=-
+    vault write finicity/config/rotate new_partner_secret=…
 
+With new_partner_secret=- the command reads the secret from standard input, which keeps it out of the shell's history.
 After that, the configuration can be deleted without force.
 `
