@@ -96,7 +96,7 @@ func TestNoTypeShowsItsSecrets(t *testing.T) {
 		new(Configuration), new(Options), new(UserError), new(Standing), new(NotAllowed), new(Refusal), new(Unanswered),
 		new(NotCharged), new(NotStored), new(Pending), new(CandidateLimit), new(OutcomeUnknown), new(OnlyCopy), new(MovePending), new(Schedule),
 		new(State), new(Settings), new(RotatedAway), new(StoredToken), new(Status), new(NewerError), new(NothingWritten),
-		new(IncompleteMove), new(Write), new(Written), new(Engine),
+		new(IncompleteMove), new(Write), new(Written), new(Rotated), new(Engine),
 		new(finicityapi.Credential), new(finicityapi.Config), new(finicityapi.Client), new(finicityapi.Class), new(finicityapi.Error),
 		new(finicityapi.Report), new(finicityapi.Certificate), new(finicityapi.Stage), new(finicityapi.Cause),
 		new(token.Token), new(token.Cache), new(token.Refresh), new(token.Backoff), new(token.HeldError),
