@@ -41,6 +41,7 @@ func TestEachOperationHasANameOfItsOwnThatReadsWell(t *testing.T) {
 		"POST /config/rotate":  "finicity-rotate-to-chosen-secret",
 		"POST /config/verify":  "finicity-verify-configuration",
 		"GET /token":           "finicity-read-token",
+		"POST /token":          "finicity-read-token-with-parameters",
 		"POST /rotate-root":    "finicity-rotate-root",
 		"POST /rotate-token":   "finicity-rotate-token",
 		"GET /status":          "finicity-read-status",

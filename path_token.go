@@ -39,6 +39,15 @@ func (b *backend) pathToken() *framework.Path {
 				ForwardPerformanceSecondary: true,
 				Responses:                   singleResponse(http.StatusOK, "The shared token.", tokenShown()),
 			},
+			// Agent templates and operators send parameters in the body of a write only.
+			logical.UpdateOperation: &framework.PathOperation{
+				Callback:                    b.tokenRead,
+				Summary:                     "Read the shared Finicity token, for clients that can send parameters only in a body.",
+				DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "read", OperationSuffix: "token-with-parameters"},
+				ForwardPerformanceStandby:   true,
+				ForwardPerformanceSecondary: true,
+				Responses:                   singleResponse(http.StatusOK, "The shared token.", tokenShown()),
+			},
 		},
 		HelpSynopsis:    "Read the shared Finicity token.",
 		HelpDescription: strings.TrimSpace(tokenHelp),

@@ -23,6 +23,8 @@ func TestMinTTLBeyondThreeQuartersOfTheLifetimeIsRefused(t *testing.T) {
 			for range 2 { // With a token at hand, and without one.
 				h.Fails(h.Read("token", mounttest.Fields{"min_ttl": limit.more}), 400, `"min_ttl"`, "at most "+limit.shown)
 				h.Succeeds(h.Read("token", mounttest.Fields{"min_ttl": limit.most}))
+				h.Fails(h.Write("token", mounttest.Fields{"min_ttl": limit.more}), 400, `"min_ttl"`, "at most "+limit.shown)
+				h.Succeeds(h.Write("token", mounttest.Fields{"min_ttl": limit.most}))
 				h.Restart()
 			}
 			h.Called(1, 0)
