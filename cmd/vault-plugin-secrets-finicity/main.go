@@ -36,6 +36,10 @@ func main() {
 	if len(ignored) > 0 {
 		log.Info("these arguments have no effect, because Vault and the plugin agree on TLS themselves", "arguments", ignored)
 	}
+	if err := roomForSocket(); err != nil {
+		log.Error("the plugin does not start", "error", err)
+		os.Exit(1)
+	}
 	go endWithParent(parent, func() {
 		log.Error("the Vault server is gone, and the plugin ends with it")
 		os.Exit(1)

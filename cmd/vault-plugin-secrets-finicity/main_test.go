@@ -11,7 +11,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,6 +131,40 @@ func TestAnArgumentThatItDoesNotKnowIsAnErrorInVaultsLog(t *testing.T) {
 		for _, want := range []string{`"@level":"error"`, "register it without this argument", strings.Trim(argument, "-")[:6]} {
 			if !strings.Contains(stderr.String(), want) {
 				t.Errorf("%s: the log does not say %s: %s", argument, want, stderr.String())
+			}
+		}
+	}
+}
+
+// With a longer path than the system allows for a socket, Vault asks whether the plugin was compiled for this architecture.
+func TestALongTMPDIRIsAnErrorInVaultsLog(t *testing.T) {
+	t.Parallel()
+	const room = "/plugin1234567890"
+	most := len(syscall.RawSockaddrUnix{}.Path) - 1 - len(room)
+	for _, variable := range []string{"TMPDIR", "PLUGIN_UNIX_SOCKET_DIR"} {
+		command := run(t, "plugin")
+		dir := command.Env[slices.IndexFunc(command.Env, func(v string) bool { return strings.HasPrefix(v, "TMPDIR=/tmp/plugin") })]
+		dir = strings.TrimPrefix(dir, "TMPDIR=") + "/"
+		dir += strings.Repeat("x", most-len(dir))
+		for _, name := range []string{dir, dir + "x"} {
+			if err := os.Mkdir(name, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fits := run(t, "plugin")
+		fits.Env = append(fits.Env, variable+"="+dir)
+		started(t, fits)
+
+		var stderr bytes.Buffer
+		command.Env = append(command.Env, variable+"="+dir+"x")
+		command.Stderr = &stderr
+		exit := new(exec.ExitError)
+		if err := command.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("%s: it ends with %v", variable, err)
+		}
+		for _, want := range []string{`"@level":"error"`, "set TMPDIR of the Vault server to a folder with a shorter path"} {
+			if !strings.Contains(stderr.String(), want) {
+				t.Errorf("%s: the log does not say %s: %s", variable, want, stderr.String())
 			}
 		}
 	}
