@@ -14,7 +14,18 @@ fake_bin=${FINICITY_E2E_FAKE:-$root/bin/fake-finicity}
 unset ${!VAULT_@}
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
+# Vault's plugins listen on sockets in its TMPDIR, which is $scratch, such as $scratch/plugin1234567890. The path of a socket
+# has 103 bytes at most on macOS, and 107 on Linux.
 scratch=$(mktemp -d)
+too_long() { local LC_ALL=C; [ "${#scratch}" -gt 86 ]; }
+if too_long; then
+	rm -rf "$scratch"
+	scratch=$(mktemp -d /tmp/finicity.XXXXXX) || {
+		printf '%s\n' "TMPDIR is $TMPDIR, which is too long for the sockets of plugins, and /tmp can't be used:" \
+			"set TMPDIR to a folder with a path of at most 71 characters." >&2
+		exit 1
+	}
+fi
 pids=()
 
 say() { printf '%s\n' "$*"; }
@@ -79,7 +90,7 @@ start_servers() {
 	while true; do
 		port=$(free_port "$port")
 		# HOME, because a development server may write a token file there.
-		HOME=$scratch "$vault_bin" server -dev -dev-no-store-token -dev-root-token-id=root \
+		HOME=$scratch TMPDIR=$scratch "$vault_bin" server -dev -dev-no-store-token -dev-root-token-id=root \
 			-dev-listen-address="127.0.0.1:$port" -config="$scratch/vault.hcl" >"$scratch/vault.log" 2>&1 &
 		pids=("${pids[0]}" $!)
 		if wait_for "$scratch/vault.log" 'Development mode should NOT be used' "${pids[1]}"; then

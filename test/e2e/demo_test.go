@@ -26,7 +26,7 @@ func script(t *testing.T, name string) *exec.Cmd {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "..", "scripts", name))
 	// Whatever somebody has set for a server of theirs is none of its business.
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "VAULT_FORMAT=json", "VAULT_AGENT_ADDR=http://127.0.0.1:1",
+	cmd.Env = append(os.Environ(), "TMPDIR="+folder(t), "VAULT_FORMAT=json", "VAULT_AGENT_ADDR=http://127.0.0.1:1",
 		"VAULT_WRAP_TTL=1m", "http_proxy=http://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1")
 	// Ctrl-C reaches a whole group, and so does the end of patience.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -34,11 +34,36 @@ func script(t *testing.T, name string) *exec.Cmd {
 	return cmd
 }
 
-// leftovers fails the test when a process of the script's group is still there.
-func leftovers(t *testing.T, group int) {
+// folder is one whose path is short: Vault runs in it, and so do scripts that make another one there for that.
+func folder(t *testing.T) string {
 	t.Helper()
-	if err := syscall.Kill(-group, 0); !errors.Is(err, syscall.ESRCH) {
+	dir, err := os.MkdirTemp("", "t") //nolint:usetesting // t.TempDir has the name of the test in its path.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// leftovers fails the test when a process of the script's group is still there, or a file in its TMPDIR.
+func leftovers(t *testing.T, script *exec.Cmd) {
+	t.Helper()
+	if err := syscall.Kill(-script.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("the script has left processes behind: %v", err)
+	}
+	for _, variable := range slices.Backward(script.Env) {
+		dir, found := strings.CutPrefix(variable, "TMPDIR=")
+		if !found {
+			continue
+		}
+		if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+			t.Errorf("the script has left files behind: %v (%v)", files, err)
+		}
+		return
 	}
 }
 
@@ -53,7 +78,45 @@ func TestTheDemoRunsToItsEndAndLeavesNothingBehind(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "That was all.") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	leftovers(t, cmd.Process.Pid)
+	leftovers(t, cmd)
+}
+
+// The path of a plugin's socket has 103 bytes at most on macOS, and its own TMPDIR has 49 of them. What Vault says to a
+// longer one, "not compiled for this architecture", leads nowhere.
+func TestTheDemoRunsWithALongTMPDIR(t *testing.T) {
+	cmd := script(t, "demo.sh")
+	cmd.Env = append(cmd.Env, "TMPDIR="+longFolder(t))
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "That was all.") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	leftovers(t, cmd)
+}
+
+func TestWithoutAShortFolderTheDemoSaysWhatToSet(t *testing.T) {
+	mktemp, err := exec.LookPath("mktemp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := filepath.Dir(wrap(t, mktemp, "mktemp", `case "$*" in "-d /tmp/"*) exit 1 ;; esac; exec "$PROGRAM" "$@"`))
+	cmd := script(t, "demo.sh")
+	cmd.Env = append(cmd.Env, "TMPDIR="+longFolder(t), "PATH="+full+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "set TMPDIR to a folder with a path of at most 71 characters") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	leftovers(t, cmd)
+}
+
+// longFolder is one with a path of 80 characters.
+func longFolder(t *testing.T) string {
+	t.Helper()
+	dir := folder(t) + "/"
+	dir += strings.Repeat("x", 80-len(dir))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // A new machine has Go, make and git. It may have no curl.
@@ -92,7 +155,7 @@ func TestTheDemoFailsWhenAStepDoes(t *testing.T) {
 	if !strings.Contains(string(out), "The demo has failed") {
 		t.Fatalf("it does not say where it failed:\n%s", out)
 	}
-	leftovers(t, cmd.Process.Pid)
+	leftovers(t, cmd)
 }
 
 // until starts the script and reads its output up to a line that begins with the text. What is left of the output can
@@ -188,7 +251,7 @@ func TestDevServesUntilCtrlC(t *testing.T) {
 	if !strings.Contains(string(rest), "Both servers are stopped.") {
 		t.Errorf("after Ctrl-C it printed %q", rest)
 	}
-	leftovers(t, cmd.Process.Pid)
+	leftovers(t, cmd)
 }
 
 // Half of it would go on without a word, and somebody would look for the fault in the engine.
@@ -228,7 +291,7 @@ exec "$PROGRAM" "$@"
 			if !strings.Contains(string(rest), says) || !strings.Contains(string(rest), "Both servers are stopped.") {
 				t.Errorf("it printed %q", rest)
 			}
-			leftovers(t, cmd.Process.Pid)
+			leftovers(t, cmd)
 		})
 	}
 }

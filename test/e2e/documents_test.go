@@ -28,7 +28,7 @@ type step struct {
 }
 
 // hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or by a
-// command whose output does not matter, <!-- $ sleep 10 -->, or that the block after it is what the reader has put into a file,
+// command that must not fail, and whose output does not matter, <!-- $ sleep 10 -->, or that the block after it is what the reader has put into a file,
 // <!-- file payload.json -->
 var hidden = regexp.MustCompile(`^<!-- (finicity .*|file .*|\$ .*) -->$`)
 
@@ -171,13 +171,12 @@ func newReader(t *testing.T) *reader {
 	if err := provideCurl(dir); err != nil {
 		t.Fatal(err)
 	}
-	// The home of the reader is empty, and building an app without Go's cache takes most of a minute.
-	cache, err := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("GO"), "go"), "env", "GOCACHE").Output()
+	folders, err := goFolders(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.rootToken, "PLUGIN_DIR="+filepath.Dir(plugin),
-		"GOCACHE="+strings.TrimSpace(string(cache)))
+	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.rootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
+	env = append(env, folders...)
 	for name, value := range w.environment() {
 		switch name {
 		case "SHA256": // The README says how to get it.
@@ -188,6 +187,20 @@ func newReader(t *testing.T) *reader {
 		}
 	}
 	return &reader{w, env}
+}
+
+// goFolders are the variables with which a go that runs in another home finds what is built and downloaded already. Otherwise
+// it builds for a minute, and downloads 700 MB into folders that only root can remove. So it may download nothing.
+func goFolders(ctx context.Context) ([]string, error) {
+	variables := []string{"GOCACHE", "GOENV", "GOMODCACHE"}
+	out, err := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), append([]string{"env"}, variables...)...).Output()
+	if err != nil {
+		return nil, err
+	}
+	for i, value := range strings.Split(strings.TrimSuffix(string(out), "\n"), "\n") {
+		variables[i] += "=" + value
+	}
+	return append(variables, "GOPROXY=off"), nil
 }
 
 // stopAgent waits for the end of an agent that a document has started. It need not have told it to, when it has failed.
@@ -232,7 +245,9 @@ var assignment = regexp.MustCompile(`^([A-Z0-9_]+)=`)
 func (d *reader) follow(t *testing.T, s step) {
 	t.Helper()
 	if command, found := strings.CutPrefix(s.behind, "$ "); found {
-		_, _ = d.run(t, command) // It may be meant to fail. What comes of it shows in the next command.
+		if out, err := d.run(t, command); err != nil {
+			t.Fatalf("<!-- %s -->\nends with %v\n%s", s.behind, err, out)
+		}
 		return
 	}
 	if name, found := strings.CutPrefix(s.behind, "file "); found {

@@ -251,17 +251,17 @@ func (s *vaultServer) plugins() (ids []int, err error) {
 	return ids, err
 }
 
-type process struct{ id, parent int }
+type process struct{ id, parent, group, session int }
 
-// processes are all that run. A small Linux machine may lack ps, and others have no /proc.
+// processes are all that run. A small Linux machine may lack ps, and others have no /proc, and no number for a session.
 func processes() (all []process, err error) {
-	script := "ps -A -o pid=,ppid=,stat="
+	script := "ps -A -o pid=,ppid=,pgid=,stat= | while read -r id parent group state; do echo $id $parent $group 0 $state; done"
 	if runtime.GOOS == "linux" {
 		script = `for stat in /proc/[0-9]*/stat; do
 			read -r line <"$stat" || continue
 			rest=${line##*) } # The name in parentheses may hold anything.
 			set -- $rest
-			echo "${line%% *} $2 $1"
+			echo "${line%% *} $2 $3 $4 $1"
 		done 2>/dev/null`
 	}
 	out, err := exec.Command("bash", "-c", script).Output() //nolint:noctx // It takes no time.
@@ -271,7 +271,7 @@ func processes() (all []process, err error) {
 	for line := range strings.Lines(string(out)) {
 		var p process
 		var state string
-		if _, err := fmt.Sscan(line, &p.id, &p.parent, &state); err != nil {
+		if _, err := fmt.Sscan(line, &p.id, &p.parent, &p.group, &p.session, &state); err != nil {
 			return nil, err
 		}
 		if !strings.HasPrefix(state, "Z") { // One that has ended, and whose parent has not asked.

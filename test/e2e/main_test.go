@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// inside is set for the process that runs the tests.
+const inside = "FINICITY_E2E_INSIDE"
+
+// TestMain runs the tests in a child process, in a folder of their own. However that process ends (Ctrl-C, a panic, the
+// limit of go test), its servers are stopped and the folder is removed. Only another process can do that.
+//
+// For machines without a curl, this binary is one.
+func TestMain(m *testing.M) {
+	switch {
+	case filepath.Base(os.Args[0]) == "curl":
+		if err := curl(os.Stdout, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "curl:", err)
+			os.Exit(2)
+		}
+	case os.Getenv(inside) != "":
+		os.Exit(m.Run())
+	default:
+		code, err := supervise()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "e2e:", err)
+			code = max(code, 1)
+		}
+		os.Exit(code)
+	}
+}
+
+// longestFolder is how long the path of a TMPDIR may be in which Vault starts plugins. The path of a plugin's socket has
+// 103 bytes at most on macOS, and 107 on Linux. A longer one fails with "not compiled for this architecture".
+const longestFolder = 103 - len("/plugin1234567890")
+
+// shortFolder makes a folder below the first parent in which its path is short enough for plugins.
+func shortFolder(parents ...string) (string, error) {
+	var all error
+	for _, parent := range parents {
+		dir, err := os.MkdirTemp(parent, "e2e")
+		if err == nil && len(dir) > longestFolder {
+			err = fmt.Errorf("%s is too long a path for the socket of a plugin", dir)
+			_ = os.Remove(dir) // It is empty.
+		}
+		if err == nil {
+			return dir, nil
+		}
+		all = errors.Join(all, err)
+	}
+	return "", fmt.Errorf("%w\nset TMPDIR to a folder with a shorter path", all)
+}
+
+// supervise runs the tests in a child process, and cleans up after them. It returns their exit code.
+func supervise() (code int, err error) {
+	signals, broken := make(chan os.Signal, 8), make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Notify(broken, syscall.SIGPIPE) // Otherwise a message to a go test that is gone ends the clean-up.
+
+	parents := []string{os.TempDir(), "/tmp"}
+	if len(os.TempDir()) > 40 { // The tests make folders for Vault in it, and folders in these.
+		slices.Reverse(parents)
+	}
+	dir, err := shortFolder(parents...)
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, removeAll(dir)) }()
+	self, err := os.Executable()
+	if err != nil {
+		return 1, err
+	}
+	child := exec.Command(self, os.Args[1:]...) //nolint:noctx // Ended below.
+	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
+	// GOTMPDIR is where testscript puts its scripts.
+	child.Env = append(os.Environ(), inside+"=1", "TMPDIR="+dir, "GOTMPDIR="+dir)
+	// A session of its own, by which everything is found that was started in it. Signals reach this process alone.
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := child.Start(); err != nil {
+		return 1, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+
+	select {
+	case failed := <-ended:
+		if failed != nil {
+			code = max(1, child.ProcessState.ExitCode())
+		}
+		left, err := endFamily(child.Process.Pid, nil, 10*time.Second)
+		if err == nil && left > 0 && code == 0 {
+			err = fmt.Errorf("the tests have left %d processes behind", left)
+		}
+		return code, err
+	case got := <-signals:
+		number, _ := got.(syscall.Signal)
+		fmt.Fprintf(os.Stderr, "e2e: %s: stopping the servers, and removing %s\n", got, dir)
+		if number == syscall.SIGQUIT { // go test sends it to see what hangs.
+			_ = child.Process.Signal(number)
+			<-time.After(time.Second)
+		}
+		// From here on it starts nothing more, and its children are still known as such.
+		_ = child.Process.Signal(syscall.SIGSTOP)
+		known, err := family(child.Process.Pid, nil)
+		_ = child.Process.Kill()
+		<-ended
+		_, failed := endFamily(child.Process.Pid, known, 0)
+		return 128 + int(number), errors.Join(err, failed)
+	}
+}
+
+// family is what a process has started, and what that has started: its descendants, and all in its session or in a group of
+// one of them. known are those that were found before, of which only the living ones stay.
+func family(root int, known []int) ([]int, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	members, groups := map[int]bool{root: true}, map[int]bool{root: true}
+	for _, p := range all {
+		if slices.Contains(known, p.id) {
+			members[p.id], groups[p.group] = true, true
+		}
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, p := range all {
+			if !members[p.id] && p.id != os.Getpid() && (members[p.parent] || groups[p.group] || p.session == root) {
+				members[p.id], groups[p.group], grown = true, true, true
+			}
+		}
+	}
+	var found []int
+	for _, p := range all {
+		if members[p.id] && p.id != root {
+			found = append(found, p.id)
+		}
+	}
+	return found, nil
+}
+
+// endFamily ends what the tests have started: what does not end within the grace period is told to, as an operator does, and
+// ten seconds later with force. It returns how many processes had to be told.
+func endFamily(root int, known []int, grace time.Duration) (told int, err error) {
+	begun := time.Now()
+	for {
+		if known, err = family(root, known); err != nil || len(known) == 0 {
+			return told, err
+		}
+		if after := time.Since(begun); after >= grace {
+			told = max(told, len(known))
+			with := syscall.SIGTERM
+			if after > grace+10*time.Second {
+				with = syscall.SIGKILL
+			}
+			for _, pid := range known {
+				_ = syscall.Kill(pid, with) // It may have ended by now.
+			}
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+}
+
+// removeAll removes a folder, with read-only ones in it, such as those that Go keeps modules in.
+func removeAll(dir string) error {
+	err := os.RemoveAll(dir)
+	if err == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			_ = os.Chmod(path, 0o700) //nolint:gosec // A folder needs x.
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}

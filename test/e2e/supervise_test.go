@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A Vault that goes on for minutes, and hundreds of megabytes in TMPDIR, are what nobody looks for after Ctrl-C.
+func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		interrupt func(run int) error
+		code      int
+	}{
+		"Ctrl-C":           {func(run int) error { return syscall.Kill(run, syscall.SIGINT) }, 130},
+		"make is stopped":  {func(run int) error { return syscall.Kill(run, syscall.SIGTERM) }, 143},
+		"the tests' crash": {crash, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			// A script that waits for minutes.
+			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestScripts$/^schedule$")
+			cmd.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
+				return strings.HasPrefix(variable, inside+"=")
+			}), "TMPDIR="+dir)
+			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+			var out strings.Builder
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+
+			if err := poll(func() (bool, error) {
+				select {
+				case err := <-ended:
+					return false, fmt.Errorf("it has ended: %w\n%s", err, out.String())
+				default:
+				}
+				sockets, err := filepath.Glob(filepath.Join(dir, "e2e*", "plugin*"))
+				return len(sockets) > 0, err
+			}, func() error { return errors.New("no plugin is running") }); err != nil {
+				t.Fatal(err)
+			}
+			started, err := family(cmd.Process.Pid, nil)
+			if err != nil || len(started) < 3 { // The tests, Vault and the plugin.
+				t.Errorf("%d processes are running: %v", len(started), err)
+			}
+			if err := tc.interrupt(cmd.Process.Pid); err != nil {
+				t.Fatal(err)
+			}
+			err = <-ended
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != tc.code {
+				t.Errorf("it ends with %v, want %d\n%s", err, tc.code, out.String())
+			}
+			if left, err := family(cmd.Process.Pid, started); err != nil || len(left) > 0 {
+				t.Errorf("%d processes are left: %v", len(left), err)
+			}
+			if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+				t.Errorf("files are left: %v (%v)", files, err)
+			}
+		})
+	}
+}
+
+// crash ends what runs the tests in a run, as a panic or the limit of go test does.
+func crash(run int) error {
+	all, err := processes()
+	for _, p := range all {
+		if p.parent == run {
+			err = errors.Join(err, syscall.Kill(p.id, syscall.SIGKILL))
+		}
+	}
+	return err
+}
+
+func TestAFolderForVaultIsShort(t *testing.T) {
+	t.Parallel()
+	long, short := longFolder(t), folder(t)
+	dir, err := shortFolder(long, short)
+	if err != nil || filepath.Dir(dir) != short {
+		t.Errorf("it is %q (%v)", dir, err)
+	}
+	if _, err = shortFolder(long, filepath.Join(short, "missing")); err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
+		t.Errorf("without one: %v", err)
+	}
+	if files, err := os.ReadDir(long); err != nil || len(files) > 0 {
+		t.Errorf("files are left: %v (%v)", files, err)
+	}
+}
+
+// Go's folders of modules are read-only, and a clean-up that fails on them leaves 700 MB each time.
+func TestReadOnlyFoldersAreRemoved(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "mod")
+	if err := os.MkdirAll(filepath.Join(dir, "a", "b"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a/b", "a"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o500); err != nil { //nolint:gosec // A folder needs x.
+			t.Fatal(err)
+		}
+	}
+	if err := removeAll(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// In another home, go would download all modules again, and the reader of a document has a home of their own.
+func TestGoFindsItsModulesInAnotherHome(t *testing.T) {
+	t.Parallel()
+	folders, err := goFolders(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("GO"), "go"), "list", "-deps", "../../cmd/vault-plugin-secrets-finicity")
+	build.Env = append(append(os.Environ(), "HOME="+t.TempDir()), folders...)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
