@@ -39,7 +39,8 @@ COVER_MOUNT := . ./internal/engine
 
 .PHONY: help
 help: ## Show this list (the default)
-	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^##= / {printf "%18s%s\n", "", substr($$0, 5)} \
+		/^[a-z][a-z0-9-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 ##: Build
 
@@ -80,22 +81,39 @@ bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
 
 ##: Check
 
-# Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
+# What the end-to-end tests run.
 END_TO_END := vault build fake bin/kubeconform bin/tofu bin/terraform-provider-vault
+.PHONY: tools
+tools: $(END_TO_END)
+
+# Shows how far go test is. exec, so that a signal from make reaches it, and it the tests.
+.PHONY: progress
+progress:
+	@mkdir -p bin
+	@$(GO) build -trimpath -buildvcs=false -o bin/progress ./tools/progress
+
+# Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
 .PHONY: test
-test: $(END_TO_END) ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
-	CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 -timeout 50m ./...
+test: $(END_TO_END) progress ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
+##= 15 to 25 minutes on two cores; the first time half an hour more, for the tools
+	@exec env CGO_ENABLED=1 bin/progress -race -count=1 -parallel 4 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
 
 SCRIPT :=
+TEST :=
 .PHONY: e2e
-e2e: $(END_TO_END) ## Run the end-to-end tests alone (SCRIPT=cluster for test/e2e/testdata/cluster.txtar, and to see what it does)
+e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minutes
+##= SCRIPT=cluster for test/e2e/testdata/cluster.txtar alone, and to see each step
+##= TEST=TestDev for the tests whose name matches alone, and to see their output
 	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
-	$(GO) test -count=1 -parallel 4 -timeout 50m $(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$') ./test/e2e
+	@exec $(if $(SCRIPT)$(TEST),$(GO) test -v,bin/progress) -count=1 -parallel 4 -timeout 50m \
+		$(if $(SCRIPT),-run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-run '$(TEST)')) ./test/e2e
 
+PKG := . ./internal/... ./cmd/... ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./tools/progress
 .PHONY: unit
-unit: ## Run the quick tests, which need no Vault
-	$(GO) test . ./internal/... ./cmd/... ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation
+unit: progress ## Run the quick tests, which need no Vault, in two minutes
+##= TEST=TestTheDefaults PKG=./test/mount for the tests of a package whose name matches, and to see their output
+	@exec $(if $(TEST),$(GO) test -v -count=1 -run '$(TEST)',bin/progress) $(PKG)
 
 DEPTH := 6
 .PHONY: prove

@@ -46,6 +46,7 @@ func others() map[string][]string {
 		"test/mutants":          {},
 		"test/prove":            {},
 		"test/simulation":       {},
+		"tools/progress":        {},
 	}
 }
 
