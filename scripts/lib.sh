@@ -42,12 +42,12 @@ stop_all() {
 	rm -rf "$scratch"
 }
 
-# wait_for LOG TEXT PID: until TEXT stands in LOG. Fails when the process ends first or takes a minute.
+# wait_for LOG TEXT PID: until TEXT stands in LOG. Fails when the process ends first, or hangs for five minutes.
 wait_for() {
 	local tries=0
 	until grep -q "$2" "$1" 2>/dev/null; do
 		tries=$((tries + 1))
-		if ! kill -0 "$3" 2>/dev/null || [ "$tries" -gt 600 ]; then
+		if ! kill -0 "$3" 2>/dev/null || [ "$tries" -gt 3000 ]; then
 			return 1
 		fi
 		sleep 0.1

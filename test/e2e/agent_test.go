@@ -66,7 +66,7 @@ func (c *child) stop() error {
 	select {
 	case <-c.exited:
 		return c.err
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 		<-c.exited
 		return errors.New("it did not end when it was told to")

@@ -5,6 +5,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -72,6 +73,9 @@ func cmdApps(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	case "end":
+		ts.Check(poll(func() (bool, error) { return w.apps.seen(), nil }, func() error {
+			return fmt.Errorf("the nodes have served %v reads, which show nothing", w.apps.readsByNode())
+		}))
 		w.apps.halt()
 		ts.Logf("reads by node: %v; %d failed while nobody led", w.apps.reads, len(w.apps.failures))
 		for _, f := range w.apps.failovers {
@@ -172,6 +176,19 @@ func (a *apps) avoid(node *vaultServer, down bool) {
 	a.down[node] = down
 }
 
+// seen reports whether each node that is not down has served enough reads to show something.
+func (a *apps) seen() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !slices.ContainsFunc(a.w.servers(), func(node *vaultServer) bool { return !a.down[node] && a.reads[node.address] < 100 })
+}
+
+func (a *apps) readsByNode() map[string]int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.reads)
+}
+
 func (a *apps) verdict(tokens int) error {
 	beyond := slices.DeleteFunc(slices.Clone(a.failures), func(f failedRead) bool {
 		return slices.ContainsFunc(a.failovers, func(failover span) bool {
@@ -186,11 +203,6 @@ func (a *apps) verdict(tokens int) error {
 			len(beyond), beyond[0].begin.Format(time.TimeOnly), beyond[0].err)
 	case len(a.tokens) != tokens:
 		return fmt.Errorf("%d tokens were served, want %d", len(a.tokens), tokens)
-	}
-	for _, node := range a.w.servers() {
-		if reads := a.reads[node.address]; !a.down[node] && reads < 100 {
-			return fmt.Errorf("%s has served %d reads, which show nothing", node.address, reads)
-		}
 	}
 	return nil
 }

@@ -36,8 +36,8 @@ type vaultServer struct {
 	standbyOK bool // it is one of several
 }
 
-// patience is how long a server may take for anything. It is long because many may start at once on a small machine.
-const patience = 2 * time.Minute
+// patience is how long anything may take before it counts as hanging. It is no limit that a slow or busy machine ever reaches.
+const patience = 10 * time.Minute
 
 // newVaultServer prepares a server. With a leader it is to join that one's cluster.
 func newVaultServer(bin, dir, pluginDir string, leader *vaultServer) (*vaultServer, error) {
@@ -186,7 +186,7 @@ func (s *vaultServer) call(method, path string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, s.address+path, bytes.NewReader(body))
 	if err != nil {

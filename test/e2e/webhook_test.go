@@ -321,5 +321,5 @@ func send(url string, body []byte, signature string) (*http.Response, error) {
 	if signature != "" {
 		req.Header.Set(fakefinicity.SignatureHeader, signature)
 	}
-	return (&http.Client{Timeout: time.Minute}).Do(req)
+	return (&http.Client{Timeout: patience}).Do(req)
 }
