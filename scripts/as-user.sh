@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# Lets root run a command as an ordinary user, in a copy of this clone. Made for .ci/run.
+#
+#   scripts/as-user.sh make test
+#
+# The user has an empty home, where Go has its caches, as on everybody's machine. Modules that root has downloaded are taken
+# from there. What fuzzing and the simulation find is copied back.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+go=${GO:-go}
+user=65534 # nobody, on most systems. It need not have a name.
+
+say() { printf 'as-user: %s\n' "$*" >&2; }
+
+change=()
+for way in "setpriv --reuid=$user --regid=$user --clear-groups" "chroot --userspec=$user:$user --groups=$user /"; do
+	read -ra words <<<"$way"
+	if [ "$("${words[@]}" id -u 2>/dev/null)" = "$user" ]; then
+		change=("${words[@]}")
+		break
+	fi
+done
+if [ "${#change[@]}" = 0 ]; then
+	say "neither setpriv nor chroot can run a program as another user here: running as root instead: $*"
+	exec "$@"
+fi
+
+# Short, because sockets are made in it, and below a folder that the user may enter.
+dir=
+for parent in "${TMPDIR:-/tmp}" /tmp /var/tmp; do
+	dir=$(mktemp -d "$parent/ci.XXXXXX" 2>/dev/null) || continue
+	chown "$user:$user" "$dir"
+	if "${change[@]}" ls "$dir" >/dev/null 2>&1; then break; fi
+	rmdir "$dir"
+	dir=
+done
+if [ -z "$dir" ]; then
+	say "there is no folder for temporary files that user $user may enter: set TMPDIR to one"
+	exit 1
+fi
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' HUP TERM
+
+say "copying the clone to $dir"
+mkdir -p "$dir/clone" "$dir/home/.config/go" "$dir/tmp"
+cp -Rp . "$dir/clone"
+settings=(HOME="$dir/home" USER=nobody LOGNAME=nobody TMPDIR="$dir/tmp" VAULT_BIN=build)
+if [ -L bin/vault ]; then # The server that somebody has installed, which may be in root's home.
+	cp -L bin/vault "$dir/vault"
+	settings+=(VAULT_BIN="$dir/vault")
+fi
+# Settings that were made with go env -w, but for root's folders.
+if [ -f "$("$go" env GOENV)" ]; then
+	grep -vE '^(GOPATH|GOBIN|GOCACHE|GOMODCACHE|GOTMPDIR|GOROOT)=' "$("$go" env GOENV)" >"$dir/home/.config/go/env" || true
+fi
+if ! "${change[@]}" env HOME="$dir/home" "$go" version >/dev/null 2>&1; then # It is in root's home.
+	cp -Rp "$("$go" env GOROOT)" "$dir/go"
+	settings+=(GO="$dir/go/bin/go" PATH="$dir/go/bin:$PATH")
+fi
+GOPROXY="file://$("$go" env GOMODCACHE)/cache/download,$("$go" env GOPROXY)" GOMODCACHE=$dir/home/go/pkg/mod "$go" mod download ||
+	say "the tests will download what is missing"
+for program in node python3; do
+	if command -v "$program" >/dev/null && ! "${change[@]}" bash -c "command -v $program" >/dev/null; then
+		say "user $user can't run $program: running the script that needs it as root"
+		make e2e SCRIPT=webhook
+		settings+=(CI=)
+		break
+	fi
+done
+chown -R "$user:$user" "$dir"
+
+say "running as user $user: $*"
+touch "$dir/started"
+status=0
+"${change[@]}" env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_RUNTIME_DIR -u XDG_DATA_HOME -u XDG_STATE_HOME \
+	-u GOPATH -u GOBIN -u GOCACHE -u GOMODCACHE -u GOENV -u GOTMPDIR -u GOROOT "${settings[@]}" \
+	bash -c 'cd "$0" && exec "$@"' "$dir/clone" "$@" || status=$?
+(cd "$dir/clone" && find . -path '*/testdata/*' -type f -newer "$dir/started") | while IFS= read -r file; do
+	mkdir -p "$(dirname "$file")"
+	cp "$dir/clone/$file" "$file"
+	say "it has written $file"
+done
+if [ -n "$(ls -A "$dir/tmp")" ]; then
+	say "it has left files in its TMPDIR: $(ls -A "$dir/tmp")"
+	[ "$status" != 0 ] || status=1
+fi
+exit "$status"
