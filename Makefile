@@ -106,14 +106,14 @@ e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minu
 ##= SCRIPT=cluster for test/e2e/testdata/cluster.txtar alone, and to see each step
 ##= TEST=TestDev for the tests whose name matches alone, and to see their output
 	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
-	@exec $(if $(SCRIPT)$(TEST),$(GO) test -v,bin/progress) -count=1 -parallel 4 -timeout 50m \
-		$(if $(SCRIPT),-run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-run '$(TEST)')) ./test/e2e
+	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
+		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
 
 PKG := . ./internal/... ./cmd/... ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./tools/progress
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two minutes
 ##= TEST=TestTheDefaults PKG=./test/mount for the tests of a package whose name matches, and to see their output
-	@exec $(if $(TEST),$(GO) test -v -count=1 -run '$(TEST)',bin/progress) $(PKG)
+	@exec bin/progress $(if $(TEST),-v -count=1 -run '$(TEST)') $(PKG)
 
 DEPTH := 6
 .PHONY: prove

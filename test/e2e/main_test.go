@@ -115,7 +115,7 @@ func supervise() (code int, err error) {
 		_ = child.Process.Signal(syscall.SIGSTOP)
 		known, err := family(child.Process.Pid, nil)
 		_ = child.Process.Kill()
-		<-ended
+		_ = <-ended // It was killed.
 		_, failed := endFamily(child.Process.Pid, known, 0)
 		return 128 + int(number), errors.Join(err, failed)
 	}

@@ -5,6 +5,7 @@
 // running when there was nothing else to say for half a minute. In the end it says what to type to run a failed test again.
 //
 //	progress -race -count=1 ./...    the arguments are those of go test
+//	progress -v ./test/mount         all output is shown at once
 //
 // Ctrl-C and SIGTERM end the tests too: it waits until they have cleaned up.
 package main
@@ -19,6 +20,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -71,6 +73,7 @@ func run(args []string, out io.Writer) (code int, err error) {
 		module = info.Main.Path
 	}
 	r := newReport(out, module, time.Now)
+	r.verbose = slices.Contains(args, "-v")
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	interrupted := 0

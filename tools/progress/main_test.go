@@ -48,7 +48,7 @@ func TestItEndsAsGoTestDoes(t *testing.T) {
 		body, says string
 		code       int
 	}{
-		"success": {"", "1 tests passed", 0},
+		"success": {"", "1 passed", 0},
 		"failure": {`t.Error("it broke")`, "it broke", 1},
 		"build":   {"nonsense", "undefined: nonsense", 1},
 	} {
@@ -61,7 +61,12 @@ func TestItEndsAsGoTestDoes(t *testing.T) {
 			}
 		})
 	}
-	cmd := progress(t, "", "-no-such-flag")
+	cmd := progress(t, `t.Log("a step")`, "-v", ".")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestIt") ||
+		!strings.Contains(string(out), "a step") {
+		t.Errorf("with -v it prints %s (%v)", out, err)
+	}
+	cmd = progress(t, "", "-no-such-flag")
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() == 0 || !strings.Contains(string(out), "no-such-flag") {
 		t.Errorf("a flag that go test does not know: %v\n%s", err, out)

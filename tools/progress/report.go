@@ -37,6 +37,7 @@ type report struct {
 	out     io.Writer
 	module  string
 	now     func() time.Time
+	verbose bool // shows all output at once, as go test -v does
 	begun   time.Time
 	printed time.Time // when something was printed last
 
@@ -72,6 +73,11 @@ func (r *report) line(line []byte) {
 	case "build-output":
 		r.print("%s", strings.TrimRight(e.Output, "\n"))
 	case "output":
+		if r.verbose {
+			r.printed = r.now()
+			_, _ = io.WriteString(r.out, e.Output) // As in print.
+			return
+		}
 		if r.output[t] == nil {
 			r.output[t] = &strings.Builder{}
 		}
@@ -146,6 +152,9 @@ func (r *report) packageEnds(e event) {
 }
 
 func (r *report) status(word string, t test, seconds float64, note string) {
+	if r.verbose {
+		return
+	}
 	r.print("%-4s %7.1fs  %s%s", word, seconds, r.title(t), note)
 }
 
@@ -208,7 +217,7 @@ func (r *report) interrupted() {
 // end sums up, with what to type for each top-level test that has failed.
 func (r *report) end() {
 	took := r.now().Sub(r.begun).Round(time.Second)
-	summary := fmt.Sprintf("%d tests passed", r.passed)
+	summary := fmt.Sprintf("%d passed", r.passed)
 	if r.skipped > 0 {
 		summary += fmt.Sprintf(", %d skipped", r.skipped)
 	}

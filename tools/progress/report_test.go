@@ -68,7 +68,7 @@ func TestALineIsPrintedForEachPackageAndEachLongTest(t *testing.T) {
 		"ok      12.3s  test/e2e TestScripts/tour",
 		"ok      13.0s  test/e2e",
 		"ok       0.0s  . (cached)",
-		"2 tests passed, in 0s",
+		"2 passed, in 0s",
 	)
 }
 
@@ -106,7 +106,7 @@ func TestAFailureIsShownAtOnceAndWithWhatToType(t *testing.T) {
 		"skip     0.0s  . TestSkipped",
 		"    no node",
 		"FAIL     0.0s  . TestBackend",
-		"0 tests passed, 1 skipped, in 0s. To run again what has failed:",
+		"0 passed, 1 skipped, in 0s. To run again what has failed:",
 		"    make e2e SCRIPT=tour",
 		"    make e2e TEST=TestDev",
 		"    make unit TEST=TestReads PKG=./test/mount",
@@ -134,7 +134,7 @@ func TestACrashIsShownWithTheTestsThatItEnded(t *testing.T) {
 		"b.go:1: no such thing",
 		"FAIL     0.0s  b",
 		"this is not JSON",
-		"0 tests passed, in 3s. To run again what has failed:",
+		"0 passed, in 3s. To run again what has failed:",
 		"    make unit TEST=TestCrash PKG=./a",
 		"    make unit PKG=./b",
 	)
@@ -151,6 +151,6 @@ func TestItIsNeverSilentForLong(t *testing.T) {
 	compare(t, shownFor(t, events...),
 		"...       30s  building",
 		"...       60s  running: a TestParent/2 (1s), a TestParent/3 (1s), a TestParent/4 (1s), a TestParent/5 (1s), 1 more",
-		"0 tests passed, in 1m30s",
+		"0 passed, in 1m30s",
 	)
 }
