@@ -91,12 +91,16 @@ func supervise() (code int, err error) {
 	if err := child.Start(); err != nil {
 		return 1, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- child.Wait() }()
+	ended := make(chan struct{})
+	var failure error
+	go func() {
+		failure = child.Wait()
+		close(ended)
+	}()
 
 	select {
-	case failed := <-ended:
-		if failed != nil {
+	case <-ended:
+		if failure != nil {
 			code = max(1, child.ProcessState.ExitCode())
 		}
 		left, err := endFamily(child.Process.Pid, nil, 10*time.Second)
@@ -115,7 +119,7 @@ func supervise() (code int, err error) {
 		_ = child.Process.Signal(syscall.SIGSTOP)
 		known, err := family(child.Process.Pid, nil)
 		_ = child.Process.Kill()
-		_ = <-ended // It was killed.
+		<-ended
 		_, failed := endFamily(child.Process.Pid, known, 0)
 		return 128 + int(number), errors.Join(err, failed)
 	}
