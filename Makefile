@@ -111,18 +111,20 @@ e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minu
 
 PKG := . ./internal/... ./cmd/... ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./tools/progress
 .PHONY: unit
-unit: progress ## Run the quick tests, which need no Vault, in two minutes
-##= TEST=TestTheDefaults PKG=./test/mount for the tests of a package whose name matches, and to see their output
+unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
+##= TEST=TestWhatTextsSayIsSo PKG=./test/mount for the tests of a package whose name matches, and to see their output
 	@exec bin/progress $(if $(TEST),-v -count=1 -run '$(TEST)') $(PKG)
 
 DEPTH := 6
 .PHONY: prove
 prove: ## Walk through every sequence of DEPTH events, over the code of the rules (DEPTH=6)
+##= five minutes and 5 GB of memory on two idle cores
 	$(GO) test -v -count=1 -timeout 0 ./test/prove -depth $(DEPTH)
 
 MUTANT :=
 .PHONY: mutants
-mutants: ## Remove the safeguards one at a time, and see that each one is missed (MUTANT=engine/write.go for some)
+mutants: ## Remove the safeguards one at a time, and see that each one is missed
+##= an hour or more; MUTANT=engine/write.go for some of them
 	$(GO) test -v -count=1 -timeout 0 ./test/mutants -mutants -mutant '$(MUTANT)'
 
 .PHONY: soak
@@ -130,16 +132,17 @@ soak: ## Run the simulation until it is stopped or a promise is broken (SOAK_BAT
 	@bash scripts/soak.sh
 
 .PHONY: fuzz
-fuzz: ## Give the parsers what nobody would send, 10s for each of them (FUZZTIME=10m, FUZZTARGET)
+fuzz: ## Give the parsers what nobody would send, 10s for each of them, three minutes in all (FUZZTIME=10m, FUZZTARGET)
 	@bash scripts/fuzz.sh
 
 .PHONY: cover
-cover: ## Measure coverage, fail if a package has less than 90 percent, write bin/cover.html
+cover: ## Measure coverage, fail if a package has less than 90 percent, write bin/cover.html, in two to four minutes
 	@bash tools/cover.sh $(COVER_MIN) '$(COVER_MOUNT)' $(COVER_PACKAGES)
 
 # Cheapest first. `golangci-lint run` checks the formatting too. tofu is to heed nobody's settings but its own.
 .PHONY: lint
 lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules, the scripts and examples/terraform
+##= less than a minute; the first time five to eight minutes more, for the tools
 	@find . \( -name .git -o -path ./bin \) -prune -o -type f \( -name '*.sh' -o -path ./.ci/run \) -print | \
 		while IFS= read -r script; do bash -n "$$script" || exit 1; done
 	TF_CLI_CONFIG_FILE=/dev/null bin/tofu fmt -check -diff -recursive examples/terraform
@@ -164,7 +167,7 @@ fmt: bin/golangci-lint bin/tofu ## Format the code
 ##: Try
 
 .PHONY: demo
-demo: vault build fake ## Show the engine at work on a real Vault server: config, token, rotation
+demo: vault build fake ## Show the engine at work on a real Vault server, in seconds: config, token, rotation
 	@bash scripts/demo.sh
 
 .PHONY: dev

@@ -99,7 +99,9 @@ func run(args []string, out io.Writer) (code int, err error) {
 		}
 	}
 	err = test.Wait()
-	r.end()
+	if interrupted == 0 {
+		r.end()
+	}
 	select {
 	case err := <-broken:
 		return 1, err
