@@ -84,8 +84,10 @@ func (r *report) line(line []byte) {
 		r.output[t].WriteString(e.Output)
 	case "run", "cont":
 		r.running[t] = r.now()
-		if i := strings.LastIndex(e.Test, "/"); i > 0 {
-			r.parents[test{e.Package, e.Test[:i]}] = true
+		for i, letter := range e.Test { // A name may have a slash of its own.
+			if letter == '/' {
+				r.parents[test{e.Package, e.Test[:i]}] = true
+			}
 		}
 	case "pause":
 		delete(r.running, t)

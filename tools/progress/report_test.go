@@ -58,6 +58,10 @@ func TestALineIsPrintedForEachPackageAndEachLongTest(t *testing.T) {
 		did("run", "example/test/e2e", "TestScripts/short", "0"),
 		said("example/test/e2e", "TestScripts/tour", "nobody wants to see this\n"),
 		did("pass", "example/test/e2e", "TestScripts/short", "0.2"),
+		did("run", "example/test/e2e", "TestDocuments", "0"),
+		did("run", "example/test/e2e", "TestDocuments/docs/api.md", "0"),
+		did("pass", "example/test/e2e", "TestDocuments/docs/api.md", "3"),
+		did("pass", "example/test/e2e", "TestDocuments", "3"),
 		did("pass", "example/test/e2e", "TestScripts/tour", "12.34"),
 		did("pass", "example/test/e2e", "TestScripts", "12.5"),
 		did("pass", "example/test/e2e", "", "13"),
@@ -65,10 +69,11 @@ func TestALineIsPrintedForEachPackageAndEachLongTest(t *testing.T) {
 		did("pass", "example", "", "0"),
 		did("skip", "example/empty", "", "0"),
 	),
+		"ok       3.0s  test/e2e TestDocuments/docs/api.md",
 		"ok      12.3s  test/e2e TestScripts/tour",
 		"ok      13.0s  test/e2e",
 		"ok       0.0s  . (cached)",
-		"2 passed, in 0s",
+		"3 passed, in 0s",
 	)
 }
 
