@@ -244,6 +244,10 @@ var assignment = regexp.MustCompile(`^([A-Z0-9_]+)=`)
 
 func (d *reader) follow(t *testing.T, s step) {
 	t.Helper()
+	if variable, found := strings.CutPrefix(s.behind, "$ export "); found { // Each command has a shell of its own.
+		d.env = append(d.env, variable)
+		return
+	}
 	if command, found := strings.CutPrefix(s.behind, "$ "); found {
 		if out, err := d.run(t, command); err != nil {
 			t.Fatalf("<!-- %s -->\nends with %v\n%s", s.behind, err, out)
