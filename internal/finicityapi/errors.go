@@ -80,8 +80,8 @@ func (e *Error) FromFinicity() bool { return e.Class == Locked || verdict(e.Code
 // CredentialRefused reports whether the answer is a verdict on the credential as a whole: the same one, sent again,
 // would be refused again.
 func (e *Error) CredentialRefused() bool {
-	return e.Class == Rejected && (e.Status == http.StatusUnauthorized || e.Status == http.StatusNotFound ||
-		e.Code == codeInvalidCredentials || e.Code == codeAppKey)
+	return e.Class == Rejected && (e.Status == http.StatusUnauthorized ||
+		e.Code == codeInvalidCredentials || e.Code == codeAppKey || e.Code == codePartnerNotFound)
 }
 
 func (e *Error) Error() string {
@@ -96,13 +96,42 @@ func (e *Error) Error() string {
 	if e.Code != "" {
 		fmt.Fprintf(&b, ", code %s", e.Code)
 	}
+	hint := e.hint()
 	if e.Message != "" {
-		b.WriteString(": " + e.Message)
+		message := e.Message
+		if hint != "" {
+			message = strings.TrimSuffix(message, ".")
+		}
+		b.WriteString(": " + message)
 	}
-	if e.Status == http.StatusForbidden {
-		b.WriteString(" (often a geographic block: Finicity takes calls from the US and Canada only)")
+	if hint != "" {
+		b.WriteString(" (" + hint + ")")
 	}
 	return b.String()
+}
+
+// hint says what an answer means for the reader. Empty where Finicity's own words do, and where nobody knows.
+func (e *Error) hint() string {
+	switch {
+	case e.Code == codeInvalidCredentials:
+		return "the partner secret is wrong"
+	case e.AppKeyRefused():
+		return "the app key is wrong"
+	case e.Code == codePartnerNotFound:
+		return "the partner ID is wrong"
+	case e.FromFinicity():
+		return ""
+	case e.Status == http.StatusTooManyRequests:
+		return "a rate limit, or the app key is invalid"
+	case e.Status == http.StatusForbidden:
+		return "often a geographic block: call from a country that Finicity takes calls from, such as the US or Canada"
+	case e.Status == http.StatusNotFound:
+		return "check base_url"
+	case e.Class == Rejected && e.Code == "":
+		return "no Finicity code: the answer might come from a proxy or a gateway"
+	default:
+		return ""
+	}
 }
 
 // Finicity's error codes that decide something here.
