@@ -111,6 +111,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"a success does not reset the count of wrong attempts")
 	flags.BoolVar(&o.config.TokensDieWithSecret, "tokens-die-with-secret", false,
 		"live tokens die when the secret changes without a grace period")
+	flags.BoolVar(&o.config.AppKeyRateLimited, "app-key-rate-limited", false,
+		"an invalid app key is answered with 429, and not with 401")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		return o, err

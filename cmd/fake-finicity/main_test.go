@@ -94,8 +94,8 @@ func TestServesThePartnersOfItsFlags(t *testing.T) {
 	defer cancel()
 	const one, two = "1:Fake-Secret-One-1:key-one", "2:Fake-Secret-Two-2:key-two"
 	url, ended := start(ctx, t, "-partner", one, "-partner="+two, "-token-lifetime", "1m",
-		"-success-keeps-count", "-tokens-die-with-secret")
-	for partner, want := range map[string]int{one: 200, two: 200, defaultPartner: 401} {
+		"-success-keeps-count", "-tokens-die-with-secret", "-app-key-rate-limited")
+	for partner, want := range map[string]int{one: 200, two: 200, defaultPartner: 429} {
 		if status := authenticate(t, url, partner); status != want {
 			t.Errorf("%s: %d, want %d", partner, status, want)
 		}

@@ -61,6 +61,11 @@ func wrongAppKey(appKey string) *answer {
 	return errorAnswer(http.StatusUnauthorized, OutcomeRejected, "10026", message)
 }
 
+// rateLimited comes from Finicity's edge: it has no code, and the authentication service has not seen the call.
+func rateLimited() *answer {
+	return &answer{status: http.StatusTooManyRequests, contentType: "text/plain", body: []byte("Too Many Requests"), outcome: OutcomeRefused}
+}
+
 func wrongToken(token string) *answer {
 	if token == "" {
 		return errorAnswer(http.StatusUnauthorized, OutcomeRejected, "10022", "Missing parameter (Finicity-App-Token)")

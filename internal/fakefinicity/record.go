@@ -17,7 +17,7 @@ type Outcome string
 const (
 	OutcomeAccepted Outcome = "accepted"
 	OutcomeRejected Outcome = "rejected" // 401 or 404; on the authentication path it counts towards the lock
-	OutcomeRefused  Outcome = "refused"  // 400: nothing changed and nothing counted
+	OutcomeRefused  Outcome = "refused"  // 400 or 429: nothing changed and nothing counted
 	OutcomeLocked   Outcome = "locked"   // code 24302
 )
 

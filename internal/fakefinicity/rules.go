@@ -55,10 +55,12 @@ func (s *Server) applyLocked(c *call, entry *Request) *answer {
 	a := c.malformed
 	if a == nil {
 		now := s.now()
-		switch c.name {
-		case CallAuthenticate:
+		switch known := s.knowsAppKey(c); {
+		case !known && s.appKeyRateLimited:
+			a = rateLimited()
+		case c.name == CallAuthenticate:
 			a = s.authenticate(c, now)
-		case CallModifySecret:
+		case c.name == CallModifySecret:
 			a = s.modifySecret(c, now)
 		default:
 			a = s.customers(c, entry, now)
@@ -129,12 +131,21 @@ func (s *Server) customers(c *call, entry *Request, now time.Time) *answer {
 	}
 }
 
+// knowsAppKey reports whether the app key is that of the partner in the call, or, in a call that names none, of any.
+func (s *Server) knowsAppKey(c *call) bool {
+	p := s.partner(c.partnerID)
+	if p != nil {
+		return p.AppKey == c.appKey
+	}
+	return slices.ContainsFunc(s.partners, func(p *partner) bool { return p.AppKey == c.appKey })
+}
+
 // identify holds a call to app key, lock and secret. A wrong attempt counts for the partner whose ID it carries,
 // whatever else is wrong: a caller that is careful only with its secret must not pass.
 func (s *Server) identify(c *call, now time.Time) (*partner, *answer) {
 	p := s.partner(c.partnerID)
 	switch {
-	case p == nil && !slices.ContainsFunc(s.partners, func(p *partner) bool { return p.AppKey == c.appKey }):
+	case p == nil && !s.knowsAppKey(c):
 		return nil, wrongAppKey(c.appKey)
 	case p == nil:
 		return nil, unknownPartner(c.name)

@@ -115,6 +115,21 @@ func TestWhetherASuccessResetsTheCountIsConfigured(t *testing.T) {
 	}
 }
 
+// The edge has not passed the call on, so that nothing counts.
+func TestAnInvalidAppKeyIsARateLimitIfConfigured(t *testing.T) {
+	c := newCaller(t, fakefinicity.Config{AppKeyRateLimited: true})
+	token := c.alpha().token
+	for range 6 {
+		c.authenticate(alphaID, alphaSecret, betaKey).want(t, 429, "")
+		c.modify(map[string]any{"partnerId": "404"}).want(t, 401, "10001")
+		c.authenticate("404", alphaSecret, "no-such-key").want(t, 429, "")
+		c.customers("no-such-key", token).want(t, 429, "")
+	}
+	wantEqual(t, "rejected", c.fake.Counters(alphaID).Rejected, 0)
+	c.customers(alphaKey, token).want(t, 200, "")
+	c.authenticate(alphaID, "Wrong-Secret-1", alphaKey).want(t, 401, "10001")
+}
+
 func TestUnknownPartnerIsAWrapped404ForPostAnda401ForPut(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	for range 6 {

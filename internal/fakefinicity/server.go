@@ -66,6 +66,10 @@ type Config struct {
 	// TokensDieWithSecret ends all tokens of a partner when its secret changes without a grace period. Finicity does
 	// not say; a caller that goes on with the token gets a 401 for each call if it is so.
 	TokensDieWithSecret bool
+
+	// AppKeyRateLimited answers a call with an invalid app key with 429 and no code, before anything is counted. Finicity's
+	// onboarding page says that such a key has "a rate limit of 0"; its API reference says 401.
+	AppKeyRateLimited bool
 }
 
 // Validate names the first thing that is wrong with the configuration, never a secret.
@@ -91,6 +95,7 @@ type Server struct {
 	now                 func() time.Time
 	successKeepsCount   bool
 	tokensDieWithSecret bool
+	appKeyRateLimited   bool
 
 	admin     func() http.Handler // made when it is first used
 	pipes     *http.Server
@@ -122,6 +127,7 @@ func New(cfg Config) *Server {
 		now:                 cfg.Now,
 		successKeepsCount:   cfg.SuccessKeepsCount,
 		tokensDieWithSecret: cfg.TokensDieWithSecret,
+		appKeyRateLimited:   cfg.AppKeyRateLimited,
 		closed:              make(chan struct{}),
 		tokens:              map[string]issuedToken{},
 		heldChanged:         make(chan struct{}),
