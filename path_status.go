@@ -54,7 +54,7 @@ func statusShown() map[string]*framework.FieldSchema {
 		"rejected_attempts": {Type: framework.TypeInt, Description: "Refused attempts that count: those of the last 24 hours, and those since the last success."},
 		"attempts_left":     {Type: framework.TypeInt, Description: "Failed attempts left until config/verify needs force. Attempts that a crash interrupted count too."},
 		"retry_time":        {Type: framework.TypeString, Description: "Earliest time of the next automatic attempt, if it has to wait."},
-		"last_error":        {Type: framework.TypeString, Description: "Why the last attempt failed, if it did."},
+		"last_error":        {Type: framework.TypeString, Description: "Why the last attempt failed, if it did, and with which credential."},
 		"last_error_time":   {Type: framework.TypeString, Description: "When that was."},
 		"rotation_pending":  {Type: framework.TypeBool, Description: "Whether the outcome of a rotation is unknown. The engine resolves it automatically."},
 		"last_vault_rotation": {

@@ -163,16 +163,33 @@ func (a attempt) answer(failure *finicityapi.Error) attempts.Answer {
 		answer.Locked = failure.Class == finicityapi.Locked
 		switch {
 		case failure.Class != finicityapi.Rejected && failure.Class != finicityapi.Locked:
+			return answer
 		case failure.FromFinicity():
 			answer.Outcome = attempts.RefusedWithCode
 		default:
 			answer.Outcome = attempts.Refused
 		}
+		answer.Failure = a.what(answer.OfSecret) + " failed: " + answer.Failure
 	}
 	if answer.Success || failure != nil && failure.CredentialRefused() && failure.FromFinicity() {
 		answer.Credential = a.request.Credential
 	}
 	return answer
+}
+
+// what names a refused attempt in last_error: an operator must know whether to look
+// at the stored credential. ofSecret is set when the refusal is a verdict on the secret.
+func (a attempt) what(ofSecret bool) string {
+	switch {
+	case a.request.Change:
+		return "the change of the secret"
+	case a.request.Subject == attempts.Written:
+		return "an attempt with a credential that is not stored"
+	case a.request.Subject == attempts.Candidate && ofSecret:
+		return "an attempt with a stored secret that is not proven"
+	default:
+		return "an attempt with the stored credential"
+	}
 }
 
 // elsewhere reports whether two states have another partner or another address.

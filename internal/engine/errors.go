@@ -73,7 +73,7 @@ func (n *NotAllowed) Error() string {
 	case n.Standing.Failure == "":
 		return fmt.Sprintf("no request was sent to Finicity, because of %d failed or unanswered attempts before", n.Standing.Used)
 	default:
-		return "no request was sent to Finicity, because of the last failure: " + n.Standing.Failure
+		return "no request was sent to Finicity, because " + n.Standing.Failure
 	}
 }
 

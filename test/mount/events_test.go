@@ -78,8 +78,8 @@ func TestAnEventSaysWhereToLookAndNamesNoSecret(t *testing.T) {
 			"finicity/token-create":     {"data_path": "token", "modified": "true", "operation": "create", "expire_time": "2000-01-01T01:55:00Z"},
 			"finicity/root-rotate":      {"data_path": "config", "modified": "true", "operation": "update", "last_vault_rotation": "2000-01-01T00:00:00Z"},
 			"finicity/root-rotate-fail": {"data_path": "status", "operation": "update", "error": changeRefused + refused},
-			"finicity/attempts-held":    {"data_path": "status", "modified": "true", "operation": "authenticate", "state": "held", "error": refused},
-			"finicity/attempts-stopped": {"data_path": "status", "modified": "true", "operation": "authenticate", "state": "locked", "error": locked},
+			"finicity/attempts-held":    {"data_path": "status", "modified": "true", "operation": "authenticate", "state": "held", "error": "the change of the secret failed: " + refused},
+			"finicity/attempts-stopped": {"data_path": "status", "modified": "true", "operation": "authenticate", "state": "locked", "error": "an attempt with the stored credential failed: " + locked},
 			"finicity/config-delete":    {"data_path": "config", "modified": "true", "operation": "delete"},
 		} {
 			want["path"], want["partner_id"] = want["data_path"], mounttest.PartnerID

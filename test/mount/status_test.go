@@ -102,11 +102,12 @@ func TestTheStatusInEachState(t *testing.T) {
 
 func TestTheStatusShowsHowAttemptsStand(t *testing.T) {
 	t.Parallel()
-	const refusal = "Finicity answered HTTP 401, code 10001: Invalid credentials"
+	const words = " failed: Finicity answered HTTP 401, code 10001: Invalid credentials (the partner secret is wrong)"
+	const refusal = "an attempt with the stored credential" + words
 	for name, test := range map[string]statusOf{
 		"a typo": {func(h *mounttest.Harness) { h.Guesses(1) }, mounttest.Fields{
-			"authentication": "ok", "rejected_attempts": 1, "attempts_left": 3, "last_error": refusal,
-			"last_error_time": "2000-01-01T00:00:00Z", "retry_time": nil, "token_available": true,
+			"authentication": "ok", "rejected_attempts": 1, "attempts_left": 3, "retry_time": nil, "token_available": true,
+			"last_error": "an attempt with a credential that is not stored" + words, "last_error_time": "2000-01-01T00:00:00Z",
 		}},
 		"held": {func(h *mounttest.Harness) {
 			h.Pass(2 * time.Hour)
@@ -129,7 +130,8 @@ func TestTheStatusShowsHowAttemptsStand(t *testing.T) {
 		}},
 		"locked": {mounttest.States()["locked"], mounttest.Fields{
 			"authentication": "locked", "rejected_attempts": 1, "attempts_left": 3, "token_available": true,
-			"last_error":      "Finicity answered HTTP 500, code 24302: we've locked your account",
+			"last_error": "an attempt with a credential that is not stored failed: " +
+				"Finicity answered HTTP 500, code 24302: we've locked your account",
 			"last_error_time": "2000-01-01T00:00:00Z",
 		}},
 		"three crashes": {mounttest.States()["crashed"], mounttest.Fields{
