@@ -74,7 +74,8 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		advice := "leave the field out to keep the secret in effect. If Finicity was set back to this one, delete the configuration " +
 			"with force=true first, and write it anew"
 		if c.moved {
-			advice = "another address needs the secret in effect; to have one that you know, reset it in the Finicity developer portal"
+			advice = "another address needs the secret in effect; to have one that you know, make a new one in the Finicity developer portal, " +
+				"or ask Mastercard support for one"
 		}
 		return nil, change{}, userErrorf("field %q has a secret that was replaced by a rotation on %s: %s",
 			"partner_secret", at.Format(time.RFC3339), advice)

@@ -28,8 +28,8 @@ type IncompleteMove struct {
 
 func (*IncompleteMove) Error() string {
 	return "a new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write: " +
-		"the stored ones are not sent to another address. After a rotation only Vault knows the secret, so make a new one " +
-		"in the Finicity developer portal first"
+		"the stored ones are not sent to another address. After a rotation only Vault knows the secret, so first make a new one " +
+		"in the Finicity developer portal, or ask Mastercard support for one"
 }
 
 // nothingWritten is the failure of a write whose credential was not accepted.
