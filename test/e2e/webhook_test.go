@@ -197,13 +197,20 @@ func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := count(args[len(args)-1])
 	ts.Check(err)
 	for _, r := range w.receivers {
+		refused := r.refused()
 		got, err := w.webhook(r, kind, name)
 		if err == nil && got != want {
 			err = fmt.Errorf("%s answers %d to webhook %s, want %d", r.name, got, strings.Join(args, " "), want)
 		}
 		ts.Check(w.explained(err))
+		if want == http.StatusUnauthorized { // An app whose secret is wrong would be silent otherwise.
+			ts.Check(w.explained(poll(func() (bool, error) { return r.refused() > refused, nil },
+				func() error { return fmt.Errorf("%s does not say that it has refused a webhook", r.name) })))
+		}
 	}
 }
+
+func (r *receiver) refused() int { return strings.Count(r.printed(), "refused: ") }
 
 func (w *world) webhook(r *receiver, kind, name string) (status int, err error) {
 	partner := partners[0].ID

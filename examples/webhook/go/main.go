@@ -78,6 +78,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // receive returns the status to answer with. Finicity repeats what is not answered with a 200, for three days.
 func (r *receiver) receive(ctx context.Context, body []byte, signature string) int {
 	if signature == "" {
+		log.Print("refused: no signature")
 		return http.StatusUnauthorized
 	}
 	valid, err := r.verify(ctx, body, signature)
@@ -86,6 +87,7 @@ func (r *receiver) receive(ctx context.Context, body []byte, signature string) i
 		log.Printf("no verdict from Vault: %v", err)
 		return http.StatusServiceUnavailable
 	case !valid:
+		log.Print("refused: the signature is not Finicity's, or the body has changed on its way")
 		return http.StatusUnauthorized
 	}
 	var e event

@@ -65,9 +65,15 @@ async function receive(request) {
   const body = await rawBody(request);
   if (body === null) return 413;
   const signature = request.headers['x-finicity-signature'];
-  if (!signature) return 401;
+  if (!signature) {
+    console.error('refused: no signature');
+    return 401;
+  }
   try {
-    if (!(await verify(body, signature))) return 401;
+    if (!(await verify(body, signature))) {
+      console.error("refused: the signature is not Finicity's, or the body has changed on its way");
+      return 401;
+    }
   } catch (err) {
     // It may well be Finicity's. A 401 would say that it is not.
     console.error('no verdict from Vault:', err.cause?.message || err.message);

@@ -89,9 +89,11 @@ class Receiver(BaseHTTPRequestHandler):
             return 413
         signature = self.headers.get("X-Finicity-Signature")
         if not signature:
+            self.log_error("refused: no signature")
             return 401
         try:
             if not verify(body, signature):
+                self.log_error("refused: the signature is not Finicity's, or the body has changed on its way")
                 return 401
         except Exception as err:  # It may well be Finicity's. A 401 would say that it is not.
             self.log_error("no verdict from Vault: %s", err)
