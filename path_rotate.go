@@ -82,7 +82,8 @@ func (b *backend) rotateToken(ctx context.Context, req *logical.Request, _ *fram
 		"issue_time": timeOrNull(t.Issued), "expire_time": timeOrNull(t.Expires()),
 	}}
 	if kept {
-		resp.AddWarning("the current token is less than 1 minute old and was kept")
+		resp.AddWarning("the current token is less than 1 minute old and was kept: " +
+			"rotate-root, config/verify and a write of the credential replace it too")
 	}
 	return resp, nil
 }

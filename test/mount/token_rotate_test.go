@@ -63,6 +63,10 @@ func TestRotateTokenWithinAMinuteChangesNothing(t *testing.T) {
 		h.Pass(1)
 		h.Warned(h.Write("rotate-token", nil))
 		h.Called(3, 0)
+		h.Pass(time.Hour)
+		h.Rotate()
+		h.Warned(h.Write("rotate-token", nil), "the current token is less than 1 minute old and was kept: rotate-root")
+		h.Called(4, 1)
 	})
 }
 
