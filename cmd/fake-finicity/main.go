@@ -14,6 +14,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -25,6 +26,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -64,8 +66,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fake := fakefinicity.New(o.config)
+	handler, err := kept(fake, o.state)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	server := &http.Server{
-		Handler:           fake,
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		// No ReadTimeout and no WriteTimeout: both would end a call that is held or delayed by order.
@@ -91,6 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 type options struct {
 	listen  string
+	state   string
 	version bool
 	config  fakefinicity.Config
 }
@@ -113,7 +120,13 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"live tokens die when the secret changes without a grace period")
 	flags.BoolVar(&o.config.AppKeyRateLimited, "app-key-rate-limited", false,
 		"an invalid app key is answered with 429, and not with 401")
+	flags.StringVar(&o.state, "state", "", "`file` to keep partners and tokens in; if it exists, go on with them")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "Usage of fake-finicity:")
+		flags.PrintDefaults()
+		fmt.Fprintf(stderr, "\n%s", fakefinicity.Help())
+	}
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -132,6 +145,37 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		o.config.Partners = append(o.config.Partners, fakefinicity.Partner{ID: parts[0], Secret: parts[1], AppKey: parts[2]})
 	}
 	return o, o.config.Validate()
+}
+
+// kept is the server that keeps what it knows in a file, if there is one. Each answer may change that.
+func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
+	if file == "" {
+		return fake, nil
+	}
+	last, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		if err := fake.Restore(last); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	var mu sync.Mutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { // Also after a call that is left without an answer, which is a panic.
+			mu.Lock()
+			defer mu.Unlock()
+			if now := fake.State(); !bytes.Equal(now, last) {
+				if err := os.WriteFile(file, now, 0o600); err != nil {
+					fmt.Fprintln(os.Stderr, "fake-finicity:", err)
+				}
+				last = now
+			}
+		}()
+		fake.ServeHTTP(w, r)
+	}), nil
 }
 
 // listenLoopback refuses any other address: the endpoint under /_fake/ has no authentication.

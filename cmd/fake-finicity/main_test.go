@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -106,6 +107,37 @@ func TestServesThePartnersOfItsFlags(t *testing.T) {
 	}
 }
 
+func TestGoesOnWithItsStateAfterARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	const changed = "1000000000001:Portal-Secret-9:fake-sandbox-app-key"
+	for _, round := range []struct {
+		partner string
+		want    int
+	}{{defaultPartner, 200}, {changed, 200}, {defaultPartner, 401}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		url, ended := start(ctx, t, "-state", file)
+		if status := authenticate(t, url, round.partner); status != round.want {
+			t.Errorf("%s: %d, want %d", round.partner, status, round.want)
+		}
+		if round.partner == defaultPartner {
+			send(t, http.MethodPost, url+"/_fake/partners/1000000000001/secret", `{"secret":"Portal-Secret-9"}`, nil)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read the secrets: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"-listen", "127.0.0.1:0", "-state", file}, io.Discard, io.Discard); err == nil {
+		t.Error("it goes on with a file that it can't read")
+	}
+}
+
 func TestEndsPromptlyWithCallsHeld(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -170,7 +202,9 @@ func TestVersionAndHelpServeNothing(t *testing.T) {
 	if err := run(t.Context(), []string{"-help"}, &stdout, &stderr); !errors.Is(err, flag.ErrHelp) {
 		t.Fatal(err)
 	}
-	if !strings.Contains(stderr.String(), defaultPartner) {
-		t.Errorf("help does not show the default partner: %s", stderr.String())
+	for _, named := range []string{defaultPartner, "POST /_fake/faults", "slow_answer"} {
+		if !strings.Contains(stderr.String(), named) {
+			t.Errorf("help does not name %s: %s", named, stderr.String())
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -16,37 +17,81 @@ import (
 // secrets and have them confirmed. That is why cmd/fake-finicity listens on loopback addresses only.
 const adminPrefix = "/_fake/"
 
+// route is a path of the endpoint.
+type route struct {
+	pattern string
+	body    string // an example, empty without one
+	about   string
+	handle  http.HandlerFunc
+}
+
+func (s *Server) adminRoutes() []route {
+	const partner = "/_fake/partners/{id}/"
+	return []route{
+		{"GET /_fake/health", "", "answers when the server does", func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, map[string]string{"status": "ok"})
+		}},
+		{"GET /_fake/requests", "", "the calls so far", func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, s.Requests())
+		}},
+		{"DELETE /_fake/requests", "", "forgets them", func(w http.ResponseWriter, _ *http.Request) {
+			s.ResetLog()
+			w.WriteHeader(http.StatusNoContent)
+		}},
+		{"GET /_fake/counters", "", "the totals of each partner", func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, s.allCounters())
+		}},
+		{"POST /_fake/faults", `{"call":"authenticate","kind":"dropped","count":3}`, "orders faults, one or a list", s.adminOrder},
+		{"DELETE /_fake/faults", "", "cancels those that are left", func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, map[string]int{"cleared": s.ClearFaults()})
+		}},
+		{"GET /_fake/held", "", "how many calls are held", func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, map[string]int{"held": s.Held()})
+		}},
+		{"POST /_fake/release", "", "releases them", func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, map[string]int{"released": s.Release()})
+		}},
+		{"POST " + partner + "lock", "", "locks the partner, as five failed attempts do", s.onPartner(s.adminLock)},
+		{"POST " + partner + "unlock", "", "unlocks the partner, as Finicity support does", s.onPartner(s.adminUnlock)},
+		{"POST " + partner + "secret", `{"secret":"New-Secret-1"}`, "changes the secret, as the developer portal does", s.onPartner(s.adminSecret)},
+		{"POST " + partner + "app-key", `{"appKey":"new-key"}`, "changes the app key, as the developer portal does", s.onPartner(s.adminAppKey)},
+		{"POST " + partner + "accepts", `{"secret":"New-Secret-1"}`, "whether a secret or a token is good now", s.onPartner(s.adminAccepts)},
+		{"POST /_fake/webhooks", `{"partnerId":"1000000000001","url":"http://127.0.0.1:8300/","eventType":"added"}`, "sends a signed webhook", s.adminWebhook},
+	}
+}
+
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_fake/health", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]string{"status": "ok"})
+	for _, r := range s.adminRoutes() {
+		mux.HandleFunc(r.pattern, r.handle)
+	}
+	mux.HandleFunc("GET /_fake/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, Help()) // Nobody is left to tell if the client has gone.
 	})
-	mux.HandleFunc("GET /_fake/requests", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, s.Requests())
-	})
-	mux.HandleFunc("DELETE /_fake/requests", func(w http.ResponseWriter, _ *http.Request) {
-		s.ResetLog()
-		w.WriteHeader(http.StatusNoContent)
-	})
-	mux.HandleFunc("GET /_fake/counters", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, s.allCounters())
-	})
-	mux.HandleFunc("GET /_fake/held", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]int{"held": s.Held()})
-	})
-	mux.HandleFunc("POST /_fake/release", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]int{"released": s.Release()})
-	})
-	mux.HandleFunc("POST /_fake/faults", s.adminOrder)
-	mux.HandleFunc("DELETE /_fake/faults", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]int{"cleared": s.ClearFaults()})
-	})
-	mux.HandleFunc("POST /_fake/partners/{id}/unlock", s.onPartner(s.adminUnlock))
-	mux.HandleFunc("POST /_fake/partners/{id}/secret", s.onPartner(s.adminSecret))
-	mux.HandleFunc("POST /_fake/partners/{id}/app-key", s.onPartner(s.adminAppKey))
-	mux.HandleFunc("POST /_fake/partners/{id}/accepts", s.onPartner(s.adminAccepts))
-	mux.HandleFunc("POST /_fake/webhooks", s.adminWebhook)
 	return mux
+}
+
+// Help lists the paths of the endpoint, and the faults that can be ordered there.
+func Help() string {
+	var b strings.Builder
+	b.WriteString("Orders and questions (GET /_fake/ shows this list):\n\n")
+	for _, r := range new(Server).adminRoutes() {
+		fmt.Fprintf(&b, "  %s\n      %s%s\n", r.pattern, r.about, with(r.body))
+	}
+	b.WriteString("\nA fault has a kind, and if needed a call (" + strings.Join(calls(), ", ") + "), a count, a delay such as 2s,\n" +
+		"a status, retryAfter, header, body and contentType. Its kinds:\n\n")
+	for _, k := range kinds() {
+		fmt.Fprintf(&b, "  %-12s %s\n", k.kind, k.about)
+	}
+	return b.String()
+}
+
+func with(body string) string {
+	if body == "" {
+		return ""
+	}
+	return ", for example " + body
 }
 
 func (s *Server) allCounters() map[string]Counters {
@@ -133,6 +178,11 @@ func (s *Server) onPartner(handle func(partnerID string, body io.Reader) (any, e
 			reply(w, http.StatusOK, result)
 		}
 	}
+}
+
+func (s *Server) adminLock(partnerID string, _ io.Reader) (any, error) {
+	s.Lock(partnerID)
+	return nil, nil
 }
 
 func (s *Server) adminUnlock(partnerID string, _ io.Reader) (any, error) {

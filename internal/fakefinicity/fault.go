@@ -51,6 +51,33 @@ const (
 	KindEcho Kind = "echo"
 )
 
+// kinds are all of them, as an endpoint that orders them has to explain them.
+func kinds() []struct {
+	kind  Kind
+	about string
+} {
+	return []struct {
+		kind  Kind
+		about string
+	}{
+		{KindLost, "takes effect, and no answer arrives"},
+		{KindDropped, "no effect, and no answer: an outage"},
+		{KindSlow, "takes effect after the delay, then answers"},
+		{KindSlowAnswer, "takes effect at once, and answers after the delay"},
+		{KindLate, "no answer, and takes effect after the delay"},
+		{KindHoldBefore, "held until released, then takes effect"},
+		{KindHoldAfter, "takes effect, and the answer is held until released"},
+		{KindStatus, "no effect, and the answer that you give: status, body"},
+		{KindMisleading, "takes effect, and the answer that you give: status, body"},
+		{KindTwice, "arrives twice, the second time after the delay"},
+		{KindCut, "takes effect, and half of the answer arrives"},
+		{KindGarbage, "takes effect, and an unreadable answer arrives"},
+		{KindEcho, "no effect, and an error that repeats the request"},
+	}
+}
+
+func calls() []string { return []string{CallAuthenticate, CallModifySecret, CallCustomers} }
+
 // maxFaultCount is as good as for ever, and the sum of what is in the queue is still a number.
 const maxFaultCount = 1_000_000
 
@@ -79,15 +106,15 @@ func (f Fault) Validate() error {
 	delayed := slices.Contains([]Kind{KindSlow, KindSlowAnswer, KindLate, KindMisleading, KindTwice}, f.Kind)
 	answered := f.Kind == KindStatus || f.Kind == KindMisleading
 	bodied := answered || f.Kind == KindGarbage
-	kinds := []Kind{
-		KindLost, KindDropped, KindSlow, KindSlowAnswer, KindLate, KindHoldBefore, KindHoldAfter,
-		KindStatus, KindMisleading, KindTwice, KindCut, KindGarbage, KindEcho,
+	var known []string
+	for _, k := range kinds() {
+		known = append(known, string(k.kind))
 	}
 	switch {
-	case !slices.Contains(kinds, f.Kind):
-		return fmt.Errorf("unknown kind %q", f.Kind)
-	case !slices.Contains([]string{"", CallAuthenticate, CallModifySecret, CallCustomers}, f.Call):
-		return fmt.Errorf("unknown call %q", f.Call)
+	case !slices.Contains(known, string(f.Kind)):
+		return fmt.Errorf("unknown kind %q: it is one of %s", f.Kind, strings.Join(known, ", "))
+	case f.Call != "" && !slices.Contains(calls(), f.Call):
+		return fmt.Errorf("unknown call %q: it is one of %s, or left out for any", f.Call, strings.Join(calls(), ", "))
 	case f.Count < 0 || f.Delay < 0:
 		return errors.New("count and delay cannot be negative")
 	case f.Count > maxFaultCount:

@@ -80,6 +80,11 @@ func (s *Server) Counters(partnerID string) Counters {
 	return Counters{}
 }
 
+// Lock locks a partner, as five wrong attempts do.
+func (s *Server) Lock(partnerID string) {
+	s.change(partnerID, func(p *partner) { p.counters.Locked = true })
+}
+
 // Unlock does what Finicity support does for a locked partner: it may try again, with a fresh count.
 // Like all changes of a partner it panics if there is none of that ID.
 func (s *Server) Unlock(partnerID string) {

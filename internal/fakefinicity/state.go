@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package fakefinicity
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// state is what a Finicity that is down for a while still knows afterwards.
+type state struct {
+	Partners []partnerState `json:"partners"`
+	Tokens   []tokenState   `json:"tokens"` // by time of issue
+}
+
+type partnerState struct {
+	ID       string        `json:"id"`
+	Secret   string        `json:"secret"`
+	AppKey   string        `json:"appKey"`
+	Outgoing []secretState `json:"outgoing"`
+	Counters Counters      `json:"counters"`
+}
+
+type secretState struct {
+	Secret string    `json:"secret"`
+	Until  time.Time `json:"until"`
+}
+
+type tokenState struct {
+	Token     string    `json:"token"`
+	PartnerID string    `json:"partnerId"`
+	Expires   time.Time `json:"expires"`
+}
+
+// State returns the partners, their counters, secrets and tokens, for [Server.Restore] in another process. It holds
+// secrets.
+func (s *Server) State() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var kept state
+	for _, p := range s.partners {
+		saved := partnerState{ID: p.ID, Secret: p.Secret, AppKey: p.AppKey, Counters: p.counters}
+		for _, o := range p.outgoing {
+			saved.Outgoing = append(saved.Outgoing, secretState{o.secret, o.until})
+		}
+		kept.Partners = append(kept.Partners, saved)
+	}
+	for _, token := range s.tokenQueue {
+		if issued := s.tokens[token]; issued.partner != nil { // It may have died with its secret.
+			kept.Tokens = append(kept.Tokens, tokenState{token, issued.partner.ID, issued.expires})
+		}
+	}
+	return encode(kept)
+}
+
+// Restore replaces the partners and the tokens by those of an earlier server.
+func (s *Server) Restore(saved []byte) error {
+	var kept state
+	if err := json.Unmarshal(saved, &kept); err != nil {
+		return fmt.Errorf("the state is unreadable: %w", err)
+	}
+	partners, tokens := map[string]*partner{}, map[string]issuedToken{}
+	var ordered []*partner
+	for _, saved := range kept.Partners {
+		p := &partner{Partner: Partner{ID: saved.ID, Secret: saved.Secret, AppKey: saved.AppKey}, counters: saved.Counters}
+		for _, o := range saved.Outgoing {
+			p.outgoing = append(p.outgoing, outgoingSecret{o.Secret, o.Until})
+		}
+		ordered, partners[p.ID] = append(ordered, p), p
+	}
+	var queue []string
+	for _, t := range kept.Tokens {
+		if partners[t.PartnerID] == nil {
+			return errors.New("the state has a token of a partner that is not in it")
+		}
+		queue, tokens[t.Token] = append(queue, t.Token), issuedToken{partners[t.PartnerID], t.Expires}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.partners, s.tokens, s.tokenQueue = ordered, tokens, queue
+	return nil
+}
