@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# The tour of a first user, on a real Vault server and a stand-in for Finicity. Shows each command before its output,
+# The tour of a first user, on a real Vault server and a mock server for Finicity. Shows each command before its output,
 # and ends with a failure as soon as one does not give what is expected.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -23,7 +23,7 @@ step() {
 	printf '\n%d. %s\n\n' "$step" "$*"
 }
 
-# show COMMAND: prints it, runs it, prints and keeps its output in $out. Secrets and tokens are values of the stand-in.
+# show COMMAND: prints it, runs it, prints and keeps its output in $out. Secrets and tokens are values of the mock server.
 show() {
 	last_command=$1
 	printf '   $ %s\n' "$1"
@@ -83,11 +83,11 @@ expect_authentications() {
 	say "   Authentications that Finicity has counted so far: $n"
 }
 
-say "Starting a Vault server and a stand-in for Finicity, on this machine only."
+say "Starting a Vault server and a mock server for Finicity, on this machine only."
 start_servers
 say ""
 say "Vault:    $VAULT_ADDR"
-say "Finicity: $FINICITY (the stand-in; partner $PARTNER_ID)"
+say "Finicity: $FINICITY (the mock server; partner $PARTNER_ID)"
 
 step "Register the plugin with Vault, by the checksum of its binary, and mount it."
 # shellcheck disable=SC2016 # Shown as typed, and expanded when it is run.

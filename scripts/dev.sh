@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Starts a Vault server with the engine mounted and configured, and a stand-in for Finicity, until Ctrl-C or until one
-# of the two ends.
+# Starts a Vault server with the engine mounted and configured, and a mock server for Finicity, until Ctrl-C or until Vault
+# ends. The mock server may be ended and started again, as in an outage.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 trap 'stop_all; say "Both servers are stopped."' EXIT
@@ -17,7 +17,7 @@ start_servers
 } >/dev/null
 
 cat <<END
-Vault and the stand-in for Finicity are running, and the engine is mounted at finicity/. In another terminal:
+Vault and the mock server for Finicity are running, and the engine is mounted at finicity/. In another terminal:
 
     export PATH="$(dirname "$vault_bin"):\$PATH"
     export VAULT_ADDR=$VAULT_ADDR VAULT_TOKEN=$VAULT_TOKEN FINICITY=$FINICITY
@@ -25,19 +25,27 @@ Vault and the stand-in for Finicity are running, and the engine is mounted at fi
     export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
     vault read finicity/token
 
-To play Finicity's portal and make a new secret, when after a rotation nobody knows the one in force:
+To make a new secret, as in Finicity's developer portal, when after a rotation only Vault knows the one in effect:
 
     curl -d '{"secret":"Fake-Sandbox-Secret-2"}' \$FINICITY/_fake/partners/\$PARTNER_ID/secret
     vault write finicity/config partner_secret=Fake-Sandbox-Secret-2
 
-The stand-in's requests: curl \$FINICITY/_fake/requests      Vault's log: $scratch/vault.log
+What else the mock server can do, such as an outage or a lock: curl \$FINICITY/_fake/
+Vault's log: $scratch/vault.log
+
+To end the mock server: kill ${pids[0]}
+To start it again, with the same secret and tokens: ${fake_command[*]}
 
 Ctrl-C stops both.
 END
 
 # `wait -n` would say who has ended, but the bash of macOS has none.
+ended=
 while true; do
-	kill -0 "${pids[0]}" 2>/dev/null || failed "The stand-in has ended" "$scratch/fake.log"
+	if [ -z "$ended" ] && ! kill -0 "${pids[0]}" 2>/dev/null; then
+		ended=true
+		say "The mock server has ended. Vault goes on, as in an outage of Finicity. To start it again: ${fake_command[*]}"
+	fi
 	kill -0 "${pids[1]}" 2>/dev/null || failed "Vault has ended" "$scratch/vault.log"
 	sleep 0.5
 done

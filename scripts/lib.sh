@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # shellcheck shell=bash
 #
-# What the demo and `make dev` share: they start a Vault development server and the stand-in for Finicity on free
+# What the demo and `make dev` share: they start a Vault development server and the mock server for Finicity on free
 # loopback ports, and stop both, and nothing else, when the script ends. Sourced, not run.
 
 # Made by make; the defaults are for whoever runs a script by hand.
@@ -70,13 +70,31 @@ free_port() {
 	printf '%s' "$port"
 }
 
-# start_servers: the stand-in at $FINICITY, a Vault development server at $VAULT_ADDR, with root token $VAULT_TOKEN.
+# start_fake: the mock server at $FINICITY. It keeps secrets and tokens in a file, and goes on with them when it is started again.
+start_fake() {
+	local port=8210 tries=0
+	while true; do
+		port=$(free_port "$port")
+		fake_command=("$fake_bin" -listen "127.0.0.1:$port" -state "$scratch/fake.json")
+		"${fake_command[@]}" >"$scratch/fake.log" 2>&1 &
+		pids=($!)
+		if wait_for "$scratch/fake.log" 'listens on' "${pids[0]}"; then
+			break
+		fi
+		tries=$((tries + 1))
+		if kill -0 "${pids[0]}" 2>/dev/null || [ "$tries" -eq 20 ] ||
+			! grep -q 'address already in use' "$scratch/fake.log"; then
+			failed "The mock server did not start" "$scratch/fake.log"
+		fi
+		port=$((port + 1))
+	done
+	FINICITY=$(sed -n 's/.* listens on //p' "$scratch/fake.log")
+}
+
+# start_servers: the mock server at $FINICITY, a Vault development server at $VAULT_ADDR, with root token $VAULT_TOKEN.
 # Their process IDs are pids[0] and pids[1], and they write fake.log and vault.log.
 start_servers() {
-	"$fake_bin" -listen 127.0.0.1:0 >"$scratch/fake.log" 2>&1 &
-	pids=($!)
-	wait_for "$scratch/fake.log" 'listens on' "${pids[0]}" || failed "The stand-in did not start" "$scratch/fake.log"
-	FINICITY=$(sed -n 's/.* listens on //p' "$scratch/fake.log")
+	start_fake
 
 	# A copy, because the next `make build` replaces the original, and Vault would not run that at the next start.
 	mkdir "$scratch/plugins"
@@ -115,5 +133,5 @@ sha256() {
 	if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
 }
 
-# The stand-in's one partner, which it has when it is started without any.
+# The mock server's one partner, which it has when it is started without any.
 export PARTNER_ID=1000000000001 PARTNER_SECRET=Fake-Sandbox-Secret-1 APP_KEY=fake-sandbox-app-key

@@ -254,44 +254,67 @@ func TestDevServesUntilCtrlC(t *testing.T) {
 	leftovers(t, cmd)
 }
 
-// Half of it would go on without a word, and somebody would look for the fault in the engine.
-func TestDevEndsWithAnErrorWhenOneOfItsServersDoes(t *testing.T) {
-	for variable, says := range map[string]string{
-		"FINICITY_E2E_VAULT": "Vault has ended",
-		"FINICITY_E2E_FAKE":  "The stand-in has ended",
-	} {
-		t.Run(says, func(t *testing.T) {
-			cmd := script(t, "dev.sh")
-			wrapper := wrap(t, program(t, variable), filepath.Base(program(t, variable)), `
+// endServer runs dev.sh with one of its servers wrapped, and ends that server.
+func endServer(t *testing.T, variable string) (cmd *exec.Cmd, stdout io.Reader) {
+	t.Helper()
+	cmd = script(t, "dev.sh")
+	wrapper := wrap(t, program(t, variable), filepath.Base(program(t, variable)), `
 case $1 in server | -listen) echo $$ >"$0.pid" ;; esac
 exec "$PROGRAM" "$@"
 `)
-			cmd.Env = append(cmd.Env, variable+"="+wrapper)
-			_, stdout := until(t, cmd, "Ctrl-C")
-			text, err := os.ReadFile(wrapper + ".pid")
-			if err != nil {
-				t.Fatal(err)
-			}
-			pid, err := count(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			// SIGTERM, because a Vault that is killed outright leaves its plugin behind, whoever has started it.
-			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			rest, err := io.ReadAll(stdout)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var exit *exec.ExitError
-			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
-				t.Errorf("it ended with %v", err)
-			}
-			if !strings.Contains(string(rest), says) || !strings.Contains(string(rest), "Both servers are stopped.") {
-				t.Errorf("it printed %q", rest)
-			}
-			leftovers(t, cmd)
-		})
+	cmd.Env = append(cmd.Env, variable+"="+wrapper)
+	_, stdout = until(t, cmd, "Ctrl-C")
+	text, err := os.ReadFile(wrapper + ".pid")
+	if err != nil {
+		t.Fatal(err)
 	}
+	pid, err := count(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// SIGTERM, because a Vault that is killed outright leaves its plugin behind, whoever has started it.
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, stdout
+}
+
+// Half of it would go on without a word, and somebody would look for the fault in the engine.
+func TestDevEndsWithAnErrorWhenVaultDoes(t *testing.T) {
+	cmd, stdout := endServer(t, "FINICITY_E2E_VAULT")
+	rest, err := io.ReadAll(stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("it ended with %v", err)
+	}
+	if !strings.Contains(string(rest), "Vault has ended") || !strings.Contains(string(rest), "Both servers are stopped.") {
+		t.Errorf("it printed %q", rest)
+	}
+	leftovers(t, cmd)
+}
+
+// An outage of Finicity is something to try.
+func TestDevGoesOnWithoutItsMockServer(t *testing.T) {
+	cmd, stdout := endServer(t, "FINICITY_E2E_FAKE")
+	output := bufio.NewReader(stdout)
+	for line := ""; !strings.HasPrefix(line, "The mock server has ended. Vault goes on"); {
+		var err error
+		if line, err = output.ReadString('\n'); err != nil {
+			t.Fatalf("it does not say that the mock server has ended: %v", err)
+		}
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(string(rest), "Both servers are stopped.") {
+		t.Errorf("after Ctrl-C: %v, and it printed %q", err, rest)
+	}
+	leftovers(t, cmd)
 }
