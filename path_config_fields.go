@@ -91,7 +91,7 @@ func configSettings() map[string]*framework.FieldSchema {
 		"base_url": {
 			Type:         framework.TypeString,
 			Default:      finicityapi.DefaultBaseURL,
-			Description:  "Address of the API. https only, except for a loopback host.",
+			Description:  "Address of the API, without Finicity's own path. https only, except for a loopback host.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Base URL", Group: groupConnection},
 		},
 		"ca_cert": {
@@ -153,6 +153,12 @@ default.
 
     vault write finicity/config partner_id=… partner_secret=… app_key=…
     vault read finicity/token
+
+To keep the secret out of the command, give it on standard input with partner_secret=- or all fields in a JSON file:
+
+    vault write finicity/config @credential.json
+
+In a typed value, write \@ for an @ at the beginning. Otherwise Vault reads it from the file of that name.
 
 With verify_connection=false the credential is stored without having been tried. The engine tries it first the next
 time it authenticates, and serves the current token until then. If Finicity refused it within 24 hours, only

@@ -74,11 +74,15 @@ func (s step) shows(output string) bool {
 	words := func(text string) string {
 		return strings.Join(strings.Fields(varying.ReplaceAllString(text, "§")), " ")
 	}
-	var pretty bytes.Buffer // Vault sends JSON in one line. A document has it like vault -format=json.
-	if json.Indent(&pretty, []byte(output), "", "  ") == nil {
-		output = pretty.String()
+	indented := func(text string) string { // Vault sends JSON in one line. A document may have it like vault -format=json.
+		var pretty bytes.Buffer
+		if json.Indent(&pretty, []byte(text), "", "  ") == nil {
+			return pretty.String()
+		}
+		return text
 	}
-	want := regexp.QuoteMeta(words(strings.Join(s.output, "\n")))
+	output = indented(output)
+	want := regexp.QuoteMeta(words(indented(strings.Join(s.output, "\n"))))
 	want = strings.NewReplacer("…", ".*", "§", `\S+`).Replace(want)
 	return regexp.MustCompile("^" + want + "$").MatchString(words(output))
 }
@@ -242,7 +246,10 @@ func (d *reader) install(t *testing.T) {
 	}
 }
 
-var assignment = regexp.MustCompile(`^([A-Z0-9_]+)=`)
+var (
+	assignment = regexp.MustCompile(`^([A-Z0-9_]+)=`)
+	plain      = regexp.MustCompile(`^[A-Z0-9_]+=[A-Za-z0-9-]+$`)
+)
 
 func (d *reader) follow(t *testing.T, s step) {
 	t.Helper()
@@ -270,6 +277,10 @@ func (d *reader) follow(t *testing.T, s step) {
 		return
 	}
 	command := s.command
+	if plain.MatchString(command) { // It may be a secret, which nothing may print.
+		d.env = append(d.env, command)
+		return
+	}
 	assigned := assignment.FindStringSubmatch(command)
 	if assigned != nil {
 		command += "; printf %s $" + assigned[1]
