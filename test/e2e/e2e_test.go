@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"apps":       cmdApps,
 			"proxy":      cmdProxy,
 			"impostor":   cmdImpostor,
+			"affiliates": cmdAffiliates,
 			"headers":    cmdHeaders,
 			"pod":        cmdPod,
 			"operator":   cmdOperator,

@@ -26,11 +26,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// The two partners of each script, in the sandbox and in production, say.
-var partners = []fakefinicity.Partner{
+// The two partners of each script, in the sandbox and in production, say, and many of another company.
+var partners = append([]fakefinicity.Partner{
 	{ID: "1000000000001", Secret: "Fake-Sandbox-Secret-1", AppKey: "fake-sandbox-app-key"},
 	{ID: "2000000000002", Secret: "Fake-Production-Secret-2", AppKey: "fake-production-app-key"},
-}
+}, affiliates()...)
 
 // world is what a script has to itself: a stand-in for Finicity and a Vault server.
 type world struct {
