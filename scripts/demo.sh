@@ -73,7 +73,7 @@ if ! command -v curl >/dev/null; then
 fi
 
 authentications() {
-	curl -sS "$FINICITY/_fake/counters" | sed 's/.*"authentications":\([0-9]*\).*/\1/'
+	curl -sS "$FINICITY/_fake/counters" | sed "s/.*\"$PARTNER_ID\":{\"authentications\":\([0-9]*\).*/\1/"
 }
 
 expect_authentications() {

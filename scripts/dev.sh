@@ -22,6 +22,7 @@ Vault and the mock server for Finicity are running, and the engine is mounted at
     export PATH="$(dirname "$vault_bin"):\$PATH"
     export VAULT_ADDR=$VAULT_ADDR VAULT_TOKEN=$VAULT_TOKEN FINICITY=$FINICITY
     export PARTNER_ID=$PARTNER_ID PARTNER_SECRET=$PARTNER_SECRET APP_KEY=$APP_KEY
+    export PARTNER_ID_2=$PARTNER_ID_2 PARTNER_SECRET_2=$PARTNER_SECRET_2 APP_KEY_2=$APP_KEY_2
     export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
     vault read finicity/token
 

@@ -75,7 +75,8 @@ start_fake() {
 	local port=8210 tries=0
 	while true; do
 		port=$(free_port "$port")
-		fake_command=("$fake_bin" -listen "127.0.0.1:$port" -state "$scratch/fake.json")
+		fake_command=("$fake_bin" -listen "127.0.0.1:$port" -state "$scratch/fake.json"
+			-partner "$PARTNER_ID:$PARTNER_SECRET:$APP_KEY" -partner "$PARTNER_ID_2:$PARTNER_SECRET_2:$APP_KEY_2")
 		"${fake_command[@]}" >"$scratch/fake.log" 2>&1 &
 		pids=($!)
 		if wait_for "$scratch/fake.log" 'listens on' "${pids[0]}"; then
@@ -133,5 +134,6 @@ sha256() {
 	if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
 }
 
-# The mock server's one partner, which it has when it is started without any.
+# The mock server's two partners.
 export PARTNER_ID=1000000000001 PARTNER_SECRET=Fake-Sandbox-Secret-1 APP_KEY=fake-sandbox-app-key
+export PARTNER_ID_2=2000000000002 PARTNER_SECRET_2=Fake-Production-Secret-2 APP_KEY_2=fake-production-app-key
