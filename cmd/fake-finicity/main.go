@@ -123,9 +123,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.state, "state", "", "`file` to keep partners and tokens in; if it exists, go on with them")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "Usage of fake-finicity:")
+		// Nobody is left to tell if it can't be printed.
+		_, _ = fmt.Fprintln(stderr, "Usage of fake-finicity:")
 		flags.PrintDefaults()
-		fmt.Fprintf(stderr, "\n%s", fakefinicity.Help())
+		_, _ = fmt.Fprintf(stderr, "\n%s", fakefinicity.Help())
 	}
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -152,7 +153,7 @@ func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
 	if file == "" {
 		return fake, nil
 	}
-	last, err := os.ReadFile(file)
+	last, err := os.ReadFile(file) //nolint:gosec // Whoever starts the server names it.
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
