@@ -138,7 +138,7 @@ func (e *Engine) try(
 		},
 	})
 	if err != nil && !accepted(err) {
-		e.logFailed(to.PartnerID, err)
+		e.logFailed(to.PartnerID, "authentication failed", err)
 		return st, err
 	}
 	e.host.Logger().Info("authenticated", "partner_id", to.PartnerID)

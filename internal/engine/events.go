@@ -82,13 +82,13 @@ func (e *Engine) emitRotated(ctx context.Context, operation string, st *State) {
 
 // logFailed logs an authentication that failed. One that was not sent is in the
 // log with what holds it back, and would be a line for each read.
-func (e *Engine) logFailed(partner string, err error) {
+func (e *Engine) logFailed(partner, message string, err error) {
 	var denied *NotAllowed
 	var uncharged *NotCharged
 	if errors.As(err, &denied) || errors.As(err, &uncharged) {
 		return
 	}
-	e.host.Logger().Warn("authentication failed", "partner_id", partner, "error", err)
+	e.host.Logger().Warn(message, "partner_id", partner, "error", err)
 }
 
 // reportStanding logs a change of the state of attempts, and announces one that

@@ -223,7 +223,7 @@ func (e *Engine) tryNew(
 		},
 	})
 	if err != nil && !accepted(err) {
-		e.logFailed(next.PartnerID, err)
+		e.logFailed(next.PartnerID, "authentication with a credential that is not stored failed", err)
 		return st, changed, err
 	}
 	if changed {

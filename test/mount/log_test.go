@@ -91,6 +91,21 @@ func TestEachChangeOfStateIsALineInTheLog(t *testing.T) {
 }
 
 // A change that Finicity refuses has failed. One without an answer is called unknown, and the log does not say "failed".
+// A colleague's typo is no reason to look at the stored credential.
+func TestTheLogTellsARefusedWriteFromTheStoredCredential(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		said := newLog(h)
+		h.Configure(nil)
+		said("a write", "INFO configuration written"+ofPartner)
+		h.Guesses(1)
+		said("a typo", "WARN authentication with a credential that is not stored failed"+ofPartner)
+		h.Succeeds(h.Write("config/verify", nil))
+		said("the stored credential", "INFO authenticated"+ofPartner)
+	})
+}
+
 func TestAnUnknownRotationIsNotCalledFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
