@@ -4,6 +4,7 @@ package mount_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,19 @@ func TestARefusalOfSomethingElseIsNotHeldAgainstTheCredential(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The address is wrong, or a gateway has lost its route: once that is mended, the same credential may be written again.
+func TestA404WithoutACodeIsNoVerdictOnTheCredential(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		h.Answering(http.StatusNotFound, "404 page not found", 1)
+		h.Fails(h.Write("config", mounttest.Credentials(nil)), 400,
+			"nothing was stored: Finicity answered HTTP 404: 404 page not found (check base_url). Failed attempts: 1 of 5")
+		h.Configure(nil)
+		h.Called(2, 0)
+	})
 }
 
 // The fourth is kept for the stored credential, and the fifth is never made.
