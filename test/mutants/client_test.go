@@ -25,6 +25,8 @@ func mutantsOfConnection() []mutant {
 func mutantsOfClasses() []mutant {
 	const file = "internal/finicityapi/errors.go"
 	return []mutant{
+		{"a 404 without a code is no verdict on the credential", file, "(e.Status == http.StatusUnauthorized ||\n", "(e.Status == http.StatusUnauthorized || e.Status == http.StatusNotFound ||\n"},
+		{"a 429 names the app key", file, "\t\treturn \"a rate limit, or the app key is invalid\"\n", "\t\treturn \"\"\n"},
 		{"a 5xx leaves a change open, a 502 and a 504 included", file, "\tcase http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:\n", "\tcase http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusBadGateway, http.StatusGatewayTimeout:\n"},
 	}
 }
