@@ -49,7 +49,7 @@ func (b *backend) checkFields(req *logical.Request) error {
 		if _, _, err := data.GetOkErr(name); err != nil || !isTyped(schema.Type, value) {
 			return fmt.Errorf("field %q must be %s", name, typeName(schema.Type))
 		}
-		if _, isText := value.(string); !isText && (name == "partner_secret" || name == "app_key") {
+		if _, isText := value.(string); !isText && schema.DisplayAttrs != nil && schema.DisplayAttrs.Sensitive {
 			return fmt.Errorf("field %q must be a text, not a number: in JSON, write it in quotes", name)
 		}
 	}

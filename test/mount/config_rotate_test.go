@@ -99,7 +99,7 @@ func TestWhatCannotBeTheNewSecretIsRefusedForFree(t *testing.T) {
 			{"With=Another1Character", "other than letters"},
 			{" Surrounded1ByBlanks", "white space"},
 			{`"Quoted1ByMistake"`, "quotes"},
-			{123456789012, "no letter"},
+			{123456789012, "not a number"},
 			{h.Guess(1), "in use here"},              // The current one.
 			{mounttest.PartnerSecret, "in use here"}, // Replaced.
 			{pending, "in use here"},
