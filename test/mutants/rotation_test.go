@@ -41,7 +41,12 @@ func mutantsOfRotate() []mutant {
 		{"a change that Finicity refused was not", file, "&& !failure.FromFinicity() && !failure.App", "&& !failure.App"},
 		{"nor was one with a wrong app key", file, " && !failure.AppKeyRefused():", ":"},
 		{"nor was one that was not sent", file, "failure != nil && !failure.NotSent && !failure.From", "failure != nil && !failure.From"},
-		{"a rotation by hand resumes the schedule", file, "return st.LastRotation, e.resume(ctx, s, st)", "return st.LastRotation, nil"},
+		{"a rotation by hand resumes the schedule", file, "return Rotated{st.LastRotation, st.nextRotation()}, e.resume(ctx, s, st)", "return Rotated{st.LastRotation, st.nextRotation()}, nil"},
+		{"a chosen secret is one that Finicity takes", file, "if err := CheckSecretRules(chosen.Reveal()); err != nil {", "if err := CheckSecretRules(chosen.Reveal()); false {"},
+		{"and no mistyped one", file, "if err := checkIdentifier(\"new_partner_secret\", chosen.Reveal()); err != nil {", "if err := checkIdentifier(\"new_partner_secret\", chosen.Reveal()); false {"},
+		{"and no known one", file, "if !chosen.IsZero() && st.knows(chosen, hash) {", "if false && st.knows(chosen, hash) {"},
+		{"the operator has a copy of it", file, "\t\t\t\tst.Secrets.Bring(secret, now)\n", ""},
+		{"and of no other one", file, "\t\t\tif chosen {\n", "\t\t\tif true {\n"},
 	}
 }
 
@@ -77,8 +82,8 @@ func mutantsOfPassword() []mutant {
 		{"a new secret has a digit", file, "case !strings.ContainsAny(secret, secretDigits):", "case false:"},
 		{"a generated secret keeps the rules", file, "if CheckSecretRules(string(secret)) == nil {", "if true {"},
 		{"a policy keeps Finicity's rules", file, "if err := CheckSecretRules(made); err != nil {", "if err := CheckSecretRules(made); err != nil && false {"},
-		{"a policy does not repeat a stored secret", file, "if s.Value.Equal(secret) {", "if s.Value.Equal(secret) && false {"},
-		{"a policy does not repeat a secret that was rotated away", file, "if !st.rotatedAwayAt(secret, hash).IsZero() {", "if false {"},
+		{"a policy does not repeat a stored secret", file, "slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool { return s.Value.Equal(secret) })", "false"},
+		{"a policy does not repeat a secret that was rotated away", file, "return !st.rotatedAwayAt(secret, hash).IsZero() ||", "return false ||"},
 		{"a policy that makes one secret only is found out", file, "\t\tsample.Secrets.Secrets = append(sample.Secrets.Secrets, secrets.Secret{Value: secret})\n", "\t\t_ = secrets.Secret{Value: secret}\n"},
 		{"a policy that is good by chance is found out", file, "for range policySamples {\n\t\tsecret, err", "for range 2 {\n\t\tsecret, err"},
 
