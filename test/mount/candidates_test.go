@@ -179,18 +179,26 @@ func TestAClockThatWasAheadMakesNoCopy(t *testing.T) {
 	})
 }
 
+// withOldSnapshot is a mount whose secret somebody has changed in the portal, after which three writes were refused, and a
+// snapshot from the day before, when a rotation that never arrived was pending.
+func withOldSnapshot(t *testing.T) (*mounttest.Harness, map[string][]byte) {
+	t.Helper()
+	h := mounttest.NewUnsettled(t, false, nil)
+	snapshot := h.Storage.Snapshot()
+	h.Pass(time.Minute)
+	h.Tick() // What became of the change.
+	h.Wrongly(1)
+	use(h, 25*time.Hour)
+	h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
+	h.Guesses(3)
+	return h, snapshot
+}
+
 // The restored record has none of the three refused writes. Each process of the copy finds it restored.
 func TestACopyMakesOneAttemptHoweverOftenItIsRestarted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
-		snapshot := h.Storage.Snapshot()
-		h.Pass(time.Minute)
-		h.Tick() // What became of the change.
-		h.Wrongly(1)
-		use(h, 25*time.Hour)
-		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
-		h.Guesses(3)
+		h, snapshot := withOldSnapshot(t)
 		h.Storage.Restore(snapshot)
 		for range 3 {
 			h.Restart()
@@ -228,13 +236,7 @@ func TestATickOfACopyDoesNotHideIt(t *testing.T) {
 func TestACopyThatIsRestoredAgainMakesOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
-		snapshot := h.Storage.Snapshot()
-		h.Pass(time.Minute)
-		h.Tick()
-		use(h, 25*time.Hour)
-		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
-		h.Guesses(3)
+		h, snapshot := withOldSnapshot(t)
 		h.Storage.Restore(snapshot)
 		h.Restart()
 		h.Down()
