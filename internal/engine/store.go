@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -61,9 +62,21 @@ func (e *Engine) put(ctx context.Context, s logical.Storage, st *State) error {
 		return err
 	}
 	if err := s.Put(ctx, &logical.StorageEntry{Key: stateKey, Value: value}); err != nil {
-		return fmt.Errorf("writing to storage: %w", err)
+		return storageError(err)
 	}
 	return nil
+}
+
+// setup is what Vault says of a mount whose plugin was missing, or had another checksum,
+// when the node became active. The mount stays read-only there, whatever is repaired.
+const setup = "cannot write to storage during setup"
+
+func storageError(err error) error {
+	if strings.Contains(err.Error(), setup) { // errors.Is does not survive the gRPC border.
+		return fmt.Errorf("writing to storage: %w. The plugin was missing when this node became active: "+
+			"to make the mount writable, type vault operator step-down, or restart the node", err)
+	}
+	return fmt.Errorf("writing to storage: %w", err)
 }
 
 // checkOvertaken returns ErrOvertaken when storage has something else than what st
