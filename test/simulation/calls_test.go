@@ -32,8 +32,12 @@ func anyCall(t *rapid.T) call {
 		return readCall(t)
 	case n < 9:
 		return fixed(request{op: updateOp, path: "rotate-token"})
-	case n < 14:
+	case n < 13:
 		return fixed(request{op: updateOp, path: "rotate-root"})
+	case n < 14:
+		return call{"update config/rotate", func(w *world) request {
+			return request{updateOp, "config/rotate", fields{"new_partner_secret": w.choose()}}
+		}}
 	case n < 17:
 		return fixed(minute())
 	case n < 22:
@@ -43,6 +47,16 @@ func anyCall(t *rapid.T) call {
 	default:
 		return fixed(request{op: updateOp, path: "config/verify", data: fields{"force": true}})
 	}
+}
+
+// choose makes a secret that an operator has the engine change to.
+func (w *world) choose() string {
+	w.disk.mu.Lock()
+	defer w.disk.mu.Unlock()
+	secret := fmt.Sprintf("Chosen-By-An-Operator-%d", len(w.chosen))
+	w.chosen[secret] = true
+	w.leaks.add(secret)
+	return secret
 }
 
 func readCall(t *rapid.T) call {

@@ -241,6 +241,9 @@ func (d *disk) write(n *node, key string, value []byte, st *engine.State) {
 	if before != nil && before.Configured() && (st == nil || !st.Configured()) && d.discarding > 0 {
 		maps.Copy(d.lost, d.sent) // A person has discarded what the engine had.
 	}
+	if st == nil || !st.Configured() {
+		maps.Copy(d.lost, d.w.chosen) // And they have a copy of what they chose.
+	}
 	for _, secret := range secretsOf(st) {
 		if !d.sent[secret] && !d.w.known[secret] { // The engine has just generated it.
 			d.allow(st.Settings.BaseURL, secret)

@@ -30,7 +30,7 @@ func (w *world) expect(n *node, r request) (x expectation) {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
 	x.mints = w.tokens.mints
-	x.resumes = x.writes || r.path == "config/verify" || r.path == "rotate-root"
+	x.resumes = x.writes || r.path == "config/verify" || r.rotates()
 	x.resumed, x.resuming = w.resumed, w.resuming
 	if x.resumes {
 		w.resumed++
@@ -108,12 +108,12 @@ func (w *world) meets(n *node, r request, x expectation, a answer) {
 		w.tokens.replaced(x.mints)
 	case x.paused && alone && w.attempts.of(a.number, changes) > 0:
 		w.violate("the schedule rotates although no engine was alive for more than six hours")
-	case r.path == "rotate-root" && a.ok() && !w.proven(a.number):
-		w.violate("rotate-root succeeds, and the new secret is not proven")
+	case r.rotates() && a.ok() && !w.proven(a.number):
+		w.violate("%s succeeds, and the new secret is not proven", r.path)
 	case r.path == "config/verify" && a.ok() && w.attempts.of(a.number, successes) == 0:
 		w.violate("config/verify succeeds without an authentication")
 	}
-	if (r.path == "rotate-root" || r.path == "config/verify") && a.ok() && !n.dead.Load() && !w.disk.failedSince(x.at) {
+	if (r.rotates() || r.path == "config/verify") && a.ok() && !n.dead.Load() && !w.disk.failedSince(x.at) {
 		if st := w.disk.configured(); st != nil && st.Guard.IsPaused() && w.active.Load() == 1 {
 			w.violate("%s succeeds, and the schedule stays paused", r.path)
 		}

@@ -60,7 +60,7 @@ type request struct {
 
 func (r request) by() trigger {
 	switch {
-	case r.op == minuteOp, r.path == "rotate-root":
+	case r.op == minuteOp, r.rotates():
 		return job
 	case r.path == "token", r.path == "rotate-token":
 		return app
@@ -70,6 +70,8 @@ func (r request) by() trigger {
 		return operator
 	}
 }
+
+func (r request) rotates() bool { return r.path == "rotate-root" || r.path == "config/rotate" }
 
 type answer struct {
 	mounttest.Answer

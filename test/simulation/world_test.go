@@ -62,8 +62,9 @@ type world struct {
 	key    string
 	keys   []string // all app keys that were good at some time
 	fresh  int      // secrets and keys that were set in the portal so far
-	// known are the secrets that a person has seen or written.
-	known map[string]bool
+	// known are the secrets that a person has seen or written, and chosen those that one
+	// has had the engine change to.
+	known, chosen map[string]bool
 	// inEffect are those that the portal has ever put in effect.
 	inEffect map[string]bool
 
@@ -120,7 +121,7 @@ func (w *world) begin() {
 		SuccessKeepsCount: w.keepsCount,
 	})
 	w.portal, w.key, w.keys = partnerSecret, appKey, []string{appKey}
-	w.known = map[string]bool{partnerSecret: true}
+	w.known, w.chosen = map[string]bool{partnerSecret: true}, map[string]bool{}
 	w.inEffect = map[string]bool{partnerSecret: true}
 	w.leaks = newLeaks(partnerSecret, appKey, wrongSecret, neverRight, wrongKey)
 	w.disk = newDisk(w)
