@@ -47,7 +47,7 @@ func (b *backend) pathConfigRotate() *framework.Path {
 func (b *backend) configRotate(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
 	chosen := optionalSecret(d, "new_partner_secret")
 	if chosen == nil {
-		return logical.ErrorResponse("field %q is required. For a secret that nobody knows, type vault write -f %srotate-root",
+		return logical.ErrorResponse("field %q is required. For a secret that only Vault knows, type vault write -f %srotate-root",
 			"new_partner_secret", req.MountPoint), nil
 	}
 	rotated, err := b.engine.RotateTo(ctx, req.Storage, *chosen, string(req.Operation))
@@ -64,7 +64,7 @@ func (b *backend) configRotate(ctx context.Context, req *logical.Request, d *fra
 
 const configRotateHelp = `
 Works as rotate-root does, with a new secret that you have a copy of. It is for leaving this engine, or for moving to
-another Vault: the engine never returns the secret, so after rotate-root nobody knows it.
+another Vault: the engine never returns the secret, so after rotate-root only Vault knows it.
 
     vault write finicity/config disable_automated_rotation=true
     vault write finicity/config/rotate new_partner_secret=…

@@ -153,7 +153,7 @@ func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
 	if file == "" {
 		return fake, nil
 	}
-	last, err := os.ReadFile(file) //nolint:gosec // Whoever starts the server names it.
+	last, err := os.ReadFile(file) //nolint:gosec // The person who starts the server names it.
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:

@@ -68,8 +68,8 @@ func (e *Engine) rotate(
 	if err != nil {
 		return st, &NotCharged{err}
 	}
-	if !chosen.IsZero() && st.knows(chosen, hash) {
-		return st, errKnownSecret
+	if err := st.checkChosen(chosen, hash); err != nil { // Before anything is sent.
+		return st, err
 	}
 	until, full := st.Secrets.MustWait()
 	// A limit whose time is over ends with the next proof.
@@ -90,6 +90,9 @@ func (e *Engine) rotate(
 	}
 	if until, full = st.Secrets.MustWait(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
+	}
+	if err := st.checkChosen(chosen, hash); err != nil { // Another node may have written it meanwhile.
+		return st, err
 	}
 	secret := chosen
 	if chosen.IsZero() {
@@ -119,6 +122,13 @@ func (e *Engine) rotate(
 // errKnownSecret is a chosen secret that has a place in the list already: what came of
 // it would be mistaken for what came of the change.
 const errKnownSecret = UserError("field \"new_partner_secret\" has a secret that is or was in use here: choose another one")
+
+func (st *State) checkChosen(chosen confidential.Text, hash hasher) error {
+	if !chosen.IsZero() && st.knows(chosen, hash) {
+		return errKnownSecret
+	}
+	return nil
+}
 
 // change sends the new secret, which an operator has chosen or not. Its error is an *OutcomeUnknown when Finicity may
 // have carried it out.

@@ -110,7 +110,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// hint says what an answer means for the reader. Empty where Finicity's own words do, and where nobody knows.
+// hint says what an answer means for the reader. Empty if Finicity's own words do, and if the cause is unknown.
 func (e *Error) hint() string {
 	switch {
 	case e.Code == codeInvalidCredentials:

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
@@ -126,5 +127,28 @@ func TestAScheduleThatWouldReplaceTheChosenSecretIsNamed(t *testing.T) {
 		if a := chooses(h, h.Guess(2)); strings.Join(a.Warnings, "") != "" {
 			t.Errorf("the warnings are %q", a.Warnings)
 		}
+	})
+}
+
+// While the first node proves what is in effect, the operator writes the same secret to another one.
+func TestAChosenSecretThatAnotherNodeHasWrittenIsKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Interrupt(false)
+		h.Pass(time.Minute)
+		chosen, one := h.Guess(1), h.B
+		a := h.During(fakefinicity.CallAuthenticate, func() mounttest.Answer { return chooses(h, chosen) }, func() {
+			h.Restart()
+			h.Fake.SetSecret(mounttest.PartnerID, chosen)
+			h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": chosen}))
+			h.B = one
+		})
+		h.Fails(a, 400, "in use here")
+		if n := changes(h); n != 1 {
+			t.Errorf("%d changes were sent", n)
+		}
+		h.Pass(2 * time.Hour)
+		h.Token()
 	})
 }
