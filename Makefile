@@ -13,6 +13,9 @@ export GO
 # A path: take that Vault server. Empty: the one on PATH, else build it. "build": build it in any case.
 VAULT_BIN ?=
 export VAULT_BIN
+# The server that SCRIPT=move moves to. Empty: the same program.
+OTHER_VAULT_BIN :=
+export FINICITY_E2E_OTHER_VAULT := $(abspath $(OTHER_VAULT_BIN))
 # What the end-to-end tests, the demo and `make dev` run. Absolute, because a test runs in the folder of its package.
 export FINICITY_E2E_VAULT := $(CURDIR)/bin/vault
 export FINICITY_E2E_PLUGIN := $(CURDIR)/bin/vault-plugin-secrets-finicity
@@ -105,6 +108,7 @@ TEST :=
 e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minutes
 ##= SCRIPT=cluster for test/e2e/testdata/cluster.txtar alone, and to see each step
 ##= TEST=TestDev for the tests whose name matches alone, and to see their output
+##= VAULT_BIN=/path/to/bao to run them on OpenBao, OTHER_VAULT_BIN to have SCRIPT=move move there
 	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e

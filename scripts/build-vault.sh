@@ -3,7 +3,7 @@
 #
 # Puts a Vault server at bin/vault, for the end-to-end tests, the demo and `make dev`. The first of these that is there:
 #
-#   1. VAULT_BIN=/path/to/vault   that one, by a link; VAULT_BIN=build goes straight to 3
+#   1. VAULT_BIN=/path/to/vault   that one, by a link, and likewise an OpenBao server; VAULT_BIN=build goes straight to 3
 #   2. `vault` on PATH            that one, by a link
 #   3. tools/vault                built from source, the version that is pinned there
 #
@@ -46,7 +46,7 @@ build) server= ;;
 	server=$wanted
 	if ! [ -f "$server" ] || ! [ -x "$server" ]; then
 		fail "VAULT_BIN is $server, which is not a program that can be run." \
-			"Set it to the path of a vault binary, or leave it unset."
+			"Set it to the path of a vault or bao binary, or leave it unset."
 	fi
 	if [ "$(cd "$(dirname "$server")" && pwd -P)/$(basename "$server")" = "$(pwd -P)/bin/vault" ]; then
 		fail "VAULT_BIN is bin/vault itself. Leave it unset: bin/vault is what this makes."
@@ -71,9 +71,9 @@ if [ -n "$server" ]; then
 	# Vault's own answer, since many a program takes any argument for a reason to succeed.
 	version=$("$server" version </dev/null) || version=
 	case $version in
-	'Vault v'*) ;;
+	'Vault v'* | 'OpenBao v'*) ;;
 	*)
-		fail "$server was chosen as the server, but '$server version' does not answer 'Vault v…'." \
+		fail "$server was chosen as the server, but '$server version' answers neither 'Vault v…' nor 'OpenBao v…'." \
 			"Set VAULT_BIN to another one, or VAULT_BIN=build to build the pinned one from source (about six minutes)."
 		;;
 	esac

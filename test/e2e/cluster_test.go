@@ -20,8 +20,10 @@ import (
 //	cluster kill leader
 //	cluster retire leader  it steps down, and another one leads
 //	cluster revive dead    those that were killed come back
+//	cluster reload plugin  on each node by itself
+//	cluster knows MOUNT    waits until each node does: on OpenBao a new mount takes a moment
 func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
-	const synopsis = "cluster start | use leader|standby | kill leader | retire leader | revive dead"
+	const synopsis = "cluster start | use leader|standby | kill leader | retire leader | revive dead | reload plugin | knows MOUNT"
 	w := worldOf(ts)
 	usage(ts, !neg && len(args) > 0, synopsis)
 	if args[0] == "start" {
@@ -30,6 +32,12 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	usage(ts, len(args) == 2, synopsis)
+	if args[0] == "knows" {
+		for _, node := range w.servers() {
+			ts.Check(node.eventually(http.MethodGet, "/v1/"+args[1]+"/status", nil, nil))
+		}
+		return
+	}
 	leader, standby, err := w.roles()
 	ts.Check(err)
 	switch args[0] + " " + args[1] {
@@ -59,6 +67,11 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(w.agree())
 				w.apps.avoid(node, false)
 			}
+		}
+	case "reload plugin":
+		for _, node := range w.servers() {
+			reload := map[string]string{"plugin": filepath.Base(w.pluginBin)}
+			ts.Check(node.call(http.MethodPut, "/v1/sys/plugins/reload/backend", reload, nil))
 		}
 	default:
 		ts.Fatalf("unknown: cluster %s %s", args[0], args[1])

@@ -3,12 +3,14 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -80,6 +82,8 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdServer starts, stops or kills the Vault server, or starts another one that knows nothing of it, and goes by
 // $OTHER_ADDR and $OTHER_TOKEN: server start
+//
+// FINICITY_E2E_OTHER_VAULT names another program for the other one, such as OpenBao, to move from one to the other.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	usage(ts, !neg && len(args) == 1, "server start|stop|kill|other")
@@ -92,7 +96,8 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	case "kill":
 		ts.Check(w.server.kill())
 	case "other":
-		other, err := newVaultServer(w.vaultBin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)
+		bin := cmp.Or(os.Getenv("FINICITY_E2E_OTHER_VAULT"), w.vaultBin)
+		other, err := newVaultServer(bin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)
 		ts.Check(err)
 		w.others = append(w.others, other)
 		ts.Check(other.start())

@@ -102,7 +102,7 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		steps := stepsOf(string(text))
+		steps := stepsOf(openBaos(t, string(text)))
 		if len(steps) == 0 {
 			continue
 		}

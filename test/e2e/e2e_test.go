@@ -51,6 +51,12 @@ func TestScripts(t *testing.T) {
 			"holds":      cmdHolds,
 			"json":       cmdJSON,
 		},
+		Condition: func(condition string) (bool, error) {
+			if condition != "openbao" {
+				return false, fmt.Errorf("unknown: [%s]", condition)
+			}
+			return isOpenBao(vault)
+		},
 		Setup: func(env *testscript.Env) error {
 			w, err := newWorld(env.WorkDir, vault, plugin)
 			if err != nil {

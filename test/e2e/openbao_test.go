@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// isOpenBao tells it from Vault, by what it says of itself.
+func isOpenBao(bin string) (bool, error) {
+	version, err := exec.Command(bin, "version").Output() //nolint:noctx // It takes no time.
+	return strings.HasPrefix(string(version), "OpenBao v"), err
+}
+
+// openBaos is a text about Vault as it is about OpenBao, where the tests run on that: what somebody types there instead,
+// as docs/production.md says under "OpenBao", and what the server writes in other words, or leaves out.
+func openBaos(t *testing.T, text string) string {
+	t.Helper()
+	onIt, err := isOpenBao(program(t, "FINICITY_E2E_VAULT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !onIt {
+		return text
+	}
+	const name = "vault-plugin-secrets-finicity"
+	return strings.NewReplacer(
+		"vault write sys/plugins/pins/secret/"+name+" version=v0.2.0\n",
+		"vault secrets tune -plugin-version=v0.2.0 finicity/\nSuccess! Tuned the secrets engine at: finicity/\n",
+		"vault plugin reload -type=secret ", "vault plugin reload ",
+
+		"Deregistered secret plugin: ", "Deregistered plugin (if it was registered): ",
+		"oci_image             n/a\nruntime               n/a\n", "",
+		`"auth": null,`+"\n"+`  "mount_type": "`+name+`"`, `"auth": null`,
+		`"identifier": true,`+"\n            ", "",
+	).Replace(text)
+}
