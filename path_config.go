@@ -3,6 +3,7 @@
 package finicity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"vault-plugin-secrets-finicity/internal/attempts"
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
@@ -82,10 +84,19 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 		if written.LeftOut {
 			leftOut = ", and apps first try the one that Finicity accepted last, because of failed attempts in the last 24 hours"
 		}
-		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried%s. To try it%s, type %s",
-			leftOut, afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))
+		gone := ""
+		if written.TokenGone {
+			gone = ", and the current token is no longer served, because it belongs to what was stored before"
+		}
+		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried%s%s. To try it%s, type %s",
+			leftOut, gone, afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))
 	}
-	if !written.KnownBad.IsZero() {
+	switch {
+	case written.KnownBad.IsZero() && written.Same && written.Standing.State != attempts.OK:
+		resp.AddWarning(fmt.Sprintf("this credential is stored already, and it is not tried by this write: %s. To try it again%s, type %s",
+			cmp.Or(written.Standing.Failure, "authentication is "+string(written.Standing.State)), afterUnlock(written.Standing),
+			verifyCommand(req.MountPoint, written.Standing)))
+	case !written.KnownBad.IsZero():
 		resp.AddWarning(fmt.Sprintf("Finicity refused the stored credential on %s, and it is not tried by this write. "+
 			"To try it again%s, type %s", written.KnownBad.Format(time.RFC3339), afterUnlock(written.Standing),
 			verifyCommand(req.MountPoint, written.Standing)))
@@ -162,7 +173,7 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 		return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
 	}
 	resp := new(logical.Response)
-	resp.AddWarning(fmt.Sprintf("failed attempts stay counted for 24 hours: %d of 5 (five lock the partner)", used))
+	resp.AddWarning(fmt.Sprintf("failed attempts stay counted for 24 hours: %s", ofFive(used)))
 	return resp, nil
 }
 

@@ -161,9 +161,9 @@ To keep the secret out of the command, give it on standard input with partner_se
 In a typed value, write \@ for an @ at the beginning. Otherwise Vault reads it from the file of that name.
 
 With verify_connection=false the credential is stored without having been tried. The engine tries it first the next
-time it authenticates, and serves the current token until then. If Finicity refused it within 24 hours, only
-config/verify tries it. If failed attempts leave too few, the engine first tries the secret that Finicity accepted last. A
-warning says so.
+time it authenticates, and serves the current token until then, unless that belongs to another app key. If Finicity
+refused the credential within 24 hours, only config/verify tries it. If failed attempts leave too few, the engine first
+tries the secret that Finicity accepted last. A warning says so.
 
 A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation, only Vault
 knows the secret: deleting the configuration, or disabling the mount, destroys the only copy.

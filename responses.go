@@ -70,6 +70,10 @@ func respond(mount string, err error) (*logical.Response, error) {
 	case errors.As(err, &refusal):
 		return logical.ErrorResponse("%s. %s", sentence(err), guide(mount, refusal.Standing, err)), nil
 
+	case errors.As(err, &unknown) && errors.As(err, &failure) && failure.Status == http.StatusTooManyRequests:
+		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed, unless the app key is invalid. "+
+			"Then type vault write %sconfig app_key=…", sentence(err), mount), nil
+
 	case errors.As(err, &unknown): // No refusal is behind it, so automatic attempts are made.
 		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed", sentence(err)), nil
 
@@ -131,7 +135,7 @@ func guide(mount string, s engine.Standing, err error) string {
 	var denied *engine.NotAllowed
 	var unwritten *engine.NothingWritten
 	verify := verifyCommand(mount, s)
-	used := fmt.Sprintf("Failed attempts: %d of 5 (five lock the partner)", s.Used)
+	used := "Failed attempts: " + ofFive(s.Used)
 	write := errors.As(err, &unwritten)
 	const locked = "Finicity has locked the partner, and only Finicity support can unlock it. After that, type "
 	next := ""
@@ -153,6 +157,9 @@ func guide(mount string, s engine.Standing, err error) string {
 			used, allowChange(mount, s))
 	case next == "":
 		next = "; the engine makes no further attempt automatically"
+	}
+	if notFinicity(err) {
+		return fmt.Sprintf("%s, %d left%s. If base_url is wrong, type %s; otherwise, type %s", used, s.Left, next, moveAlong(mount, s), verify)
 	}
 	store := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
 	if s.Reserved {
@@ -182,10 +189,32 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 		return reason + ". If the new one is right by now, type " + untried
 	}
 	another := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
-	if w.Moved {
+	switch {
+	case notFinicity(w):
+		return reason + ". To write another address, type " + moveAlong(mount, s) + "; if this one is right by now, type " + untried
+	case w.Moved:
 		another = fmt.Sprintf("vault write %sconfig %s", mount, blanks(w.Fields))
 	}
 	return reason + ". To write another one, type " + another + "; if this one is right by now, type " + untried
+}
+
+// notFinicity reports whether something answered that does not know Finicity's path.
+func notFinicity(err error) bool {
+	var failure *finicityapi.Error
+	return errors.As(err, &failure) && failure.Status == http.StatusNotFound && !failure.FromFinicity()
+}
+
+// moveAlong is the complete write of another address for the same partner.
+func moveAlong(mount string, s engine.Standing) string {
+	return moveCommand(mount, &engine.IncompleteMove{Fields: []string{"base_url", "partner_secret", "app_key"}, Standing: s})
+}
+
+// ofFive is a number of failed attempts. Forced ones may make it more than five.
+func ofFive(used int) string {
+	if used > 5 {
+		return fmt.Sprintf("%d (five lock the partner)", used)
+	}
+	return fmt.Sprintf("%d of 5 (five lock the partner)", used)
 }
 
 // moveCommand is the complete write of another partner or address, as the attempts

@@ -132,6 +132,7 @@ func (e *Engine) settle(
 	}
 	switch {
 	case elsewhere(a.to, st): // The failure of another address holds nothing back here.
+	case failure != nil && a.request.Subject == attempts.Written: // Nor does that of another credential: a 429 may be about its app key.
 	case failure != nil && failure.Class == finicityapi.Unavailable:
 		e.backoff.Note(failure, failure.RetryAfter, time.Now())
 	case err != nil:
@@ -163,6 +164,9 @@ func (a attempt) answer(failure *finicityapi.Error) attempts.Answer {
 		answer.Locked = failure.Class == finicityapi.Locked
 		switch {
 		case failure.Class != finicityapi.Rejected && failure.Class != finicityapi.Locked:
+			if a.request.Subject == attempts.Written {
+				answer.Failure = a.what(false) + " failed: " + answer.Failure
+			}
 			return answer
 		case failure.FromFinicity():
 			answer.Outcome = attempts.RefusedWithCode

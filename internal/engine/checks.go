@@ -44,8 +44,8 @@ func checkIdentifier(name, value string) error {
 	case strings.TrimSpace(value) != value:
 		return userErrorf("field %q begins or ends with white space, often the line break at the end of a file: "+
 			"write it without", name)
-	case len(value) > 1 && strings.ContainsRune("\"'`", rune(value[0])) && value[0] == value[len(value)-1]:
-		return userErrorf("field %q has quotes around it that are part of the value: write it without", name)
+	case strings.ContainsAny(value[:1]+value[len(value)-1:], "\"'`"):
+		return userErrorf("field %q has quotes at its beginning or end, which are part of the value: write it without", name)
 	}
 	for _, c := range []byte(value) {
 		if c <= ' ' || c > '~' {
@@ -106,9 +106,12 @@ func checkBaseURL(value string) (string, error) {
 	address := u.Scheme + "://" + host
 	prefix := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
 	// Older help pages of Finicity show the address with a part of the path.
-	if at := strings.Index(prefix+"/", "/aggregation/"); at >= 0 {
-		return "", userErrorf("field %q ends in a part of Finicity's own path, which the engine adds: write %s",
-			"base_url", address+prefix[:at])
+	written := path.Clean("/"+u.Path) + "/"
+	for _, own := range []string{"/aggregation/", "/v2/partners/", "/partners/authentication/"} {
+		if at := strings.Index(strings.ToLower(written), own); at >= 0 {
+			return "", userErrorf("field %q ends in a part of Finicity's own path, which the engine adds: write %s",
+				"base_url", address+(&url.URL{Path: written[:at]}).EscapedPath())
+		}
 	}
 	return address + prefix, nil
 }

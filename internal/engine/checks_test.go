@@ -21,7 +21,8 @@ func TestAnIdentifierThatCannotBeRightIsRefused(t *testing.T) {
 		"": "is empty", strings.Repeat("7", 256): "256 characters, and at most 255", "secret\n": "white space",
 		" secret": "white space", "\t": "white space", "key\u00a0": "white space", "two words": "copy it again",
 		"nul\x00": "copy it again", "p\u00e4ss": "copy it again", "a\u200bb": "copy it again", "1\x7f": "copy it again",
-		`"quoted"`: "quotes around it", "'quoted'": "quotes around it", "`quoted`": "quotes around it", `""`: "quotes around it",
+		`"quoted"`: "has quotes", "'quoted'": "has quotes", "`quoted`": "has quotes", `""`: "has quotes", `"`: "has quotes",
+		`"begun`: "has quotes", `ended'`: "has quotes", `\"quoted\"`: "has quotes", `"a'`: "has quotes",
 	} {
 		err := checkIdentifier("app_key", value)
 		user := UserError("")
@@ -30,7 +31,7 @@ func TestAnIdentifierThatCannotBeRightIsRefused(t *testing.T) {
 		}
 	}
 	// An old secret may be older than the rules for new ones.
-	for _, value := range []string{"a", `"`, `it's`, "short", strings.Repeat("x", 255), "only-letters?~`^()", `"a'`} {
+	for _, value := range []string{"a", `it's`, "short", strings.Repeat("x", 255), "only-letters?~`^()"} {
 		if err := checkIdentifier("partner_secret", value); err != nil {
 			t.Errorf("%.20q is refused: %v", value, err)
 		}
@@ -150,6 +151,11 @@ func TestAPartOfFinicitysPathIsRefusedWithTheRightForm(t *testing.T) {
 		"https://api.finicity.com/aggregation":                            "https://api.finicity.com",
 		"https://api.finicity.com/aggregation/v2/partners/authentication": "https://api.finicity.com",
 		"https://gateway.example/finicity/aggregation/":                   "https://gateway.example/finicity",
+		"https://api.finicity.com/Aggregation/V2":                         "https://api.finicity.com",
+		"https://api.finicity.com/%61ggregation":                          "https://api.finicity.com",
+		"https://api.finicity.com/aggregation%2Fv2":                       "https://api.finicity.com",
+		"https://gateway.example/a%20b/v2/partners/authentication":        "https://gateway.example/a%20b",
+		"https://gateway.example/partners/authentication":                 "https://gateway.example",
 		"https://gateway.example/aggregation-proxy":                       "",
 		"https://aggregation.example":                                     "",
 	} {

@@ -20,7 +20,7 @@ type Status struct {
 	// Token is the shared token, nil when there is none that can be served.
 	Token *token.Token
 	// TokenAvailable is whether a read would get a token now: there is one, or one
-	// may be asked for, as far as is known.
+	// may be asked for, and the last request for one did not fail.
 	TokenAvailable bool
 	Standing       Standing
 	// Retry is when the next automatic attempt is made, if it has to wait.
@@ -73,7 +73,8 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	}
 	held := e.backoff.Held(time.Now())
 	allowed := e.nextAllowed(ctx, s, st)
-	status.TokenAvailable = status.Token != nil || status.StorageError == "" && held == nil && st.Secrets.Wait(e.clock.now()) <= 0 && allowed
+	status.TokenAvailable = status.Token != nil || status.StorageError == "" && !e.backoff.Failing() &&
+		st.Secrets.Wait(e.clock.now()) <= 0 && allowed
 	status.Retry = e.retry(st, status.Standing, held, allowed)
 
 	_, status.Pending = st.Secrets.Pending()

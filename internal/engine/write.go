@@ -50,7 +50,13 @@ type Written struct {
 	// KnownBad is when Finicity refused the stored credential, which this write has
 	// not changed. Zero when it did not.
 	KnownBad time.Time
-	Standing Standing
+	// Same means that the write has a credential that is stored already, so that Finicity
+	// was not asked.
+	Same bool
+	// TokenGone means that the current token is not served any more, because it belongs to
+	// another app key, address or partner.
+	TokenGone bool
+	Standing  Standing
 }
 
 // WriteConfig applies a write. A new credential is tried once, and nothing is
@@ -87,7 +93,9 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 			return Written{}, e.nothingWritten(st, w, c, err)
 		}
 	}
-	written := Written{Untried: c.credential && !w.Verify}
+	written := Written{
+		Untried: c.credential && !w.Verify, Same: !c.credential && (w.PartnerID != nil || w.PartnerSecret != nil || w.AppKey != nil),
+	}
 	var unstored error
 	switch {
 	case c.credential && w.Verify:
@@ -102,10 +110,13 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 			return Written{}, err
 		}
 		st = next
+		before := e.tokens.Current()
 		e.tokens.Drop()
-		if t := e.storedToken(ctx, s, st); t != nil { // It still fits.
+		t := e.storedToken(ctx, s, st)
+		if t != nil { // It still fits.
 			e.tokens.Share(t, e.tokens.Epoch())
 		}
+		written.TokenGone = t == nil && before != nil && e.Remaining(before) > 0
 	}
 	if c.credential && unstored == nil {
 		e.backoff.Clear() // What was said of the old credential is no news of this one.

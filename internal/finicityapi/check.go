@@ -80,6 +80,9 @@ type Report struct {
 	Problem string
 }
 
+// checkLimit ends a check before the clients of Vault give up, after 60 seconds, and its report is lost.
+const checkLimit = 30 * time.Second
+
 // maxPage bounds how much of the answer to a check is read. It is discarded.
 const maxPage = 64 << 10
 
@@ -87,7 +90,8 @@ const maxPage = 64 << 10
 // settings, and sends one GET of the root path. The request carries no
 // credential, so it cannot count as an attempt. A failure is a part of the report.
 func (c *Client) Check(ctx context.Context) Report {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("timed out after %s", c.timeout))
+	limit := min(c.timeout, checkLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("timed out after %s", limit))
 	defer cancel()
 	p := &probe{secrets: newRedactor()}
 	transport := c.transport.Clone()
@@ -273,7 +277,7 @@ func (p *probe) answered(status int, err error) Report {
 	defer p.mu.Unlock()
 	p.report.Status = status
 	switch {
-	case status == http.StatusForbidden, status == http.StatusProxyAuthRequired, status >= http.StatusInternalServerError:
+	case status/100 == 3, status == http.StatusForbidden, status == http.StatusProxyAuthRequired, status >= http.StatusInternalServerError:
 		p.report.Failed = StageHTTP
 	case err != nil:
 		p.report.Failed, p.report.Problem = StageHTTP, "the answer broke off: "+p.show(err.Error())

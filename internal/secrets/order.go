@@ -160,10 +160,11 @@ func (l *List) Unsettled() bool {
 // OnlyCopy reports whether the engine may have the only copy of the secret in
 // effect: it has sent one that no operator has written, to any address, and no newer
 // one of that address was proven. A newer proven one from an operator is enough: they
-// have a copy of a secret that works.
+// have a copy of a secret that works. But a change with a grace period may still be
+// carried out after that, since the secret before it is accepted for so long.
 func (l *List) OnlyCopy() bool {
 	return slices.ContainsFunc(l.Secrets, func(s Secret) bool {
-		return s.Origin == Sent && s.Superseded.IsZero() && s.Written.IsZero()
+		return s.Origin == Sent && s.Written.IsZero() && (s.Superseded.IsZero() || s.Proven.IsZero() && s.graceful())
 	})
 }
 

@@ -50,6 +50,13 @@ func (b *Backoff) Clear() {
 	b.last, b.count, b.until = nil, 0, time.Time{}
 }
 
+// Failing reports whether the last call failed, also when the next one need not wait any more.
+func (b *Backoff) Failing() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last != nil
+}
+
 // Held returns a [*HeldError] while the next call has to wait, otherwise nil.
 func (b *Backoff) Held(now time.Time) error {
 	b.mu.Lock()

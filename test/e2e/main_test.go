@@ -70,7 +70,7 @@ func supervise() (code int, err error) {
 	signal.Notify(broken, syscall.SIGPIPE) // Otherwise a message to a go test that is gone ends the clean-up.
 
 	parents := []string{os.TempDir(), "/tmp"}
-	if len(os.TempDir()) > 40 { // The tests make folders for Vault in it, and folders in these.
+	if len(os.TempDir()) > 14 { // The tests make folders in it, and in these, and the provider of OpenTofu is a plugin too.
 		slices.Reverse(parents)
 	}
 	dir, err := shortFolder(parents...)

@@ -214,8 +214,11 @@ func TestTheStatusKnowsWhetherAReadGetsAToken(t *testing.T) {
 		h.Answering(http.StatusServiceUnavailable, "", 1000)
 		h.Read("token", nil)
 		expect("Finicity is down, and the next call has to wait", false)
+		h.Pass(2 * time.Minute)
+		expect("Finicity is down, and the wait is over", false)
 		h.Fake.ClearFaults()
 		h.Pass(2 * time.Minute)
-		expect("the wait is over", true)
+		h.Token()
+		expect("Finicity has answered", true)
 	})
 }

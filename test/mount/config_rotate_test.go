@@ -42,6 +42,33 @@ func TestACompanyLeavesWithItsSecret(t *testing.T) {
 	}
 }
 
+// A change of before, whose answer never came, may be carried out after the chosen one: its old secret is accepted for 30 days.
+func TestACompanyDoesNotLeaveWhileAnEarlierChangeMayStillBeCarriedOut(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": grace})
+			h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindHoldBefore})
+			h.Fails(h.Write("rotate-root", nil), 400, "unknown")
+			h.Pass(time.Minute)
+			h.Succeeds(h.Write("config/verify", nil))
+			chosen := h.Guess(1)
+			h.Succeeds(chooses(h, chosen))
+			deleted := h.Remove("config", nil)
+			h.Fake.Release()
+			synctest.Wait()
+			if held := h.Fake.HoldsSecret(mounttest.PartnerID, chosen); held == grace {
+				t.Fatalf("with grace=%v, the earlier change was carried out: %v", grace, !held)
+			}
+			if grace {
+				h.Fails(deleted, 400, "the only copy")
+			} else {
+				h.Succeeds(deleted)
+			}
+		})
+	}
+}
+
 func TestOnlyTheChosenSecretItselfCanBeDeletedWithoutForce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -28,6 +28,7 @@ func mutantsOfReads() []mutant {
 		{"a stored token from before a change is not shared after it", file, "e.tokens.Share(t, epoch)", "e.tokens.Share(t, max(epoch, e.tokens.Epoch()))"},
 		{"no reader asks for more than a token can have", file, "minTTL > limit {", "minTTL > limit && false {"},
 
+		{"a failed request makes no token available", status, "!e.backoff.Failing() &&", ""},
 		{"the status knows that the stored secret may follow", status, "subject(&st.Secrets, next), Reserve", "max(subject(&st.Secrets, next), attempts.Candidate), Reserve"},
 		{"and that a candidate waits", status, "subject(&st.Secrets, next), Reserve", "min(subject(&st.Secrets, next), attempts.Stored), Reserve"},
 		{"what may be done now is not waited for", status, "standing.State != attempts.OK && !allowed {", "standing.State != attempts.OK {"},

@@ -69,7 +69,11 @@ func mutantsOfMerge() []mutant {
 		{"an untried secret is one that was brought", file, "s.Origin == secrets.Brought && s.Proven.IsZero() ||", "s.Proven.IsZero() ||"},
 		{"an untried secret was never proven", file, "s.Origin == secrets.Brought && s.Proven.IsZero() ||", "s.Origin == secrets.Brought ||"},
 		{"or written again", file, " || st.Secrets.ToTry(s)) && !s", ") && !s"},
-		{"a token that still fits stays in memory", "internal/engine/write.go", "if t := e.storedToken(ctx, s, st); t != nil { // It", "if t := e.storedToken(ctx, s, st); t != nil && false { // It"},
+		{"a write of the stored credential says so", "internal/engine/write.go", "Same: !c.credential && (", "Same: false && ("},
+		{"a write of settings does not", "internal/engine/write.go", "(w.PartnerID != nil || w.PartnerSecret != nil || w.AppKey != nil)", "true"},
+		{"a write that takes the token says so", "internal/engine/write.go", "written.TokenGone = t == nil", "written.TokenGone = false"},
+		{"a write that leaves it does not", "internal/engine/write.go", "written.TokenGone = t == nil", "written.TokenGone = true"},
+		{"a token that still fits stays in memory", "internal/engine/write.go", "if t != nil { // It", "if false { // It"},
 	}
 }
 

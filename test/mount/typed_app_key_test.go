@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// A 429 may mean that the app key is invalid, and here the invalid one is a colleague's, which nobody stores.
+func TestARateLimitedAppKeyThatIsNotStoredHoldsNothingBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests, RetryAfter: "3600"})
+		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), http.StatusBadRequest, "429")
+		h.Token()
+		h.Called(3, 0)
+	})
+}
+
+// An operator must know whether to look at the stored credential.
+func TestTheStatusNamesTheCredentialOfEachFailure(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]fakefinicity.Fault{
+		"unavailable": {Kind: fakefinicity.KindStatus, Status: http.StatusServiceUnavailable},
+		"an app key":  {Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests},
+		"refused":     {Kind: fakefinicity.KindStatus, Status: http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Fake.Order(answer)
+				h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey})
+				if said, _ := statusNow(h)["last_error"].(string); !strings.HasPrefix(said, "an attempt with a credential that is not stored failed: ") {
+					t.Errorf("last_error is %q", said)
+				}
+			})
+		})
+	}
+}
+
+// The runbooks lead here. Finicity was not asked, so a success without a word would be taken for its word.
+func TestAWriteOfTheStoredCredentialSaysThatItIsNotTried(t *testing.T) {
+	t.Parallel()
+	locked := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 500, Body: `{"code":24302,"message":"we've locked your account"}`}
+	all := mounttest.Rejections()
+	all["locked"] = locked
+	for name, refusal := range all {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				same := []mounttest.Fields{
+					{"partner_secret": mounttest.PartnerSecret},
+					{"app_key": mounttest.AppKey},
+					{"partner_secret": mounttest.PartnerSecret, "app_key": mounttest.AppKey},
+				}
+				for _, fields := range same {
+					h.Warned(h.Write("config", fields))
+				}
+				h.Pass(2 * time.Hour)
+				h.Fake.Order(refusal)
+				h.Read("token", nil)
+				for _, fields := range same {
+					h.Warned(h.Write("config", fields), "not tried by this write", "vault write -f finicity/config/verify")
+				}
+				h.Called(2, 0)
+			})
+		})
+	}
+}
+
+func TestAnUntriedAppKeyTakesTheTokenWithAWarning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		gone := "the current token is no longer served"
+		if a := h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false}); strings.Contains(strings.Join(a.Warnings, ""), gone) {
+			t.Error("an untried secret is said to take the token")
+		}
+		h.Warned(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}), gone)
+		h.Pass(2 * time.Hour)
+		if a := h.Write("config", mounttest.Fields{"app_key": mounttest.AppKey, "verify_connection": false}); strings.Contains(strings.Join(a.Warnings, ""), gone) {
+			t.Error("there was no token to take")
+		}
+	})
+}
+
+// Something answers that is not Finicity, and the credential is no more wrong than it was.
+func TestA404WithoutACodeLeadsToTheAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		const command = "vault write finicity/config base_url=… partner_secret=… app_key=…"
+		page := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusNotFound, Body: "<html>not found</html>", ContentType: "text/html"}
+		h.Fake.Order(page)
+		h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "check base_url", command)
+		h.Fake.Order(page)
+		a := h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey})
+		h.Fails(a, http.StatusBadRequest, "check base_url", command)
+		if strings.Contains(a.Text, "(or app_key=…)") {
+			t.Errorf("the error speaks of the credential: %s", a.Text)
+		}
+	})
+}
+
+func TestARateLimitedRotationNamesTheAppKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests, Count: 10})
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests, Count: 10})
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unless the app key is invalid. Then type vault write finicity/config app_key=…")
+	})
+}
