@@ -73,8 +73,9 @@ const setup = "cannot write to storage during setup"
 
 func storageError(err error) error {
 	if strings.Contains(err.Error(), setup) { // errors.Is does not survive the gRPC border.
-		return fmt.Errorf("writing to storage: %w. The plugin was missing when this node became active: "+
-			"to make the mount writable, type vault operator step-down, or restart the node", err)
+		return fmt.Errorf("writing to storage: %w. The plugin was missing, or had another checksum, "+
+			"when this node became active: to make the mount writable, restart the node, or with high availability type "+
+			"vault operator step-down", err)
 	}
 	return fmt.Errorf("writing to storage: %w", err)
 }

@@ -31,6 +31,8 @@ func openBaos(t *testing.T, text string) string {
 		"vault secrets tune -plugin-version=v0.2.0 finicity/\nSuccess! Tuned the secrets engine at: finicity/\n",
 		"vault plugin reload -type=secret ", "vault plugin reload ",
 
+		`"expire_time":"hmac-sha256:…"`, `"expire_time":"2026-11-22T12:14:43Z"`,
+		"vault operator raft snapshot restore after-rotation.snap", "vault operator raft snapshot restore after-rotation.snap 2>/dev/null",
 		"Deregistered secret plugin: ", "Deregistered plugin (if it was registered): ",
 		"oci_image             n/a\nruntime               n/a\n", "",
 		`"auth": null,`+"\n"+`  "mount_type": "`+name+`"`, `"auth": null`,
