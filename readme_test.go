@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// People copy the policy from the README. One with read alone would refuse clients
+// that send min_ttl in a body, such as the templates of Vault Agent.
+func TestThePolicyInTheReadmeIsTheOneOfTheFile(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("examples/policies/reader.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?ms)^```hcl\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("the README has %d blocks of HCL, want 1", len(blocks))
+	}
+	comment := regexp.MustCompile(`(?m)^#.*\n`)
+	if want := strings.TrimSpace(comment.ReplaceAllString(string(file), "")); strings.TrimSpace(blocks[0][1]) != want {
+		t.Errorf("the README shows\n%s\nand reader.hcl has\n%s", blocks[0][1], want)
+	}
+}
