@@ -3,14 +3,12 @@
 package e2e
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -96,11 +94,8 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	case "kill":
 		ts.Check(w.server.kill())
 	case "other":
-		bin := cmp.Or(os.Getenv("FINICITY_E2E_OTHER_VAULT"), w.vaultBin)
-		other, err := newVaultServer(bin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)
+		other, err := w.startOther()
 		ts.Check(err)
-		w.others = append(w.others, other)
-		ts.Check(other.start())
 		ts.Setenv("OTHER_ADDR", other.address)
 		ts.Setenv("OTHER_TOKEN", other.rootToken)
 	default:

@@ -30,8 +30,9 @@ type step struct {
 
 // hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or by a
 // command that must not fail, and whose output does not matter, <!-- $ sleep 10 -->, or that the block after it is what the reader has put into a file,
-// <!-- file payload.json -->
-var hidden = regexp.MustCompile(`^<!-- (finicity .*|file .*|\$ .*) -->$`)
+// <!-- file payload.json -->, or that the reader goes to the terminal of another Vault server, <!-- at the other Vault -->, and
+// back, <!-- at the first Vault -->
+var hidden = regexp.MustCompile(`^<!-- (finicity .*|file .*|at the (?:other|first) Vault|\$ .*) -->$`)
 
 // stepsOf reads a Markdown text. In console blocks, lines that begin with "$ " are commands, a backslash at the end
 // continues them, and what follows is their output.
@@ -156,6 +157,7 @@ const standInAddress = "http://127.0.0.1:8210"
 type reader struct {
 	world *world
 	env   []string
+	other *vaultServer // to which it moves
 }
 
 func newReader(t *testing.T) *reader {
@@ -192,7 +194,7 @@ func newReader(t *testing.T) *reader {
 			env = append(env, name+"="+value)
 		}
 	}
-	return &reader{w, env}
+	return &reader{world: w, env: env}
 }
 
 // goFolders are the variables with which a go that runs in another home finds what is built and downloaded already. Otherwise
@@ -276,6 +278,12 @@ func (d *reader) follow(t *testing.T, s step) {
 		}
 		return
 	}
+	if which, found := strings.CutPrefix(s.behind, "at the "); found {
+		if err := d.goTo(which); err != nil {
+			t.Fatalf("<!-- %s -->: %v", s.behind, err)
+		}
+		return
+	}
 	command := s.command
 	if plain.MatchString(command) { // It may be a secret, which nothing may print.
 		d.env = append(d.env, command)
@@ -296,6 +304,21 @@ func (d *reader) follow(t *testing.T, s step) {
 	if !s.shows(out) {
 		t.Errorf("$ %s\nprints\n%s\nand not\n%s", s.command, out, strings.Join(s.output, "\n"))
 	}
+}
+
+// goTo has the commands that follow go to the first Vault, or to the other one, which is started when it is first named.
+func (d *reader) goTo(which string) (err error) {
+	server := d.world.server
+	if which == "other Vault" {
+		if d.other == nil {
+			d.other, err = d.world.startOther()
+		}
+		server = d.other
+	}
+	if err == nil {
+		d.env = append(d.env, "VAULT_ADDR="+server.address, "VAULT_TOKEN="+server.rootToken)
+	}
+	return err
 }
 
 func (d *reader) run(t *testing.T, command string) (string, error) {

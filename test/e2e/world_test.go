@@ -40,7 +40,7 @@ type world struct {
 	fake                *fakefinicity.Server
 	plain, tls          *httptest.Server
 	server              *vaultServer   // the one that VAULT_ADDR names at the start
-	others              []*vaultServer // the rest of its cluster
+	others              []*vaultServer // the rest of its cluster, or the Vault to move to
 	digest              string         // of the plugin
 
 	asides    []*aside    // vault commands in the background
@@ -134,6 +134,17 @@ func (w *world) environment() map[string]string {
 }
 
 func (w *world) servers() []*vaultServer { return append([]*vaultServer{w.server}, w.others...) }
+
+// startOther starts a Vault server that does not belong to the cluster of the first one.
+func (w *world) startOther() (*vaultServer, error) {
+	bin := cmp.Or(os.Getenv("FINICITY_E2E_OTHER_VAULT"), w.vaultBin)
+	server, err := newVaultServer(bin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)
+	if err != nil {
+		return nil, err
+	}
+	w.others = append(w.others, server)
+	return server, server.start()
+}
 
 // overheard adds to the transcript.
 func (w *world) overheard(output string) {
