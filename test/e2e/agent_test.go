@@ -93,6 +93,7 @@ const exampleListener = "127.0.0.1:8100"
 // secret-id of the script are its own, and so is the app that it may start. $LISTENER is for proxy.hcl.
 //
 //	agent start one agent.hcl
+//	agent start one agent.hcl '"finicity/token" "min_ttl=80m"'    its template reads that, and not "finicity/token"
 //	agent serves $LISTENER    waits until it does, for who sends the header that proxy.hcl requires
 //	agent again one agent.hcl  stops it, and starts it in the same folder with what is left there
 //	agent stop one
@@ -101,7 +102,7 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	name := args[1]
 	switch {
-	case args[0] == "start" && len(args) == 3:
+	case args[0] == "start" && (len(args) == 3 || len(args) == 4):
 		ts.Check(os.MkdirAll(ts.MkAbs(name), 0o700))
 		examples, err := filepath.Glob(filepath.Join(w.repository, "examples", "agent", "*"))
 		ts.Check(err)
@@ -112,6 +113,9 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 			text, err := os.ReadFile(file)
 			ts.Check(err)
 			text = []byte(strings.ReplaceAll(string(text), exampleListener, listener))
+			if len(args) == 4 && filepath.Ext(file) == ".ctmpl" {
+				text = []byte(strings.ReplaceAll(string(text), `"finicity/token"`, args[3]))
+			}
 			ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(name), filepath.Base(file)), text, 0o600))
 		}
 		if args[2] == "exec.hcl" {
