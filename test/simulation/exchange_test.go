@@ -141,10 +141,8 @@ func (t *tap) Read(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.in.Write(b[:n])
-	if !t.answered && t.e.readAnswer(t.in.Bytes(), err != nil) {
-		t.answered = true
-		t.e.answered = time.Now()
-		t.w.attempts.answer(t.n, t.e)
+	if !t.answered {
+		t.answered = t.w.attempts.answer(t.n, t.e, t.in.Bytes(), err != nil)
 	}
 	return n, err
 }

@@ -262,10 +262,15 @@ func (l *attemptLedger) checkWritten(e *exchange) {
 	}
 }
 
-// answer notes what the engine is told, before it acts on it.
-func (l *attemptLedger) answer(n *node, e *exchange) {
+// answer notes what the engine is told, before it acts on it, and reports whether that is an answer yet: see readAnswer. Other
+// calls are judged by this one's verdict, so it is read under the same lock.
+func (l *attemptLedger) answer(n *node, e *exchange, raw []byte, ended bool) bool {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
+	if !e.readAnswer(raw, ended) {
+		return false
+	}
+	e.answered = time.Now()
 	l.w.tell("        call %d is answered %d %s", e.id, e.status, e.code)
 	l.unstored[n.id] = append(l.unstored[n.id], e)
 	if e.verdict == none {
@@ -292,6 +297,7 @@ func (l *attemptLedger) answer(n *node, e *exchange) {
 		}
 		l.refusals = append(l.refusals, r)
 	}
+	return true
 }
 
 // unreachable notes that a connection failed, and unanswered that an answer did
