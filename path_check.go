@@ -179,7 +179,7 @@ func tlsError(mount, host, problem string, cause finicityapi.Cause) string {
 func answerError(host, problem string, status int) string {
 	switch {
 	case status/100 == 3:
-		return fmt.Sprintf("the answer is HTTP %d, a redirect, which no call follows. Check base_url, and whether a proxy or a gateway "+
+		return fmt.Sprintf("the answer to / is HTTP %d, a redirect, which no call follows. Check base_url, and whether a proxy or a gateway "+
 			"in between wants a login", status)
 	case status == http.StatusForbidden:
 		return "the answer is HTTP 403, which most often is a geographic block. Egress must be from a country that Finicity takes " +

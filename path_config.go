@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
-	"vault-plugin-secrets-finicity/internal/attempts"
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
@@ -92,7 +91,7 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 			leftOut, gone, afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))
 	}
 	switch {
-	case written.KnownBad.IsZero() && written.Same && written.Standing.State != attempts.OK:
+	case written.KnownBad.IsZero() && written.Same:
 		resp.AddWarning(fmt.Sprintf("this credential is stored already, and it is not tried by this write: %s. To try it again%s, type %s",
 			cmp.Or(written.Standing.Failure, "authentication is "+string(written.Standing.State)), afterUnlock(written.Standing),
 			verifyCommand(req.MountPoint, written.Standing)))

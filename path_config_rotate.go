@@ -70,5 +70,5 @@ another Vault: the engine never returns the secret, so after rotate-root only Va
     vault write finicity/config/rotate new_partner_secret=…
 
 With new_partner_secret=- the command reads the secret from standard input, which keeps it out of the shell's history.
-After that, the configuration can be deleted without force.
+After that, the configuration can be deleted without force, unless base_url was changed or an earlier rotation is unresolved.
 `

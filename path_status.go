@@ -68,7 +68,7 @@ func statusShown() map[string]*framework.FieldSchema {
 			Type:        framework.TypeString,
 			Description: "Why the schedule is paused, and how to resume it. Empty when it is not.",
 		},
-		"token_available":    {Type: framework.TypeBool, Description: "Whether a read would get a token now: there is one, or the last request for one did not fail."},
+		"token_available":    {Type: framework.TypeBool, Description: "Whether a read would get a token now: there is one, or one may be requested, and Finicity answered the last request."},
 		"storage_error":      {Type: framework.TypeString, Description: "Why storage did not take the last write. Empty when it did."},
 		"storage_error_time": {Type: framework.TypeString, Description: "When that was."},
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,6 +150,9 @@ func guide(mount string, s engine.Standing, err error) string {
 		return locked + verify
 	case write:
 		return used + guideWrite(mount, s, unwritten)
+	case s.Left == 0 && notFinicity(err):
+		return fmt.Sprintf("%s%s. If you are sure of the stored credential, type %s; to store another address first, type %s",
+			used, next, verify, storeThenVerify(mount, s, address()...))
 	case s.Left == 0:
 		return fmt.Sprintf("%s%s. If you are sure of the stored credential, type %s; to store another one first, type %s",
 			used, next, verify, storeThenVerify(mount, s, "partner_secret"))
@@ -191,7 +195,7 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 	another := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
 	switch {
 	case notFinicity(w):
-		return reason + ". To write another address, type " + moveAlong(mount, s) + "; if this one is right by now, type " + untried
+		return reason + ". To write another address, type " + moveAlong(mount, s, w.Fields...) + "; if this one is right by now, type " + untried
 	case w.Moved:
 		another = fmt.Sprintf("vault write %sconfig %s", mount, blanks(w.Fields))
 	}
@@ -200,13 +204,29 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 
 // notFinicity reports whether something answered that does not know Finicity's path.
 func notFinicity(err error) bool {
-	var failure *finicityapi.Error
-	return errors.As(err, &failure) && failure.Status == http.StatusNotFound && !failure.FromFinicity()
+	var (
+		failure *finicityapi.Error
+		denied  *engine.NotAllowed
+	)
+	switch {
+	case errors.As(err, &failure):
+		return failure.Status == http.StatusNotFound && !failure.FromFinicity()
+	default:
+		return errors.As(err, &denied) && strings.Contains(denied.Standing.Failure, finicityapi.AddressHint)
+	}
 }
 
-// moveAlong is the complete write of another address for the same partner.
-func moveAlong(mount string, s engine.Standing) string {
-	return moveCommand(mount, &engine.IncompleteMove{Fields: []string{"base_url", "partner_secret", "app_key"}, Standing: s})
+// address are the fields of a write of another address, with those that a write before it had.
+func address(given ...string) []string {
+	needed := []string{"partner_secret", "app_key", "base_url"}
+	return slices.DeleteFunc([]string{"partner_id", "partner_secret", "app_key", "base_url", "ca_cert"}, func(name string) bool {
+		return !slices.Contains(needed, name) && !slices.Contains(given, name)
+	})
+}
+
+// moveAlong is the complete write of another address.
+func moveAlong(mount string, s engine.Standing, given ...string) string {
+	return moveCommand(mount, &engine.IncompleteMove{Fields: address(given...), Standing: s})
 }
 
 // ofFive is a number of failed attempts. Forced ones may make it more than five.

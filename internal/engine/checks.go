@@ -106,12 +106,22 @@ func checkBaseURL(value string) (string, error) {
 	address := u.Scheme + "://" + host
 	prefix := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
 	// Older help pages of Finicity show the address with a part of the path.
-	written := path.Clean("/"+u.Path) + "/"
-	for _, own := range []string{"/aggregation/", "/v2/partners/", "/partners/authentication/"} {
-		if at := strings.Index(strings.ToLower(written), own); at >= 0 {
-			return "", userErrorf("field %q ends in a part of Finicity's own path, which the engine adds: write %s",
-				"base_url", address+(&url.URL{Path: written[:at]}).EscapedPath())
+	own := path.Clean("/" + u.Path)
+	at := len(own)
+	for _, end := range []string{
+		"/aggregation", "/aggregation/v1", "/aggregation/v2", "/aggregation/v2/partners", "/partners/authentication", "/v2/partners/authentication",
+		"/aggregation/v2/partners/authentication",
+	} {
+		if strings.HasSuffix(strings.ToLower(own), end) {
+			at = min(at, len(own)-len(end))
 		}
+	}
+	if address == finicityapi.DefaultBaseURL && own != "/" { // Finicity has nobody's prefix.
+		at = 0
+	}
+	if at < len(own) {
+		return "", userErrorf("field %q ends in a part of Finicity's own path, which the engine adds: write %s",
+			"base_url", address+(&url.URL{Path: own[:at]}).EscapedPath())
 	}
 	return address + prefix, nil
 }

@@ -156,7 +156,12 @@ func TestAPartOfFinicitysPathIsRefusedWithTheRightForm(t *testing.T) {
 		"https://api.finicity.com/aggregation%2Fv2":                       "https://api.finicity.com",
 		"https://gateway.example/a%20b/v2/partners/authentication":        "https://gateway.example/a%20b",
 		"https://gateway.example/partners/authentication":                 "https://gateway.example",
+		"https://api.finicity.com/connect/v2/generate":                    "https://api.finicity.com",
+		"https://api.finicity.com/aggregation;v=1":                        "https://api.finicity.com",
+		"https://api.finicity.com:443/partners":                           "https://api.finicity.com",
 		"https://gateway.example/aggregation-proxy":                       "",
+		"https://gateway.example/aggregation/finicity":                    "",
+		"https://gateway.example/v2/partners/finicity":                    "",
 		"https://aggregation.example":                                     "",
 	} {
 		_, err := checkBaseURL(given)

@@ -121,7 +121,7 @@ func (e *Engine) rotate(
 
 // errKnownSecret is a chosen secret that has a place in the list already: what came of
 // it would be mistaken for what came of the change.
-const errKnownSecret = UserError("field \"new_partner_secret\" has a secret that is or was in use here: choose another one")
+const errKnownSecret = UserError("field \"new_partner_secret\" has a secret that is or was in use here, or was sent to Finicity before: choose another one")
 
 func (st *State) checkChosen(chosen confidential.Text, hash hasher) error {
 	if !chosen.IsZero() && st.knows(chosen, hash) {

@@ -20,7 +20,7 @@ type Status struct {
 	// Token is the shared token, nil when there is none that can be served.
 	Token *token.Token
 	// TokenAvailable is whether a read would get a token now: there is one, or one
-	// may be asked for, and the last request for one did not fail.
+	// may be requested, and Finicity answered the last request.
 	TokenAvailable bool
 	Standing       Standing
 	// Retry is when the next automatic attempt is made, if it has to wait.

@@ -51,7 +51,7 @@ type Written struct {
 	// not changed. Zero when it did not.
 	KnownBad time.Time
 	// Same means that the write has a credential that is stored already, so that Finicity
-	// was not asked.
+	// was not asked, and that the last attempt failed.
 	Same bool
 	// TokenGone means that the current token is not served any more, because it belongs to
 	// another app key, address or partner.
@@ -106,11 +106,11 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		if !c.secret.IsZero() {
 			next.Secrets.Bring(c.secret, e.clock.now())
 		}
+		before := e.currentToken(ctx, s, st, e.tokens.Epoch())
 		if err := e.store(ctx, s, next, st); err != nil {
 			return Written{}, err
 		}
 		st = next
-		before := e.tokens.Current()
 		e.tokens.Drop()
 		t := e.storedToken(ctx, s, st)
 		if t != nil { // It still fits.
@@ -124,6 +124,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		written.KnownBad = e.wall(e.knownBad(st, hash))
 	}
 	written.Standing = e.standing(st, st)
+	written.Same = written.Same && (written.Standing.State != attempts.OK || e.backoff.Failing())
 	written.LeftOut = written.Untried && e.leftOut(st, c.secret, written.Standing, hash)
 	e.host.Logger().Info("configuration written", "partner_id", st.PartnerID, "verified", c.credential && w.Verify)
 	e.emit(ctx, eventConfigWrite, operation, "partner_id", st.PartnerID)

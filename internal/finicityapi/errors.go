@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// AddressHint is what the error of a 404 without a code of Finicity's says.
+const AddressHint = "check base_url"
+
 // Class says what an unsuccessful call means for the credential.
 type Class int
 
@@ -126,7 +129,7 @@ func (e *Error) hint() string {
 	case e.Status == http.StatusForbidden:
 		return "often a geographic block: call from a country that Finicity takes calls from, such as the US or Canada"
 	case e.Status == http.StatusNotFound:
-		return "check base_url"
+		return AddressHint
 	case e.Class == Rejected && e.Code == "":
 		return "no Finicity code: the answer might come from a proxy or a gateway"
 	default:

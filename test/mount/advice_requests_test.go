@@ -104,7 +104,10 @@ func (s *scene) fill(c command) mounttest.Fields {
 		case "app_key":
 			fields[name] = s.rightKey(partner)
 		case "base_url":
-			fields[name] = s.wrote["base_url"]
+			fields[name] = elsewhere
+			if url, given := s.wrote["base_url"]; given {
+				fields[name] = url
+			}
 		default:
 			s.T.Fatalf("the test has no value to fill in for %s", name)
 		}

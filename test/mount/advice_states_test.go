@@ -92,6 +92,16 @@ func blocked(n int) func(h *mounttest.Harness) {
 	}
 }
 
+// astray has a server without Finicity's path refuse n authentications.
+func astray(n int) func(h *mounttest.Harness) {
+	return func(h *mounttest.Harness) {
+		for range n {
+			h.Answering(http.StatusNotFound, "not found", 1)
+			h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "check base_url")
+		}
+	}
+}
+
 func crashed(n int) func(h *mounttest.Harness) {
 	return func(h *mounttest.Harness) {
 		for range n {
@@ -206,6 +216,8 @@ func situations() map[string]situation {
 		"three typos":                      dueToken(typos(3)),
 		"backing off":                      dueToken(mounttest.States()["backing off"]),
 		"blocked by a gateway":             dueToken(blocked(1)),
+		"a wrong address":                  dueToken(astray(1)),
+		"a wrong address, at the limit":    dueToken(astray(4)),
 		"pending, applied":                 dueToken(interrupted(true)),
 		"pending, not applied":             dueToken(interrupted(false)),
 		"pending and waited":               dueToken(inTurn(interrupted(true), wait)),

@@ -146,7 +146,8 @@ func (s *scene) follow(a advice) {
 		fill = s.same
 	case strings.HasPrefix(clause, "otherwise"), strings.Contains(clause, "sure of the stored credential"),
 		strings.HasPrefix(clause, "after that"), strings.HasPrefix(clause, "to try it"), strings.HasPrefix(clause, "to resolve it"),
-		strings.HasPrefix(clause, "if it is not, resume"), strings.Contains(clause, "rotate by hand"):
+		strings.HasPrefix(clause, "if it is not, resume"), strings.Contains(clause, "rotate by hand"),
+		strings.HasPrefix(clause, "if base_url is wrong"), strings.Contains(clause, "another address"):
 		s.storedIsRight()
 	default:
 		s.T.Fatalf("the test does not know the condition of this advice: %q, in: %s", a.clause, a.text)

@@ -54,6 +54,7 @@ func TestAWriteOfTheStoredCredentialSaysThatItIsNotTried(t *testing.T) {
 	locked := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 500, Body: `{"code":24302,"message":"we've locked your account"}`}
 	all := mounttest.Rejections()
 	all["locked"] = locked
+	all["429"] = fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests}
 	for name, refusal := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,6 +87,7 @@ func TestAnUntriedAppKeyTakesTheTokenWithAWarning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
+		h.Restart()
 		gone := "the current token is no longer served"
 		if a := h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false}); strings.Contains(strings.Join(a.Warnings, ""), gone) {
 			t.Error("an untried secret is said to take the token")
@@ -103,7 +105,7 @@ func TestA404WithoutACodeLeadsToTheAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
-		const command = "vault write finicity/config base_url=… partner_secret=… app_key=…"
+		const command = "vault write finicity/config partner_secret=… app_key=… base_url=…"
 		page := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusNotFound, Body: "<html>not found</html>", ContentType: "text/html"}
 		h.Fake.Order(page)
 		h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "check base_url", command)
@@ -113,6 +115,21 @@ func TestA404WithoutACodeLeadsToTheAddress(t *testing.T) {
 		if strings.Contains(a.Text, "(or app_key=…)") {
 			t.Errorf("the error speaks of the credential: %s", a.Text)
 		}
+
+		// So do later reads, which send nothing, and a write of another partner.
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(page)
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "check base_url", command)
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "no request was sent", "check base_url", command)
+		h.Fake.Order(page)
+		other := mounttest.Credentials(mounttest.Fields{"partner_id": mounttest.OtherID, "partner_secret": mounttest.OtherSecret, "app_key": mounttest.OtherKey})
+		h.Fails(h.Write("config", other), http.StatusBadRequest, "vault write finicity/config partner_id=… partner_secret=… app_key=… base_url=…")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusNotFound, Body: "<html>not found</html>", ContentType: "text/html"})
+		h.Fails(h.Write("config", mounttest.Credentials(nil)), http.StatusBadRequest,
+			"vault write finicity/config partner_id=… partner_secret=… app_key=… base_url=…")
 	})
 }
 
