@@ -46,6 +46,10 @@ func TestMain(m *testing.M) {
 // 103 bytes at most on macOS, and 107 on Linux. A longer one fails with "not compiled for this architecture".
 const longestFolder = 103 - len("/plugin1234567890")
 
+// longestTMPDIR is how long TMPDIR may be for a run to work in it. The tests make folders in it, and folders in these, and the
+// provider of OpenTofu is a plugin too.
+const longestTMPDIR = 14
+
 // shortFolder makes a folder below the first parent in which its path is short enough for plugins.
 func shortFolder(parents ...string) (string, error) {
 	var all error
@@ -70,7 +74,7 @@ func supervise() (code int, err error) {
 	signal.Notify(broken, syscall.SIGPIPE) // Otherwise a message to a go test that is gone ends the clean-up.
 
 	parents := []string{os.TempDir(), "/tmp"}
-	if len(os.TempDir()) > 14 { // The tests make folders in it, and in these, and the provider of OpenTofu is a plugin too.
+	if len(os.TempDir()) > longestTMPDIR {
 		slices.Reverse(parents)
 	}
 	dir, err := shortFolder(parents...)

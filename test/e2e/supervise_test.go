@@ -29,14 +29,14 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := folder(t)
-			if len(dir) > 40 { // The run would work in /tmp.
-				var err error
-				if dir, err = os.MkdirTemp("/tmp", "t"); err != nil { //nolint:usetesting // t.TempDir is in TMPDIR.
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = os.RemoveAll(dir) }) // It is empty, or the test has failed.
+			dir := fmt.Sprintf("/tmp/%c%d", name[0], os.Getpid()) // With a longer path the run would work in /tmp.
+			if len(dir) > longestTMPDIR {
+				t.Fatalf("%s is longer than %d characters", dir, longestTMPDIR)
 			}
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(dir) }) // It is empty, or the test has failed.
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			// A script that waits for minutes.
