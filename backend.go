@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -47,7 +48,8 @@ func NewFactory(options engine.Options) logical.Factory {
 type backend struct {
 	*framework.Backend
 
-	engine *engine.Engine
+	engine   *engine.Engine
+	lastView atomic.Pointer[vaultView]
 }
 
 func newBackend(options engine.Options) *backend {
@@ -60,8 +62,9 @@ func newBackend(options engine.Options) *backend {
 	}}
 	b.engine = engine.New(b.Backend, options)
 	b.Paths = []*framework.Path{
-		b.pathConfig(), b.pathConfigCheck(), b.pathConfigVerify(), b.pathConfigRotate(), b.pathToken(), b.pathRotateRoot(),
-		b.pathRotateToken(), b.pathStatus(), b.pathWebhookVerify(),
+		b.pathToken(), // First, since the framework tries them in this order.
+		b.pathConfig(), b.pathConfigCheck(), b.pathConfigVerify(), b.pathConfigRotate(), b.pathRotateRoot(), b.pathRotateToken(),
+		b.pathStatus(), b.pathWebhookVerify(),
 	}
 	b.Secrets = []*framework.Secret{b.tokenSecret()}
 	b.PeriodicFunc = func(ctx context.Context, req *logical.Request) error {
@@ -71,10 +74,14 @@ func newBackend(options engine.Options) *backend {
 	return b
 }
 
-// HandleRequest checks the fields before the framework does, see checkFields.
+// HandleRequest checks the fields before the framework does, see checkFields. It keeps reads of the token from the framework,
+// which asks Vault each time whether another node acts: see vaultView.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	if err := b.checkFields(req); err != nil {
 		return logical.ErrorResponse(err.Error()), nil
+	}
+	if req.Path == tokenPath && (req.Operation == logical.ReadOperation || req.Operation == logical.UpdateOperation) {
+		return b.tokenRead(ctx, req, &framework.FieldData{Raw: req.Data, Schema: b.Route(tokenPath).Fields})
 	}
 	return b.Backend.HandleRequest(ctx, req)
 }

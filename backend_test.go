@@ -51,7 +51,7 @@ func TestEachPathGoesToTheNodeInCharge(t *testing.T) {
 	for _, path := range wired().Paths {
 		for op, handler := range path.Operations {
 			properties := handler.Properties()
-			want := !alone[string(op)+" "+path.Pattern]
+			want := !alone[string(op)+" "+path.Pattern] && path.Pattern != "token" // It does so itself: see vaultView.
 			if properties.ForwardPerformanceStandby != want || properties.ForwardPerformanceSecondary != want {
 				t.Errorf("%s %s is not forwarded as it should be", op, path.Pattern)
 			}

@@ -14,11 +14,14 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-const tokenSecretType = "finicity_token"
+const (
+	tokenPath       = "token"
+	tokenSecretType = "finicity_token"
+)
 
 func (b *backend) pathToken() *framework.Path {
 	return &framework.Path{
-		Pattern: "token",
+		Pattern: tokenPath,
 		DisplayAttrs: &framework.DisplayAttributes{
 			OperationPrefix: "finicity", OperationVerb: "read", OperationSuffix: "token",
 		},
@@ -33,20 +36,16 @@ func (b *backend) pathToken() *framework.Path {
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: &framework.PathOperation{
-				Callback:                    b.tokenRead,
-				Summary:                     "Read the shared Finicity token, with the app key and the partner ID.",
-				ForwardPerformanceStandby:   true,
-				ForwardPerformanceSecondary: true,
-				Responses:                   singleResponse(http.StatusOK, "The shared token.", tokenShown()),
+				Callback:  b.tokenRead,
+				Summary:   "Read the shared Finicity token, with the app key and the partner ID.",
+				Responses: singleResponse(http.StatusOK, "The shared token.", tokenShown()),
 			},
 			// Agent templates and operators send parameters in the body of a write only.
 			logical.UpdateOperation: &framework.PathOperation{
-				Callback:                    b.tokenRead,
-				Summary:                     "Read the shared Finicity token, for clients that can send parameters only in a body.",
-				DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "read", OperationSuffix: "token-with-parameters"},
-				ForwardPerformanceStandby:   true,
-				ForwardPerformanceSecondary: true,
-				Responses:                   singleResponse(http.StatusOK, "The shared token.", tokenShown()),
+				Callback:     b.tokenRead,
+				Summary:      "Read the shared Finicity token, for clients that can send parameters only in a body.",
+				DisplayAttrs: &framework.DisplayAttributes{OperationVerb: "read", OperationSuffix: "token-with-parameters"},
+				Responses:    singleResponse(http.StatusOK, "The shared token.", tokenShown()),
 			},
 		},
 		HelpSynopsis:    "Read the shared Finicity token.",
@@ -94,6 +93,10 @@ func (b *backend) tokenSecret() *framework.Secret {
 }
 
 func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	view := b.view()
+	if view.otherNodeActs { // Vault sends the request to the node in charge.
+		return nil, logical.ErrReadOnly
+	}
 	minTTL, _ := seconds(d, "min_ttl")
 	if err := b.engine.CheckMinTTL(ctx, req.Storage, minTTL); err != nil {
 		return respond(req.MountPoint, err)
@@ -105,9 +108,12 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 
 	// At least a second: for a lease of 0 Vault would take its default of a month.
 	ttl := max(time.Second, b.engine.Remaining(t))
+	if minTTL > view.maxLease && view.maxLease > 0 {
+		view = b.askVault() // Somebody may have done what the error below says.
+	}
 	// Vault caps the lease too, but with a warning on each read, and then the lease
 	// and the ttl below would differ. The answer is 0 when Vault could not be asked.
-	if limit := b.System().MaxLeaseTTL(); limit > 0 && ttl > limit {
+	if limit := view.maxLease; limit > 0 && ttl > limit {
 		if minTTL > limit {
 			return logical.ErrorResponse("field %q: the mount allows a lease of at most %s. To raise it, type "+
 				"vault secrets tune -max-lease-ttl=2h %s", "min_ttl", limit, req.MountPoint), nil
