@@ -40,6 +40,7 @@ func TestEachOperationHasANameOfItsOwnThatReadsWell(t *testing.T) {
 		"POST /config/check":   "finicity-check-address",
 		"POST /config/rotate":  "finicity-rotate-to-chosen-secret",
 		"POST /config/verify":  "finicity-verify-configuration",
+		"GET /static-token":    "finicity-read-static-token",
 		"GET /token":           "finicity-read-token",
 		"POST /token":          "finicity-read-token-with-parameters",
 		"POST /rotate-root":    "finicity-rotate-root",

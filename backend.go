@@ -62,7 +62,7 @@ func newBackend(options engine.Options) *backend {
 	}}
 	b.engine = engine.New(b.Backend, options)
 	b.Paths = []*framework.Path{
-		b.pathToken(), // First, since the framework tries them in this order.
+		b.pathToken(), b.pathStaticToken(), // First, since they are tried in this order.
 		b.pathConfig(), b.pathConfigCheck(), b.pathConfigVerify(), b.pathConfigRotate(), b.pathRotateRoot(), b.pathRotateToken(),
 		b.pathStatus(), b.pathWebhookVerify(),
 	}
@@ -80,8 +80,11 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	if err := b.checkFields(req); err != nil {
 		return logical.ErrorResponse(err.Error()), nil
 	}
-	if req.Path == tokenPath && (req.Operation == logical.ReadOperation || req.Operation == logical.UpdateOperation) {
+	switch isRead := req.Operation == logical.ReadOperation; {
+	case req.Path == tokenPath && (isRead || req.Operation == logical.UpdateOperation):
 		return b.tokenRead(ctx, req, &framework.FieldData{Raw: req.Data, Schema: b.Route(tokenPath).Fields})
+	case req.Path == staticTokenPath && isRead:
+		return b.staticTokenRead(ctx, req, nil)
 	}
 	return b.Backend.HandleRequest(ctx, req)
 }
@@ -109,9 +112,10 @@ Write the credential. The engine tries it once, and never returns it:
 
     vault write finicity/config partner_id=… partner_secret=… app_key=…
 
-Read the token that all apps share, and the state of the engine:
+Read the token that all apps share, with a lease or without one, and the state of the engine:
 
     vault read finicity/token
+    vault read finicity/static-token
     vault read finicity/status
 
 Replace the partner secret with one that only Vault knows, or a token that has leaked:

@@ -12,10 +12,13 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/token"
 )
 
 const (
 	tokenPath       = "token"
+	staticTokenPath = "static-token"
 	tokenSecretType = "finicity_token"
 )
 
@@ -53,14 +56,47 @@ func (b *backend) pathToken() *framework.Path {
 	}
 }
 
+func (b *backend) pathStaticToken() *framework.Path {
+	return &framework.Path{
+		Pattern: staticTokenPath,
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: "finicity", OperationVerb: "read", OperationSuffix: "static-token",
+		},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.ReadOperation: &framework.PathOperation{
+				Callback:  b.staticTokenRead,
+				Summary:   "Read the shared Finicity token without a lease.",
+				Responses: singleResponse(http.StatusOK, "The shared token.", staticTokenShown()),
+			},
+		},
+		HelpSynopsis:    "Read the shared Finicity token without a lease.",
+		HelpDescription: strings.TrimSpace(staticTokenHelp),
+	}
+}
+
 func tokenShown() map[string]*framework.FieldSchema {
+	return shownWith(map[string]*framework.FieldSchema{
+		"ttl": {Type: framework.TypeInt64, Description: "Seconds for which the token may be used. Equal to the duration of the lease."},
+	})
+}
+
+func staticTokenShown() map[string]*framework.FieldSchema {
+	return shownWith(map[string]*framework.FieldSchema{
+		"ttl":                 {Type: framework.TypeInt64, Description: "Seconds after which to read again: the token is refreshed then. At least 5."},
+		"rotation_period":     {Type: framework.TypeInt64, Description: "Seconds from one token to the next, three quarters of token_lifetime."},
+		"last_vault_rotation": {Type: framework.TypeString, Description: "When the token was replaced last, which is issue_time, in RFC 3339."},
+	})
+}
+
+// shownWith has what both reads of the token show, and more.
+func shownWith(more map[string]*framework.FieldSchema) map[string]*framework.FieldSchema {
 	shown := map[string]*framework.FieldSchema{
 		"token":      {Type: framework.TypeString, Description: "For the header Finicity-App-Token."},
 		"app_key":    {Type: framework.TypeString, Description: "For the header Finicity-App-Key."},
 		"partner_id": {Type: framework.TypeString, Description: "The partner that the token is for."},
-		"ttl":        {Type: framework.TypeInt64, Description: "Seconds for which the token may be used. Equal to the duration of the lease."},
 	}
 	maps.Copy(shown, tokenTimes())
+	maps.Copy(shown, more)
 	for _, field := range shown {
 		field.Required = true
 	}
@@ -120,20 +156,51 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 		}
 		ttl = max(time.Second, limit.Truncate(time.Second))
 	}
-	resp := b.Secret(tokenSecretType).Response(map[string]any{
+	data := tokenData(t)
+	data["ttl"] = int64(ttl / time.Second)
+	resp := b.Secret(tokenSecretType).Response(data, nil)
+	resp.Secret.TTL = ttl
+	warnOf(resp, t, failure)
+	return resp, nil
+}
+
+// staticTokenRead answers as Vault's own static roles do, since that is what Vault Agent and the Vault Secrets Operator
+// recognise: without a lease, with a rotation_period, and with a ttl after which they read again.
+func (b *backend) staticTokenRead(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	if b.view().otherNodeActs {
+		return nil, logical.ErrReadOnly
+	}
+	t, failure, err := b.engine.Token(ctx, req.Storage, 0)
+	if err != nil {
+		return respond(req.MountPoint, err)
+	}
+	data := tokenData(t)
+	data["ttl"] = int64(max(leastStaticTTL, b.engine.UntilRefresh(t)) / time.Second)
+	data["rotation_period"] = int64(token.RefreshAge(t.Lifetime) / time.Second)
+	data["last_vault_rotation"] = data["issue_time"]
+	resp := &logical.Response{Data: data}
+	warnOf(resp, t, failure)
+	return resp, nil
+}
+
+// leastStaticTTL keeps readers from asking all the time while a refresh fails or is on its way.
+const leastStaticTTL = 5 * time.Second
+
+func tokenData(t *token.Token) map[string]any {
+	return map[string]any{
 		"token":       t.Value.Reveal(),
 		"app_key":     t.AppKey.Reveal(),
 		"partner_id":  t.PartnerID,
 		"issue_time":  t.Issued.Format(time.RFC3339),
 		"expire_time": t.Expires().Format(time.RFC3339),
-		"ttl":         int64(ttl / time.Second),
-	}, nil)
-	resp.Secret.TTL = ttl
+	}
+}
+
+func warnOf(resp *logical.Response, t *token.Token, failure error) {
 	if failure != nil {
 		resp.AddWarning(fmt.Sprintf("the token is due for a refresh, which failed: %s. This one is good until %s",
 			sentence(failure), t.Expires().Format(time.RFC3339)))
 	}
-	return resp, nil
 }
 
 //nolint:gosec // No credential, but a text about one.
@@ -149,4 +216,14 @@ before the token does. It can't be renewed: read again instead. Revoking it does
 apps share it. If the token has leaked, or Finicity no longer accepts it:
 
     vault write -f finicity/rotate-token
+`
+
+const staticTokenHelp = `
+The same token as at the path token, without a lease: for many readers, for Vault tokens that can't hold a lease (batch
+tokens, those with one use left), and for clients that know Vault's static roles.
+
+    vault read finicity/static-token
+
+Read again after ttl seconds, when the token is refreshed. Vault Agent does so by itself, and so does the Vault Secrets
+Operator with allowStaticCreds. Until expire_time the token may be used.
 `

@@ -3,3 +3,8 @@
 path "finicity/token" {
   capabilities = ["read", "update"]
 }
+
+# The same token without a lease.
+path "finicity/static-token" {
+  capabilities = ["read"]
+}

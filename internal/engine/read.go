@@ -25,6 +25,11 @@ func (e *Engine) age(t *token.Token) time.Duration {
 // Remaining is how much longer a token may be served, in whole seconds.
 func (e *Engine) Remaining(t *token.Token) time.Duration { return t.Remaining(e.age(t)) }
 
+// UntilRefresh is the time until the token is due for a refresh, in whole seconds, rounded up. It may be negative.
+func (e *Engine) UntilRefresh(t *token.Token) time.Duration {
+	return (token.RefreshAge(t.Lifetime) - e.age(t) + time.Second - 1).Truncate(time.Second)
+}
+
 // Token returns the shared token with at least minTTL left. Where it is due for
 // a refresh that failed, the failure is returned with it. A read of a fresh
 // token touches no storage and waits for nobody.

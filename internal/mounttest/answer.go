@@ -44,7 +44,7 @@ func (h *Harness) Take(path string, resp *logical.Response, err error) Answer {
 	if resp != nil {
 		a.Data, a.Warnings, a.Secret = resp.Data, resp.Warnings, resp.Secret
 		maps.Copy(public, resp.Data)
-		if token, found := resp.Data["token"].(string); found && path == "token" && a.Status == http.StatusOK {
+		if token, found := resp.Data["token"].(string); found && (path == "token" || path == "static-token") && a.Status == http.StatusOK {
 			h.Leaks.Add(token)
 			delete(public, "token")
 			delete(public, "app_key")

@@ -30,7 +30,7 @@ func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	want := map[string]string{}
 	for _, path := range []string{
-		"config", "config/check", "config/rotate", "config/verify", "token", "rotate-root", "rotate-token", "status", "webhook/verify", "",
+		"config", "config/check", "config/rotate", "config/verify", "token", "static-token", "rotate-root", "rotate-token", "status", "webhook/verify", "",
 		"token/x", "config/x",
 	} {
 		want[path] = "deny"

@@ -44,7 +44,7 @@ func TestEveryPathThatUsesTheCredentialIsForwardedToTheNodeThatMayWrite(t *testi
 			h.View.ReplicationStateVal = state
 			h.Pass(5 * time.Second) // Reads of the token go by what Vault has said within that time.
 			for path, op := range map[string]logical.Operation{
-				"token": logical.ReadOperation, "rotate-root": logical.UpdateOperation, "config": logical.UpdateOperation,
+				"token": logical.ReadOperation, "static-token": logical.ReadOperation, "rotate-root": logical.UpdateOperation, "config": logical.UpdateOperation,
 				"config/verify": logical.UpdateOperation, "config/check": logical.ReadOperation, "config/rotate": logical.UpdateOperation,
 			} {
 				_, err := h.B.HandleRequest(t.Context(), &logical.Request{

@@ -4,7 +4,7 @@ package mutants
 
 // The safeguards of the answers: Vault's clients repeat what ends with a 5xx.
 func mutantsOfResponses() []mutant {
-	const file = "responses.go"
+	const file, view = "responses.go", "vault_view.go"
 	return []mutant{
 		{"clients do not repeat a request whose outcome was not stored", file, "case errors.As(err, &unstored): // F", "case errors.As(err, &unstored) && false: // F"},
 		{"clients repeat a request that was overtaken", file, "case errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):", "case false:"},
@@ -15,5 +15,16 @@ func mutantsOfResponses() []mutant {
 		{"nor is one of another address", file, "m.Standing.Left == 0 || m.Standing.Reserved {", "m.Standing.Left == 0 {"},
 		{"the last attempt is kept only when it is the last", "internal/engine/errors.go", "Reserved: left == 1 && ", "Reserved: "},
 		{"it is kept from the same partner only", "internal/engine/errors.go", "left == 1 && st.PartnerID == to.PartnerID && ", "left == 1 && "},
+
+		{"Vault is not asked on each read", view, "v != nil && time.Since(v.asked) < viewLasts {", "v != nil && false {"},
+		{"a lower lease limit is noticed", view, "viewLasts = 5 * time.Second", "viewLasts = 50 * time.Second"},
+		{"a standby hands reads on", view, "state.HasState(consts.ReplicationPerformanceStandby) ||", "false ||"},
+		{"so does a secondary", view, "state.HasState(consts.ReplicationPerformanceSecondary) && !system.LocalMount()", "false"},
+		{"unless the mount is its own", view, " && !system.LocalMount()", ""},
+		{"that another node acts is not remembered", view, "\tif v.otherNodeActs {\n\t\treturn v\n\t}\n", ""},
+		{"nor that Vault did not answer", view, "v.maxLease > 0 {", "true {"},
+		{"a higher limit is noticed before an error", "path_token.go", "if minTTL > view.maxLease && view.maxLease > 0 {", "if false {"},
+		{"a static token is read on the node in charge", "path_token.go", "if b.view().otherNodeActs {", "if false {"},
+		{"a static token is not asked for all the time", "path_token.go", "max(leastStaticTTL, b.engine.UntilRefresh(t))", "b.engine.UntilRefresh(t)"},
 	}
 }
