@@ -113,7 +113,7 @@ e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minu
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
 
-PKG := . ./internal/... ./cmd/... ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./tools/progress
+PKG := . ./internal/... ./cmd/... ./test/bench ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./tools/progress
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
 ##= TEST=TestWhatTextsSayIsSo PKG=./test/mount for the tests of a package whose name matches, and to see their output
@@ -130,6 +130,14 @@ MUTANT :=
 mutants: ## Remove the safeguards one at a time, and see that each one is missed
 ##= an hour or more; MUTANT=engine/write.go for some of them
 	$(GO) test -v -count=1 -timeout 0 ./test/mutants -mutants -mutant '$(MUTANT)'
+
+ROUNDS := 9
+.PHONY: bench
+bench: vault build ## Compare reads with those of a plugin that returns a constant, on a real Vault server, in a quarter of an hour
+##= ROUNDS=3 for a look; an idle machine for figures; writes bin/bench.json and bin/bench.svg
+	@mkdir -p bin
+	@$(GO) build -trimpath -o bin/bench ./test/bench
+	@exec bin/bench -rounds $(ROUNDS) -json bin/bench.json -svg bin/bench.svg
 
 .PHONY: soak
 soak: ## Run the simulation until it is stopped or a promise is broken (SOAK_BATCH, SOAK_SEED)

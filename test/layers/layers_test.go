@@ -33,20 +33,22 @@ func layers() [][]string {
 // tests, or both would make the same mistake and agree.
 func others() map[string][]string {
 	return map[string][]string{
-		"internal/fakefinicity": {},
-		"cmd/fake-finicity":     {"internal/fakefinicity"},
-		"internal/mounttest":    {"", "internal/attempts", "internal/engine", "internal/fakefinicity"},
-		"internal/storytest":    {},
-		"examples/app":          {},
-		"examples/webhook/go":   {},
-		"test/layers":           {},
-		"test/e2e":              {},
-		"test/e2e/aheadplugin":  {"", "internal/engine"},
-		"test/mount":            {},
-		"test/mutants":          {},
-		"test/prove":            {},
-		"test/simulation":       {},
-		"tools/progress":        {},
+		"internal/fakefinicity":  {},
+		"cmd/fake-finicity":      {"internal/fakefinicity"},
+		"internal/mounttest":     {"", "internal/attempts", "internal/engine", "internal/fakefinicity"},
+		"internal/storytest":     {},
+		"examples/app":           {},
+		"examples/webhook/go":    {},
+		"test/bench":             {"internal/fakefinicity"},
+		"test/bench/floorplugin": {},
+		"test/layers":            {},
+		"test/e2e":               {},
+		"test/e2e/aheadplugin":   {"", "internal/engine"},
+		"test/mount":             {},
+		"test/mutants":           {},
+		"test/prove":             {},
+		"test/simulation":        {},
+		"tools/progress":         {},
 	}
 }
 

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+// subject is something that is read, and what it is compared with.
+type subject struct {
+	name    string
+	path    string
+	plugin  string // its program; empty for one of Vault's own engines
+	against string // the name of its floor
+}
+
+const (
+	enginePlugin = "vault-plugin-secrets-finicity"
+	floorPlugin  = "floorplugin"
+
+	leasedFloor = "a constant, leased"
+	plainFloor  = "a constant, no lease"
+)
+
+func subjects() []subject {
+	return []subject{
+		{leasedFloor, "floor/leased", floorPlugin, ""},
+		{"token", "finicity/token", enginePlugin, leasedFloor},
+		{"two storage reads, leased", "floor/stored", floorPlugin, leasedFloor},
+		{plainFloor, "floor/plain", floorPlugin, ""},
+		{"static-token", "finicity/static-token", enginePlugin, plainFloor},
+		{"KV v2", "kv/data/finicity", "", plainFloor},
+	}
+}
+
+// measure starts a server with this storage, and compares the subjects on it. They take turns, and in each round another one
+// begins: what changes with time, such as the number of leases or a busy machine, then changes for all of them.
+func (p *plan) measure(ctx context.Context, r *results, dir, storage string) error {
+	v, err := startVault(ctx, p.vault, dir, storage)
+	if err != nil {
+		return err
+	}
+	defer v.stop()
+	partner := fakefinicity.Partner{ID: "1000000000001", Secret: "Fake-Sandbox-Secret-1", AppKey: "fake-sandbox-app-key"}
+	fake := fakefinicity.New(fakefinicity.Config{Partners: []fakefinicity.Partner{partner}})
+	defer fake.Close()
+	finicity := httptest.NewServer(fake)
+	defer finicity.Close()
+	config := map[string]string{
+		"partner_id": partner.ID, "partner_secret": partner.Secret, "app_key": partner.AppKey, "base_url": finicity.URL,
+	}
+	kv := map[string]any{"type": "kv", "options": map[string]string{"version": "2"}}
+	if err := errors.Join(
+		v.mount(ctx, p.floor, "floor"), v.mount(ctx, p.engine, "finicity"), v.call(ctx, http.MethodPut, "finicity/config", config, nil),
+		v.call(ctx, http.MethodPost, "sys/mounts/kv", kv, nil),
+		// A new KV v2 is being upgraded for a moment.
+		v.eventually(ctx, http.MethodPut, "kv/data/finicity", map[string]any{"data": map[string]string{"token": "AAAAAAAAAAAAAAAAAAAA"}}, nil),
+	); err != nil {
+		return err
+	}
+
+	for _, connections := range p.connections {
+		c := r.add(storage, connections)
+		for round := range p.rounds + 1 {
+			all := subjects()
+			for i := range all {
+				s := all[(i+round)%len(all)]
+				m, err := v.watch(ctx, s, connections, p.during)
+				if err != nil {
+					return err
+				}
+				if round > 0 { // The first one warms up.
+					c.note(s.name, m)
+				}
+			}
+		}
+		c.print(os.Stdout)
+	}
+	return nil
+}
+
+// measured is one subject in one round.
+type measured struct {
+	*load
+
+	cpu    time.Duration // of the plugin's process, zero where that is not known
+	memory int64         // likewise, in KiB, at the end
+}
+
+func (v *vault) watch(ctx context.Context, s subject, connections int, during time.Duration) (m measured, err error) {
+	pid := 0
+	if s.plugin != "" {
+		pid, _ = childOf(v.cmd.Process.Pid, s.plugin) // Not known on every system.
+	}
+	before, _ := cpuTime(pid) // Likewise.
+	if m.load, err = read(ctx, v.address, v.token, s.path, connections, during); err != nil {
+		return m, err
+	}
+	if after, err := cpuTime(pid); err == nil {
+		m.cpu = after - before
+		m.memory, _ = memory(pid) // It was there a moment ago.
+	}
+	return m, nil
+}

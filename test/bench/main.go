@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MPL-2.0
+
+// Command bench compares reads of this engine with those of a plugin that does nothing, on one real Vault server and in one
+// run. The figures are those of the machine; what they are for are the ratios.
+//
+//	make bench
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// plan is what is measured, and how.
+type plan struct {
+	rounds      int
+	during      time.Duration
+	connections []int
+	storages    []string
+
+	vault, engine, floor string // programs
+}
+
+func main() {
+	// Whoever stops it gets the server stopped, too. That is a child in the same terminal, which has been told already.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := bench(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context, args []string) error {
+	p := plan{vault: os.Getenv("FINICITY_E2E_VAULT"), engine: os.Getenv("FINICITY_E2E_PLUGIN")}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.IntVar(&p.rounds, "rounds", 9, "how often each one is measured, besides once to warm up")
+	flags.DurationVar(&p.during, "during", 2*time.Second, "how long it is measured each time")
+	connections := flags.String("connections", "1,16,128", "how many there are at once")
+	storages := flags.String("storages", raft+","+inMemory, "those of Vault")
+	out := flags.String("json", "", "write the results to this file")
+	chart := flags.String("svg", "", "draw the ratios into this file")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	p.storages = strings.Split(*storages, ",")
+	for text := range strings.SplitSeq(*connections, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-connections: %q is not a number of connections", text)
+		}
+		p.connections = append(p.connections, n)
+	}
+	r, err := p.run(ctx)
+	if err == nil && *out != "" {
+		err = r.writeJSON(*out)
+	}
+	if err == nil && *chart != "" {
+		err = os.WriteFile(*chart, []byte(r.chart()), 0o644)
+	}
+	return err
+}
+
+// run measures everything, and prints each part as soon as it is there.
+func (p *plan) run(ctx context.Context) (r *results, err error) {
+	if p.vault == "" || p.engine == "" {
+		return nil, errors.New("run it with make bench")
+	}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	p.floor = filepath.Join(dir, floorPlugin)
+	build := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-ldflags=-s -w", "-o", p.floor, "./test/bench/floorplugin")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the floor: %w\n%s", err, out)
+	}
+
+	r = newResults(p)
+	for _, storage := range p.storages {
+		if err := p.measure(ctx, r, filepath.Join(dir, storage), storage); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}

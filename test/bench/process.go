@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// childOf is the process that runs this program for a parent. Linux only, like the rest of this file: elsewhere the figures of
+// the plugin's process are left out.
+func childOf(parent int, program string) (pid int, err error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		return 0, errors.Join(err, errors.New("there is no /proc"))
+	}
+	for _, file := range stats {
+		fields, err := statOf(file)
+		if err != nil {
+			continue // It has just ended.
+		}
+		if fields[1] != fmt.Sprint(parent) {
+			continue
+		}
+		exe, err := os.Readlink(filepath.Join(filepath.Dir(file), "exe"))
+		if err == nil && filepath.Base(exe) == program {
+			_, err := fmt.Sscan(filepath.Base(filepath.Dir(file)), &pid)
+			return pid, err
+		}
+	}
+	return 0, fmt.Errorf("process %d runs no %s", parent, program)
+}
+
+// statOf has what follows the name in /proc/PID/stat, which may have anything in it: the state, the parent, …
+func statOf(file string) ([]string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 13 {
+		return nil, fmt.Errorf("%s is not as expected", file)
+	}
+	return fields, nil
+}
+
+// cpuTime is what a process has used so far, in steps of 10 ms.
+func cpuTime(pid int) (time.Duration, error) {
+	fields, err := statOf(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	var user, system int64
+	_, err = fmt.Sscan(fields[11]+" "+fields[12], &user, &system)
+	return time.Duration(user+system) * 10 * time.Millisecond, err // USER_HZ is 100 on Linux.
+}
+
+// memory is what a process holds in memory, in KiB.
+func memory(pid int) (resident int64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, "VmRSS:"); found {
+			_, err := fmt.Sscan(value, &resident)
+			return resident, err
+		}
+	}
+	return 0, errors.New("the system does not say")
+}
