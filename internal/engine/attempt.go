@@ -130,14 +130,16 @@ func (e *Engine) settle(
 			break
 		}
 	}
+	// The failure of another address holds nothing back here, and neither does that of another credential: a 429 may be about
+	// its app key.
+	another := a.request.Subject == attempts.Written
 	switch {
-	case elsewhere(a.to, st): // The failure of another address holds nothing back here.
-	case failure != nil && a.request.Subject == attempts.Written: // Nor does that of another credential: a 429 may be about its app key.
-	case failure != nil && failure.Class == finicityapi.Unavailable:
+	case elsewhere(a.to, st):
+	case failure != nil && failure.Class == finicityapi.Unavailable && !another:
 		e.backoff.Note(failure, failure.RetryAfter, time.Now())
 	case err != nil:
 		e.backoff.Note(err, 0, time.Now())
-	default:
+	case failure == nil || !another:
 		e.backoff.Clear()
 	}
 	return st, err

@@ -33,7 +33,7 @@ type plan struct {
 }
 
 func main() {
-	// Whoever stops it gets the server stopped, too. That is a child in the same terminal, which has been told already.
+	// An interrupted run stops its Vault server too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := bench(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {

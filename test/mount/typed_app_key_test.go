@@ -26,6 +26,21 @@ func TestARateLimitedAppKeyThatIsNotStoredHoldsNothingBack(t *testing.T) {
 	})
 }
 
+// What storage did not take is another matter: the engine does not go on as if nothing had been counted.
+func TestARefusalOfATypedSecretThatIsNotStoredHoldsTheNextCallBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true})
+		h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret})
+		h.Storage.Heal()
+		h.Fails(h.Read("token", nil), http.StatusServiceUnavailable, "the next request is sent in")
+		h.Pass(time.Minute)
+		h.Token()
+	})
+}
+
 // An operator must know whether to look at the stored credential.
 func TestTheStatusNamesTheCredentialOfEachFailure(t *testing.T) {
 	t.Parallel()

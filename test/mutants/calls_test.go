@@ -38,14 +38,14 @@ func mutantsOfAttempt() []mutant {
 		{"the outcome is stored", file, "\t\terr = e.store(ctx, s, st, st)\n", "\t\terr = nil\n"},
 		{"an outcome that storage did not take is known", file, "err = e.store(ctx, s, st, st)", "err = e.store(ctx, s, st, charged)"},
 
-		{"the failure of another credential holds nothing back", file, "case failure != nil && a.request.Subject == attempts.Written:", "case false:"},
-		{"the failure of another address holds nothing back", file, "case elsewhere(a.to, st): // The", "case false: // The"},
+		{"the failure of another credential holds nothing back", file, "finicityapi.Unavailable && !another:", "finicityapi.Unavailable:"},
+		{"the failure of another address holds nothing back", file, "case elsewhere(a.to, st):", "case false:"},
 		{"another partner is elsewhere", file, "return a.PartnerID != b.PartnerID || a.Settings", "return a.Settings"},
 		{"another address is elsewhere", file, "a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()", "a.PartnerID != b.PartnerID"},
 		{"after an outage the next call waits", file, "\t\te.backoff.Note(failure, failure.RetryAfter, time.Now())\n", ""},
 		{"it waits for as long as Finicity has asked", file, "Note(failure, failure.RetryAfter, time", "Note(failure, 0, time"},
 		{"when the outcome was not stored, the next call waits", file, "\t\te.backoff.Note(err, 0, time.Now())\n", ""},
-		{"an answer ends the waits", file, "\tdefault:\n\t\te.backoff.Clear()\n", ""},
+		{"an answer ends the waits", file, "\t\te.backoff.Clear()\n", ""},
 	}
 }
 
