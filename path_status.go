@@ -44,7 +44,7 @@ func statusShown() map[string]*framework.FieldSchema {
 		"version":            {Type: framework.TypeString, Description: "The version of this engine."},
 		"token_issue_time":   {Type: framework.TypeString, Description: "When the shared token was requested."},
 		"token_expire_time":  {Type: framework.TypeString, Description: "When the engine stops serving it."},
-		"token_refresh_time": {Type: framework.TypeString, Description: "Time from which a read refreshes it."},
+		"token_refresh_time": {Type: framework.TypeString, Description: "Time from which the engine refreshes it."},
 		"authentication": {
 			Type:          framework.TypeString,
 			AllowedValues: []any{string(attempts.OK), string(attempts.Held), string(attempts.Stopped), string(attempts.Locked)},

@@ -32,7 +32,7 @@ func (b *backend) pathToken() *framework.Path {
 			"min_ttl": {
 				Type: framework.TypeDurationSecond,
 				Description: "Minimum remaining lifetime of the token, for long-running tasks. " +
-					"At most three quarters of token_lifetime.",
+					"At most 85m with a token_lifetime of 2h, in proportion otherwise.",
 				Query:        true,
 				DisplayAttrs: &framework.DisplayAttributes{Name: "Minimum remaining lifetime", Group: groupToken},
 			},

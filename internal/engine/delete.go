@@ -17,13 +17,12 @@ import (
 // Delete removes the credential and the token. Failed attempts stay counted for
 // their 24 hours: Finicity forgets none either. used is how many these are.
 func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, operation string) (used int, err error) {
-	if err := e.lock(ctx); err != nil {
+	if err := e.upstream.take(ctx); err != nil {
 		return 0, err
 	}
-	defer e.unlock()
-	ctx = context.WithoutCancel(ctx)
-
+	defer e.upstream.release()
 	st, err := e.load(ctx, s)
+	ctx = context.WithoutCancel(ctx)
 	switch {
 	case force && errors.Is(err, ErrUndecodable):
 		st = e.attemptsAlone()

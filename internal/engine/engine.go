@@ -20,6 +20,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -49,12 +50,16 @@ type Engine struct {
 	options Options
 
 	// upstream is held by every request that uses or changes the credential, calls
-	// to Finicity included. It is a channel and not a mutex, so that a request
-	// whose caller is gone leaves the queue. A read of a fresh token never takes it.
-	upstream chan struct{}
+	// to Finicity included. A read of a usable token never waits for it.
+	upstream lock
 	tokens   token.Cache
+	served   atomic.Pointer[token.Token] // the token that a reader got last
 	backoff  token.Backoff
 	clock    clock
+	// salt is the salt of the mount, nil before it is needed. salting is held while it
+	// is read, or made: two requests must not make two.
+	salt    atomic.Pointer[salt.Salt]
+	salting lock
 
 	// version1Forgotten is set when this process has deleted what version 1 stored
 	// beside the entry. The upstream lock is held when it changes.
@@ -79,7 +84,6 @@ type Engine struct {
 	// copied is when this process found data that may be a restored snapshot's, zero
 	// after a success. See State.Copied.
 	copied time.Time
-	salt   *salt.Salt
 	// reported is the state of attempts that was logged last.
 	reported attempts.State
 }
@@ -90,7 +94,7 @@ func New(host *framework.Backend, options Options) *Engine {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	e := &Engine{host: host, options: options, upstream: make(chan struct{}, 1)}
+	e := &Engine{host: host, options: options, upstream: newLock(), salting: newLock()}
 	e.clock.provisional = e.now
 	return e
 }
@@ -99,39 +103,22 @@ func New(host *framework.Backend, options Options) *Engine {
 // and attempts goes by the engine's own clock.
 func (e *Engine) now() time.Time { return e.options.Now().Round(0).UTC() }
 
-// lock takes the upstream lock, or returns when the caller goes away first.
-func (e *Engine) lock(ctx context.Context) error {
-	select {
-	case e.upstream <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := ctx.Err(); err != nil { // Both may have been ready.
-		e.unlock()
-		return err
-	}
-	return nil
-}
-
-func (e *Engine) unlock() { <-e.upstream }
-
 // lockState takes the upstream lock and reads the state of a configured mount.
 // Work begun with the returned context is finished even if the caller goes away.
 // After an error nothing is held.
 func (e *Engine) lockState(ctx context.Context, s logical.Storage) (context.Context, *State, error) {
-	if err := e.lock(ctx); err != nil {
+	if err := e.upstream.take(ctx); err != nil {
 		return nil, nil, err
 	}
-	ctx = context.WithoutCancel(ctx)
 	st, err := e.load(ctx, s)
 	if err == nil && !st.Configured() {
 		err = ErrNotConfigured
 	}
 	if err != nil {
-		e.unlock()
+		e.upstream.release()
 		return nil, nil, err
 	}
-	return ctx, st, nil
+	return context.WithoutCancel(ctx), st, nil
 }
 
 // Invalidate drops what this node remembers after another node has written the
@@ -144,9 +131,7 @@ func (e *Engine) Invalidate(key string) {
 		e.tokens.Drop()
 		e.backoff.Clear()
 	case salt.DefaultLocation:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.salt = nil
+		e.salt.Store(nil)
 	}
 }
 
@@ -155,16 +140,19 @@ func (e *Engine) Invalidate(key string) {
 type hasher func(parts ...string) string
 
 func (e *Engine) hasher(ctx context.Context, s logical.Storage) (hasher, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.salt == nil {
-		loaded, err := salt.NewSalt(ctx, s, nil)
-		if err != nil {
+	known := e.salt.Load()
+	if known == nil {
+		if err := e.salting.take(ctx); err != nil {
+			return nil, err
+		}
+		defer e.salting.release()
+		var err error
+		if known, err = salt.NewSalt(ctx, s, nil); err != nil {
 			return nil, fmt.Errorf("loading the salt of the mount: %w", err)
 		}
-		e.salt = loaded
+		e.salt.Store(known)
 	}
-	hash := e.salt.GetHMAC
+	hash := known.GetHMAC
 	// No part contains the separator: a config write refuses control characters.
 	return func(parts ...string) string { return hash(strings.Join(parts, "\x00")) }, nil
 }

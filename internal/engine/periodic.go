@@ -21,21 +21,37 @@ import (
 const noteAliveEvery = time.Hour
 
 // Periodic is called by Vault about once a minute, on each node. It stores what
-// storage did not take before, resolves a rotation that is open, and rotates
-// when that is due.
+// storage did not take before, resolves a rotation that is open, rotates when
+// that is due, and refreshes the token.
 func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	if !e.mayWrite() {
 		return nil
 	}
-	if e.lock(ctx) != nil {
+	err := e.doDue(ctx, s)
+	e.refreshInUse(ctx, s)
+	return err
+}
+
+// refreshInUse starts a refresh of a due token that somebody has read. Otherwise an
+// app that reads once an hour would get a token with a few minutes left, since no
+// reader waits for a refresh. A token that nobody has read is left alone.
+func (e *Engine) refreshInUse(ctx context.Context, s logical.Storage) {
+	if t, ok := e.usable(time.Second); ok && e.served.Load() == t {
+		// The next reader learns of a failure.
+		_ = e.refreshIfDue(t, func() error { return e.refresh(context.WithoutCancel(ctx), s, time.Second) })
+	}
+}
+
+func (e *Engine) doDue(ctx context.Context, s logical.Storage) error {
+	if e.upstream.take(ctx) != nil {
 		return nil // Vault is shutting down.
 	}
-	defer e.unlock()
-	ctx = context.WithoutCancel(ctx)
+	defer e.upstream.release()
 	st, err := e.load(ctx, s)
 	if err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx)
 	if err := e.flush(ctx, s, st); err != nil {
 		return err
 	}

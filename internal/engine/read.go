@@ -14,10 +14,6 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// refreshPatience is how long a read waits for a refresh when the token that is
-// there would do.
-const refreshPatience = 3 * time.Second
-
 func (e *Engine) age(t *token.Token) time.Duration {
 	return t.Age(e.options.Now(), time.Since(t.Started))
 }
@@ -30,55 +26,59 @@ func (e *Engine) UntilRefresh(t *token.Token) time.Duration {
 	return (token.RefreshAge(t.Lifetime) - e.age(t) + time.Second - 1).Truncate(time.Second)
 }
 
-// Token returns the shared token with at least minTTL left. Where it is due for
-// a refresh that failed, the failure is returned with it. A read of a fresh
-// token touches no storage and waits for nobody.
+// Token returns the shared token with at least minTTL left. If it is due for a
+// refresh, Token starts one and returns the token at hand, with the failure of
+// the last refresh, if any. Only a reader without a usable token waits for the
+// refresh, for as long as ctx allows. A read of a fresh token touches no storage
+// and takes no lock.
 func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Duration) (
 	t *token.Token, failure, err error,
 ) {
 	minTTL = max(minTTL, time.Second)
-	// One round is enough, unless its token was dropped at once by a change of
+	refresh := func() error { return e.refresh(context.WithoutCancel(ctx), s, minTTL) }
+	// One refresh is enough, unless its token was dropped at once by a change of
 	// configuration, or falls short of this reader's minTTL because another reader
 	// began it.
-	for range 3 {
-		t, ok := e.usable(minTTL)
-		if ok && e.age(t) < token.RefreshAge(t.Lifetime) {
-			return t, nil, nil
+	for refreshes := 0; ; refreshes++ {
+		if t, ok := e.usable(minTTL); ok { // No failure keeps a usable token from anybody.
+			return t, e.serve(t, refresh), nil
 		}
-		if held := e.backoff.Held(time.Now()); ok && held != nil {
-			return t, held, nil
+		if err == nil && refreshes == 3 {
+			err = ErrChanging
 		}
-		refresh, started := e.tokens.Refresh(func() error {
-			return e.refresh(context.WithoutCancel(ctx), s, minTTL)
-		})
-		if ok && !started {
-			return t, nil, nil // Another reader takes care of it.
+		if err != nil {
+			return nil, nil, err
 		}
-		var enough <-chan time.Time // With a usable token, nobody waits for long.
-		if ok {
-			enough = time.After(refreshPatience)
-		}
+		running := e.tokens.Refresh(refresh)
 		select {
-		case <-refresh.Done():
-		case <-enough:
-			if t, ok := e.usable(minTTL); ok {
-				return t, nil, nil
-			}
-			return nil, nil, ErrChanging
+		case <-running.Done():
+			err = running.Err()
 		case <-ctx.Done():
-			if t, ok := e.usable(minTTL); ok { // No failure keeps a usable token from anybody.
-				return t, nil, nil
-			}
-			return nil, nil, ctx.Err()
-		}
-		switch t, ok := e.usable(minTTL); {
-		case ok:
-			return t, refresh.Err(), nil
-		case refresh.Err() != nil:
-			return nil, nil, refresh.Err()
+			err = ctx.Err()
 		}
 	}
-	return nil, nil, ErrChanging
+}
+
+// serve notes that the token is in use, and refreshes it if it is due.
+func (e *Engine) serve(t *token.Token, refresh func() error) (failure error) {
+	if e.served.Load() != t { // The readers of one token share the cache line: only the first writes it.
+		e.served.Store(t)
+	}
+	return e.refreshIfDue(t, refresh)
+}
+
+// refreshIfDue starts a refresh if the token is due for one and no failure holds
+// it back. It waits for nothing, and returns why the token is still the old one,
+// if that is known.
+func (e *Engine) refreshIfDue(t *token.Token, refresh func() error) error {
+	if e.age(t) < token.RefreshAge(t.Lifetime) {
+		return nil
+	}
+	if held := e.backoff.Held(time.Now()); held != nil {
+		return held
+	}
+	e.tokens.Refresh(refresh)
+	return e.tokens.Failure(t)
 }
 
 func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
@@ -86,7 +86,7 @@ func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
 	return t, t != nil && e.Remaining(t) >= minTTL
 }
 
-// CheckMinTTL refuses what no shared token could have left for long.
+// CheckMinTTL refuses what would have the token replaced too often.
 func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	if minTTL == 0 {
 		return nil
@@ -104,13 +104,15 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 		}
 		lifetime = st.Settings.TokenLifetime
 	}
-	if limit := token.RefreshAge(lifetime); minTTL > limit {
-		return userErrorf("field %q must be at most %s, three quarters of the token's lifetime", "min_ttl", short(limit))
+	if limit := token.MaxMinTTL(lifetime); minTTL > limit {
+		return userErrorf("field %q must be at most %s, which is left after a quarter of the token's lifetime", "min_ttl", short(limit))
 	}
 	return nil
 }
 
-// refresh makes the shared token one that is not due and has minTTL left.
+// refresh makes the shared token one that is not due and has minTTL left. A
+// process that has no token yet takes the stored one, also if it is due: its
+// readers need not wait for Finicity.
 func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	epoch := e.tokens.Epoch()
 	if e.tokens.Current() == nil && e.loadToken(ctx, s, epoch, minTTL) {
@@ -120,7 +122,7 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 	if err != nil {
 		return err
 	}
-	defer e.unlock()
+	defer e.upstream.release()
 
 	// The holder of the lock until now may have brought a new token.
 	if t := e.currentToken(ctx, s, st, epoch); t != nil {
@@ -153,9 +155,9 @@ func (e *Engine) heldBack(st *State) error {
 	return held
 }
 
-// loadToken shares the stored token, and reports whether it is fresh and has minTTL
-// left. It waits for nobody: after a failover, a call may hang for as long as
-// request_timeout.
+// loadToken shares the stored token, and reports whether it has minTTL left. It
+// does not wait for the upstream lock: after a failover, a call may hold that for
+// as long as request_timeout.
 func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64, minTTL time.Duration) bool {
 	st, err := e.view(ctx, s)
 	if err != nil || !st.Configured() {
@@ -166,7 +168,7 @@ func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64,
 		return false
 	}
 	e.tokens.ShareFirst(t, epoch)
-	return e.age(t) < token.RefreshAge(t.Lifetime) && e.Remaining(t) >= minTTL
+	return e.Remaining(t) >= minTTL
 }
 
 // currentToken is the shared token, loaded from storage where this process does
@@ -206,7 +208,7 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 	if err != nil {
 		return nil, false, err
 	}
-	defer e.unlock()
+	defer e.upstream.release()
 	// A token that is replaced must not come back with the next restart.
 	if err := e.flush(ctx, s, st); err != nil {
 		return nil, false, &NotCharged{err}
@@ -232,7 +234,7 @@ func (e *Engine) Verify(ctx context.Context, s logical.Storage, force bool, oper
 	if err != nil {
 		return err
 	}
-	defer e.unlock()
+	defer e.upstream.release()
 	trigger := attempts.Operator
 	// The last attempt is kept from changes. With more left, there is nothing to force, and a success must forget nothing.
 	if force && e.standing(st, st).Left < 2 {

@@ -43,7 +43,7 @@ func (e *Engine) rotateTo(ctx context.Context, s logical.Storage, chosen confide
 	if err != nil {
 		return Rotated{}, err
 	}
-	defer e.unlock()
+	defer e.upstream.release()
 	if held := e.heldBack(st); held != nil { // Jobs call this too.
 		return Rotated{}, held
 	}

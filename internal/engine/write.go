@@ -62,12 +62,10 @@ type Written struct {
 // WriteConfig applies a write. A new credential is tried once, and nothing is
 // stored unless Finicity accepts it.
 func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, operation string) (Written, error) {
-	if err := e.lock(ctx); err != nil {
+	if err := e.upstream.take(ctx); err != nil {
 		return Written{}, err
 	}
-	defer e.unlock()
-	ctx = context.WithoutCancel(ctx) // What has begun upstream is finished, whoever waits for it.
-
+	defer e.upstream.release()
 	st, err := e.load(ctx, s)
 	if err != nil {
 		return Written{}, err
@@ -79,6 +77,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	if err != nil {
 		return Written{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // What has begun upstream is finished, whoever waits for it.
 	next, c, err := e.merge(st, w, hash)
 	if err != nil {
 		return Written{}, err

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -219,6 +220,17 @@ func (h *Harness) Token() string {
 		h.T.Fatal("a successful read without a token")
 	}
 	return token
+}
+
+// Refreshed is what a read gets after the refresh that an earlier read has begun:
+// no read of a usable token waits for one.
+func (h *Harness) Refreshed() Answer {
+	h.T.Helper()
+	h.Token()
+	synctest.Wait()
+	a := h.Read("token", nil)
+	h.Succeeds(a)
+	return a
 }
 
 // Rotate rotates, which must succeed.

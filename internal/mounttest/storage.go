@@ -21,6 +21,7 @@ type Storage struct {
 	entries map[string][]byte
 	faults  []*Fault
 	counts  map[Access]int
+	healed  chan struct{}
 	// Learn sees what is written, before it is.
 	Learn func(value []byte)
 	// AfterGet is called with the key of what was read, before the mount has it.
@@ -47,6 +48,8 @@ type Fault struct {
 	Skip    int  // so many go well first
 	Applied bool // it has taken effect, only the answer says otherwise
 	Always  bool // until Heal
+	// Hangs means that there is no answer before Heal or the end of the request, as over gRPC.
+	Hangs bool
 }
 
 // ErrStorage is what a full disk, a sealed Vault and one that has stepped down come to.
@@ -55,7 +58,8 @@ var ErrStorage = errors.New("storage is out of order")
 // NewStorage is empty storage.
 func NewStorage() *Storage {
 	return &Storage{
-		entries: map[string][]byte{}, counts: map[Access]int{}, Learn: func([]byte) {}, AfterGet: func(string) {}, BeforeGet: func(string) {},
+		entries: map[string][]byte{}, counts: map[Access]int{}, healed: make(chan struct{}),
+		Learn: func([]byte) {}, AfterGet: func(string) {}, BeforeGet: func(string) {},
 	}
 }
 
@@ -71,6 +75,8 @@ func (s *Storage) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
+	close(s.healed)
+	s.healed = make(chan struct{})
 }
 
 // Accesses counts those of one kind, or all if none is given.
@@ -127,6 +133,12 @@ func (s *Storage) do(ctx context.Context, on Access, apply func()) error {
 		if !f.Always {
 			s.faults = slices.Delete(s.faults, i, i+1)
 		}
+		if f.Hangs {
+			if err := s.hang(ctx); err != nil {
+				return err
+			}
+			break
+		}
 		if f.Applied {
 			apply()
 		}
@@ -134,6 +146,19 @@ func (s *Storage) do(ctx context.Context, on Access, apply func()) error {
 	}
 	apply()
 	return nil
+}
+
+// hang waits, with s unlocked meanwhile.
+func (s *Storage) hang(ctx context.Context) error {
+	healed := s.healed
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	select {
+	case <-healed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Get is what a mount reads.

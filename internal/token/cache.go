@@ -16,6 +16,9 @@ type Cache struct {
 	mu      sync.Mutex
 	drops   uint64 // Counts Drop, so that no older token comes back.
 	running *Refresh
+	// failure is the error of the last refresh, and failed the token that it was to replace.
+	failure error
+	failed  *Token
 }
 
 // Current returns the shared token, or nil if there is none. The caller must
@@ -62,26 +65,37 @@ func (c *Cache) ShareFirst(t *Token, epoch uint64) {
 	}
 }
 
-// Refresh starts run in the background, or joins the refresh that is running.
-// started reports which. The refresh continues if its initiator goes away, so
-// run must not depend on the context of one request.
-func (c *Cache) Refresh(run func() error) (joined *Refresh, started bool) {
+// Refresh starts run in the background, or joins the refresh that is running. The
+// refresh continues if its initiator goes away, so run must not depend on the
+// context of one request.
+func (c *Cache) Refresh(run func() error) *Refresh {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running != nil {
-		return c.running, false
+		return c.running
 	}
-	r := &Refresh{done: make(chan struct{})}
+	r, old := &Refresh{done: make(chan struct{})}, c.current.Load()
 	c.running = r
 	go func() {
 		err := run()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.running = nil
+		c.running, c.failure, c.failed = nil, err, old
 		r.err = err
 		close(r.done)
 	}()
-	return r, true
+	return r
+}
+
+// Failure returns the error of the last refresh if it was to replace t, nil if it
+// succeeded or none has ended yet.
+func (c *Cache) Failure(t *Token) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed != t {
+		return nil
+	}
+	return c.failure
 }
 
 // Refresh is one run that fetches a token, shared by all who wait for it.

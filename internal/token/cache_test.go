@@ -37,13 +37,9 @@ func TestThereIsOneRefreshAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cache Cache
 		failure, end := errors.New("failed"), make(chan struct{})
-		first, started := cache.Refresh(func() error { <-end; return failure })
-		if !started {
-			t.Fatal("the first refresh was not started")
-		}
+		first := cache.Refresh(func() error { <-end; return failure })
 		for range 3 {
-			joined, started := cache.Refresh(func() error { t.Error("a second refresh runs"); return nil })
-			if started || joined != first {
+			if cache.Refresh(func() error { t.Error("a second refresh runs"); return nil }) != first {
 				t.Error("a refresh was started while one was running")
 			}
 		}
@@ -56,8 +52,8 @@ func TestThereIsOneRefreshAtATime(t *testing.T) {
 		if err := first.Err(); !errors.Is(err, failure) {
 			t.Errorf("those who wait get %v", err)
 		}
-		next, started := cache.Refresh(func() error { return nil })
-		if !started {
+		next := cache.Refresh(func() error { return nil })
+		if next == first {
 			t.Error("after one refresh has ended, none can be started")
 		}
 		<-next.Done()
@@ -65,6 +61,35 @@ func TestThereIsOneRefreshAtATime(t *testing.T) {
 			t.Errorf("the next refresh has the error of the last one: %v", err)
 		}
 	})
+}
+
+// Readers of a token are told why it was not replaced, and nothing about another token.
+func TestAFailureBelongsToTheTokenThatWasToBeReplaced(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	first, second, failure := &Token{}, &Token{}, errors.New("failed")
+	end := func(err error) {
+		refresh := cache.Refresh(func() error { return err })
+		<-refresh.Done()
+	}
+	end(failure)
+	cache.Share(first, cache.Epoch())
+	if err := cache.Failure(first); err != nil {
+		t.Errorf("a refresh from before this token failed, and its readers get %v", err)
+	}
+	end(failure)
+	if err := cache.Failure(first); !errors.Is(err, failure) {
+		t.Errorf("after a failed refresh its readers get %v", err)
+	}
+	cache.Share(second, cache.Epoch())
+	if err := cache.Failure(second); err != nil {
+		t.Errorf("the readers of the next token get %v", err)
+	}
+	cache.Share(first, cache.Epoch())
+	end(nil)
+	if err := cache.Failure(first); err != nil {
+		t.Errorf("after a refresh without an error its readers get %v", err)
+	}
 }
 
 func TestWhoeverWaitsForARefreshFindsItsToken(t *testing.T) {
@@ -75,7 +100,7 @@ func TestWhoeverWaitsForARefreshFindsItsToken(t *testing.T) {
 		var readers sync.WaitGroup
 		for range 100 {
 			readers.Go(func() {
-				refresh, _ := cache.Refresh(func() error {
+				refresh := cache.Refresh(func() error {
 					epoch := cache.Epoch()
 					<-time.After(time.Second)
 					cache.Share(fresh, epoch)
@@ -99,7 +124,7 @@ func TestADropDuringARefreshWins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var cache Cache
-		refresh, _ := cache.Refresh(func() error {
+		refresh := cache.Refresh(func() error {
 			epoch := cache.Epoch()
 			<-time.After(time.Second)
 			cache.Share(&Token{}, epoch)
@@ -141,7 +166,7 @@ func TestNoMethodWaitsForARunningRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cache Cache
 		end := make(chan struct{})
-		refresh, _ := cache.Refresh(func() error { <-end; return nil })
+		refresh := cache.Refresh(func() error { <-end; return nil })
 		synctest.Wait()
 		shared := &Token{}
 		cache.Drop()
@@ -167,7 +192,7 @@ func TestTheCacheMayBeUsedByManyAtOnce(t *testing.T) {
 				if token := cache.Current(); token != nil {
 					token.Remaining(token.Age(noon, 0))
 				}
-				refresh, _ := cache.Refresh(func() error {
+				refresh := cache.Refresh(func() error {
 					cache.Share(&Token{Lifetime: time.Hour, Issued: noon}, cache.Epoch())
 					backoff.Note(errors.New("failed"), 0, noon)
 					return backoff.Held(noon)
@@ -206,7 +231,7 @@ func BenchmarkCurrent(b *testing.B) {
 	cache.Share(&Token{Lifetime: 2 * time.Hour, Issued: noon, Started: time.Now()}, 0)
 	now := noon.Add(time.Hour)
 	end := make(chan struct{})
-	refresh, _ := cache.Refresh(func() error { <-end; return nil })
+	refresh := cache.Refresh(func() error { <-end; return nil })
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

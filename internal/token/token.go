@@ -47,6 +47,13 @@ func RefreshAge(lifetime time.Duration) time.Duration { return lifetime / 4 * 3 
 // while a request carries it to Finicity.
 func Margin(lifetime time.Duration) time.Duration { return lifetime / 24 }
 
+// MaxMinTTL returns how much a reader may ask to have left of a token with this
+// lifetime, in whole seconds: what is left after a quarter of it, 85 minutes of two
+// hours. So readers who ask for the most cost one authentication every 30 minutes.
+func MaxMinTTL(lifetime time.Duration) time.Duration {
+	return (lifetime - Margin(lifetime) - lifetime/4).Truncate(time.Second)
+}
+
 // Age returns how old the token is at the wall-clock time now, with elapsed
 // being the time since Started.
 //

@@ -15,17 +15,20 @@ var noon = time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)
 
 func TestTheLifeOfATokenScalesWithItsLifetime(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ lifetime, refresh, margin time.Duration }{
-		{2 * time.Hour, 90 * time.Minute, 5 * time.Minute},
-		{10 * time.Minute, 450 * time.Second, 25 * time.Second},
-		{time.Minute, 45 * time.Second, 2500 * time.Millisecond},
-		{0, 0, 0},
+	for _, test := range []struct{ lifetime, refresh, margin, minTTL time.Duration }{
+		{2 * time.Hour, 90 * time.Minute, 5 * time.Minute, 85 * time.Minute},
+		{10 * time.Minute, 450 * time.Second, 25 * time.Second, 425 * time.Second},
+		{time.Minute, 45 * time.Second, 2500 * time.Millisecond, 42 * time.Second},
+		{0, 0, 0, 0},
 	} {
 		if got := RefreshAge(test.lifetime); got != test.refresh {
 			t.Errorf("a token of %s is refreshed after %s, want %s", test.lifetime, got, test.refresh)
 		}
 		if got := Margin(test.lifetime); got != test.margin {
 			t.Errorf("a token of %s has a margin of %s, want %s", test.lifetime, got, test.margin)
+		}
+		if got := MaxMinTTL(test.lifetime); got != test.minTTL {
+			t.Errorf("of a token of %s, %s may be asked for, want %s", test.lifetime, got, test.minTTL)
 		}
 		token := &Token{Lifetime: test.lifetime, Issued: noon}
 		if got, want := token.Refreshes(), noon.Add(test.refresh); !got.Equal(want) {

@@ -243,7 +243,7 @@ func situations() map[string]situation {
 		"held, and the token is good": {mounttest.Fields{}, func(h *mounttest.Harness) {
 			h.Pass(95 * time.Minute)
 			h.Fake.Order(rejections["10001"])
-			if a := h.Read("token", nil); len(a.Warnings) != 1 {
+			if a := h.Refreshed(); len(a.Warnings) != 1 {
 				h.T.Fatalf("a read warns %q", a.Warnings)
 			}
 		}},

@@ -32,7 +32,7 @@ func TestWithoutVerificationACredentialIsStoredUntried(t *testing.T) {
 			t.Error("the token that Finicity still accepts is gone")
 		}
 		h.Pass(90 * time.Minute)
-		if h.Token() == token {
+		if h.Refreshed().Data["token"] == token {
 			t.Error("the token is not refreshed with the new secret")
 		}
 		h.Called(2, 0)

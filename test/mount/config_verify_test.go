@@ -99,7 +99,7 @@ func TestALaterWriteWithAWrongCredentialChangesNothing(t *testing.T) {
 					t.Error("the token of the right credential is no longer served")
 				}
 				h.Pass(91 * time.Minute)
-				if h.Token() == token {
+				if h.Refreshed().Data["token"] == token {
 					t.Error("the refusal of another credential keeps the stored one from being used")
 				}
 				h.Called(3, 0)

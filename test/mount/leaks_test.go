@@ -68,7 +68,7 @@ func everything(h *mounttest.Harness) (read, rotated bool) {
 		},
 		func() mounttest.Answer { return h.Read("token", nil) },
 		func() mounttest.Answer { return h.Write("config/verify", nil) },
-		func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "90m"}) },
+		func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "85m"}) },
 		func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": mounttest.PartnerSecret}) },
 		func() mounttest.Answer { return h.Write("rotate-root", nil) },
 		func() mounttest.Answer { return h.Read("config", nil) },

@@ -255,7 +255,7 @@ func TestAnOvertakenNodeServesItsUsableToken(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(100 * time.Minute)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-		h.Token() // Served with a warning.
+		h.Warned(h.Refreshed(), "which failed")
 		one := h.B
 		h.Restart()
 		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))

@@ -64,7 +64,7 @@ func TestAUsableTokenIsServedWhileNoAttemptCanBeStored(t *testing.T) {
 		token := h.Token()
 		h.Pass(100 * time.Minute)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
-		a := h.Read("token", nil)
+		a := h.Refreshed()
 		h.Warned(a, "which failed", "nothing was sent to Finicity")
 		if a.Data["token"] != token {
 			t.Error("it is another token")

@@ -144,7 +144,7 @@ func TestATokenThatIsDueIsServedWhileARotationIsPending(t *testing.T) {
 		h.Interrupt(applied)
 		h.Pass(time.Second)
 		for range 3 {
-			a := h.Read("token", nil)
+			a := h.Refreshed()
 			h.Warned(a, "a rotation is pending, and its request may still be on its way")
 			if a.Data["token"] != token {
 				t.Error("it is another token")
@@ -152,7 +152,7 @@ func TestATokenThatIsDueIsServedWhileARotationIsPending(t *testing.T) {
 		}
 		h.Called(1, 1)
 		h.Pass(30 * time.Second)
-		a := h.Read("token", nil)
+		a := h.Refreshed()
 		h.Warned(a)
 		if a.Data["token"] == token {
 			t.Error("there is no new token")

@@ -53,6 +53,7 @@ func TestTheTTLOfAStaticTokenCountsDownToTheRefresh(t *testing.T) {
 		ttl(5) // One second is left.
 		h.Down()
 		h.Pass(time.Second)
+		h.Refreshed()
 		a := h.Read("static-token", nil)
 		h.Warned(a, "due for a refresh, which failed")
 		if a.Data["ttl"] != int64(5) || a.Data["token"] != first {
@@ -60,6 +61,7 @@ func TestTheTTLOfAStaticTokenCountsDownToTheRefresh(t *testing.T) {
 		}
 		h.Fake.ClearFaults()
 		h.Pass(time.Minute)
+		h.Refreshed()
 		ttl(5400)
 		if h.Token() == first {
 			t.Error("the token is still the old one")

@@ -36,7 +36,7 @@ func TestReadsStopAfterTwoRefusalsOrThreeWithoutACode(t *testing.T) {
 				fault.Count = 1000
 				h.Fake.Order(fault)
 				for range 5 { // A usable token is served all the same.
-					a := h.Read("token", nil)
+					a := h.Refreshed()
 					h.Warned(a, "which failed", "Finicity answered HTTP")
 					if a.Data["token"] != token {
 						t.Error("the usable token is not served")
@@ -238,8 +238,7 @@ func TestAUsableTokenIsServedInEveryState(t *testing.T) {
 						if restarts && !strings.HasPrefix(name, "the entry") { // Where the next process can read it.
 							h.Restart()
 						}
-						a := h.Read("token", nil)
-						h.Succeeds(a)
+						a := h.Refreshed()
 						if a.Data["token"] != token {
 							t.Fatalf("after %s it is another token", age)
 						}

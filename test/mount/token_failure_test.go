@@ -48,7 +48,7 @@ func TestWhileFinicityIsDownAUsableTokenIsServedWithAWarning(t *testing.T) {
 		h.Down()
 		h.Pass(90 * time.Minute)
 		for range 10 {
-			a := h.Read("token", nil)
+			a := h.Refreshed()
 			leaseOf(h, a)
 			h.Warned(a, "failed", "maintenance", "This one is good until 2000-01-01T01:55:00Z")
 			if a.Data["token"] != token {

@@ -42,10 +42,10 @@ func TestATokenIsServedRefreshedAndGivenUpByItsAge(t *testing.T) {
 				"almost over":              {life.end - second, false, 1, false, 200},
 				"almost over, while down":  {life.end - second, true, 1, true, 200},
 				"under a second":           {life.end - second + 1, false, 1, false, 200},
-				"under a second, and down": {life.end - second + 1, true, 1, false, 502},
+				"under a second, and down": {life.end - second + 1, true, 1, false, 503},
 				"over":                     {life.end, false, 1, false, 200},
-				"over, while down":         {life.end, true, 1, false, 502},
-				"long over, while down":    {24 * time.Hour, true, 1, false, 502},
+				"over, while down":         {life.end, true, 1, false, 503},
+				"long over, while down":    {24 * time.Hour, true, 1, false, 503},
 			} {
 				synctest.Test(t, func(t *testing.T) {
 					h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": life.lifetime.String()})
@@ -54,6 +54,8 @@ func TestATokenIsServedRefreshedAndGivenUpByItsAge(t *testing.T) {
 						h.Down()
 					}
 					h.Pass(test.age)
+					h.Read("token", nil) // A token that is due is refreshed after this answer.
+					synctest.Wait()
 					a := h.Read("token", nil)
 					if a.Status != test.status {
 						t.Fatalf("%s: got a %d, want a %d", name, a.Status, test.status)
@@ -177,7 +179,7 @@ func TestClocksThatAreSetDoNotStretchATokensLife(t *testing.T) {
 				if test.restart {
 					h.Restart()
 				}
-				if got := leaseOf(h, h.Read("token", nil)); got != test.lease {
+				if got := leaseOf(h, h.Refreshed()); got != test.lease {
 					t.Errorf("the lease is for %s, want %s", got, test.lease)
 				}
 				h.Called(1+test.calls, 0)

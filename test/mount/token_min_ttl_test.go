@@ -11,12 +11,12 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-func TestMinTTLBeyondThreeQuartersOfTheLifetimeIsRefused(t *testing.T) {
+func TestMoreMinTTLThanIsLeftAfterAQuarterOfTheLifetimeIsRefused(t *testing.T) {
 	t.Parallel()
 	for lifetime, limit := range map[string]struct{ most, more, shown string }{
-		"2h":  {"90m", "5401s", "90m"},
-		"10m": {"450s", "451s", "7m30s"},
-		"1m":  {"45s", "46s", "45s"},
+		"2h":  {"85m", "5101s", "85m"},
+		"10m": {"425s", "426s", "7m5s"},
+		"1m":  {"42s", "43s", "42s"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": lifetime})
@@ -39,12 +39,12 @@ func TestMinTTLRefreshesWhenLessIsLeft(t *testing.T) {
 		ttl   any
 		calls int
 	}{
-		"enough is left":                  {55 * time.Minute, "1h", 0},
-		"a second too little":             {55*time.Minute + time.Second, "1h", 1},
-		"a part of a second too little":   {55*time.Minute + 1, 3600, 1},
-		"the most, of a new token":        {0, "90m", 0},
-		"the most, of a token that isn't": {26 * time.Minute, "90m", 1},
-		"nothing is asked for":            {80 * time.Minute, "0", 0},
+		"enough is left":                {55 * time.Minute, "1h", 0},
+		"a second too little":           {55*time.Minute + time.Second, "1h", 1},
+		"a part of a second too little": {55*time.Minute + 1, 3600, 1},
+		"the most, after 30 minutes":    {30 * time.Minute, "85m", 0},
+		"the most, a second later":      {30*time.Minute + time.Second, "85m", 1},
+		"nothing is asked for":          {80 * time.Minute, "0", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,7 +110,7 @@ func TestAReaderWhoJoinsAnothersRefreshGetsTheirMinTTL(t *testing.T) {
 		}
 		plain := readMany(h, 5)
 		synctest.Wait()
-		demanding := h.Background(func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "90m"}) })
+		demanding := h.Background(func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "85m"}) })
 		synctest.Wait()
 		h.Fake.Release()
 		h.Fails(<-write, 400, "10001")
@@ -118,7 +118,7 @@ func TestAReaderWhoJoinsAnothersRefreshGetsTheirMinTTL(t *testing.T) {
 			h.Succeeds(<-one)
 		}
 		a := <-demanding
-		if got := leaseOf(h, a); got < 90*time.Minute {
+		if got := leaseOf(h, a); got < 85*time.Minute {
 			t.Errorf("the lease is for %s", got)
 		}
 		h.Called(3, 0)
@@ -133,7 +133,7 @@ func TestARefreshForMinTTLHoldsUpNobodyElse(t *testing.T) {
 		token := h.Token()
 		h.Pass(time.Hour)
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldBefore})
-		demanding := h.Background(func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "90m"}) })
+		demanding := h.Background(func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "85m"}) })
 		if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
@@ -153,6 +153,22 @@ func TestAMinTTLOfMoreThanALeaseMayHaveIsRefused(t *testing.T) {
 		h.Fails(h.Read("token", mounttest.Fields{"min_ttl": "11m"}), 400, `field "min_ttl"`, "at most 10m0s", "vault secrets tune")
 		if a := h.Read("token", mounttest.Fields{"min_ttl": "10m"}); a.Data["ttl"] != int64(600) {
 			t.Errorf("ttl is %v", a.Data["ttl"])
+		}
+	})
+}
+
+func TestReadersWhoAskForTheMostCostOneAuthenticationInHalfAnHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		for range 24 * 60 {
+			h.Succeeds(h.Read("token", mounttest.Fields{"min_ttl": "85m"}))
+			h.Token()
+			h.Tick()
+			h.Pass(time.Minute)
+		}
+		if n := h.Calls(fakefinicity.CallAuthenticate); n > 48 {
+			t.Errorf("%d authentications within a day", n)
 		}
 	})
 }

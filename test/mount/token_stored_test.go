@@ -102,7 +102,7 @@ func TestAStoredTokenIsServedAfterARestartDuringAnOutage(t *testing.T) {
 		h.Down()
 		h.Restart()
 		for range 3 {
-			a := h.Read("token", nil)
+			a := h.Refreshed()
 			h.Warned(a, "which failed", "maintenance")
 			if a.Data["token"] != token || leaseOf(h, a) != 15*time.Minute {
 				t.Error("it is another token, or another lease")

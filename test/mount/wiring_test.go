@@ -87,7 +87,7 @@ func TestOperationsAtTheSameTimeLeaveTheMountInOrder(t *testing.T) {
 		for i := range 20 {
 			repeat(time.Duration(i+1)*time.Minute, func() mounttest.Answer { return h.Read("token", nil) })
 		}
-		repeat(11*time.Minute, func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "45m"}) })
+		repeat(11*time.Minute, func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "40m"}) })
 		repeat(17*time.Minute, func() mounttest.Answer { return h.Write("rotate-root", nil) })
 		repeat(19*time.Minute, func() mounttest.Answer { return h.Write("rotate-root", nil) })
 		repeat(7*time.Minute, func() mounttest.Answer { return h.Write("config", mounttest.Fields{"token_lifetime": "1h"}) })

@@ -6,16 +6,21 @@ package mutants
 // needed.
 func mutantsOfReads() []mutant {
 	const file, status = "internal/engine/read.go", "internal/engine/status.go"
+	const engine, periodic = "internal/engine/engine.go", "internal/engine/periodic.go"
 	return []mutant{
-		{"a fresh token is served as it is", file, "if ok && e.age(t) < token.RefreshAge(t.Lifetime) {", "if false {"},
-		{"a token that is due is refreshed", file, "if ok && e.age(t) < token.RefreshAge(t.Lifetime) {", "if ok {"},
-		{"a usable token is served during an outage", file, "ok && held != nil {", "ok && held != nil && false {"},
-		{"a refresh does not end with its reader", file, "e.refresh(context.WithoutCancel(ctx), s", "e.refresh(ctx, s"},
-		{"a usable token is served while another reader refreshes", file, "if ok && !started {", "if ok && !started && false {"},
-		{"a reader with a usable token does not wait for long", file, "\t\t\tenough = time.After(refreshPatience)\n", ""},
-		{"a reader whose time is up gets the usable token", file, "if t, ok := e.usable(minTTL); ok { // No", "if t, ok := e.usable(minTTL); ok && false { // No"},
-		{"a failure does not keep a usable token from a reader", file, "\t\tcase ok:\n\t\t\treturn t, refresh.Err(), nil\n", "\t\tcase ok && refresh.Err() == nil:\n\t\t\treturn t, nil, nil\n"},
-		{"a refresh that failed is told", file, "return t, refresh.Err(), nil", "return t, nil, nil"},
+		{"a fresh token is served as it is", file, "if e.age(t) < token.RefreshAge(t.Lifetime) {\n\t\treturn nil\n\t}\n\tif held", "if held"},
+		{"a token that is due is refreshed", file, "\te.tokens.Refresh(refresh)\n", ""},
+		{"during an outage nothing is begun", file, "held != nil {\n\t\treturn held\n\t}\n\te.tokens", "held != nil && false {\n\t\treturn held\n\t}\n\te.tokens"},
+		{"a refresh does not end with its reader", file, "e.refresh(context.WithoutCancel(ctx), s, minTTL)", "e.refresh(ctx, s, minTTL)"},
+		{"a reader with a usable token does not wait", file, "\te.tokens.Refresh(refresh)\n", "\t<-e.tokens.Refresh(refresh).Done()\n"},
+		{"a failure does not keep a usable token from a reader", file, "if t, ok := e.usable(minTTL); ok { // No", "if t, ok := e.usable(minTTL); ok && err == nil { // No"},
+		{"a refresh that failed is told", file, "return e.tokens.Failure(t)", "return nil"},
+		{"a read ends", file, "refreshes == 3 {", "refreshes == 1e6 {"},
+		{"a token in use is noted", file, "\t\te.served.Store(t)\n", ""},
+		{"a token in use is refreshed", periodic, "\te.refreshInUse(ctx, s)\n", ""},
+		{"a token that nobody reads is not refreshed", periodic, "ok && e.served.Load() == t {", "ok {"},
+		{"a read of storage ends with its caller", engine, "st, err := e.load(ctx, s)", "st, err := e.load(context.WithoutCancel(ctx), s)"},
+		{"the queue is left with the caller", "internal/engine/lock.go", "case <-ctx.Done():", "case <-context.WithoutCancel(ctx).Done():"},
 		{"a reader who comes later does not authenticate again", file, "if t := e.currentToken(ctx, s, st, epoch); t != nil {", "if t := e.currentToken(ctx, s, st, epoch); t != nil && false {"},
 		{"a token is new enough only with min_ttl left", file, "age < token.RefreshAge(t.Lifetime) && t.Remaining(age) >= minTTL {", "age < token.RefreshAge(t.Lifetime) {"},
 		{"a token that is due is not new enough", file, "if age := e.age(t); age < token.RefreshAge(t.Lifetime) && t", "if age := e.age(t); t"},
@@ -26,7 +31,7 @@ func mutantsOfReads() []mutant {
 		{"a stored token replaces none", file, "e.tokens.ShareFirst(t, epoch)", "e.tokens.Share(t, epoch)"},
 		{"a stored token that was read before a change is not shared", file, "e.tokens.ShareFirst(t, epoch)", "e.tokens.ShareFirst(t, max(epoch, e.tokens.Epoch()))"},
 		{"a stored token from before a change is not shared after it", file, "e.tokens.Share(t, epoch)", "e.tokens.Share(t, max(epoch, e.tokens.Epoch()))"},
-		{"no reader asks for more than a token can have", file, "minTTL > limit {", "minTTL > limit && false {"},
+		{"no reader has the token replaced all the time", file, "minTTL > limit {", "minTTL > limit && false {"},
 
 		{"a failed request makes no token available", status, "!e.backoff.Failing() &&", ""},
 		{"the status knows that the stored secret may follow", status, "subject(&st.Secrets, next), Reserve", "max(subject(&st.Secrets, next), attempts.Candidate), Reserve"},
@@ -44,7 +49,7 @@ func mutantsOfReads() []mutant {
 		{"config/verify resumes the schedule", file, "return err\n\t}\n\treturn e.resume(ctx, s, st)", "return err\n\t}\n\treturn nil"},
 		{"a resumption is stored", file, "\tif err := e.store(ctx, s, resumed, resumed); err != nil {\n\t\treturn &NotStored{err}\n\t}\n", "\t_ = resumed\n"},
 		{"a stored token is served though another request has the lock", file, "\tif e.tokens.Current() == nil && e.loadToken(ctx, s, epoch, minTTL) {\n\t\treturn nil\n\t}\n", ""},
-		{"a stored token that is due is refreshed", file, "return e.age(t) < token.RefreshAge(t.Lifetime) && e.Remaining(t) >= minTTL\n}", "return e.Remaining(t) >= minTTL\n}"},
+		{"a stored token that is due is served meanwhile", file, "return e.Remaining(t) >= minTTL\n}", "return e.Remaining(t) >= minTTL && e.age(t) < token.RefreshAge(t.Lifetime)\n}"},
 		{"a replaced token does not come back", file, "if err := e.flush(ctx, s, st); err != nil {", "if err := e.flush(ctx, s, st); err != nil && false {"},
 		{"a success that is not stored resumes the schedule", file, "err != nil && (!accepted(err) || !st.Guard.IsPaused()) {", "err != nil {"},
 	}

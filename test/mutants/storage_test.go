@@ -128,12 +128,12 @@ func mutantsOfState() []mutant {
 func mutantsOfEngine() []mutant {
 	const file, encoding = "internal/engine/engine.go", "internal/engine/encoding.go"
 	return []mutant{
-		{"a caller who has gone begins nothing", file, "if err := ctx.Err(); err != nil { // Both", "if err := ctx.Err(); false { // Both"},
-		{"one request at a time uses the credential", file, "upstream: make(chan struct{}, 1)}", "upstream: make(chan struct{}, 2)}"},
-		{"what has begun is finished though its caller has gone", file, "\tctx = context.WithoutCancel(ctx)\n", ""},
+		{"a caller who has gone begins nothing", "internal/engine/lock.go", "if err := ctx.Err(); err != nil { // Both", "if err := ctx.Err(); false { // Both"},
+		{"one request at a time uses the credential", file, "upstream: newLock(),", "upstream: make(lock, 2),"},
+		{"what has begun is finished though its caller has gone", file, "return context.WithoutCancel(ctx), st, nil", "return ctx, st, nil"},
 		{"a token from before is not served then", file, "\t\te.tokens.Drop()\n", ""},
 		{"an outage from before holds nothing back then", file, "\t\te.backoff.Clear()\n", ""},
-		{"a new salt counts", file, "\t\te.salt = nil\n", ""},
+		{"a new salt counts", file, "\t\te.salt.Store(nil)\n", ""},
 		{"parts of a hash do not run together", file, "strings.Join(parts, \"\\x00\")", "strings.Join(parts, \"\")"},
 		{"a standby node leaves the schedule alone", file, "consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary", "consts.ReplicationDRSecondary"},
 		{"so does a disaster-recovery secondary", file, "consts.ReplicationPerformanceStandby|consts.ReplicationDRSecondary", "consts.ReplicationPerformanceStandby"},

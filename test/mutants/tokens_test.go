@@ -17,7 +17,8 @@ func mutantsOfTokens() []mutant {
 		{"a clock that is set back makes no token younger", file, "return max(byWall, elapsed)", "return byWall"},
 		{"a suspended machine makes no token younger", file, "return max(byWall, elapsed)", "return elapsed"},
 		{"nothing is left of an expired token", file, "return max(0, t.Lifetime-Margin(t.Lifetime)-age).Truncate", "return (t.Lifetime - Margin(t.Lifetime) - age).Truncate"},
-		{"a part of a second is not promised", file, ".Truncate(time.Second)", ".Round(time.Second)"},
+		{"a part of a second is not promised", file, "-age).Truncate(time.Second)", "-age).Round(time.Second)"},
+		{"readers who ask for the most cost an authentication in half an hour", file, "Margin(lifetime) - lifetime/4)", "Margin(lifetime) - lifetime/5)"},
 
 		{"a dropped token is not served", cache, "\tc.current.Store(nil)\n", ""},
 		{"a dropped token does not come back", cache, "\tc.drops++\n", ""},
@@ -25,8 +26,9 @@ func mutantsOfTokens() []mutant {
 		{"nor is a stored token", cache, "if epoch == c.drops {", "if true {"},
 		{"a stored token does not replace one", cache, "c.current.CompareAndSwap(nil, t)", "c.current.Store(t)"},
 		{"one refresh runs at a time", cache, "if c.running != nil {", "if false {"},
-		{"the next refresh is a new one", cache, "\t\tc.running = nil\n", ""},
+		{"the next refresh is a new one", cache, "c.running, c.failure, c.failed = nil, err, old", "c.failure, c.failed = err, old"},
 		{"all who wait learn of the failure", cache, "\t\tr.err = err\n", "\t\t_ = err\n"},
+		{"a failure is told to the readers of its token alone", cache, "if c.failed != t {", "if c.failed == nil {"},
 
 		{"waits become longer", backoff, "time.Second<<min(b.count, 6)", "time.Second<<min(b.count, 0)"},
 		{"a wait is a minute at the longest", backoff, "maxBackoff = time.Minute", "maxBackoff = 2 * time.Minute"},

@@ -60,7 +60,7 @@ func (w *world) choose() string {
 }
 
 func readCall(t *rapid.T) call {
-	minTTL := rapid.SampledFrom([]string{"", "", "10m", "90m"}).Draw(t, "min_ttl")
+	minTTL := rapid.SampledFrom([]string{"", "", "10m", "85m"}).Draw(t, "min_ttl")
 	if minTTL == "" {
 		return fixed(read())
 	}

@@ -150,6 +150,16 @@ func (l *tokenLedger) available(n *node, b begin, a answer) {
 	}
 }
 
+// atOnce: while a token can be served, no reader waits, whatever hangs.
+func (l *tokenLedger) atOnce(n *node, b begin) {
+	l.w.disk.mu.Lock()
+	defer l.w.disk.mu.Unlock()
+	promised := b.promise == l.served[n.id] && b.promise.steps == len(l.w.clockSteps())
+	if waited := time.Since(b.at); waited > 0 && promised && time.Now().Before(b.promise.until) && !n.dead.Load() {
+		l.w.violate("a reader of a usable token has waited %s", waited)
+	}
+}
+
 // serve checks a token that is served: Finicity accepts it, until the last second
 // of its ttl.
 func (l *tokenLedger) serve(n *node, b begin, a answer) {

@@ -101,6 +101,9 @@ func (w *world) meets(n *node, r request, x expectation, a answer) {
 	successes := func(e *exchange) bool { return !e.change && e.verdict == success }
 	switch {
 	case isToken(r, a):
+		if r.data["min_ttl"] == nil && !writing {
+			w.tokens.atOnce(n, x.begin)
+		}
 		w.tokens.serve(n, x.begin, a)
 	case r.path == "token" && r.data["min_ttl"] == nil && !writing:
 		w.tokens.available(n, x.begin, a)
