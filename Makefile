@@ -113,7 +113,7 @@ e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minu
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
 
-PKG := . ./internal/... ./cmd/... ./test/bench ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./tools/progress
+PKG := . ./internal/... ./cmd/... ./test/bench ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./test/vso ./tools/progress
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
 ##= TEST=TestWhatTextsSayIsSo PKG=./test/mount for the tests of a package whose name matches, and to see their output

@@ -52,6 +52,10 @@ func TestTheManifestsHaveTheValuesThatTheirCommentsExplain(t *testing.T) {
 		{"vault-secrets-operator.yaml", "VaultDynamicSecret", []any{"spec", "revoke"}, false},
 		{"vault-secrets-operator.yaml", "VaultDynamicSecret", []any{"spec", "destination", "create"}, true},
 		{"vault-secrets-operator.yaml", "VaultDynamicSecret", []any{"spec", "destination", "transformation", "excludeRaw"}, true},
+		{"vault-secrets-operator.yaml", "VaultDynamicSecret", []any{"spec", "allowStaticCreds"}, nil},
+		{"vault-secrets-operator-static.yaml", "VaultDynamicSecret", []any{"spec", "allowStaticCreds"}, true},
+		{"vault-secrets-operator-static.yaml", "VaultDynamicSecret", []any{"spec", "path"}, "static-token"},
+		{"vault-secrets-operator-static.yaml", "VaultDynamicSecret", []any{"spec", "renewalPercent"}, nil},
 		{"external-secrets.yaml", "VaultDynamicSecret", []any{"spec", "path"}, "finicity/token"},
 		{"external-secrets.yaml", "VaultDynamicSecret", []any{"spec", "method"}, "GET"},
 		{"external-secrets.yaml", "VaultDynamicSecret", []any{"spec", "resultType"}, "Data"},
@@ -91,6 +95,32 @@ func TestTheManifestsHaveTheValuesThatTheirCommentsExplain(t *testing.T) {
 			if namespace := field(document, "metadata", "namespace"); namespace != "my-app" {
 				t.Errorf("%s, %v: in the namespace %v", file, document["kind"], namespace)
 			}
+		}
+	}
+}
+
+// People take one of the two, and so may read one of the two only.
+func TestBothManifestsForTheVaultSecretsOperatorAreTheSameButForTheLease(t *testing.T) {
+	t.Parallel()
+	const leased, static = "vault-secrets-operator.yaml", "vault-secrets-operator-static.yaml"
+	for _, kind := range []string{"VaultConnection", "VaultAuth", "VaultDynamicSecret"} {
+		one, err := theOnly(leased, kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := theOnly(static, kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, document := range []manifest{one, other} {
+			if spec, ok := document["spec"].(map[string]any); ok && kind == "VaultDynamicSecret" {
+				for _, differs := range []string{"path", "allowStaticCreds", "renewalPercent", "revoke"} {
+					delete(spec, differs)
+				}
+			}
+		}
+		if !reflect.DeepEqual(one, other) {
+			t.Errorf("%s differs:\n%v\n%v", kind, one, other)
 		}
 	}
 }

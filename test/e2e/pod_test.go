@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"vault-plugin-secrets-finicity/test/vso"
 )
 
 // secretName is that of the secret in the injector's annotations, and so the name of the file.
@@ -128,10 +130,17 @@ func (w *world) launchAgent(ts *testscript.TestScript, pod any, root, name strin
 // the pods of examples/kubernetes/app.yaml mount. $HEADERS is the file that the app's container reads.
 //
 //	operator vault-secrets-operator.yaml
+//	! operator vault-secrets-operator-static.yaml    it would never read again
 func cmdOperator(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 1, "operator FILE")
+	usage(ts, len(args) == 1, "operator FILE")
+	response := []byte(ts.ReadFile("stdout"))
+	err := readsAgain(args[0], response)
+	check(ts, neg, err)
+	if err != nil {
+		return
+	}
 	var read struct{ Data map[string]any }
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &read))
+	ts.Check(json.Unmarshal(response, &read))
 	secret, data, err := rendered(args[0], read.Data)
 	ts.Check(err)
 
@@ -152,13 +161,32 @@ func cmdOperator(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HEADERS", filepath.Join(root, headersOf(pod)))
 }
 
+// readsAgain is an error when the operator would leave the Secret as it is after this response.
+func readsAgain(file string, response []byte) error {
+	dynamic, err := theOnly(file, "VaultDynamicSecret")
+	if err != nil {
+		return err
+	}
+	if field(dynamic, "spec", "allowStaticCreds") != true {
+		return nil // The operator goes by the lease, or by refreshInterval: see TestTheOperatorsReadAgainInTime.
+	}
+	rotation, err := vso.Of(response)
+	if err != nil {
+		return err
+	}
+	if !rotation.ReadsAgain() {
+		return fmt.Errorf("not static credentials: %+v", rotation)
+	}
+	return nil
+}
+
 // rendered is the Secret that an operator makes of what Vault has answered.
 func rendered(file string, answer map[string]any) (secret string, data map[string]string, err error) {
 	var found manifest
 	var input any
 	texts := map[string]any{}
 	switch file {
-	case "vault-secrets-operator.yaml":
+	case "vault-secrets-operator.yaml", "vault-secrets-operator-static.yaml":
 		if found, err = theOnly(file, "VaultDynamicSecret"); err != nil {
 			return "", nil, err
 		}

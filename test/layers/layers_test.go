@@ -48,6 +48,7 @@ func others() map[string][]string {
 		"test/mutants":           {},
 		"test/prove":             {},
 		"test/simulation":        {},
+		"test/vso":               {},
 		"tools/progress":         {},
 	}
 }

@@ -3,11 +3,15 @@
 package mount_test
 
 import (
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"vault-plugin-secrets-finicity/internal/mounttest"
+	"vault-plugin-secrets-finicity/test/vso"
 )
 
 // Vault Agent and the Vault Secrets Operator know a static role by these fields, and want numbers.
@@ -65,6 +69,80 @@ func TestTheTTLOfAStaticTokenCountsDownToTheRefresh(t *testing.T) {
 		ttl(5400)
 		if h.Token() == first {
 			t.Error("the token is still the old one")
+		}
+	})
+}
+
+// operatorRuns plays the Vault Secrets Operator for twelve hours. It returns for how long the Secret had a token that the
+// engine no longer served. Until version 1.3, a read that brings no new token leaves the old ttl in the status.
+func operatorRuns(h *mounttest.Harness, until13 bool, happen map[time.Duration]func()) (dead time.Duration) {
+	random := rand.New(rand.NewPCG(1, 2)) // A test that fails must fail again.
+	var held string
+	var expires time.Time
+	var noted vso.Rotation
+	for start := h.Now(); h.Now().Before(start.Add(12 * time.Hour)); {
+		if held != "" {
+			dead += max(0, h.Now().Sub(expires))
+		}
+		a := h.Read("static-token", nil)
+		h.Succeeds(a)
+		response, err := json.Marshal(map[string]any{"data": a.Data})
+		if err != nil {
+			h.T.Fatal(err)
+		}
+		read, err := vso.Of(response)
+		if err != nil || !read.ReadsAgain() {
+			h.T.Fatalf("the operator does not read again: %v", err)
+		}
+		token, _ := a.Data["token"].(string)
+		if token != held || !until13 {
+			noted = read
+		}
+		held = token
+		text, _ := a.Data["expire_time"].(string)
+		if expires, err = time.Parse(time.RFC3339, text); err != nil {
+			h.T.Fatal(err)
+		}
+		next := h.Now().Add(noted.Wait(random.Float64()))
+		for after, do := range happen { // At most one of them before the next read.
+			if at := start.Add(after); at.Before(next) {
+				h.Pass(at.Sub(h.Now()))
+				do()
+				delete(happen, after)
+			}
+		}
+		h.Pass(next.Sub(h.Now()))
+	}
+	return dead
+}
+
+func TestTheVaultSecretsOperatorNeverHasADeadToken(t *testing.T) {
+	t.Parallel()
+	for step := range 10 {
+		began := time.Duration(step) * 4321 * time.Millisecond
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(began)
+			if dead := operatorRuns(h, false, map[time.Duration]func(){
+				89 * time.Minute: func() { h.Answering(http.StatusServiceUnavailable, "maintenance", 5) },
+				5 * time.Hour:    h.Rotate,
+			}); dead > 0 {
+				t.Errorf("started %s after the first token, it had a dead one for %s", began, dead)
+			}
+		})
+	}
+}
+
+// Why examples/kubernetes asks for 1.4 or newer.
+func TestTheOperatorUntil13HasADeadTokenAfterOneFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		dead := operatorRuns(h, true, map[time.Duration]func(){
+			0: func() { h.Answering(http.StatusServiceUnavailable, "maintenance", 1) },
+		})
+		if dead < time.Hour {
+			t.Errorf("it had a dead token for %s, and examples/kubernetes says an hour", dead)
 		}
 	})
 }
