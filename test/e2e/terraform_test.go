@@ -24,15 +24,19 @@ const terraformFolder = "examples/terraform"
 //
 //	terraform copy               a fresh copy of the files
 //	terraform copy write-only    the same, with write-only/credential.tf in the place of credential.tf
+//	terraform copy read          read/main.tf alone, and the app that it runs
 //	terraform plan -detailed-exitcode
 func cmdTerraform(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, len(args) > 0, "terraform copy [write-only] | terraform COMMAND …")
+	usage(ts, len(args) > 0, "terraform copy [write-only | read] | terraform COMMAND …")
 	w := worldOf(ts)
 	if args[0] == "copy" {
 		from := filepath.Join(w.repository, "examples")
 		ts.Check(os.CopyFS(ts.MkAbs("examples/policies"), os.DirFS(filepath.Join(from, "policies"))))
 		files, err := filepath.Glob(filepath.Join(from, "terraform", "*.tf"))
 		ts.Check(err)
+		if len(args) > 1 && args[1] == "read" {
+			files = nil
+		}
 		if len(args) > 1 {
 			more, err := filepath.Glob(filepath.Join(from, "terraform", args[1], "*.tf"))
 			ts.Check(err)
@@ -43,6 +47,9 @@ func cmdTerraform(ts *testscript.TestScript, neg bool, args []string) {
 			text, err := os.ReadFile(file)
 			ts.Check(err)
 			ts.Check(os.WriteFile(ts.MkAbs(filepath.Join(terraformFolder, filepath.Base(file))), text, 0o600))
+		}
+		if len(args) > 1 && args[1] == "read" {
+			w.buildApp(ts, filepath.Join(terraformFolder, "app"))
 		}
 		provider, err := located("FINICITY_E2E_TERRAFORM_PROVIDER")
 		ts.Check(err)

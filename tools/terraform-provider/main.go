@@ -2,7 +2,7 @@
 
 // Command terraform-provider-vault stands in for HashiCorp's Vault provider in the test of examples/terraform, since
 // no recent release of that is published as a Go module. Terraform's own part in it is real: what is planned, ignored,
-// prevented and written to the state. This program knows the four resources that the example has, and makes the requests
+// prevented and written to the state. This program knows the resources that the example has, and makes the requests
 // for them that the provider makes, as told by its source (hashicorp/terraform-provider-vault, commit 0497ec7ed867, which
 // is to be 5.12.0; each resource names its file there). Like the provider it is built on version 2 of the plugin SDK, so
 // that plans come about in the same way, and on Vault's own client.
@@ -16,6 +16,7 @@ package main
 import (
 	"context"
 
+	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/diag"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/plugin"
@@ -23,7 +24,10 @@ import (
 )
 
 func main() {
-	plugin.Serve(&plugin.ServeOpts{ProviderFunc: provider})
+	plugin.Serve(&plugin.ServeOpts{GRPCProviderFunc: func() tfprotov5.ProviderServer {
+		p := provider()
+		return server{ProviderServer: schema.NewGRPCProviderServer(p), provider: p}
+	}})
 }
 
 func provider() *schema.Provider {
@@ -32,6 +36,7 @@ func provider() *schema.Provider {
 			client, err := login(ctx)
 			return client, diag.FromErr(err)
 		},
+		DataSourcesMap: map[string]*schema.Resource{"vault_generic_secret": genericSecretData()},
 		ResourcesMap: map[string]*schema.Resource{
 			"vault_generic_endpoint": endpoint(),
 			"vault_mount":            mount(),
