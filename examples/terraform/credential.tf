@@ -1,5 +1,3 @@
-# NOT RUN with HashiCorp's provider, but with a stand-in for it: see main.tf.
-#
 # The credential, sent once: when this resource is made. Afterwards it is the engine's, and these variables may stay empty.
 #
 # It works with each provider of main.tf, and costs this: data_json stands in the state file and in the plan of the first

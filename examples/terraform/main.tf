@@ -1,9 +1,9 @@
 # Registers the plugin, mounts the engine, configures it and writes the policies. README.md says in which order, what the
 # state file holds, and what comes after a rotation. Adjust the lines marked with EDIT.
 #
-# NOT RUN with HashiCorp's provider, of which the tests can get no release that has all that is used here: it is published in
-# the Terraform registry, and no recent one as a Go module. test/e2e/testdata/terraform.txtar runs the files of this folder as they
-# are with OpenTofu, a stand-in for the provider that makes the same requests (tools/terraform-provider), and a real Vault.
+# test/e2e/testdata/terraform.txtar runs the files of this folder as they are with OpenTofu, a real Vault, and a stand-in for
+# HashiCorp's provider that makes the same requests (tools/terraform-provider): the provider is published in the Terraform
+# registry, and no recent release as a Go module. README.md says what was run once with the provider itself.
 terraform {
   required_providers {
     vault = {

@@ -59,8 +59,8 @@ func genericSecret(ctx context.Context, meta any, path string) (map[string]strin
 	return data, nil
 }
 
-// server adds the ephemeral resource vault_generic_secret, internal/vault/secrets/ephemeral/generic_secret.go: GET of path, when
-// it is opened, and nothing afterwards. Version 2 of the plugin SDK has no ephemeral resources, so this is one level below.
+// server adds the ephemeral resource vault_generic_secret, internal/vault/secrets/ephemeral/generic_secret.go in 5.11.0: GET of path
+// when it is opened, and nothing afterwards. Version 2 of the plugin SDK has no ephemeral resources, so this is one level below.
 type server struct {
 	tfprotov5.ProviderServer
 

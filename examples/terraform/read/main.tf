@@ -19,8 +19,8 @@ terraform {
 # VAULT_ADDR and VAULT_TOKEN in the environment, a token with finicity-reader and policy.hcl.
 provider "vault" {}
 
-# Not the data source of this name: that one stores the token in the state file. Terraform reads in each plan and in each apply,
-# which is why this is static-token: a read of finicity/token would make a lease each time.
+# Not the data source of this name, which stores the token in the state file. Terraform reads in each plan, and again in an apply
+# that needs the token. Each read of finicity/token would make a lease, so this is static-token.
 ephemeral "vault_generic_secret" "finicity" {
   path = "finicity/static-token"
 }
