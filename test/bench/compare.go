@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"time"
-
-	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
 // subject is something that is read, and what it is compared with.
@@ -42,26 +40,21 @@ func subjects() []subject {
 
 // measure starts a server with this storage, and compares the subjects on it. They take turns, and in each round another one
 // begins: what changes with time, such as the number of leases or a busy machine, then changes for all of them.
-func (p *plan) measure(ctx context.Context, r *results, dir, storage string) error {
-	v, err := startVault(ctx, p.vault, dir, storage)
+func (p *plan) measure(ctx context.Context, r *results, dir, storage string) (err error) {
+	v, err := p.start(ctx, filepath.Join(dir, storage), storage)
 	if err != nil {
 		return err
 	}
-	defer v.stop()
-	partner := fakefinicity.Partner{ID: "1000000000001", Secret: "Fake-Sandbox-Secret-1", AppKey: "fake-sandbox-app-key"}
-	fake := fakefinicity.New(fakefinicity.Config{Partners: []fakefinicity.Partner{partner}})
-	defer fake.Close()
-	finicity := httptest.NewServer(fake)
-	defer finicity.Close()
-	config := map[string]string{
-		"partner_id": partner.ID, "partner_secret": partner.Secret, "app_key": partner.AppKey, "base_url": finicity.URL,
-	}
+	defer func() { err = errors.Join(err, v.Stop()) }()
+	finicity := newFinicity(1)
+	defer finicity.close()
 	kv := map[string]any{"type": "kv", "options": map[string]string{"version": "2"}}
 	if err := errors.Join(
-		v.mount(ctx, p.floor, "floor"), v.mount(ctx, p.engine, "finicity"), v.call(ctx, http.MethodPut, "finicity/config", config, nil),
-		v.call(ctx, http.MethodPost, "sys/mounts/kv", kv, nil),
+		v.mount(ctx, p.floor, "floor"), v.mount(ctx, p.engine, "finicity"),
+		v.Call(ctx, http.MethodPut, "finicity/config", finicity.config(0, nil), nil),
+		v.Call(ctx, http.MethodPost, "sys/mounts/kv", kv, nil),
 		// A new KV v2 is being upgraded for a moment.
-		v.eventually(ctx, http.MethodPut, "kv/data/finicity", map[string]any{"data": map[string]string{"token": "AAAAAAAAAAAAAAAAAAAA"}}, nil),
+		v.Eventually(ctx, http.MethodPut, "kv/data/finicity", map[string]any{"data": map[string]string{"token": "AAAAAAAAAAAAAAAAAAAA"}}, nil),
 	); err != nil {
 		return err
 	}
@@ -97,10 +90,10 @@ type measured struct {
 func (v *vault) watch(ctx context.Context, s subject, connections int, during time.Duration) (m measured, err error) {
 	pid := 0
 	if s.plugin != "" {
-		pid, _ = childOf(v.cmd.Process.Pid, s.plugin) // Not known on every system.
+		pid, _ = v.pluginProcess(s.plugin) // Not known on every system.
 	}
 	before, _ := cpuTime(pid) // Likewise.
-	if m.load, err = read(ctx, v.address, v.token, s.path, connections, during); err != nil {
+	if m.load, err = read(ctx, v.HostPort(), v.RootToken, s.path, connections, during); err != nil {
 		return m, err
 	}
 	if after, err := cpuTime(pid); err == nil {

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // plan is what is measured, and how.
@@ -49,7 +51,7 @@ func bench(ctx context.Context, args []string) error {
 	flags.IntVar(&p.rounds, "rounds", 9, "how often each one is measured, besides once to warm up")
 	flags.DurationVar(&p.during, "during", 2*time.Second, "how long it is measured each time")
 	connections := flags.String("connections", "1,16,128", "how many there are at once")
-	storages := flags.String("storages", raft+","+inMemory, "those of Vault")
+	storages := flags.String("storages", vaulttest.Raft+","+vaulttest.InMemory, "those of Vault")
 	out := flags.String("json", "", "write the results to this file")
 	chart := flags.String("svg", "", "draw the ratios into this file")
 	if err := flags.Parse(args); err != nil {
@@ -78,7 +80,8 @@ func (p *plan) run(ctx context.Context) (r *results, err error) {
 	if p.vault == "" || p.engine == "" {
 		return nil, errors.New("run it with make bench")
 	}
-	dir, err := os.MkdirTemp("", "bench")
+	// Vault's plugins have their sockets in it.
+	dir, err := vaulttest.ShortFolder("bench", os.TempDir(), "/tmp")
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +95,7 @@ func (p *plan) run(ctx context.Context) (r *results, err error) {
 
 	r = newResults(p)
 	for _, storage := range p.storages {
-		if err := p.measure(ctx, r, filepath.Join(dir, storage), storage); err != nil {
+		if err := p.measure(ctx, r, dir, storage); err != nil {
 			return nil, err
 		}
 	}

@@ -7,32 +7,30 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
-// childOf is the process that runs this program for a parent. Linux only, like the rest of this file: elsewhere the figures of
-// the plugin's process are left out.
-func childOf(parent int, program string) (pid int, err error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil || len(stats) == 0 {
-		return 0, errors.Join(err, errors.New("there is no /proc"))
+// pluginProcess is the process that runs this program for the server. Linux only, like the rest of this file: elsewhere the
+// figures of the plugin's process are left out.
+func (v *vault) pluginProcess(program string) (int, error) {
+	pids, err := v.pluginProcesses(program)
+	if err == nil && len(pids) != 1 {
+		err = fmt.Errorf("%d processes run %s, want 1", len(pids), program)
 	}
-	for _, file := range stats {
-		fields, err := statOf(file)
-		if err != nil {
-			continue // It has just ended.
-		}
-		if fields[1] != fmt.Sprint(parent) {
-			continue
-		}
-		exe, err := os.Readlink(filepath.Join(filepath.Dir(file), "exe"))
-		if err == nil && filepath.Base(exe) == program {
-			_, err := fmt.Sscan(filepath.Base(filepath.Dir(file)), &pid)
-			return pid, err
-		}
+	if err != nil {
+		return 0, err
 	}
-	return 0, fmt.Errorf("process %d runs no %s", parent, program)
+	return pids[0], nil
+}
+
+func (v *vault) pluginProcesses(program string) ([]int, error) {
+	pids, err := v.Plugins()
+	return slices.DeleteFunc(pids, func(pid int) bool {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		return err != nil || filepath.Base(exe) != program
+	}), err
 }
 
 // statOf has what follows the name in /proc/PID/stat, which may have anything in it: the state, the parent, …

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 func TestTheMedianIsTheOneInTheMiddle(t *testing.T) {
@@ -34,7 +36,7 @@ func TestAShareOfTheRequestsTakesAsLongAsItsSlowest(t *testing.T) {
 // A round in which the machine was busy counts as one, whatever it did to both.
 func TestRatiosAreThoseOfEachRound(t *testing.T) {
 	t.Parallel()
-	c := newResults(&plan{rounds: 3}).add(inMemory, 1)
+	c := newResults(&plan{rounds: 3}).add(vaulttest.InMemory, 1)
 	round := func(requests int) measured {
 		return measured{load: &load{took: time.Second, waits: slices.Repeat([]time.Duration{time.Millisecond}, requests)}, cpu: time.Second}
 	}

@@ -3,183 +3,86 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
+	"maps"
+	"net/http/httptest"
 	"path/filepath"
-	"syscall"
-	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// The storages of Vault that are compared. In memory nothing waits for a disk, so more of the time is the plugin's.
-const (
-	raft     = "raft"
-	inMemory = "inmem"
-)
-
-// vault is a server of its own for one storage.
+// vault is a server of its own for each measurement.
 type vault struct {
-	address, token string
-	plugins        string // the plugin directory
-	cmd            *exec.Cmd
-	exited         chan struct{}
+	*vaulttest.Server
+
+	plugins string // the plugin directory
 }
 
-func startVault(ctx context.Context, bin, dir, storage string) (*vault, error) {
-	port, err := freePort(ctx)
-	if err != nil {
+// start starts a server with this storage, whose files are in that folder.
+func (p *plan) start(ctx context.Context, dir, storage string) (*vault, error) {
+	v := &vault{plugins: filepath.Join(dir, "plugins")}
+	var err error
+	if v.Server, err = vaulttest.New(vaulttest.Config{
+		Bin: p.vault, Dir: dir, PluginDir: v.plugins, Storage: storage, TMPDIR: filepath.Dir(dir),
+	}); err != nil {
 		return nil, err
 	}
-	clusterPort, err := freePort(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v := &vault{address: fmt.Sprintf("127.0.0.1:%d", port), plugins: filepath.Join(dir, "plugins"), exited: make(chan struct{})}
-	data := filepath.Join(dir, "data")
-	if err := errors.Join(os.MkdirAll(v.plugins, 0o700), os.MkdirAll(data, 0o700)); err != nil {
-		return nil, err
-	}
-	stanza := `storage "inmem" {}`
-	if storage == raft {
-		stanza = fmt.Sprintf("storage \"raft\" {\n  path = %q\n  node_id = \"bench\"\n}", data)
-	}
-	config := filepath.Join(dir, "vault.hcl")
-	if err := os.WriteFile(config, fmt.Appendf(nil, `%s
-listener "tcp" {
-  address         = %q
-  cluster_address = "127.0.0.1:%d"
-  tls_disable     = true
-}
-api_addr         = "http://%s"
-cluster_addr     = "https://127.0.0.1:%d"
-plugin_directory = %q
-disable_mlock    = true
-log_level        = "warn"
-`, stanza, v.address, clusterPort, v.address, clusterPort, v.plugins), 0o600); err != nil {
-		return nil, err
-	}
-	log, err := os.Create(filepath.Join(dir, "vault.log"))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }() // The server has a copy of its own.
-	v.cmd = exec.CommandContext(context.WithoutCancel(ctx), bin, "server", "-config="+config)
-	v.cmd.Stdout, v.cmd.Stderr, v.cmd.Env = log, log, append(os.Environ(), "TMPDIR="+dir) // For the sockets of its plugins.
-	if err := v.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		_ = v.cmd.Wait() // It is told to end.
-		close(v.exited)
-	}()
-	if err := v.unseal(ctx); err != nil {
-		v.stop()
-		return nil, fmt.Errorf("vault: %w", err)
+	if err := v.Start(ctx); err != nil {
+		return nil, errors.Join(err, v.Stop())
 	}
 	return v, nil
 }
 
-func (v *vault) unseal(ctx context.Context) error {
-	var keys struct {
-		Keys      []string `json:"keys_base64"`
-		RootToken string   `json:"root_token"`
-	}
-	if err := v.eventually(ctx, http.MethodPut, "sys/init", map[string]int{"secret_shares": 1, "secret_threshold": 1}, &keys); err != nil {
+// mount installs and registers a plugin, and mounts it under each of the paths.
+func (v *vault) mount(ctx context.Context, plugin string, paths ...string) error {
+	installed, err := vaulttest.Install(ctx, plugin, v.plugins)
+	if err != nil {
 		return err
 	}
-	v.token = keys.RootToken
-	if err := v.eventually(ctx, http.MethodPut, "sys/unseal", map[string]string{"key": keys.Keys[0]}, nil); err != nil {
+	name := filepath.Base(installed)
+	if err := v.Register(ctx, name); err != nil {
 		return err
 	}
-	return v.eventually(ctx, http.MethodGet, "sys/health", nil, nil)
-}
-
-// eventually repeats a call until it succeeds, for a minute at most.
-func (v *vault) eventually(ctx context.Context, method, path string, in, out any) error {
-	for tries := 0; ; tries++ {
-		err := v.call(ctx, method, path, in, out)
-		if err == nil || tries == 600 || ctx.Err() != nil {
+	for _, path := range paths {
+		if err := v.Mount(ctx, name, path); err != nil {
 			return err
 		}
-		select {
-		case <-v.exited:
-			return errors.New("the server has ended")
-		case <-time.After(100 * time.Millisecond):
-		}
 	}
+	return nil
 }
 
-func (v *vault) call(ctx context.Context, method, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+v.address+"/v1/"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("X-Vault-Token", v.token)
-	resp, err := (&http.Client{}).Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }() // Read to its end below.
-	answer, err := io.ReadAll(resp.Body)
-	switch {
-	case err != nil:
-		return err
-	case resp.StatusCode >= 300:
-		return fmt.Errorf("%s %s: HTTP %d: %s", method, path, resp.StatusCode, answer)
-	case out == nil:
-		return nil
-	}
-	return json.Unmarshal(answer, out)
+// finicity is the mock server, with some partners.
+type finicity struct {
+	*fakefinicity.Server
+
+	partners []fakefinicity.Partner
+	http     *httptest.Server
 }
 
-// mount copies a plugin into the plugin directory, registers it, and mounts it under that path.
-func (v *vault) mount(ctx context.Context, plugin, path string) error {
-	binary, err := os.ReadFile(plugin)
-	if err != nil {
-		return err
+func newFinicity(partners int) *finicity {
+	f := &finicity{}
+	for i := range partners {
+		f.partners = append(f.partners, fakefinicity.Partner{
+			ID: fmt.Sprintf("1%012d", i+1), Secret: fmt.Sprintf("Fake-Sandbox-Secret-%d", i+1), AppKey: fmt.Sprintf("fake-sandbox-app-key-%d", i+1),
+		})
 	}
-	name := filepath.Base(plugin)
-	if err := os.WriteFile(filepath.Join(v.plugins, name), binary, 0o700); err != nil {
-		return err
-	}
-	entry := map[string]string{"sha256": fmt.Sprintf("%x", sha256.Sum256(binary)), "command": name}
-	if err := v.call(ctx, http.MethodPut, "sys/plugins/catalog/secret/"+name, entry, nil); err != nil {
-		return err
-	}
-	return v.call(ctx, http.MethodPost, "sys/mounts/"+path, map[string]string{"type": name}, nil)
+	f.Server = fakefinicity.New(fakefinicity.Config{Partners: f.partners})
+	f.http = httptest.NewServer(f.Server)
+	return f
 }
 
-func (v *vault) stop() {
-	_ = v.cmd.Process.Signal(syscall.SIGTERM) // It may have ended.
-	select {
-	case <-v.exited:
-	case <-time.After(30 * time.Second):
-		_ = v.cmd.Process.Kill() // Likewise.
-		<-v.exited
-	}
+// config is what a mount needs to be a partner's, with more fields on top.
+func (f *finicity) config(partner int, more map[string]any) map[string]any {
+	p := f.partners[partner]
+	config := map[string]any{"partner_id": p.ID, "partner_secret": p.Secret, "app_key": p.AppKey, "base_url": f.http.URL}
+	maps.Copy(config, more)
+	return config
 }
 
-func freePort(ctx context.Context) (int, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = listener.Close() }() // Nobody is connected to it.
-	addr, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		return 0, errors.New("not a TCP address")
-	}
-	return addr.Port, nil
+func (f *finicity) close() {
+	f.http.Close()
+	f.Close()
 }

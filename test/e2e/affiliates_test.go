@@ -34,8 +34,8 @@ func cmdAffiliates(ts *testscript.TestScript, neg bool, args []string) {
 		mount := "affiliate-" + strconv.Itoa(i+1)
 		switch args[0] {
 		case "enable":
-			ts.Check(w.server.call(http.MethodPost, "/v1/sys/mounts/"+mount, map[string]string{"type": ts.Getenv("PLUGIN")}, nil))
-			ts.Check(w.server.call(http.MethodPost, "/v1/"+mount+"/config", map[string]string{
+			ts.Check(w.server.call(http.MethodPost, "sys/mounts/"+mount, map[string]string{"type": ts.Getenv("PLUGIN")}, nil))
+			ts.Check(w.server.call(http.MethodPost, mount+"/config", map[string]string{
 				"partner_id": partner.ID, "partner_secret": partner.Secret, "app_key": partner.AppKey, "base_url": w.plain.URL,
 			}, nil))
 		case "read":
@@ -48,7 +48,7 @@ func cmdAffiliates(ts *testscript.TestScript, neg bool, args []string) {
 					PartnerID string `json:"partner_id"`
 				} `json:"data"`
 			}
-			ts.Check(w.server.call(http.MethodGet, "/v1/"+mount+"/token", nil, &answer))
+			ts.Check(w.server.call(http.MethodGet, mount+"/token", nil, &answer))
 			if answer.Data.PartnerID != partner.ID || answer.Data.AppKey != partner.AppKey || seen[answer.Data.Token] {
 				ts.Fatalf("%s has what belongs to another partner", mount)
 			}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // child is a process that runs beside a script, in a folder of its own.
@@ -106,7 +108,7 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.MkdirAll(ts.MkAbs(name), 0o700))
 		examples, err := filepath.Glob(filepath.Join(w.repository, "examples", "agent", "*"))
 		ts.Check(err)
-		port, err := freePort()
+		port, err := vaulttest.FreePort()
 		ts.Check(err)
 		listener := fmt.Sprintf("127.0.0.1:%d", port)
 		for _, file := range append(examples, ts.MkAbs("role-id"), ts.MkAbs("secret-id")) {

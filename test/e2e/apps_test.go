@@ -120,11 +120,11 @@ func (a *apps) loop(node *vaultServer, path string) {
 		a.mu.Lock()
 		switch wrong := a.judge(got, before); {
 		case err != nil:
-			a.failures = append(a.failures, failedRead{span{begin, end}, fmt.Errorf("%s: %w", node.address, err)})
+			a.failures = append(a.failures, failedRead{span{begin, end}, fmt.Errorf("%s: %w", node.Address, err)})
 		case wrong != nil:
-			a.wrong = append(a.wrong, fmt.Errorf("%s of %s: %w", path, node.address, wrong))
+			a.wrong = append(a.wrong, fmt.Errorf("%s of %s: %w", path, node.Address, wrong))
 		default:
-			a.reads[node.address]++
+			a.reads[node.Address]++
 			a.tokens[got.Token] = struct{}{}
 			if got.IssueTime.After(a.newest[path].IssueTime) {
 				a.newest[path] = got
@@ -180,7 +180,7 @@ func (a *apps) avoid(node *vaultServer, down bool) {
 func (a *apps) seen() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return !slices.ContainsFunc(a.w.servers(), func(node *vaultServer) bool { return !a.down[node] && a.reads[node.address] < 100 })
+	return !slices.ContainsFunc(a.w.servers(), func(node *vaultServer) bool { return !a.down[node] && a.reads[node.Address] < 100 })
 }
 
 func (a *apps) readsByNode() map[string]int {

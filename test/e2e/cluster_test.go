@@ -28,13 +28,13 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 0, synopsis)
 	if args[0] == "start" {
 		ts.Check(w.startCluster())
-		ts.Setenv("VAULT_TOKEN", w.server.rootToken)
+		ts.Setenv("VAULT_TOKEN", w.server.RootToken)
 		return
 	}
 	usage(ts, len(args) == 2, synopsis)
 	if args[0] == "knows" {
 		for _, node := range w.servers() {
-			ts.Check(node.eventually(http.MethodGet, "/v1/"+args[1]+"/status", nil, nil))
+			ts.Check(node.eventually(http.MethodGet, args[1]+"/status", nil, nil))
 		}
 		return
 	}
@@ -42,18 +42,18 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	switch args[0] + " " + args[1] {
 	case "use leader":
-		ts.Setenv("VAULT_ADDR", leader.address)
+		ts.Setenv("VAULT_ADDR", leader.Address)
 	case "use standby":
-		ts.Setenv("VAULT_ADDR", standby.address)
+		ts.Setenv("VAULT_ADDR", standby.Address)
 	case "kill leader":
 		over := w.apps.failover()
 		w.apps.avoid(leader, true)
-		ts.Check(leader.kill())
+		ts.Check(leader.Kill())
 		ts.Check(w.agree())
 		over()
 	case "retire leader":
 		over := w.apps.failover()
-		ts.Check(leader.call(http.MethodPut, "/v1/sys/step-down", nil, nil))
+		ts.Check(leader.call(http.MethodPut, "sys/step-down", nil, nil))
 		ts.Check(poll(func() (bool, error) {
 			next, _, err := w.roles()
 			return next != leader, err
@@ -62,7 +62,7 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 		over()
 	case "revive dead":
 		for _, node := range w.servers() {
-			if node.cmd == nil {
+			if !node.Running() {
 				ts.Check(node.start())
 				ts.Check(w.agree())
 				w.apps.avoid(node, false)
@@ -71,7 +71,7 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	case "reload plugin":
 		for _, node := range w.servers() {
 			reload := map[string]string{"plugin": filepath.Base(w.pluginBin)}
-			ts.Check(node.call(http.MethodPut, "/v1/sys/plugins/reload/backend", reload, nil))
+			ts.Check(node.call(http.MethodPut, "sys/plugins/reload/backend", reload, nil))
 		}
 	default:
 		ts.Fatalf("unknown: cluster %s %s", args[0], args[1])
@@ -90,11 +90,11 @@ func (w *world) agree() error {
 		var known struct {
 			Address string `json:"leader_address"`
 		}
-		return node.call(http.MethodGet, "/v1/sys/leader", nil, &known) == nil && known.Address == leader.address &&
-			node.call(http.MethodGet, "/v1/auth/token/lookup-self", nil, nil) == nil
+		return node.call(http.MethodGet, "sys/leader", nil, &known) == nil && known.Address == leader.Address &&
+			node.call(http.MethodGet, "auth/token/lookup-self", nil, nil) == nil
 	}
 	return poll(func() (bool, error) {
-		return !slices.ContainsFunc(w.servers(), func(node *vaultServer) bool { return node.cmd != nil && !knows(node) }), nil
+		return !slices.ContainsFunc(w.servers(), func(node *vaultServer) bool { return node.Running() && !knows(node) }), nil
 	}, func() error { return errors.New("the nodes do not agree on a leader") })
 }
 
@@ -102,7 +102,7 @@ func (w *world) startCluster() error {
 	if err := w.server.start(); err != nil {
 		return err
 	}
-	w.server.standbyOK = true // When it comes back, another one leads.
+	w.server.StandbyOK = true // When it comes back, another one leads.
 	for _, name := range []string{"vault2", "vault3"} {
 		node, err := newVaultServer(w.vaultBin, filepath.Join(w.dir, name), filepath.Dir(w.pluginBin), w.server)
 		if err != nil {
@@ -124,7 +124,7 @@ func (w *world) startCluster() error {
 				} `json:"config"`
 			} `json:"data"`
 		}
-		if err := w.server.call(http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers); err != nil {
+		if err := w.server.call(http.MethodGet, "sys/storage/raft/configuration", nil, &peers); err != nil {
 			return false, err
 		}
 		voters := 0
@@ -143,8 +143,8 @@ func (w *world) roles() (leader, standby *vaultServer, err error) {
 		leader, standby = nil, nil
 		for _, node := range w.servers() {
 			switch {
-			case node.cmd == nil:
-			case node.call(http.MethodGet, "/v1/sys/health", nil, nil) == nil:
+			case !node.Running():
+			case node.call(http.MethodGet, "sys/health", nil, nil) == nil:
 				leader = node
 			default:
 				standby = node

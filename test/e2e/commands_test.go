@@ -88,16 +88,16 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "start":
 		ts.Check(w.server.start())
-		ts.Setenv("VAULT_TOKEN", w.server.rootToken)
+		ts.Setenv("VAULT_TOKEN", w.server.RootToken)
 	case "stop":
-		ts.Check(w.server.stop())
+		ts.Check(w.server.Stop())
 	case "kill":
-		ts.Check(w.server.kill())
+		ts.Check(w.server.Kill())
 	case "other":
 		other, err := w.startOther()
 		ts.Check(err)
-		ts.Setenv("OTHER_ADDR", other.address)
-		ts.Setenv("OTHER_TOKEN", other.rootToken)
+		ts.Setenv("OTHER_ADDR", other.Address)
+		ts.Setenv("OTHER_TOKEN", other.RootToken)
 	default:
 		ts.Fatalf("unknown: server %s", args[0])
 	}
@@ -121,7 +121,7 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("RELEASE_SHA256", digest)
 		return
 	}
-	pids, err := w.server.plugins()
+	pids, err := w.server.Plugins()
 	ts.Check(err)
 	switch args[0] {
 	case "kill":
@@ -132,7 +132,7 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(syscall.Kill(pid, syscall.SIGKILL))
 		}
 		ts.Check(poll(func() (bool, error) {
-			left, err := w.server.plugins()
+			left, err := w.server.Plugins()
 			return len(left) == 0, err
 		}, func() error { return errors.New("the plugin is still running") }))
 	case "processes":

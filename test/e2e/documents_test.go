@@ -183,7 +183,7 @@ func newReader(t *testing.T) *reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.rootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
+	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.RootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
 	env = append(env, folders...)
 	for name, value := range w.environment() {
 		switch name {
@@ -316,7 +316,7 @@ func (d *reader) goTo(which string) (err error) {
 		server = d.other
 	}
 	if err == nil {
-		d.env = append(d.env, "VAULT_ADDR="+server.address, "VAULT_TOKEN="+server.rootToken)
+		d.env = append(d.env, "VAULT_ADDR="+server.Address, "VAULT_TOKEN="+server.RootToken)
 	}
 	return err
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 func TestScripts(t *testing.T) {
@@ -58,7 +60,7 @@ func TestScripts(t *testing.T) {
 			return isOpenBao(vault)
 		},
 		Setup: func(env *testscript.Env) error {
-			if dir := filepath.Join(env.WorkDir, ".tmp"); len(dir) > longestFolder { // The TMPDIR of what a script runs.
+			if dir := filepath.Join(env.WorkDir, ".tmp"); len(dir) > vaulttest.LongestTMPDIR { // The TMPDIR of what a script runs.
 				return fmt.Errorf("%s is too long a path for the socket of a plugin: set TMPDIR to a folder with a shorter path", dir)
 			}
 			w, err := newWorld(env.WorkDir, vault, plugin)

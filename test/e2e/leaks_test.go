@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // Every character that may stand in a secret and that some notation writes in another way.
@@ -21,10 +23,10 @@ func logs(t *testing.T, logged, printed string) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{
-		server:  &vaultServer{logFile: filepath.Join(dir, "server.log"), auditFile: filepath.Join(dir, "audit.log")},
+		server:  &vaultServer{&vaulttest.Server{LogFile: filepath.Join(dir, "server.log"), AuditFile: filepath.Join(dir, "audit.log")}},
 		secrets: map[string]struct{}{awkward: {}, "": {}}, tokens: map[string]struct{}{"": {}},
 	}
-	if err := os.WriteFile(w.server.logFile, []byte(logged), 0o600); err != nil {
+	if err := os.WriteFile(w.server.LogFile, []byte(logged), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.transcript.WriteString(printed)

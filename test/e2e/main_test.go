@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // inside is set for the process that runs the tests.
@@ -42,30 +44,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// longestFolder is how long the path of a TMPDIR may be in which Vault starts plugins. The path of a plugin's socket has
-// 103 bytes at most on macOS, and 107 on Linux. A longer one fails with "not compiled for this architecture".
-const longestFolder = 103 - len("/plugin1234567890")
-
 // longestTMPDIR is how long TMPDIR may be for a run to work in it. The tests make folders in it, and folders in these, and the
 // provider of OpenTofu is a plugin too.
 const longestTMPDIR = 14
-
-// shortFolder makes a folder below the first parent in which its path is short enough for plugins.
-func shortFolder(parents ...string) (string, error) {
-	var all error
-	for _, parent := range parents {
-		dir, err := os.MkdirTemp(parent, "e2e")
-		if err == nil && len(dir) > longestFolder {
-			err = fmt.Errorf("%s is too long a path for the socket of a plugin", dir)
-			_ = os.Remove(dir) // It is empty.
-		}
-		if err == nil {
-			return dir, nil
-		}
-		all = errors.Join(all, err)
-	}
-	return "", fmt.Errorf("%w\nset TMPDIR to a folder with a shorter path", all)
-}
 
 // supervise runs the tests in a child process, and cleans up after them. It returns their exit code.
 func supervise() (code int, err error) {
@@ -77,7 +58,7 @@ func supervise() (code int, err error) {
 	if len(os.TempDir()) > longestTMPDIR {
 		slices.Reverse(parents)
 	}
-	dir, err := shortFolder(parents...)
+	dir, err := vaulttest.ShortFolder("e2e", parents...)
 	if err != nil {
 		return 1, err
 	}
@@ -132,28 +113,28 @@ func supervise() (code int, err error) {
 // family is what a process has started, and what that has started: its descendants, and all in its session or in a group of
 // one of them. known are those that were found before, of which only the living ones stay.
 func family(root int, known []int) ([]int, error) {
-	all, err := processes()
+	all, err := vaulttest.Processes()
 	if err != nil {
 		return nil, err
 	}
 	members, groups := map[int]bool{root: true}, map[int]bool{root: true}
 	for _, p := range all {
-		if slices.Contains(known, p.id) {
-			members[p.id], groups[p.group] = true, true
+		if slices.Contains(known, p.ID) {
+			members[p.ID], groups[p.Group] = true, true
 		}
 	}
 	for grown := true; grown; {
 		grown = false
 		for _, p := range all {
-			if !members[p.id] && p.id != os.Getpid() && (members[p.parent] || groups[p.group] || p.session == root) {
-				members[p.id], groups[p.group], grown = true, true, true
+			if !members[p.ID] && p.ID != os.Getpid() && (members[p.Parent] || groups[p.Group] || p.Session == root) {
+				members[p.ID], groups[p.Group], grown = true, true, true
 			}
 		}
 	}
 	var found []int
 	for _, p := range all {
-		if members[p.id] && p.id != root {
-			found = append(found, p.id)
+		if members[p.ID] && p.ID != root {
+			found = append(found, p.ID)
 		}
 	}
 	return found, nil

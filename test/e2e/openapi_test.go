@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -69,12 +68,7 @@ func surfaceOf(t *testing.T) surface {
 	if err := w.server.start(); err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Base(w.pluginBin)
-	plugin := map[string]string{"sha256": w.digest, "command": name}
-	if err := w.server.call(http.MethodPut, "/v1/sys/plugins/catalog/secret/"+name, plugin, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.server.call(http.MethodPost, "/v1/sys/mounts/finicity", map[string]string{"type": name}, nil); err != nil {
+	if err := w.mountPlugin("finicity"); err != nil {
 		t.Fatal(err)
 	}
 	var all struct {
@@ -83,7 +77,7 @@ func surfaceOf(t *testing.T) surface {
 			Schemas map[string]any `json:"schemas"`
 		} `json:"components"`
 	}
-	if err := w.server.call(http.MethodGet, "/v1/sys/internal/specs/openapi", nil, &all); err != nil {
+	if err := w.server.call(http.MethodGet, "sys/internal/specs/openapi", nil, &all); err != nil {
 		t.Fatal(err)
 	}
 	// Vault's own paths and schemas are those of its version.

@@ -48,7 +48,7 @@ func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
 			Policy string `json:"policy"`
 		} `json:"data"`
 	}
-	ts.Check(w.server.call(http.MethodGet, "/v1/sys/policies/acl/"+args[0], nil, &policy))
+	ts.Check(w.server.call(http.MethodGet, "sys/policies/acl/"+args[0], nil, &policy))
 	for _, path := range policyPath.FindAllStringSubmatch(policy.Data.Policy, -1) {
 		if name, found := strings.CutPrefix(path[1], "finicity/"); !found || want[name] == "deny" || want[name] == "" {
 			ts.Fatalf("%s speaks of %s", args[0], path[1])
@@ -62,13 +62,13 @@ func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
 			ClientToken string `json:"client_token"`
 		} `json:"auth"`
 	}
-	ts.Check(w.server.call(http.MethodPost, "/v1/auth/token/create",
+	ts.Check(w.server.call(http.MethodPost, "auth/token/create",
 		map[string]any{"policies": args[:1], "no_default_policy": true}, &created))
 	for _, path := range slices.Sorted(maps.Keys(want)) {
 		var answer struct {
 			Capabilities []string `json:"capabilities"`
 		}
-		ts.Check(w.server.call(http.MethodPost, "/v1/sys/capabilities",
+		ts.Check(w.server.call(http.MethodPost, "sys/capabilities",
 			map[string]string{"token": created.Auth.ClientToken, "path": "finicity/" + path}, &answer))
 		slices.Sort(answer.Capabilities)
 		if got := strings.Join(answer.Capabilities, ","); got != want[path] {

@@ -20,7 +20,7 @@ type served struct {
 
 func readToken(server *vaultServer, path string) (served, error) {
 	var secret struct{ Data served }
-	err := server.call(http.MethodGet, "/v1/"+path, nil, &secret)
+	err := server.call(http.MethodGet, path, nil, &secret)
 	return secret.Data, err
 }
 

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // A Vault that goes on for minutes, and hundreds of megabytes in TMPDIR, are what nobody looks for after Ctrl-C.
@@ -88,28 +90,13 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 
 // crash ends what runs the tests in a run, as a panic or the limit of go test does.
 func crash(run int) error {
-	all, err := processes()
+	all, err := vaulttest.Processes()
 	for _, p := range all {
-		if p.parent == run {
-			err = errors.Join(err, syscall.Kill(p.id, syscall.SIGKILL))
+		if p.Parent == run {
+			err = errors.Join(err, syscall.Kill(p.ID, syscall.SIGKILL))
 		}
 	}
 	return err
-}
-
-func TestAFolderForVaultIsShort(t *testing.T) {
-	t.Parallel()
-	long, short := longFolder(t), folder(t)
-	dir, err := shortFolder(long, short)
-	if err != nil || filepath.Dir(dir) != short {
-		t.Errorf("it is %q (%v)", dir, err)
-	}
-	if _, err = shortFolder(long, filepath.Join(short, "missing")); err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
-		t.Errorf("without one: %v", err)
-	}
-	if files, err := os.ReadDir(long); err != nil || len(files) > 0 {
-		t.Errorf("files are left: %v (%v)", files, err)
-	}
 }
 
 // Go's folders of modules are read-only, and a clean-up that fails on them leaves 700 MB each time.

@@ -5,7 +5,7 @@ package e2e
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -24,6 +24,7 @@ import (
 	"sync"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // The two partners of each script, in the sandbox and in production, say, and many of another company.
@@ -58,20 +59,12 @@ type world struct {
 }
 
 func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
-	w := &world{
-		vaultBin: vaultBin, pluginBin: filepath.Join(dir, "plugins", filepath.Base(pluginBin)), dir: dir,
-		secrets: map[string]struct{}{}, tokens: map[string]struct{}{},
-	}
-	err := os.MkdirAll(filepath.Dir(w.pluginBin), 0o700)
-	if err == nil && w.pluginBin != pluginBin {
-		// By another program: while this one has it open for writing, each child that it starts has too, and Vault could
-		// not run it.
-		err = exec.Command("cp", pluginBin, w.pluginBin).Run() //nolint:noctx // It takes no time.
-	}
-	if err != nil {
+	w := &world{vaultBin: vaultBin, dir: dir, secrets: map[string]struct{}{}, tokens: map[string]struct{}{}}
+	var err error
+	if w.pluginBin, err = vaulttest.Install(context.Background(), pluginBin, filepath.Join(dir, "plugins")); err != nil {
 		return nil, err
 	}
-	if w.digest, err = digestOf(w.pluginBin); err != nil {
+	if w.digest, err = vaulttest.Digest(w.pluginBin); err != nil {
 		return nil, err
 	}
 	if w.repository, err = filepath.Abs("../.."); err != nil { // A test runs in the folder of its package.
@@ -86,12 +79,6 @@ func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 	}
 	w.server, err = newVaultServer(vaultBin, filepath.Join(dir, "vault"), filepath.Dir(w.pluginBin), nil)
 	return w, err
-}
-
-// digestOf is the checksum of a plugin as Vault wants it for registering.
-func digestOf(plugin string) (string, error) {
-	binary, err := os.ReadFile(plugin)
-	return fmt.Sprintf("%x", sha256.Sum256(binary)), err
 }
 
 // buildRelease builds the plugin as make build VERSION=… does, and returns its checksum.
@@ -111,12 +98,12 @@ func buildPlugin(command, variable, plugin string) (digest string, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", command, err, out)
 	}
-	return digestOf(plugin)
+	return vaulttest.Digest(plugin)
 }
 
 func (w *world) environment() map[string]string {
 	return map[string]string{
-		"VAULT_ADDR":       w.server.address,
+		"VAULT_ADDR":       w.server.Address,
 		"HOME":             w.dir,
 		"REPOSITORY":       w.repository,
 		"PATH":             filepath.Dir(w.vaultBin) + string(os.PathListSeparator) + os.Getenv("PATH"),
@@ -169,7 +156,7 @@ func (w *world) close() {
 		w.apps.halt()
 	}
 	for _, server := range w.servers() {
-		_ = server.stop() // Likewise.
+		_ = server.Stop() // Likewise.
 	}
 	if w.impostor != nil {
 		w.impostor.server.Close()
@@ -266,7 +253,7 @@ func jsonString(text string, escapeHTML bool) string {
 func (w *world) leaks() error {
 	places := map[string]string{}
 	for _, server := range w.servers() {
-		for _, file := range []string{server.logFile, server.auditFile} {
+		for _, file := range []string{server.LogFile, server.AuditFile} {
 			text, err := os.ReadFile(file)
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
