@@ -71,6 +71,44 @@ func TestWhileFinicityIsDownAUsableTokenIsServedWithAWarning(t *testing.T) {
 	})
 }
 
+// A maintenance of twenty minutes, ten of them before the refresh mark. Two apps read each second.
+func TestAnOutageAroundTheRefreshMarkFailsNoReadAndCostsOneCallAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old := h.Token()
+		readEachSecond := func(during time.Duration) {
+			for range during / time.Second {
+				h.Succeeds(h.Read("token", nil))
+				h.Succeeds(h.Read("static-token", nil))
+				h.Pass(time.Second)
+			}
+		}
+		h.Pass(80 * time.Minute)
+		h.Down()
+		readEachSecond(20 * time.Minute)
+		h.Fake.ClearFaults()
+
+		calls := h.Fake.Requests()[1:]
+		for i := range calls[1:] {
+			wait := min(time.Second<<i, time.Minute)
+			if gap := calls[i+1].Time.Sub(calls[i].Time); gap < wait || gap > wait+time.Second {
+				t.Errorf("call %d follows after %s, want %s", i+2, gap, wait)
+			}
+		}
+		if n := len(calls); n != 15 { // One a minute, and the first six.
+			t.Errorf("%d calls while Finicity was down, want 15", n)
+		}
+		readEachSecond(time.Minute)
+		a := h.Read("token", nil)
+		h.Warned(a)
+		if a.Data["token"] == old {
+			t.Error("a minute after the outage, the token is still the old one")
+		}
+		h.Called(1+len(calls)+1, 0)
+	})
+}
+
 func TestRetryAfterOfFinicityIsObeyedByReadsAndNamed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

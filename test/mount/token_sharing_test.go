@@ -31,11 +31,15 @@ func TestManyFirstReadsCostOneAuthentication(t *testing.T) {
 		h := mounttest.New(t)
 		h.Configure(mounttest.Fields{"verify_connection": false})
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: time.Second})
-		all := readMany(h, 200)
+		begin := time.Now()
+		all := readMany(h, 10_000)
 		first := <-all[0]
 		h.Succeeds(first)
 		token, _ := first.Data["token"].(string)
 		sameToken(h, all[1:], token)
+		if waited := time.Since(begin); waited != time.Second {
+			t.Errorf("the last one has waited %s, and the call took 1s", waited)
+		}
 		h.Called(1, 0)
 	})
 }
