@@ -22,32 +22,22 @@ type load struct {
 	waits []time.Duration // of each request
 }
 
-// read sends the same request over each of the connections, one after the other, for that long. A net/http client would take
-// about as much of the machine as the server that is measured, so the request is written as it is.
+// read sends the same request over each of the connections, one after the other, for that long.
 func read(ctx context.Context, address, token, path string, connections int, during time.Duration) (*load, error) {
-	request := fmt.Appendf(nil, "GET /v1/%s HTTP/1.1\r\nHost: %s\r\nX-Vault-Token: %s\r\n\r\n", path, address, token)
-	open := make([]net.Conn, 0, connections)
-	defer func() {
-		for _, conn := range open {
-			_ = conn.Close() // Nothing is expected of it any more.
-		}
-	}()
-	for range connections {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err != nil {
-			return nil, err
-		}
-		open = append(open, conn)
+	request := request(address, token, path)
+	open, err := connect(ctx, address, connections)
+	defer hangUp(open)
+	if err != nil {
+		return nil, err
 	}
 
 	waits, failures := make([][]time.Duration, connections), make([]error, connections)
 	begun := time.Now()
 	var all sync.WaitGroup
-	for i, conn := range open {
+	for i, c := range open {
 		all.Go(func() {
-			answers := bufio.NewReader(conn)
 			for sent := time.Now(); sent.Sub(begun) < during && ctx.Err() == nil; {
-				if failures[i] = ask(conn, answers, request); failures[i] != nil {
+				if failures[i] = c.ask(request, io.Discard); failures[i] != nil {
 					return
 				}
 				now := time.Now()
@@ -64,22 +54,57 @@ func read(ctx context.Context, address, token, path string, connections int, dur
 	return l, nil
 }
 
-func ask(conn net.Conn, answers *bufio.Reader, request []byte) error {
-	if _, err := conn.Write(request); err != nil {
+func (l *load) perSecond() float64 { return float64(len(l.waits)) / l.took.Seconds() }
+
+// connection is one to a Vault server. A net/http client would take about as much of the machine as the server that is
+// measured, so requests are written as they are.
+type connection struct {
+	conn    net.Conn
+	answers *bufio.Reader
+}
+
+// connect opens so many connections. Where it fails, it returns those that are open.
+func connect(ctx context.Context, address string, n int) (open []*connection, err error) {
+	for range n {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return open, fmt.Errorf("connection %d: %w", len(open)+1, err)
+		}
+		open = append(open, &connection{conn, bufio.NewReader(conn)})
+	}
+	return open, nil
+}
+
+func hangUp(open []*connection) {
+	for _, c := range open {
+		_ = c.conn.Close() // Nothing is expected of it any more.
+	}
+}
+
+func request(address, token, path string) []byte {
+	return fmt.Appendf(nil, "GET /v1/%s HTTP/1.1\r\nHost: %s\r\nX-Vault-Token: %s\r\n\r\n", path, address, token)
+}
+
+// statusError is an answer that is not a 200. The connection can still be used after it.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("HTTP %d", int(e)) }
+
+// ask sends a request, and writes the body of the answer.
+func (c *connection) ask(request []byte, body io.Writer) error {
+	if _, err := c.conn.Write(request); err != nil {
 		return err
 	}
-	resp, err := http.ReadResponse(answers, nil)
+	resp, err := http.ReadResponse(c.answers, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }() // Read to its end below.
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+	if _, err := io.Copy(body, resp.Body); err != nil {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("HTTP %d", resp.StatusCode)
+		return statusError(resp.StatusCode)
 	}
 	return nil
 }
-
-func (l *load) perSecond() float64 { return float64(len(l.waits)) / l.took.Seconds() }

@@ -4,6 +4,9 @@
 // run. The figures are those of the machine; what they are for are the ratios.
 //
 //	make bench
+//	make bench-fleet
+//
+// The second one measures what a fleet of readers costs: cold starts, refreshes, outages, memory.
 package main
 
 import (
@@ -54,8 +57,16 @@ func bench(ctx context.Context, args []string) error {
 	storages := flags.String("storages", vaulttest.Raft+","+vaulttest.InMemory, "those of Vault")
 	out := flags.String("json", "", "write the results to this file")
 	chart := flags.String("svg", "", "draw the ratios into this file")
+	f := fleet{plan: &p}
+	onFleet := flags.Bool("fleet", false, "measure what a fleet of readers costs, and nothing else")
+	flags.IntVar(&f.readers, "readers", 10_000, "of the fleet at a cold start")
+	flags.IntVar(&f.reads, "reads", 1_000_000, "of the fleet, after which its memory is measured")
+	flags.IntVar(&f.mounts, "mounts", 50, "of the engine, with which its memory is measured")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *onFleet {
+		return f.run(ctx, *out)
 	}
 	p.storages = strings.Split(*storages, ",")
 	for text := range strings.SplitSeq(*connections, ",") {

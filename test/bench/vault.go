@@ -36,13 +36,16 @@ func (p *plan) start(ctx context.Context, dir, storage string) (*vault, error) {
 	return v, nil
 }
 
+// pluginName is the name that a plugin is registered under.
+func pluginName(program string) string { return filepath.Base(program) }
+
 // mount installs and registers a plugin, and mounts it under each of the paths.
 func (v *vault) mount(ctx context.Context, plugin string, paths ...string) error {
 	installed, err := vaulttest.Install(ctx, plugin, v.plugins)
 	if err != nil {
 		return err
 	}
-	name := filepath.Base(installed)
+	name := pluginName(installed)
 	if err := v.Register(ctx, name); err != nil {
 		return err
 	}

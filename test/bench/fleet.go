@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
+)
+
+// fleet measures what many readers cost: at a cold start, during a refresh and an outage, and in memory.
+type fleet struct {
+	*plan
+
+	readers int // at a cold start
+	reads   int // for the memory
+	mounts  int // likewise
+
+	results fleetResults
+}
+
+// fleetResults are those of one run. Times are those of the machine. Requirements are independent of it, and Failures has
+// those that are not met.
+type fleetResults struct {
+	System   string          `json:"system"`
+	CPUs     int             `json:"cpus"`
+	Cold     []coldStart     `json:"cold_start"`
+	Refresh  refreshResults  `json:"refresh"`
+	Outage   outageResults   `json:"outage"`
+	Memory   []memoryResults `json:"memory"`
+	Mounts   mountsResults   `json:"mounts"`
+	Failures []string        `json:"failures"`
+}
+
+// run measures everything, and prints each part as soon as it is there. A requirement that is not met is an error, once all
+// the others are measured too.
+func (f *fleet) run(ctx context.Context, out string) (err error) {
+	if f.vault == "" || f.engine == "" {
+		return errors.New("run it with make bench-fleet")
+	}
+	dir, err := vaulttest.ShortFolder("bench", os.TempDir(), "/tmp") // Vault's plugins have their sockets in it.
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	f.results.System, f.results.CPUs = runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()
+	for _, part := range []struct {
+		name, storage string
+		measure       func(context.Context, *vault) error
+	}{
+		{"cold", vaulttest.Raft, f.coldStarts},
+		{"refresh", vaulttest.Raft, f.refresh},
+		{"outage", vaulttest.Raft, f.outage},
+		// What the plugin has in memory does not depend on Vault's storage, and this one is faster.
+		{"memory", vaulttest.InMemory, f.memory},
+		{"mounts", vaulttest.InMemory, f.manyMounts},
+	} {
+		if err := f.on(ctx, filepath.Join(dir, part.name), part.storage, part.measure); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	if out != "" {
+		text, err := json.MarshalIndent(f.results, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(out, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if n := len(f.results.Failures); n > 0 {
+		return fmt.Errorf("requirements that are not met, %d:\n  %s", n, strings.Join(f.results.Failures, "\n  "))
+	}
+	fmt.Println("\nAll requirements are met.")
+	return nil
+}
+
+// on measures one part on a server of its own, with the plugin in its catalog.
+func (f *fleet) on(ctx context.Context, dir, storage string, measure func(context.Context, *vault) error) (err error) {
+	v, err := f.start(ctx, dir, storage)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.Stop()) }()
+	if err := v.mount(ctx, f.engine); err != nil {
+		return err
+	}
+	return measure(ctx, v)
+}
+
+// require notes a requirement that is not met.
+func (f *fleet) require(met bool, format string, args ...any) {
+	if !met {
+		text := fmt.Sprintf(format, args...)
+		fmt.Println("  NOT MET:", text)
+		f.results.Failures = append(f.results.Failures, text)
+	}
+}
+
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// wait lets time pass, and says how much of it is left every 15 seconds.
+func wait(ctx context.Context, until time.Time, what string) error {
+	for left := time.Until(until); left > 0; left = time.Until(until) {
+		if left > 5*time.Second {
+			fmt.Printf("  %s in %s\n", what, left.Round(time.Second))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(left, 15*time.Second)):
+		}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/http"
+	"slices"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+)
+
+const (
+	steadyReaders = 16 // Half of them read static-token, the others token.
+
+	refreshCall = 10 * time.Second // for which Finicity takes to answer
+	// refreshLifetime has its refresh mark at 60 s, and a token is served until 76 s.
+	refreshLifetime = 80 * time.Second
+	// longestSlack is by how much the longest read may be longer during a refresh. A pause of the machine is less.
+	longestSlack = 2 * time.Second
+
+	// outageScale is by how much time is shortened: two minutes stand for the two hours of a token, and twenty seconds for an
+	// outage of twenty minutes. The back-off of the engine is not shortened.
+	outageScale    = 60
+	outageLifetime = 2 * time.Hour / outageScale
+	outageBefore   = 8 * time.Minute / outageScale // the refresh mark
+	outageAfter    = 12 * time.Minute / outageScale
+)
+
+// latency is that of the reads of one path.
+type latency struct {
+	Reads   int     `json:"reads"`
+	P50     float64 `json:"p50_ms"`
+	P99     float64 `json:"p99_ms"`
+	Longest float64 `json:"longest_ms"`
+}
+
+type refreshResults struct {
+	Call            float64            `json:"call_seconds"`
+	Connections     int                `json:"connections"`
+	Authentications int                `json:"authentications"`
+	Failed          int                `json:"failed_reads"`
+	Before          map[string]latency `json:"before"`
+	During          map[string]latency `json:"during"`
+	P99Ratio        map[string]float64 `json:"p99_ratio"`
+}
+
+type outageResults struct {
+	Scale    int     `json:"time_divided_by"`
+	Lifetime float64 `json:"token_lifetime_seconds"`
+	Outage   float64 `json:"outage_seconds"`
+	Reads    int     `json:"reads"`
+	Failed   int     `json:"failed_reads"`
+	Calls    int     `json:"calls"`
+	Allowed  int     `json:"calls_allowed"`
+	Longest  float64 `json:"longest_ms"`
+}
+
+// upToRefresh mounts the engine with this lifetime, and waits until so much before the refresh mark, which it returns.
+func (v *vault) upToRefresh(ctx context.Context, finicity *finicity, engine string, lifetime, before time.Duration, what string) (time.Time, error) {
+	config := finicity.config(0, map[string]any{"token_lifetime": lifetime.String()})
+	issued := time.Now()
+	if err := errors.Join(v.Mount(ctx, pluginName(engine), "finicity"), v.Call(ctx, http.MethodPut, "finicity/config", config, nil)); err != nil {
+		return time.Time{}, err
+	}
+	mark := issued.Add(lifetime * 3 / 4)
+	return mark, wait(ctx, mark.Add(-before), what)
+}
+
+// readUntil has the steady readers read until then.
+func (v *vault) readUntil(ctx context.Context, end time.Time) (samples []sample, err error) {
+	err = v.keepReading(ctx, steadyReaders, func(i int) (string, bool) {
+		return "finicity/" + []string{"static-token", "token"}[i%2], time.Now().Before(end)
+	}, func(s sample) { samples = append(samples, s) })
+	return samples, err
+}
+
+func (f *fleet) refresh(ctx context.Context, v *vault) error {
+	finicity := newFinicity(1)
+	defer finicity.close()
+	fmt.Printf("\nA refresh in which Finicity takes %s to answer; %d connections, raft storage\n", refreshCall, steadyReaders)
+	const before = 12 * time.Second
+	mark, err := v.upToRefresh(ctx, finicity, f.engine, refreshLifetime, before, "reads begin")
+	if err != nil {
+		return err
+	}
+	finicity.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindSlow, Delay: refreshCall})
+	samples, err := v.readUntil(ctx, mark.Add(refreshCall+2*time.Second))
+	if err != nil {
+		return err
+	}
+	calls := finicity.Requests()
+	r := refreshResults{
+		Call: refreshCall.Seconds(), Connections: steadyReaders, Authentications: len(calls) - 1,
+		Before: map[string]latency{}, During: map[string]latency{}, P99Ratio: map[string]float64{},
+	}
+	if len(calls) < 2 {
+		return errors.New("the token was not refreshed")
+	}
+	begun := calls[1].Time
+	for _, path := range []string{"finicity/static-token", "finicity/token"} {
+		var ahead, during []time.Duration
+		for _, s := range samples {
+			switch {
+			case s.path != path:
+			case s.err != nil:
+				r.Failed++
+			case s.ended().Before(begun):
+				ahead = append(ahead, s.wait)
+			case s.begun.Before(begun.Add(refreshCall)):
+				during = append(during, s.wait)
+			}
+		}
+		if len(ahead) == 0 || len(during) == 0 {
+			return fmt.Errorf("%s: %d reads before the refresh and %d during it show nothing", path, len(ahead), len(during))
+		}
+		r.Before[path], r.During[path] = latencyOf(ahead), latencyOf(during)
+		r.P99Ratio[path] = r.During[path].P99 / r.Before[path].P99
+		for when, l := range map[string]latency{"before": r.Before[path], "during": r.During[path]} {
+			fmt.Printf("  %-22s %s %7d reads, p50 %7.2f ms, p99 %7.2f ms, longest %8.2f ms\n", path, when, l.Reads, l.P50, l.P99, l.Longest)
+		}
+		fmt.Printf("  %-22s p99 during / before: %.2f (at most 2 on an idle machine)\n", path, r.P99Ratio[path])
+		f.require(slices.Max(during) < slices.Max(ahead)+longestSlack, "the longest read of %s takes %s during a refresh, and %s before it: "+
+			"a reader waits for Finicity", path, slices.Max(during).Round(time.Millisecond), slices.Max(ahead).Round(time.Millisecond))
+	}
+	f.results.Refresh = r
+	f.require(r.Failed == 0, "%d reads fail around a refresh", r.Failed)
+	f.require(r.Authentications == 1, "a refresh takes %d authentications, want 1", r.Authentications)
+	return nil
+}
+
+func latencyOf(waits []time.Duration) latency {
+	slices.Sort(waits)
+	return latency{len(waits), milliseconds(share(waits, 0.50)), milliseconds(share(waits, 0.99)), milliseconds(slices.Max(waits))}
+}
+
+func (f *fleet) outage(ctx context.Context, v *vault) error {
+	finicity := newFinicity(1)
+	defer finicity.close()
+	fmt.Printf("\nAn outage of Finicity around the refresh mark, in 1/%d of the time: a token of %s for one of 2h, %s for 20m\n",
+		outageScale, outageLifetime, outageBefore+outageAfter)
+	mark, err := v.upToRefresh(ctx, finicity, f.engine, outageLifetime, outageBefore, "the outage begins")
+	if err != nil {
+		return err
+	}
+	finicity.Order(fakefinicity.Fault{Kind: fakefinicity.KindDropped, Count: 1000})
+	up := time.AfterFunc(time.Until(mark.Add(outageAfter)), func() { finicity.ClearFaults() })
+	defer up.Stop()
+	samples, err := v.readUntil(ctx, mark.Add(outageLifetime/4)) // When the old token has expired.
+	if err != nil {
+		return err
+	}
+	r := outageResults{
+		Scale: outageScale, Lifetime: outageLifetime.Seconds(), Outage: (outageBefore + outageAfter).Seconds(), Reads: len(samples),
+		// At once, and then after 1, 2, 4 and 8 seconds.
+		Allowed: bits.Len(uint(outageAfter/time.Second) + 1),
+	}
+	var failure error
+	for _, s := range samples {
+		r.Longest = max(r.Longest, milliseconds(s.wait))
+		if s.err != nil {
+			r.Failed++
+			failure = s.err
+		}
+	}
+	for _, call := range finicity.Requests() {
+		if call.Fault == fakefinicity.KindDropped {
+			r.Calls++
+		}
+	}
+	f.results.Outage = r
+	fmt.Printf("  %d reads, %d failed, the longest %.2f ms; %d calls to Finicity while it was down, %d allowed\n",
+		r.Reads, r.Failed, r.Longest, r.Calls, r.Allowed)
+	f.require(r.Failed == 0, "%d reads fail in an outage, the last one: %v", r.Failed, failure)
+	f.require(r.Calls > 0 && r.Calls <= r.Allowed, "%d calls to Finicity in an outage, want 1 to %d", r.Calls, r.Allowed)
+	return nil
+}
