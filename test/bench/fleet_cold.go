@@ -19,7 +19,8 @@ const (
 )
 
 // coldStart is that of one path: all readers ask at the same moment, and there is no token, neither in memory nor in
-// storage. The same reads of a fresh token, over the same connections, are what that is compared with.
+// storage. What that is compared with, over the same connections, are the same reads of a fresh token, and those of a plugin
+// that returns a constant.
 type coldStart struct {
 	Path            string  `json:"path"`
 	Readers         int     `json:"readers"`
@@ -29,7 +30,9 @@ type coldStart struct {
 	Call            float64 `json:"call_seconds"`
 	Slowest         float64 `json:"slowest_seconds"`
 	SlowestFresh    float64 `json:"slowest_of_a_fresh_token_seconds"`
-	Resident        float64 `json:"resident_mib_after,omitempty"` // of the plugin's process
+	SlowestFloor    float64 `json:"slowest_of_a_constant_seconds"`
+	Resident        float64 `json:"resident_mib,omitempty"`       // of the plugin's process, with so many requests at once
+	ResidentFloor   float64 `json:"resident_mib_floor,omitempty"` // likewise, of the other plugin's
 }
 
 func (f *fleet) coldStarts(ctx context.Context, v *vault) error {
@@ -44,22 +47,25 @@ func (f *fleet) coldStarts(ctx context.Context, v *vault) error {
 	if err != nil {
 		return err
 	}
-	if b := v.all(open, "warm/static-token"); b.err != nil { // The first request of a connection takes longer.
-		return b.err
+	for _, path := range []string{"warm/static-token", "floor/plain"} { // The first request of a connection takes longer.
+		if b := v.all(open, path); b.err != nil {
+			return b.err
+		}
 	}
 	for partner := 1; partner < len(finicity.partners) && ctx.Err() == nil; partner++ {
 		path := []string{"token", "static-token"}[partner%2]
 		f.results.Cold = append(f.results.Cold, f.coldStart(v, finicity, open, partner, path))
 	}
 	for _, path := range []string{"static-token", "token"} {
-		var cold, fresh []float64
+		var cold, fresh, floor []float64
 		for _, c := range f.results.Cold {
 			if c.Path == path {
-				cold, fresh = append(cold, c.Slowest), append(fresh, c.SlowestFresh)
+				cold, fresh, floor = append(cold, c.Slowest), append(fresh, c.SlowestFresh), append(floor, c.SlowestFloor)
 			}
 		}
 		if len(cold) > 0 {
-			fmt.Printf("  %-12s medians: the slowest reader waits %.2f s, and %.2f s with a fresh token\n", path, median(cold), median(fresh))
+			fmt.Printf("  %-12s medians: the slowest waits %.2f s at a cold start, %.2f s for a fresh token, %.2f s for a constant\n",
+				path, median(cold), median(fresh), median(floor))
 		}
 	}
 	return ctx.Err()
@@ -68,6 +74,9 @@ func (f *fleet) coldStarts(ctx context.Context, v *vault) error {
 // coldMounts are one that has a token, and one without a token for each of the other partners, in a new process.
 func (f *fleet) coldMounts(ctx context.Context, v *vault, finicity *finicity) error {
 	name := pluginName(f.engine)
+	if err := v.mount(ctx, f.floor, "floor"); err != nil {
+		return err
+	}
 	for i := range finicity.partners {
 		mount := coldMount(i)
 		untried := map[string]any{"verify_connection": i == 0} // An untried credential brings no token.
@@ -103,16 +112,21 @@ func (f *fleet) coldStart(v *vault, finicity *finicity, open []*connection, part
 	finicity.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindSlow, Delay: coldCall})
 	cold := v.all(open, coldMount(partner)+"/"+path)
 	authentications := finicity.Counters(finicity.partners[partner].ID).Authentications
-	resident, _, _ := v.resident(f.engine) // Not known on every system.
 	fresh := v.all(open, coldMount(partner)+"/"+path)
+	floor := v.all(open, map[string]string{"token": "floor/leased", "static-token": "floor/plain"}[path])
 	c := coldStart{
-		path, f.readers, cold.served, cold.tokens, authentications, coldCall.Seconds(), seconds(cold.took), seconds(fresh.took), resident,
+		Path: path, Readers: f.readers, Served: cold.served, Tokens: cold.tokens, Authentications: authentications,
+		Call: coldCall.Seconds(), Slowest: seconds(cold.took), SlowestFresh: seconds(fresh.took), SlowestFloor: seconds(floor.took),
 	}
-	fmt.Printf("  %-12s served %d, authentications %d, tokens %d; the slowest waits %5.2f s, and %5.2f s with a fresh token; then the plugin has %.0f MiB\n",
-		c.Path, c.Served, c.Authentications, c.Tokens, c.Slowest, c.SlowestFresh, c.Resident)
+	c.Resident, _, _ = v.resident(f.engine) // Not known on every system.
+	c.ResidentFloor, _, _ = v.resident(f.floor)
+	fmt.Printf("  %-12s served %d, authentications %d, tokens %d; the slowest waits %5.2f s, for a fresh token %5.2f s, for a constant %5.2f s\n",
+		c.Path, c.Served, c.Authentications, c.Tokens, c.Slowest, c.SlowestFresh, c.SlowestFloor)
+	fmt.Printf("  %-12s then the plugin has %.0f MiB, and the one with the constant %.0f MiB\n", "", c.Resident, c.ResidentFloor)
 	f.require(c.Served == c.Readers, "cold start of %s: %d of %d readers are served: %v", path, c.Served, c.Readers, cold.err)
 	f.require(c.Authentications == 1, "cold start of %s: %d authentications, want 1", path, c.Authentications)
 	f.require(c.Tokens == 1, "cold start of %s: %d different tokens, want 1", path, c.Tokens)
-	f.require(fresh.served == f.readers, "a fresh token at %s: %d of %d readers are served: %v", path, fresh.served, f.readers, fresh.err)
+	f.require(fresh.served == f.readers, "reads of a fresh token at %s: %d of %d readers are served: %v", path, fresh.served, f.readers, fresh.err)
+	f.require(floor.served == f.readers, "reads of a constant: %d of %d readers are served: %v", floor.served, f.readers, floor.err)
 	return c
 }

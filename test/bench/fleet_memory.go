@@ -113,7 +113,7 @@ func (f *fleet) manyMounts(ctx context.Context, v *vault) error {
 	if m.Resident, m.Processes, err = v.resident(f.engine); err != nil {
 		return err
 	}
-	f.results.Mounts = m
+	f.results.Mounts = &m
 	fmt.Printf("  %d mounts in %d process, after %d reads: %.1f MiB\n", m.Mounts, m.Processes, m.Reads, m.Resident)
 	f.require(m.Resident < memoryLimit, "the plugin has %.1f MiB with %d mounts, want less than %d", m.Resident, m.Mounts, memoryLimit)
 	return nil

@@ -120,14 +120,15 @@ func (f *fleet) refresh(ctx context.Context, v *vault) error {
 		}
 		r.Before[path], r.During[path] = latencyOf(ahead), latencyOf(during)
 		r.P99Ratio[path] = r.During[path].P99 / r.Before[path].P99
-		for when, l := range map[string]latency{"before": r.Before[path], "during": r.During[path]} {
-			fmt.Printf("  %-22s %s %7d reads, p50 %7.2f ms, p99 %7.2f ms, longest %8.2f ms\n", path, when, l.Reads, l.P50, l.P99, l.Longest)
+		for i, l := range []latency{r.Before[path], r.During[path]} {
+			fmt.Printf("  %-22s %s %7d reads, p50 %7.2f ms, p99 %7.2f ms, longest %8.2f ms\n",
+				path, []string{"before", "during"}[i], l.Reads, l.P50, l.P99, l.Longest)
 		}
 		fmt.Printf("  %-22s p99 during / before: %.2f (at most 2 on an idle machine)\n", path, r.P99Ratio[path])
 		f.require(slices.Max(during) < slices.Max(ahead)+longestSlack, "the longest read of %s takes %s during a refresh, and %s before it: "+
 			"a reader waits for Finicity", path, slices.Max(during).Round(time.Millisecond), slices.Max(ahead).Round(time.Millisecond))
 	}
-	f.results.Refresh = r
+	f.results.Refresh = &r
 	f.require(r.Failed == 0, "%d reads fail around a refresh", r.Failed)
 	f.require(r.Authentications == 1, "a refresh takes %d authentications, want 1", r.Authentications)
 	return nil
@@ -172,7 +173,7 @@ func (f *fleet) outage(ctx context.Context, v *vault) error {
 			r.Calls++
 		}
 	}
-	f.results.Outage = r
+	f.results.Outage = &r
 	fmt.Printf("  %d reads, %d failed, the longest %.2f ms; %d calls to Finicity while it was down, %d allowed\n",
 		r.Reads, r.Failed, r.Longest, r.Calls, r.Allowed)
 	f.require(r.Failed == 0, "%d reads fail in an outage, the last one: %v", r.Failed, failure)

@@ -93,6 +93,17 @@ func TestARequirementThatIsNotMetIsRemembered(t *testing.T) {
 	}
 }
 
+func TestEveryPartOfTheFleetCanBeChosen(t *testing.T) {
+	t.Parallel()
+	f := fleet{}
+	if err := f.choose(everyPart); err != nil || len(f.parts) != len(f.measurements()) {
+		t.Errorf("%v: %v", f.parts, err)
+	}
+	if err := f.choose("cold,warm"); err == nil || !strings.Contains(err.Error(), `no part "warm"`) {
+		t.Errorf("another one: %v", err)
+	}
+}
+
 func TestLatencyIsThatOfAllReads(t *testing.T) {
 	t.Parallel()
 	var waits []time.Duration

@@ -61,11 +61,15 @@ func bench(ctx context.Context, args []string) error {
 	onFleet := flags.Bool("fleet", false, "measure what a fleet of readers costs, and nothing else")
 	flags.IntVar(&f.readers, "readers", 10_000, "of the fleet at a cold start")
 	flags.IntVar(&f.reads, "reads", 1_000_000, "of the fleet, after which its memory is measured")
+	parts := flags.String("parts", everyPart, "what of the fleet is measured")
 	flags.IntVar(&f.mounts, "mounts", 50, "of the engine, with which its memory is measured")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *onFleet {
+		if err := f.choose(*parts); err != nil {
+			return err
+		}
 		return f.run(ctx, *out)
 	}
 	p.storages = strings.Split(*storages, ",")
@@ -97,11 +101,8 @@ func (p *plan) run(ctx context.Context) (r *results, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	p.floor = filepath.Join(dir, floorPlugin)
-	build := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-ldflags=-s -w", "-o", p.floor, "./test/bench/floorplugin")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the floor: %w\n%s", err, out)
+	if err := p.buildFloor(ctx, dir); err != nil {
+		return nil, err
 	}
 
 	r = newResults(p)
@@ -111,4 +112,15 @@ func (p *plan) run(ctx context.Context) (r *results, err error) {
 		}
 	}
 	return r, nil
+}
+
+// buildFloor builds the plugin that does nothing, in that folder.
+func (p *plan) buildFloor(ctx context.Context, dir string) error {
+	p.floor = filepath.Join(dir, floorPlugin)
+	build := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-ldflags=-s -w", "-o", p.floor, "./test/bench/floorplugin")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the floor: %w\n%s", err, out)
+	}
+	return nil
 }
