@@ -20,7 +20,7 @@ import (
 // reaches.
 const Patience = 10 * time.Minute
 
-// Poll asks every 50 ms until done, an error, the end of the context, or the end of patience, which is explained with why.
+// Poll calls done every 50 ms until it returns true or an error. At the end of its patience it fails with the error of why.
 func Poll(ctx context.Context, done func() (bool, error), why func() error) error {
 	return poll(ctx.Done(), done, why)
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package vaulttest runs real Vault servers on loopback: it configures, starts, initializes and unseals a server, registers
-// plugins, calls the API, and sees to it that neither the server nor a plugin outlives a test.
+// Package vaulttest runs real Vault servers on loopback. It configures, starts, initializes and unseals a server, registers
+// plugins and calls the API. Stopping a server waits until its plugins have ended too.
 //
-// OpenBao works too: its binary takes the place of Vault's.
+// OpenBao works too: name its program instead of Vault's.
 package vaulttest
 
 import (
@@ -34,11 +34,11 @@ type Config struct {
 
 	Storage  string  // Raft if empty
 	LogLevel string  // "warn" if empty
-	Audit    bool    // write an audit log
+	Audit    bool    // have it write an audit log
 	Leader   *Server // join the cluster of this server; nil for a cluster of its own
 
-	// TMPDIR is where the plugins have their sockets, so its path must be short: see [ShortFolder]. The server inherits
-	// TMPDIR if this is empty.
+	// TMPDIR is the folder for the sockets of plugins, so its path must be short: see [ShortFolder]. If it is empty, the server
+	// inherits the variable.
 	TMPDIR string
 }
 
@@ -48,7 +48,7 @@ type Server struct {
 	LogFile   string
 	AuditFile string
 	RootToken string // empty before the first start
-	StandbyOK bool   // it counts as started when it is a standby node of its cluster
+	StandbyOK bool   // a start is complete when the server is a standby node
 
 	config     Config
 	configFile string
@@ -166,11 +166,11 @@ func (s *Server) unseal(ctx context.Context) error {
 	return s.Eventually(ctx, http.MethodGet, path, nil, nil)
 }
 
-// Running reports whether the server was started, and neither stopped nor killed since.
+// Running reports whether the server was started, and not stopped or killed since.
 func (s *Server) Running() bool { return s.cmd != nil }
 
-// Stop ends the server like an operator, Kill like a crash. Both leave nothing running: a plugin that outlives its server is
-// ended too, and is the error.
+// Stop ends the server as an operator does, and Kill as a crash does. Both leave nothing running: a plugin that outlives its
+// server is killed, and reported as an error.
 func (s *Server) Stop() error { return s.end(syscall.SIGTERM) }
 
 // Kill is described at [Server.Stop].

@@ -29,8 +29,8 @@ type fleet struct {
 	results fleetResults
 }
 
-// fleetResults are those of one run. Times are those of the machine. Requirements are independent of it, and Failures has
-// those that are not met.
+// fleetResults are those of one run. Times depend on the machine. Requirements do not, and Failures lists those that are not
+// met.
 type fleetResults struct {
 	System   string          `json:"system"`
 	CPUs     int             `json:"cpus"`
@@ -72,8 +72,8 @@ func (f *fleet) choose(names string) error {
 
 const everyPart = "cold,refresh,outage,memory,mounts"
 
-// run measures the parts, and prints each part as soon as it is there. A requirement that is not met is an error, once all
-// the others are measured too.
+// run measures the parts, and prints each one as soon as it is done. A requirement that is not met is an error at the end, so
+// that the other parts are measured too.
 func (f *fleet) run(ctx context.Context, out string) (err error) {
 	if f.vault == "" || f.engine == "" {
 		return errors.New("run it with make bench-fleet")
@@ -125,7 +125,7 @@ func (f *fleet) on(ctx context.Context, dir, storage string, measure func(contex
 	return measure(ctx, v)
 }
 
-// require notes a requirement that is not met.
+// require records a requirement that is not met.
 func (f *fleet) require(met bool, format string, args ...any) {
 	if !met {
 		text := fmt.Sprintf(format, args...)
@@ -136,7 +136,7 @@ func (f *fleet) require(met bool, format string, args ...any) {
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
-// wait lets time pass, and says how much of it is left every 15 seconds.
+// wait waits until then, and prints every 15 seconds how much time is left.
 func wait(ctx context.Context, until time.Time, what string) error {
 	for left := time.Until(until); left > 0; left = time.Until(until) {
 		if left > 5*time.Second {

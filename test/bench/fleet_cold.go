@@ -14,13 +14,12 @@ import (
 
 const (
 	coldRounds = 3
-	// coldCall is how long Finicity takes to answer at a cold start, so that readers do come while it does.
+	// coldCall is how long Finicity takes to answer at a cold start. All readers arrive while it does.
 	coldCall = time.Second
 )
 
-// coldStart is that of one path: all readers ask at the same moment, and there is no token, neither in memory nor in
-// storage. What that is compared with, over the same connections, are the same reads of a fresh token, and those of a plugin
-// that returns a constant.
+// coldStart is one path whose readers all ask at the same moment, with no token in memory or in storage. For comparison, the
+// same connections then read a fresh token, and the constant of the plugin that does nothing.
 type coldStart struct {
 	Path            string  `json:"path"`
 	Readers         int     `json:"readers"`
@@ -71,7 +70,8 @@ func (f *fleet) coldStarts(ctx context.Context, v *vault) error {
 	return ctx.Err()
 }
 
-// coldMounts are one that has a token, and one without a token for each of the other partners, in a new process.
+// coldMounts mounts the engine once with a token, and once without one for each of the other partners, and has Vault start a
+// new process of the plugin.
 func (f *fleet) coldMounts(ctx context.Context, v *vault, finicity *finicity) error {
 	name := pluginName(f.engine)
 	if err := v.mount(ctx, f.floor, "floor"); err != nil {
@@ -91,7 +91,7 @@ func (f *fleet) coldMounts(ctx context.Context, v *vault, finicity *finicity) er
 	if err := v.Call(ctx, http.MethodPut, "sys/plugins/reload/backend", reload, nil); err != nil {
 		return err
 	}
-	// It starts the new process, so that no reader waits for that.
+	// Start the new process now, so that no reader waits for that.
 	if err := v.Call(ctx, http.MethodGet, coldMount(0)+"/status", nil, nil); err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 
 const (
 	memoryLimit = 64 // MiB
-	// memoryGrowth is what counts as flat: Go's garbage collector decides when to return memory.
+	// memoryGrowth is how much growth still counts as flat: the garbage collector of Go decides when to return memory.
 	memoryGrowth = 8 // MiB
-	// leasedShare is how many reads there are for one of them that is leased. Vault takes far longer for these.
+	// leasedShare is the number of reads among which one is leased. Vault takes far longer for a lease.
 	leasedShare = 20
 )
 
@@ -32,7 +32,7 @@ type mountsResults struct {
 	Resident  float64 `json:"resident_mib"`
 }
 
-// resident is what all processes of the plugin have in memory, in MiB. Linux only.
+// resident is the memory of all processes of the plugin, in MiB. Linux only.
 func (v *vault) resident(engine string) (total float64, processes int, err error) {
 	pids, err := v.pluginProcesses(pluginName(engine))
 	for _, pid := range pids {
@@ -66,7 +66,7 @@ func (f *fleet) memory(ctx context.Context, v *vault) error {
 	}
 	done := 0
 	for _, stage := range append([]int{0}, stages(f.reads)...) {
-		if err := v.readSo(ctx, stage-done, func(n int64) string {
+		if err := v.readMany(ctx, stage-done, func(n int64) string {
 			if n%leasedShare == 0 {
 				return "finicity/token"
 			}
@@ -90,7 +90,7 @@ func (f *fleet) memory(ctx context.Context, v *vault) error {
 	return nil
 }
 
-// manyMounts has a partner for each mount, as a company with many affiliates.
+// manyMounts mounts the engine once for each partner, as a company with many affiliates does.
 func (f *fleet) manyMounts(ctx context.Context, v *vault) error {
 	finicity := newFinicity(f.mounts)
 	defer finicity.close()
@@ -106,7 +106,7 @@ func (f *fleet) manyMounts(ctx context.Context, v *vault) error {
 		}
 	}
 	m := mountsResults{Mounts: f.mounts, Reads: 200 * f.mounts}
-	err := v.readSo(ctx, m.Reads, func(n int64) string { return path(n%int64(f.mounts)) + "/static-token" })
+	err := v.readMany(ctx, m.Reads, func(n int64) string { return path(n%int64(f.mounts)) + "/static-token" })
 	if err != nil {
 		return err
 	}
@@ -119,9 +119,9 @@ func (f *fleet) manyMounts(ctx context.Context, v *vault) error {
 	return nil
 }
 
-// readSo does so many reads, of the paths that it asks for by number, and says every ten seconds how far it is. None may
-// fail.
-func (v *vault) readSo(ctx context.Context, reads int, path func(n int64) string) error {
+// readMany makes that many reads, and prints its progress every ten seconds. path returns what the nth read is of. A read that
+// fails is an error.
+func (v *vault) readMany(ctx context.Context, reads int, path func(n int64) string) error {
 	var failures []error
 	var started atomic.Int64
 	done, said := 0, time.Now()

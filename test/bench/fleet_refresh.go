@@ -17,21 +17,22 @@ import (
 const (
 	steadyReaders = 16 // Half of them read static-token, the others token.
 
-	refreshCall = 10 * time.Second // for which Finicity takes to answer
+	refreshCall = 10 * time.Second // how long Finicity takes to answer
 	// refreshLifetime has its refresh mark at 60 s, and a token is served until 76 s.
 	refreshLifetime = 80 * time.Second
-	// longestSlack is by how much the longest read may be longer during a refresh. A pause of the machine is less.
+	// longestSlack is how much longer the longest read may be during a refresh than before it. A busy machine pauses for less.
 	longestSlack = 2 * time.Second
 
-	// outageScale is by how much time is shortened: two minutes stand for the two hours of a token, and twenty seconds for an
-	// outage of twenty minutes. The back-off of the engine is not shortened.
+	// outageScale divides the times of the outage: two minutes stand for the two hours of a token, and 20 seconds for an outage
+	// of 20 minutes. The engine's back-off is not shortened.
 	outageScale    = 60
 	outageLifetime = 2 * time.Hour / outageScale
-	outageBefore   = 8 * time.Minute / outageScale // the refresh mark
-	outageAfter    = 12 * time.Minute / outageScale
+	// The outage begins so long before the refresh mark, and ends so long after it.
+	outageBefore = 8 * time.Minute / outageScale
+	outageAfter  = 12 * time.Minute / outageScale
 )
 
-// latency is that of the reads of one path.
+// latency sums up the reads of one path.
 type latency struct {
 	Reads   int     `json:"reads"`
 	P50     float64 `json:"p50_ms"`
@@ -71,7 +72,7 @@ func (v *vault) upToRefresh(ctx context.Context, finicity *finicity, engine stri
 	return mark, wait(ctx, mark.Add(-before), what)
 }
 
-// readUntil has the steady readers read until then.
+// readUntil lets the steady readers read until then.
 func (v *vault) readUntil(ctx context.Context, end time.Time) (samples []sample, err error) {
 	err = v.keepReading(ctx, steadyReaders, func(i int) (string, bool) {
 		return "finicity/" + []string{"static-token", "token"}[i%2], time.Now().Before(end)

@@ -16,7 +16,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// serve is a Vault that answers all reads in this way, with the number of the read.
+// serve is a Vault that answers the nth read in this way.
 func serve(t *testing.T, answer func(n int64) (status int, body string)) *vault {
 	t.Helper()
 	var reads atomic.Int64
@@ -29,7 +29,7 @@ func serve(t *testing.T, answer func(n int64) (status int, body string)) *vault 
 	return &vault{Server: &vaulttest.Server{Address: server.URL, RootToken: "root"}}
 }
 
-func TestABurstCountsWhoIsServedAndHowManyTokensThereAre(t *testing.T) {
+func TestABurstCountsServedReadersAndDifferentTokens(t *testing.T) {
 	t.Parallel()
 	v := serve(t, func(n int64) (int, string) {
 		switch n {
@@ -58,7 +58,7 @@ func TestEveryReadOfTheMemoryMeasurementIsDoneAndMustSucceed(t *testing.T) {
 	var reads atomic.Int64
 	v := serve(t, func(n int64) (int, string) { reads.Store(n); return http.StatusOK, "{}" })
 	path := func(int64) string { return "finicity/static-token" }
-	if err := v.readSo(t.Context(), 1000, path); err != nil || reads.Load() != 1000 {
+	if err := v.readMany(t.Context(), 1000, path); err != nil || reads.Load() != 1000 {
 		t.Errorf("%d reads: %v", reads.Load(), err)
 	}
 	v = serve(t, func(n int64) (int, string) {
@@ -67,7 +67,7 @@ func TestEveryReadOfTheMemoryMeasurementIsDoneAndMustSucceed(t *testing.T) {
 		}
 		return http.StatusOK, "{}"
 	})
-	if err := v.readSo(t.Context(), 1000, path); err == nil || !strings.Contains(err.Error(), "1 of 1000 reads have failed") {
+	if err := v.readMany(t.Context(), 1000, path); err == nil || !strings.Contains(err.Error(), "1 of 1000 reads have failed") {
 		t.Errorf("with a failure: %v", err)
 	}
 }

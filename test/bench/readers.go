@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// burst is what readers get who all ask at the same moment.
+// burst is the outcome of reads that all begin at the same moment.
 type burst struct {
 	served int
 	tokens int           // different ones
-	took   time.Duration // until the last one had an answer, which is the longest wait
+	took   time.Duration // until the last answer, so the longest wait
 	err    error         // the first failure
 }
 
@@ -62,8 +62,8 @@ type sample struct {
 
 func (s sample) ended() time.Time { return s.begun.Add(s.wait) }
 
-// keepReading has each connection read one path after the other. next is asked by connection i before each read, and says
-// false when there is none. note is told of each read, one at a time.
+// keepReading reads over each connection, one path after the other. Before each read, connection i calls next for the path;
+// more is false at the end. After each read it calls note, never twice at the same time.
 func (v *vault) keepReading(ctx context.Context, connections int, next func(i int) (path string, more bool), note func(sample)) error {
 	open, err := connect(ctx, v.HostPort(), connections)
 	defer hangUp(open)

@@ -9,8 +9,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// vaultServer is a Vault server with raft storage. The commands of a script have no context, so its calls are those of
-// vaulttest without one.
+// vaultServer is a Vault server with raft storage. The commands of a script have no context, so its methods take none.
 type vaultServer struct{ *vaulttest.Server }
 
 // patience is how long anything may take before it counts as hanging. It is no limit that a slow or busy machine ever reaches.

@@ -71,7 +71,7 @@ func TestWhileFinicityIsDownAUsableTokenIsServedWithAWarning(t *testing.T) {
 	})
 }
 
-// A maintenance of twenty minutes, ten of them before the refresh mark. Two apps read each second.
+// The outage lasts twenty minutes, ten of them before the refresh mark. Two apps read each second.
 func TestAnOutageAroundTheRefreshMarkFailsNoReadAndCostsOneCallAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
