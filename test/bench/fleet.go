@@ -24,6 +24,7 @@ type fleet struct {
 	readers int // at a cold start
 	reads   int // for the memory
 	mounts  int // likewise
+	leased  int // reads, for the removal of a mount
 	parts   []string
 
 	results fleetResults
@@ -39,6 +40,7 @@ type fleetResults struct {
 	Outage   *outageResults  `json:"outage,omitempty"`
 	Memory   []memoryResults `json:"memory,omitempty"`
 	Mounts   *mountsResults  `json:"mounts,omitempty"`
+	Leases   *leasesResults  `json:"leases,omitempty"`
 	Failures []string        `json:"failures"`
 }
 
@@ -56,6 +58,7 @@ func (f *fleet) measurements() []part {
 		// What the plugin has in memory does not depend on Vault's storage, and this one is faster.
 		{"memory", vaulttest.InMemory, f.memory},
 		{"mounts", vaulttest.InMemory, f.manyMounts},
+		{"leases", vaulttest.Raft, f.leases},
 	}
 }
 
@@ -70,7 +73,7 @@ func (f *fleet) choose(names string) error {
 	return nil
 }
 
-const everyPart = "cold,refresh,outage,memory,mounts"
+const everyPart = "cold,refresh,outage,memory,mounts,leases"
 
 // run measures the parts, and prints each one as soon as it is done. A requirement that is not met is an error at the end, so
 // that the other parts are measured too.

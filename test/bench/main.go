@@ -6,7 +6,7 @@
 //	make bench
 //	make bench-fleet
 //
-// The second one measures what a fleet of readers costs: cold starts, refreshes, outages, memory.
+// The second one measures what a fleet of readers costs: cold starts, refreshes, outages, memory, leases.
 package main
 
 import (
@@ -63,6 +63,7 @@ func bench(ctx context.Context, args []string) error {
 	flags.IntVar(&f.reads, "reads", 1_000_000, "of the fleet, after which its memory is measured")
 	parts := flags.String("parts", everyPart, "what of the fleet is measured")
 	flags.IntVar(&f.mounts, "mounts", 50, "of the engine, with which its memory is measured")
+	flags.IntVar(&f.leased, "leases", 10_000, "of a mount that is removed")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

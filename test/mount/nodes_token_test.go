@@ -106,27 +106,38 @@ func TestAFreshTokenInStorageIsServedWhileACallHangs(t *testing.T) {
 // Another node changes the app key while this one reads the entry. What it has read must not be shared after that.
 func TestAStoredTokenOfAnOldConfigurationIsNotShared(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		before := h.Storage.Snapshot()
-		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
-		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}))
-		after := h.Storage.Snapshot()
-		h.Storage.Restore(before)
-		h.Restart()
-		h.Read("status", nil) // It needs the salt, which is not read again then.
-		h.Storage.AfterGet = func(key string) {
-			if key == "config" {
-				h.Storage.AfterGet = func(string) {}
-				h.Storage.Restore(after)
-				h.B.InvalidateKey(t.Context(), "config")
-			}
-		}
-		a := h.Read("token", nil)
-		h.Succeeds(a)
-		if a.Data["app_key"] != mounttest.NewKey {
-			t.Error("the token of the old app key is served")
-		}
-		h.Called(2, 0)
-	})
+	for name, reads := range map[string]int{"found without the lock": 1, "found with the lock, after a read that failed": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				before := h.Storage.Snapshot()
+				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}))
+				after := h.Storage.Snapshot()
+				h.Storage.Restore(before)
+				h.Restart()
+				h.Read("status", nil) // It needs the salt, which is not read again then.
+				if reads == 2 {
+					h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+				}
+				left := reads
+				h.Storage.AfterGet = func(key string) {
+					if key != "config" {
+						return
+					}
+					if left--; left == 0 {
+						h.Storage.Restore(after)
+						h.B.InvalidateKey(t.Context(), "config")
+					}
+				}
+				a := h.Read("token", nil)
+				h.Succeeds(a)
+				if a.Data["app_key"] != mounttest.NewKey {
+					t.Error("the token of the old app key is served")
+				}
+				h.Called(2, 0)
+			})
+		})
+	}
 }

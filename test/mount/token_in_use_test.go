@@ -95,7 +95,11 @@ func TestAReadEndsAlthoughTheConfigurationChangesAllTheTime(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Restart()
 		h.Storage.AfterGet = func(key string) { h.B.InvalidateKey(t.Context(), key) }
+		before := h.Storage.Accesses(mounttest.Get("config"))
 		h.Fails(h.Read("token", nil), 503, "changed while the token was read")
+		if n := h.Storage.Accesses(mounttest.Get("config")) - before; n > 10 {
+			t.Errorf("the configuration was read %d times", n)
+		}
 		h.Called(1, 0)
 	})
 }

@@ -70,6 +70,13 @@ func TestDuringAnOutageAUsableTokenIsServedAtOnce(t *testing.T) {
 		h.Pass(91 * time.Minute)
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", RetryAfter: "600"})
 		h.Warned(h.Refreshed(), "maintenance")
+		before := h.Storage.Accesses()
+		for range 100 {
+			h.Warned(h.Refreshed(), "maintenance")
+		}
+		if n := h.Storage.Accesses() - before; n > 0 {
+			t.Errorf("while Finicity is down, reads make %d accesses to storage", n)
+		}
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer, Delay: 20 * time.Second})
 		verify := h.Background(func() mounttest.Answer { return h.Write("config/verify", nil) })
 		synctest.Wait()
