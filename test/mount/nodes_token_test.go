@@ -3,9 +3,12 @@
 package mount_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
@@ -140,4 +143,53 @@ func TestAStoredTokenOfAnOldConfigurationIsNotShared(t *testing.T) {
 			})
 		})
 	}
+}
+
+// overtaking is storage in which another node writes right after this one.
+type overtaking struct {
+	*mounttest.Storage
+	after func(puts int)
+	puts  *int
+}
+
+func (s overtaking) Put(ctx context.Context, entry *logical.StorageEntry) error {
+	err := s.Storage.Put(ctx, entry)
+	*s.puts++
+	s.after(*s.puts)
+	return err
+}
+
+// The other node changes the app key between the outcome of this node's call and the moment at which its token is shared.
+func TestATokenThatWasOvertakenWhileItCameIsNotShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		before := h.Storage.Snapshot()
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}))
+		after := h.Storage.Snapshot()
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.AppKey)
+		h.Storage.Restore(before)
+		h.Restart()
+
+		storage := overtaking{h.Storage, func(puts int) {
+			if puts == 2 { // The first one charges the attempt.
+				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+				h.Storage.Restore(after)
+				h.B.InvalidateKey(t.Context(), "config")
+			}
+		}, new(int)}
+		resp, err := h.B.HandleRequest(t.Context(), &logical.Request{
+			Operation: logical.ReadOperation, Path: "token", MountPoint: h.Mount, Storage: storage,
+		})
+		a := h.Take("token", resp, err)
+		h.Succeeds(a)
+		if *storage.puts < 2 {
+			t.Fatal("no other node has written")
+		}
+		if a.Data["app_key"] != mounttest.NewKey {
+			t.Error("the token of the old app key is served")
+		}
+	})
 }
