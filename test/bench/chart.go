@@ -7,6 +7,8 @@ import (
 	"html"
 	"math"
 	"strings"
+
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // Of the chart, in pixels.
@@ -16,7 +18,7 @@ const (
 	barHeight  = 16
 	barGap     = 4
 	groupGap   = 22
-	top        = 66
+	top        = 84
 )
 
 // chart is an SVG with a bar for each ratio, and a line where the plugin that does nothing is.
@@ -33,7 +35,8 @@ func (r *results) chart() string {
 	var bars strings.Builder
 	y := top
 	for _, c := range r.Comparisons {
-		fmt.Fprintf(&bars, `<text x="16" y="%d" class="group">%s storage, %d at once</text>`+"\n", y+13, c.Storage, c.Connections)
+		storage := map[string]string{vaulttest.Raft: "raft", vaulttest.InMemory: "in-memory"}[c.Storage]
+		fmt.Fprintf(&bars, `<text x="16" y="%d" class="group">%s storage, %d connections</text>`+"\n", y+13, storage, c.Connections)
 		y += barHeight + barGap
 		for _, t := range c.Subjects {
 			if t.Against == "" {
@@ -55,7 +58,8 @@ func (r *results) chart() string {
 	height := y + 10
 
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="Reads per second, compared with those of a plugin that returns a constant">
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-labelledby="title">
+<title id="title">Reads per second, compared with those of a plugin that returns a constant</title>
 <style>
 text { font: 12px sans-serif; fill: #1f2328 }
 .title { font-size: 15px; font-weight: bold }
@@ -67,7 +71,8 @@ text { font: 12px sans-serif; fill: #1f2328 }
 </style>
 <rect width="100%%" height="100%%" fill="#ffffff"/>
 <text x="16" y="26" class="title">Reads per second, compared with those of a plugin that returns a constant</text>
-<text x="16" y="46">1 is the constant, with a lease or without one as the other. Medians of %d rounds; the thin line is from the least to the greatest.</text>
+<text x="16" y="46">1 is a plugin that returns a constant, with a lease or without one.</text>
+<text x="16" y="64">Each bar is the median of %d rounds, and its thin line runs from the slowest round to the fastest.</text>
 `, chartWidth, height, chartWidth, height, r.Rounds)
 	b.WriteString(bars.String())
 	fmt.Fprintf(&b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" class="floor"/>`+"\n</svg>\n", x(1), top-6, x(1), height-24)
