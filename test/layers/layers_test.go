@@ -2,6 +2,7 @@
 
 // Package layers holds the packages of the plugin to their order: imports only go
 // down, and the rules at the bottom know neither Vault nor a network nor a clock.
+// It holds docs/architecture.md and its picture to the packages.
 package layers
 
 import (
