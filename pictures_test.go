@@ -5,14 +5,22 @@ package finicity
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"vault-plugin-secrets-finicity/internal/attempts"
+	"vault-plugin-secrets-finicity/internal/confidential"
+	"vault-plugin-secrets-finicity/internal/secrets"
+	"vault-plugin-secrets-finicity/internal/token"
 )
 
 // picture is an SVG file: its name for screen readers, and what it draws.
@@ -25,7 +33,7 @@ type picture struct {
 }
 
 // area is a rectangle, with its place in the order of drawing. What is drawn later
-// covers what was drawn before.
+// covers what was drawn before. A frame is what an animation shows at the same time.
 type area struct {
 	x0, y0, x1, y1 float64
 	order, frame   int
@@ -116,18 +124,18 @@ func drawn(t *testing.T, file string) *picture {
 	p, styles, frame, depth, order := &picture{}, map[string]string{}, 0, 0, 0
 	hidden := 0 // depth of the definitions, which are not drawn themselves
 	for decoder := xml.NewDecoder(opened); ; {
-		token, err := decoder.Token()
+		read, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
 			return p
 		} else if err != nil {
 			t.Fatalf("%s is not well-formed: %v", file, err)
 		}
-		if _, end := token.(xml.EndElement); end {
+		if _, end := read.(xml.EndElement); end {
 			if depth--; depth < hidden {
 				hidden = 0
 			}
 		}
-		element, start := token.(xml.StartElement)
+		element, start := read.(xml.StartElement)
 		if !start {
 			continue
 		}
@@ -171,8 +179,9 @@ func drawn(t *testing.T, file string) *picture {
 			}
 		case name == "defs":
 			hidden = depth
+		case name == "g" && strings.HasPrefix(attributes["class"], "screen"):
+			frame++ // Only one of them is seen at a time.
 		case name == "g":
-			frame++
 		case name == "rect":
 			box := area{x0: number("x"), y0: number("y"), order: order, frame: frame}
 			box.x1, box.y1 = box.x0+number("width"), box.y0+number("height")
@@ -339,4 +348,97 @@ func TestEveryPictureIsShownWithATextInADocument(t *testing.T) {
 			t.Errorf("no document shows %s", file)
 		}
 	})
+}
+
+// The bars of the time line begin and end where the engine changes what it does.
+func TestTheTimeLineHasTheTimesOfTheCode(t *testing.T) {
+	t.Parallel()
+	const lifetime = 2 * time.Hour
+	p := drawn(t, "docs/pictures/token.svg")
+	shown := func(minutes string) bool {
+		return slices.ContainsFunc(p.labels, func(l label) bool { return l.text == minutes })
+	}
+	x := func(age time.Duration) float64 { return 60 + 5.4*age.Minutes() }
+	refresh, served := token.RefreshAge(lifetime), lifetime-token.Margin(lifetime)
+	for name, bar := range map[string]struct{ from, to time.Duration }{
+		"served from memory":     {0, refresh},
+		"due for a refresh":      {refresh, served},
+		"not served any more":    {served, lifetime},
+		"the largest min_ttl":    {0, served - token.MaxMinTTL(lifetime)},
+		"served with a warning":  {refresh, served},
+		"guide at the refresh":   {refresh, refresh},
+		"guide at the last read": {served, served},
+		"guide at the end":       {lifetime, lifetime},
+	} {
+		box := slices.ContainsFunc(p.boxes, func(b area) bool { return b.x0 == x(bar.from) && b.x1 == x(bar.to) })
+		guide := slices.ContainsFunc(p.lines, func(l line) bool { return l.points[0][0] == x(bar.from) && l.points[1][0] == x(bar.to) })
+		if !box && !guide {
+			t.Errorf("nothing is drawn from %s to %s: %s", bar.from, bar.to, name)
+		}
+	}
+	for _, text := range []string{
+		fmt.Sprintf("%.0f min", refresh.Minutes()), fmt.Sprintf("%.0f", served.Minutes()), fmt.Sprintf("%.0f min", lifetime.Minutes()),
+		fmt.Sprintf("min_ttl=%.0fm", token.MaxMinTTL(lifetime).Minutes()),
+	} {
+		if !shown(text) {
+			t.Errorf("it has no %q", text)
+		}
+	}
+}
+
+// The four names are what the status shows and what alerts compare with.
+func TestThePictureOfTheAttemptsHasTheStatesOfTheCode(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, l := range drawn(t, "docs/pictures/attempts.svg").labels {
+		names[l.text] = true
+	}
+	for _, state := range []attempts.State{attempts.OK, attempts.Held, attempts.Stopped, attempts.Locked} {
+		if !names[string(state)] {
+			t.Errorf("it has no %q", state)
+		}
+	}
+}
+
+// What storage has between the steps of a rotation is what the rules of secrets say.
+func TestThePictureOfARotationHasTheListOfTheCode(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	list, old, next := secrets.List{Place: "here"}, confidential.New("old"), confidential.New("new")
+	var want []string
+	stored := func() {
+		for _, s := range list.Secrets {
+			fact := "sent"
+			switch {
+			case !s.Superseded.IsZero():
+				fact = "superseded"
+			case !s.Proven.IsZero():
+				fact = "proven"
+			case !s.Acknowledged.IsZero():
+				fact = "204"
+			}
+			want = append(want, s.Value.Reveal()+": "+fact)
+		}
+		now = now.Add(time.Second)
+	}
+	list.Bring(old, now)
+	list.Accept(old, now)
+	stored() // Crash 1.
+	list.Propose(next, false, now.Add(30*time.Second), now)
+	stored() // Crash 2, before the call, and crash 3, after it.
+	stored()
+	list.Acknowledge(next, now)
+	stored() // Crash 4, before the proof, and crash 5, after it.
+	stored()
+	list.Accept(next, now)
+	stored()
+	var got []string
+	for _, l := range drawn(t, "docs/pictures/rotation.svg").labels {
+		if strings.HasPrefix(l.text, "old: ") || strings.HasPrefix(l.text, "new: ") {
+			got = append(got, l.text)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("it has\n%q\nand the code has\n%q", got, want)
+	}
 }
