@@ -113,7 +113,7 @@ e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minu
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
 
-PKG := . ./internal/... ./cmd/... ./test/bench ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./test/vso ./tools/progress
+PKG := . ./internal/... ./cmd/... ./test/bench ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./test/vso ./tools/progress ./tools/recording
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
 ##= TEST=TestWhatTextsSayIsSo PKG=./test/mount for the tests of a package whose name matches, and to see their output
@@ -190,6 +190,11 @@ fmt: bin/golangci-lint bin/tofu ## Format the code
 .PHONY: demo
 demo: vault build fake ## Show the engine at work on a real Vault server, in seconds: config, token, rotation
 	@bash scripts/demo.sh
+
+.PHONY: pictures
+pictures: vault build fake ## Record what the demo prints, as docs/pictures/demo.svg
+##= after a change of scripts/demo.sh; the other pictures are edited by hand, and the chart is made by make bench
+	@bash scripts/record-demo.sh
 
 .PHONY: dev
 dev: vault build fake ## Start a Vault server with the engine mounted, to play with

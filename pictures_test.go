@@ -442,3 +442,55 @@ func TestThePictureOfARotationHasTheListOfTheCode(t *testing.T) {
 		t.Errorf("it has\n%q\nand the code has\n%q", got, want)
 	}
 }
+
+var demoStep = regexp.MustCompile(`(?m)^(?:step "([^"$]+)"|(?:show|refuse) '([^']+)')`)
+
+// A recording of another demo than that of today would promise what nobody gets.
+// After a change of scripts/demo.sh, type make pictures.
+func TestTheRecordingShowsEveryCommandOfTheDemo(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("scripts/demo.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, l := range drawn(t, "docs/pictures/demo.svg").labels {
+		all.WriteString(l.text)
+	}
+	squeeze := func(text string) string { return strings.Join(strings.Fields(text), "") } // Lines are broken anywhere.
+	shown := squeeze(all.String())
+	steps := demoStep.FindAllStringSubmatch(string(script), -1)
+	if len(steps) < 20 {
+		t.Errorf("only %d steps and commands were found", len(steps))
+	}
+	for _, step := range steps {
+		text := squeeze(step[1] + step[2])
+		at := strings.Index(shown, text)
+		if at < 0 {
+			t.Errorf("it does not show, or not in this place: %s%s", step[1], step[2])
+			continue
+		}
+		shown = shown[at+len(text):]
+	}
+}
+
+// The mock server's secrets are no secrets, and a picture of one would teach to show
+// them.
+func TestTheRecordingShowsNoPartnerSecret(t *testing.T) {
+	t.Parallel()
+	library, err := os.ReadFile("scripts/lib.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := regexp.MustCompile(`PARTNER_SECRET(?:_2)?=(\S+)`).FindAllStringSubmatch(string(library), -1)
+	if len(known) != 2 {
+		t.Errorf("the mock server has %d secrets", len(known))
+	}
+	for _, l := range drawn(t, "docs/pictures/demo.svg").labels {
+		for _, secret := range known {
+			if strings.Contains(l.text, secret[1]) {
+				t.Errorf("it shows a secret in %q", l.text)
+			}
+		}
+	}
+}

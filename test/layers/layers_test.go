@@ -52,6 +52,7 @@ func others() map[string][]string {
 		"test/simulation":        {},
 		"test/vso":               {},
 		"tools/progress":         {},
+		"tools/recording":        {},
 	}
 }
 

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# Runs the demo, and draws what it printed as docs/pictures/demo.svg. All secrets and tokens in it are the mock server's.
+# A demo that fails leaves the picture as it was.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+picture=$root/docs/pictures/demo.svg
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+
+bash "$root/scripts/demo.sh" >"$made/output" || {
+	cat "$made/output" >&2
+	exit 1
+}
+# Where nothing moves, show the sixth step, the rotation.
+(cd "$root" && "${GO:-go}" run ./tools/recording -still 6) <"$made/output" >"$made/demo.svg"
+cp "$made/demo.svg" "$picture"
+printf 'Wrote %s\n' "${picture#"$root"/}"
