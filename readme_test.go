@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// People copy the policy from the README. One with read alone would refuse clients
+// People copy the policy from docs/apps.md. One with read alone would refuse clients
 // that send min_ttl in a body, such as the templates of Vault Agent.
-func TestThePolicyInTheReadmeIsTheOneOfTheFile(t *testing.T) {
+func TestThePolicyInTheDocumentsIsTheOneOfTheFile(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("README.md")
+	document, err := os.ReadFile("docs/apps.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,12 +21,12 @@ func TestThePolicyInTheReadmeIsTheOneOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?ms)^```hcl\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1)
+	blocks := regexp.MustCompile("(?ms)^```hcl\n(.*?)^```$").FindAllStringSubmatch(string(document), -1)
 	if len(blocks) != 1 {
-		t.Fatalf("the README has %d blocks of HCL, want 1", len(blocks))
+		t.Fatalf("docs/apps.md has %d blocks of HCL, want 1", len(blocks))
 	}
 	comment := regexp.MustCompile(`(?m)^#.*\n`)
 	if want := strings.TrimSpace(comment.ReplaceAllString(string(file), "")); strings.TrimSpace(blocks[0][1]) != want {
-		t.Errorf("the README shows\n%s\nand reader.hcl has\n%s", blocks[0][1], want)
+		t.Errorf("docs/apps.md shows\n%s\nand reader.hcl has\n%s", blocks[0][1], want)
 	}
 }
