@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package finicity
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	heading  = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	linked   = regexp.MustCompile(`(?:^|[^!])\[[^\]]*\]\(([^()\s]*)\)`) // A picture is no link.
+	unslugly = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+)
+
+// anchorsOf lists the anchors of a document, as GitHub derives them from its
+// headings. Nothing links to the second of two equal headings.
+func anchorsOf(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := map[string]bool{}
+	for _, found := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
+		slug := unslugly.ReplaceAllString(strings.ToLower(found[1]), "")
+		anchors[strings.ReplaceAll(slug, " ", "-")] = true
+	}
+	return anchors
+}
+
+// A reader in an emergency follows a link to the fix. A heading that is renamed
+// breaks it without a trace.
+func TestEveryLinkInTheDocumentsLeadsToAHeading(t *testing.T) {
+	t.Parallel()
+	count := 0
+	for _, file := range sources(t, ".md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range linked.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
+			if strings.Contains(link[1], ":") {
+				continue
+			}
+			count++
+			path, anchor, _ := strings.Cut(link[1], "#")
+			target := file
+			if path != "" {
+				target = filepath.Join(filepath.Dir(file), path)
+			}
+			info, err := os.Stat(target)
+			if err != nil {
+				t.Errorf("%s: %s is not there", file, link[1])
+				continue
+			}
+			if info.IsDir() {
+				target = filepath.Join(target, "README.md")
+			}
+			if anchor != "" && !anchorsOf(t, target)[anchor] {
+				t.Errorf("%s: %s has no heading for %s", file, target, link[1])
+			}
+		}
+	}
+	if count < 100 {
+		t.Errorf("only %d links were found", count)
+	}
+}
