@@ -11,9 +11,9 @@ import (
 )
 
 var (
-	heading  = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	linked   = regexp.MustCompile(`(?:^|[^!])\[[^\]]*\]\(([^()\s]*)\)`) // A picture is no link.
-	unslugly = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	headingLine = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	linked      = regexp.MustCompile(`(?:^|[^!])\[[^\]]*\]\(([^()\s]*)\)`) // A picture is no link.
+	unslugly    = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
 // anchorsOf lists the anchors of a document, as GitHub derives them from its
@@ -25,7 +25,7 @@ func anchorsOf(t *testing.T, file string) map[string]bool {
 		t.Fatal(err)
 	}
 	anchors := map[string]bool{}
-	for _, found := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
+	for _, found := range headingLine.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
 		slug := unslugly.ReplaceAllString(strings.ToLower(found[1]), "")
 		anchors[strings.ReplaceAll(slug, " ", "-")] = true
 	}
