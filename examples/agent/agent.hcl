@@ -6,7 +6,7 @@
 pid_file = "agent.pid"
 
 vault {
-  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment wins.
+  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment overrides it.
 }
 
 auto_auth {

@@ -1,4 +1,4 @@
-# Vault Agent runs the app with the values of both headers in its environment, and starts it anew when they change:
+# Vault Agent runs the app with the values of both headers in its environment, and restarts it when they change:
 #
 #     vault agent -config=exec.hcl
 #
@@ -6,7 +6,7 @@
 pid_file = "agent.pid"
 
 vault {
-  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment wins.
+  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment overrides it.
 }
 
 auto_auth {

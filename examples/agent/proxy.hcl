@@ -1,14 +1,14 @@
-# Vault Proxy logs in for apps on this machine, which then read the token from it over HTTP, without credentials of theirs:
+# Vault Proxy logs in for apps on this machine. They read the token from the proxy over HTTP, without credentials:
 #
 #     vault proxy -config=proxy.hcl
 #
-# Whoever can connect to the listener can read the token.
+# Anyone who can connect to the listener can read the token.
 #
-# Adjust the lines marked with EDIT. Paths are relative to the folder that it is started in.
+# Adjust the lines marked with EDIT. Paths are relative to the folder that the proxy is started in.
 pid_file = "agent.pid"
 
 vault {
-  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment wins.
+  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment overrides it.
 }
 
 auto_auth {

@@ -1,4 +1,4 @@
-# For monitoring: the state of the engine, without any secret and without a call to Finicity.
+# For monitoring: allows reading the state of the engine, which has no secret and sends no request to Finicity.
 path "finicity/status" {
   capabilities = ["read"]
 }

@@ -1,5 +1,5 @@
-# For operators. They can replace the credential, and discard it with force: there is one secret, and after a rotation
-# the only copy is here. They get no token, and no secret but one that they choose.
+# For operators. They can replace the credential, and discard it with force, although Vault has the only copy after a
+# rotation. They get no token, and know a secret only if they have chosen it.
 path "finicity/config" {
   capabilities = ["create", "update", "patch", "read", "delete"]
 }

@@ -1,4 +1,4 @@
-# An app that receives Connect webhooks: it learns whether one was signed by Finicity, without the partner secret.
+# For an app that receives Connect webhooks: allows checking whether Finicity has signed one, without the partner secret.
 path "finicity/webhook/verify" {
   capabilities = ["update"]
 }

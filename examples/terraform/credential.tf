@@ -1,8 +1,9 @@
-# The credential, sent once: when this resource is made. Afterwards it is the engine's, and these variables may stay empty.
+# Terraform sends the credential once, when it creates this resource. Afterwards the engine owns the credential, and these
+# variables may stay empty.
 #
-# It works with each provider of main.tf, and costs this: data_json stands in the state file and in the plan of the first
-# apply as it is, "sensitive" or not. Rotate right afterwards, and that secret is dead; the app key there is not.
-# write-only/credential.tf, in the place of this file, leaves no trace, and wants a newer provider.
+# This works with every provider that main.tf allows, but data_json is in plain text in the state file and in the plan of
+# the first apply, even if it is "sensitive". Rotate right afterwards, so that the secret there no longer works. The app
+# key there stays valid. write-only/credential.tf replaces this file, leaves no trace, and needs a newer provider.
 variable "partner_id" {
   type = string
 }
@@ -34,17 +35,17 @@ resource "vault_generic_endpoint" "credential" {
     base_url       = var.base_url
   })
 
-  # What is read has neither the secret nor the app key, and the settings are read already.
+  # A read returns neither the secret nor the app key, and another resource already reads the settings.
   disable_read   = true
   disable_delete = true
 
   lifecycle {
-    # From the first rotation on Terraform has an old secret. The engine refuses that one without asking Finicity, so that
-    # nothing would be lost without this line, but every apply would fail that wants to write it.
+    # After the first rotation, Terraform has an old secret. The engine refuses it without a request to Finicity. Without
+    # this line, nothing would be lost, but every apply that writes the secret would fail.
     ignore_changes = [data_json]
 
-    # Not for the sake of the credential, which disable_delete keeps: a resource made anew (-replace) sends the old secret
-    # again, and goes on failing.
+    # disable_delete already protects the credential. This line prevents -replace, which would send the old secret again,
+    # and fail each time.
     prevent_destroy = true
   }
 }

@@ -1,9 +1,9 @@
 # Registers the plugin, mounts the engine, configures it and writes the policies. README.md says in which order, what the
-# state file holds, and what comes after a rotation. Adjust the lines marked with EDIT.
+# state file contains, and what to do after a rotation. Adjust the lines marked with EDIT.
 #
-# test/e2e/testdata/terraform.txtar runs the files of this folder as they are with OpenTofu, a real Vault, and a stand-in for
-# HashiCorp's provider that makes the same requests (tools/terraform-provider): the provider is published in the Terraform
-# registry, and no recent release as a Go module. README.md says what was run once with the provider itself.
+# test/e2e/testdata/terraform.txtar runs the files of this folder unchanged, with OpenTofu, a real Vault, and a mock of
+# HashiCorp's provider that sends the same requests (tools/terraform-provider), because no recent release of the provider
+# is published as a Go module. README.md says what was run once with the provider itself.
 terraform {
   required_providers {
     vault = {
@@ -13,7 +13,7 @@ terraform {
   }
 }
 
-# VAULT_ADDR and VAULT_TOKEN in the environment; policy.hcl is all that the token needs.
+# Set VAULT_ADDR and VAULT_TOKEN in the environment. The token needs only policy.hcl.
 provider "vault" {}
 
 variable "plugin" {
@@ -22,7 +22,7 @@ variable "plugin" {
     command = string
     version = string
     sha256  = string
-    # Like ["HTTPS_PROXY=http://proxy.internal:3128"]. It belongs to this version, and each one needs it.
+    # For example ["HTTPS_PROXY=http://proxy.internal:3128"]. It applies to this version only: set it for each version.
     env = optional(list(string), [])
   })
 }
@@ -42,8 +42,8 @@ resource "vault_plugin" "finicity" {
   env     = var.plugin.env
 
   lifecycle {
-    # A new version is another entry of the catalog. The other way round the mount would have none for a while, and a
-    # Vault that is unsealed just then does not get the engine to run.
+    # Register the new version before removing the old one. Otherwise the catalog has no version for a while, and a Vault
+    # server that is unsealed meanwhile can't start the engine.
     create_before_destroy = true
   }
 }
@@ -53,32 +53,33 @@ resource "vault_mount" "finicity" {
   type        = vault_plugin.finicity.name
   description = "Tokens for Finicity"
 
-  # Without it the mount keeps to the version it began with. It takes effect with the next reload.
+  # Without this, the mount keeps its first version. A new version takes effect with the next reload.
   plugin_version = vault_plugin.finicity.version
 
-  # Times and states in plain text in the audit log, where alarms look for them; everything else stays an HMAC.
+  # The audit log has these times and states in plain text, for alerts. Everything else stays an HMAC.
   audit_non_hmac_response_keys = [
     "authentication", "expire_time", "issue_time", "last_vault_rotation", "next_vault_rotation", "partner_id",
   ]
 
-  # EDIT: no token lives for longer than two hours. With less, agents read more often, which costs no authentication.
+  # EDIT: a token is valid for at most two hours. With a shorter TTL, agents read more often, which costs no authentication.
   max_lease_ttl_seconds = 2 * 3600
 
   lifecycle {
-    # After a rotation the mount has the only copy of the secret. This line protects it as long as it stands here: with the
-    # block gone, the next apply unmounts. To have Terraform forget the mount, `terraform state rm vault_mount.finicity` first.
+    # After a rotation, the mount has the only copy of the secret. This line protects it only while the block exists: if you
+    # delete the block, the next apply disables the mount. To make Terraform forget the mount, first type
+    # `terraform state rm vault_mount.finicity`.
     prevent_destroy = true
   }
 }
 
-# The credential is apart from what follows (credential.tf), because Terraform has to forget that one, and to look after this.
-# A write of config leaves the fields alone that it does not name.
+# The settings are separate from the credential (credential.tf), because Terraform must ignore changes of the credential,
+# but manage the settings. A write of config does not change fields that it does not name.
 resource "vault_generic_endpoint" "settings" {
   depends_on = [vault_generic_endpoint.credential]
   path       = "${vault_mount.finicity.path}/config"
 
-  # In the form in which they are read: "30s" comes back as a number of seconds, and would be a difference in each plan.
-  # No base_url, ca_cert or partner_id: a new one needs the secret in the same write.
+  # Durations are numbers of seconds, as Vault returns them: "30s" would be a difference in each plan. Do not add base_url,
+  # ca_cert or partner_id, because a new one needs the secret in the same write.
   data_json = jsonencode({
     request_timeout = 30 # EDIT
     rotation_period = var.rotation_period

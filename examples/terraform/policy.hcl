@@ -1,8 +1,8 @@
-# The token that Terraform runs with. It can't delete: neither the configuration nor the mount, both of which have the only copy
-# of the secret. Were prevent_destroy to be taken out of the files, Vault would still say no.
+# For the token that Terraform uses. It can delete neither the configuration nor the mount, which have the only copy of the
+# secret. Even without prevent_destroy in the files, Vault refuses.
 #
-# That is for accidents. Whoever has this token on purpose can do harm: write wrong credentials over the right one, register another
-# program, or put more into a policy that somebody has. Look after it as after a root token.
+# This prevents accidents, not misuse: a user with this token can overwrite the credential, register another program, or
+# extend a policy. Protect the token like a root token.
 path "sys/plugins/catalog/secret/vault-plugin-secrets-finicity" {
   capabilities = ["create", "update", "read", "delete", "sudo"]
 }
@@ -19,7 +19,7 @@ path "finicity/config" {
   capabilities = ["create", "update", "read"]
 }
 
-# By name, so that it can't change a policy of its own.
+# By name, so that the token can't change its own policy.
 path "sys/policies/acl/finicity-reader" {
   capabilities = ["create", "update", "read", "delete"]
 }
@@ -40,7 +40,7 @@ path "sys/policies/acl/finicity-operator" {
   capabilities = ["create", "update", "read", "delete"]
 }
 
-# The provider works with a child of the token that lives 20 minutes.
+# The provider uses a child of the token with a TTL of 20 minutes.
 path "auth/token/create" {
   capabilities = ["update"]
 }

@@ -1,11 +1,11 @@
-# In the place of ../credential.tf: the credential is in no state file and in no plan. Which one it is to be is best decided
-# before the first apply.
+# Replaces ../credential.tf, and stores the credential in no state file and no plan. Choose one of the two files before the
+# first apply.
 #
-# It needs Terraform 1.11, or OpenTofu 1.11, and version 5.12.0 of the provider, where data_json_wo is new. That was not
-# released when this was written: have main.tf ask for it (version = ">= 5.12.0, < 6.0"). An older one says that the argument
-# is not supported, before anything is sent.
+# It needs Terraform 1.11, or OpenTofu 1.11, and version 5.12.0 of the provider, which introduces data_json_wo. It was not
+# released at the time of writing: set version = ">= 5.12.0, < 6.0" in main.tf. An older provider says that the argument is
+# not supported, before it sends anything.
 #
-# NOT RUN with HashiCorp's provider: see main.tf. test/e2e/testdata/terraform_write_only.txtar runs it with the stand-in.
+# NOT RUN with HashiCorp's provider: see main.tf. test/e2e/testdata/terraform_write_only.txtar runs it with a mock.
 terraform {
   required_version = ">= 1.11"
 }
@@ -54,7 +54,7 @@ resource "vault_generic_endpoint" "credential" {
   disable_delete = true
 
   lifecycle {
-    # As in ../credential.tf: a resource made anew sends the credential again.
+    # As in ../credential.tf: -replace would send the credential again.
     prevent_destroy = true
   }
 }
