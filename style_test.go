@@ -39,8 +39,8 @@ func refusedWords(t *testing.T, heading string) *regexp.Regexp {
 	return regexp.MustCompile(`(?i)\b(?:` + strings.Join(words, "|") + `)\b`)
 }
 
-// sources lists the files with the extension. Golden files and what is built are
-// no prose of this project.
+// sources lists the files with the extension. Golden files and build outputs are
+// not prose of this project.
 func sources(t *testing.T, extension string) []string {
 	t.Helper()
 	var files []string
@@ -81,7 +81,11 @@ func TestTheDocumentsUseNoRefusedWords(t *testing.T) {
 	t.Parallel()
 	everywhere, documents := refusedWords(t, "Everywhere"), refusedWords(t, "In documents")
 	blank := func(text string) string { return strings.Repeat("\n", strings.Count(text, "\n")) }
-	for _, file := range sources(t, ".md") {
+	files := sources(t, ".md")
+	for _, extension := range []string{".hcl", ".js", ".py", ".tf", ".yaml"} { // Examples, which people copy.
+		files = append(files, sources(t, extension)...)
+	}
+	for _, file := range files {
 		if file == styleGuide {
 			continue
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is right. See
-// ../README.md. Node.js 18 or newer, no packages. It is run by test/e2e/testdata/webhook.txtar.
+// Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is valid. See
+// ../README.md. It needs Node.js 18 or newer, and no packages. test/e2e/testdata/webhook.txtar runs it.
 'use strict';
 
 const http = require('node:http');
@@ -17,7 +17,7 @@ const headers = { 'Content-Type': 'application/json', 'X-Vault-Request': 'true' 
 if (env.VAULT_TOKEN) headers['X-Vault-Token'] = env.VAULT_TOKEN; // Not needed behind a Vault Agent that adds its own.
 if (env.VAULT_NAMESPACE) headers['X-Vault-Namespace'] = env.VAULT_NAMESPACE;
 
-// The raw bytes are what was signed. JSON that was parsed and written again has other ones, and so has text.
+// Finicity signed the raw bytes. JSON that was parsed and written again has other bytes, and so has decoded text.
 async function rawBody(request) {
   const chunks = [];
   let size = 0;
@@ -28,7 +28,7 @@ async function rawBody(request) {
   return size <= MAX_BODY ? Buffer.concat(chunks) : null;
 }
 
-// Vault compares in constant time, and knows the secret before the last rotation too. Throws without a verdict.
+// Vault compares in constant time, and also knows the secret before the last rotation. Throws if Vault gives no verdict.
 async function verify(body, signature) {
   const response = await fetch(verifyURL, {
     method: 'POST',
@@ -43,9 +43,9 @@ async function verify(body, signature) {
   return answer.data.valid;
 }
 
-// A webhook comes again when its answer was lost, or when somebody has recorded it, and its signature is right each time.
-// This memory ends with the process and is not shared. A real app inserts the eventId into a column with a unique key, in
-// the same transaction as the work. Here nothing awaits between the look and the note, so that no two get past it.
+// A webhook arrives again if its answer was lost, or if someone replays it. Its signature is valid each time. This memory
+// ends with the process and is not shared. A real app inserts the eventId into a column with a unique key, in the same
+// transaction as the work. Nothing awaits between the check and the insert, so no event passes twice.
 const seen = new Set(); // In the order of their arrival.
 
 function once({ eventId, eventType }) {
@@ -59,7 +59,7 @@ function work(eventType, eventId) {
   console.log(`done: ${JSON.stringify(eventType)} ${JSON.stringify(eventId)}`);
 }
 
-// The status to answer with. Finicity repeats what is not answered with a 200, for three days.
+// The status to answer with. Finicity retries a webhook for three days until the answer is a 200.
 async function receive(request) {
   if (request.method !== 'POST') return 405;
   const body = await rawBody(request);
@@ -75,7 +75,7 @@ async function receive(request) {
       return 401;
     }
   } catch (err) {
-    // It may well be Finicity's. A 401 would say that it is not.
+    // The webhook might be Finicity's. A 401 would say that it is not.
     console.error('no verdict from Vault:', err.cause?.message || err.message);
     return 503;
   }
@@ -100,6 +100,6 @@ const server = http.createServer({ headersTimeout: 10_000, requestTimeout: 10_00
   response.writeHead(status).end();
 });
 
-// A loopback address: TLS, and Finicity, end at the proxy in front of it.
+// A loopback address: Finicity connects with TLS to the proxy in front of it.
 const [, host, port] = /^(.*):(\d+)$/.exec(env.LISTEN || '127.0.0.1:8300');
 server.listen(Number(port), host, () => console.log(`listening on http://${host}:${server.address().port}`));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is right.
+"""Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is valid.
 
-See ../README.md. Python 3.8 or newer, no packages. It is run by test/e2e/testdata/webhook.txtar.
+See ../README.md. It needs Python 3.8 or newer, and no packages. test/e2e/testdata/webhook.txtar runs it.
 """
 
 import base64
@@ -44,9 +44,9 @@ def verify(body, signature):
     return valid
 
 
-# A webhook comes again when its answer was lost, or when somebody has recorded it, and its signature is right each time.
-# This memory ends with the process and is not shared. A real app inserts the eventId into a column with a unique key, in
-# the same transaction as the work.
+# A webhook arrives again if its answer was lost, or if someone replays it. Its signature is valid each time. This memory
+# ends with the process and is not shared. A real app inserts the eventId into a column with a unique key, in the same
+# transaction as the work.
 seen = {}  # In the order of their arrival.
 lock = threading.Lock()
 
@@ -83,7 +83,7 @@ class Receiver(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():  # This server knows no chunks. The proxy in front of it does, or a framework.
             return 411
-        # The raw bytes are what was signed. JSON that was parsed and written again has other ones, and so has text.
+        # Finicity signed the raw bytes. JSON that was parsed and written again has other bytes, and so has decoded text.
         body = self.rfile.read(min(int(length), MAX_BODY + 1))
         if len(body) > MAX_BODY:
             return 413
@@ -109,7 +109,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    # A loopback address: TLS, and Finicity, end at the proxy in front of it.
+    # A loopback address: Finicity connects with TLS to the proxy in front of it.
     host, _, port = os.environ.get("LISTEN", "127.0.0.1:8300").rpartition(":")
     server = ThreadingHTTPServer((host, int(port)), Receiver)
     print(f"listening on http://{host}:{server.server_port}", flush=True)
