@@ -3,10 +3,10 @@
 // Package finicity is a Vault secrets engine that keeps a company's Finicity
 // partner credential and hands out the short-lived token that API calls need.
 //
-// This package is what Vault sees: the paths, their fields and their answers.
-// What happens behind them is in internal/engine, and the rules are in pure
-// packages below that. Imports only go down; docs/testing.md says how that is
-// held.
+// This package is the part that Vault calls: the paths, their fields and their
+// responses. The work is done in internal/engine, and the rules are in pure
+// packages below that. Imports only go down; docs/testing.md says which test holds
+// that.
 package finicity
 
 import (
@@ -21,19 +21,19 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// Version is the release, like v0.1.0, set by the linker. Empty in development
-// builds: Vault compares it to the version that the plugin is registered with,
-// and refuses the plugin where the two differ.
+// Version is the release, such as v0.1.0, set by the linker. It is empty in
+// development builds: Vault compares it with the version that the plugin is
+// registered with, and refuses the plugin if the two differ.
 var Version string
 
-// Factory makes the backend of one mount. It touches neither storage nor the
-// system view, because Vault also starts the plugin just to read its metadata,
-// and neither is there then.
+// Factory makes the backend of one mount. It must not use storage or the system
+// view: Vault also starts the plugin just to read its metadata, and then provides
+// neither.
 func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
 	return NewFactory(engine.Options{})(ctx, conf)
 }
 
-// NewFactory is Factory with parts of the outside world replaced, for tests.
+// NewFactory is Factory with a clock, a network or a version of the test's choice.
 func NewFactory(options engine.Options) logical.Factory {
 	return func(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
 		b := newBackend(options)
@@ -44,7 +44,7 @@ func NewFactory(options engine.Options) logical.Factory {
 	}
 }
 
-// backend is the mount: its paths over the engine.
+// backend is one mount: the paths, and the engine that they call.
 type backend struct {
 	*framework.Backend
 
@@ -62,7 +62,7 @@ func newBackend(options engine.Options) *backend {
 	}}
 	b.engine = engine.New(b.Backend, options)
 	b.Paths = []*framework.Path{
-		b.pathToken(), b.pathStaticToken(), // First, since they are tried in this order.
+		b.pathToken(), b.pathStaticToken(), // The framework matches in this order, so the most used come first.
 		b.pathConfig(), b.pathConfigCheck(), b.pathConfigVerify(), b.pathConfigRotate(), b.pathRotateRoot(), b.pathRotateToken(),
 		b.pathStatus(), b.pathWebhookVerify(),
 	}
@@ -74,8 +74,9 @@ func newBackend(options engine.Options) *backend {
 	return b
 }
 
-// HandleRequest checks the fields before the framework does, see checkFields. It keeps reads of the token from the framework,
-// which asks Vault each time whether another node acts: see vaultView.
+// HandleRequest checks the fields before the framework does: see checkFields. It answers
+// reads of the token without the framework, which would ask Vault on each read whether
+// another node is active: see vaultView.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	if err := b.checkFields(req); err != nil {
 		return logical.ErrorResponse(err.Error()), nil
@@ -89,9 +90,9 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	return b.Backend.HandleRequest(ctx, req)
 }
 
-// HandleExistenceCheck passes a request with unusable fields on to HandleRequest,
-// which refuses it. The framework would refuse it here already, with an error
-// that Vault writes to its log, value included.
+// HandleExistenceCheck leaves a request with invalid fields to HandleRequest, which
+// refuses it. The framework would refuse it here, with an error that contains the value
+// and that Vault writes to its log.
 func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request) (checkFound, exists bool, err error) {
 	if usable := b.checkFields(req) == nil; !usable {
 		return false, false, nil
@@ -100,38 +101,38 @@ func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request
 }
 
 const backendHelp = `
-The Finicity secrets engine keeps the partner credential of Finicity (Mastercard Open Finance US) and gives apps the
-short-lived token that API calls need. Five failed attempts lock the partner, so the engine counts them and stops in
-time.
+The Finicity secrets engine keeps the partner credential for Finicity (Mastercard Open Finance US), and gives apps the
+short-lived token that API calls need. Five failed attempts lock the partner, so the engine counts them and stops
+before the fifth.
 
-Check that Vault can reach Finicity, without a credential. For a mount at finicity/:
+The commands are for a mount at finicity/. Check that Vault can reach Finicity, without a credential:
 
     vault read finicity/config/check
 
-Write the credential. The engine tries it once, and never returns it:
+Write the credential. The engine verifies it once, and never returns it:
 
     vault write finicity/config partner_id=… partner_secret=… app_key=…
 
-Read the token that all apps share, with a lease or without one, and the state of the engine:
+Read the shared token, with or without a lease, and the state of the engine:
 
     vault read finicity/token
     vault read finicity/static-token
     vault read finicity/status
 
-Replace the partner secret with one that only Vault knows, or a token that has leaked:
+Replace the partner secret with one that only Vault knows, or replace a leaked token:
 
     vault write -f finicity/rotate-root
     vault write -f finicity/rotate-token
 
-Replace the partner secret with one that you choose, to leave this engine:
+Replace the partner secret with one that you choose, for example to leave this engine:
 
     vault write finicity/config/rotate new_partner_secret=…
 
-Try the stored credential again after an error. This also resumes a schedule that the engine has paused:
+Verify the stored credential after you resolve an error. This also resumes a paused schedule:
 
     vault write -f finicity/config/verify
 
-Check a webhook without the partner secret:
+Verify a webhook without the partner secret:
 
     vault write finicity/webhook/verify input=… signature=…
 

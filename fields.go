@@ -20,14 +20,14 @@ import (
 
 // checkFields refuses unknown fields and values of the wrong type.
 //
-// The framework only warns of unknown fields, so a mistyped name would be lost; and it quotes values of the wrong type,
-// so a secret sent as a list would stand in an error, in the audit log and, from the existence check, in Vault's log.
-// The errors here name the field and never its value.
+// The framework only warns about unknown fields, so a misspelled one would be ignored. It
+// also quotes values of the wrong type: a secret sent as a list would appear in an error,
+// in the audit log and in Vault's log. The errors here name the field and never its value.
 func (b *backend) checkFields(req *logical.Request) error {
 	switch req.Operation {
 	case logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation, logical.DeleteOperation:
 	default:
-		return nil // Vault's own operations, like revoke, bring data that is not the caller's.
+		return nil // In Vault's own operations, such as revoke, the data is not the caller's.
 	}
 	path := b.Route(req.Path)
 	if path == nil {
@@ -44,19 +44,20 @@ func (b *backend) checkFields(req *logical.Request) error {
 			continue
 		}
 		if value == nil {
-			return fmt.Errorf("field %q is null: leave it out, or give it a value", name)
+			return fmt.Errorf("field %q is null: leave it out, or set a value", name)
 		}
 		if _, _, err := data.GetOkErr(name); err != nil || !isTyped(schema.Type, value) {
 			return fmt.Errorf("field %q must be %s", name, typeName(schema.Type))
 		}
 		if _, isText := value.(string); !isText && schema.DisplayAttrs != nil && schema.DisplayAttrs.Sensitive {
-			return fmt.Errorf("field %q must be a text, not a number: in JSON, write it in quotes", name)
+			return fmt.Errorf("field %q must be a string, not a number: in JSON, write it in quotes", name)
 		}
 	}
 	return nil
 }
 
-// unsettable reports whether a field has a default that a patch with null brings back. A credential has none.
+// unsettable reports whether null in a patch resets a field to its default. A credential
+// has no default.
 func unsettable(name string) bool {
 	_, setting := configSettings()[name]
 	return setting && name != "partner_id"
@@ -67,17 +68,18 @@ func typeName(t framework.FieldType) string {
 	case framework.TypeBool:
 		return "true or false"
 	case framework.TypeDurationSecond:
-		return "a duration in whole seconds like 90s, 30m or 2h, not negative"
+		return "a duration in whole seconds, such as 90s, 30m or 2h, and not negative"
 	default:
-		return "a text"
+		return "a string"
 	}
 }
 
-// isTyped leaves out what the framework would read as something that nobody has typed: a boolean as a text, an empty
-// text or a number as a flag, a fraction of a second as none. A partner ID is a number, and may be sent as one.
+// isTyped reports whether a value is of the type of its field. The framework would convert
+// more: a boolean to a string, an empty string or a number to a boolean, a fraction of a
+// second to 0. A whole number is allowed as a string, because a partner ID is a number.
 func isTyped(t framework.FieldType, value any) bool {
 	text, isText := value.(string)
-	number, isNumber := value.(float64) // The plugin gets each number as one.
+	number, isNumber := value.(float64) // Vault passes every number to a plugin as a float64.
 	whole := isNumber && number == math.Trunc(number) && math.Abs(number) < 1<<53
 	switch t {
 	case framework.TypeBool:
@@ -91,22 +93,22 @@ func isTyped(t framework.FieldType, value any) bool {
 	}
 }
 
-// fieldName is what a name looks like that somebody has mistyped. Anything else may be a value: what is sent without
-// being JSON arrives as a name.
+// fieldName matches a misspelled name. Anything else might be a value, because a body that
+// is not JSON arrives as a name.
 var fieldName = regexp.MustCompile(`^[a-z_-]{1,40}$`)
 
 func describeUnknownField(name string, path *framework.Path) string {
-	// Finicity's own spelling, partnerId, is the likeliest mistake.
+	// The most likely mistake is Finicity's own spelling, such as partnerId.
 	plain := strings.NewReplacer("_", "", "-", "")
 	for known := range path.Fields {
 		if strings.EqualFold(plain.Replace(name), plain.Replace(known)) {
-			return fmt.Sprintf("%q, which is %q here", name, known)
+			return fmt.Sprintf("%q, which is named %q here", name, known)
 		}
 	}
 	if fieldName.MatchString(name) {
 		return strconv.Quote(name)
 	}
-	return "(with a name that may be a value, so it is not repeated)"
+	return "(its name might be a value, so it is not shown)"
 }
 
 func fieldNames(path *framework.Path) string {
@@ -116,7 +118,8 @@ func fieldNames(path *framework.Path) string {
 	return strings.Join(slices.Sorted(maps.Keys(path.Fields)), ", ")
 }
 
-// fieldValue is the value of a field, and whether the request has one. T is the Go type of the field's type.
+// fieldValue returns the value of a field, and whether the request has one. T is the Go
+// type of the field.
 func fieldValue[T any](d *framework.FieldData, name string) (value T, given bool) {
 	raw, given := d.GetOk(name)
 	if given {
@@ -125,13 +128,13 @@ func fieldValue[T any](d *framework.FieldData, name string) (value T, given bool
 	return value, given
 }
 
-// seconds is fieldValue for a duration.
+// seconds is fieldValue for a field of seconds.
 func seconds(d *framework.FieldData, name string) (value time.Duration, given bool) {
 	n, given := fieldValue[int](d, name)
 	return time.Duration(n) * time.Second, given
 }
 
-// optional is a field's value, nil when the request does not have the field.
+// optional returns the value of a field, or nil if the request does not have the field.
 func optional[T any](d *framework.FieldData, name string) *T {
 	value, given := fieldValue[T](d, name)
 	if !given {
@@ -140,7 +143,7 @@ func optional[T any](d *framework.FieldData, name string) *T {
 	return &value
 }
 
-// optionalSecret is optional for a text that must never be printed.
+// optionalSecret is optional for a string that must never be printed.
 func optionalSecret(d *framework.FieldData, name string) *confidential.Text {
 	value, given := fieldValue[string](d, name)
 	if !given {
@@ -150,6 +153,7 @@ func optionalSecret(d *framework.FieldData, name string) *confidential.Text {
 	return &text
 }
 
+// optionalSeconds is optional for a field of seconds.
 func optionalSeconds(d *framework.FieldData, name string) *time.Duration {
 	value, given := seconds(d, name)
 	if !given {

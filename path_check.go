@@ -16,26 +16,26 @@ import (
 )
 
 func (b *backend) pathConfigCheck() *framework.Path {
-	result := singleResponse(http.StatusOK, "What the check found, also when it failed.", checkShown())
+	result := singleResponse(http.StatusOK, "The result of the check, even if it failed.", checkShown())
 	return &framework.Path{
 		Pattern:      "config/check",
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: "finicity", OperationVerb: "check"},
 		Fields: map[string]*framework.FieldSchema{
 			"base_url": {
 				Type:         framework.TypeString,
-				Description:  "Address to try. If you leave it out, the configured one, or else Finicity's.",
+				Description:  "Address to check. Defaults to the configured one, or to Finicity's.",
 				DisplayAttrs: &framework.DisplayAttributes{Name: "Base URL", Group: groupConnection},
 			},
 			"ca_cert": {
 				Type:        framework.TypeString,
-				Description: "PEM bundle to try in place of the system's roots. If you leave it out, the configured one.",
+				Description: "PEM bundle to use instead of the system roots. Defaults to the configured one.",
 				DisplayAttrs: &framework.DisplayAttributes{
 					Name: "CA certificates", Group: groupConnection, EditType: "file",
 				},
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
-			// The network of the active node is what counts.
+			// Only the active node calls Finicity, so its network is the one to check.
 			logical.ReadOperation: &framework.PathOperation{
 				Callback:                    b.configCheck,
 				Summary:                     "Check the connection to Finicity, without a credential.",
@@ -65,18 +65,18 @@ func checkShown() map[string]*framework.FieldSchema {
 		"proxy":    {Type: framework.TypeString, Description: "Host and port of the proxy in use. Empty without a proxy."},
 		"ip_addresses": {
 			Type:        framework.TypeStringSlice,
-			Description: "What the node resolves the host to. Empty with a proxy, which resolves it itself.",
+			Description: "IP addresses of the host, as the node resolves it. Empty with a proxy, which resolves the host itself.",
 		},
 		"connected_to":        {Type: framework.TypeString, Description: "IP address and port of the connection. With a proxy, these are the proxy's."},
 		"tls_version":         {Type: framework.TypeString, Description: "The TLS version in use. Empty if the handshake failed."},
-		"certificate_subject": {Type: framework.TypeString, Description: "Subject of the certificate that was presented, also if it is not trusted."},
-		"certificate_issuer":  {Type: framework.TypeString, Description: "Its issuer. That of a proxy that inspects TLS is your own CA."},
+		"certificate_subject": {Type: framework.TypeString, Description: "Subject of the server's certificate, even if it is not trusted."},
+		"certificate_issuer":  {Type: framework.TypeString, Description: "Issuer of the certificate. If a proxy inspects TLS, this is your own CA."},
 		"certificate_expire_time": {
-			Type: framework.TypeString, Description: "When it expires, in RFC 3339. Null without a certificate.",
+			Type: framework.TypeString, Description: "When the certificate expires, in RFC 3339. Null without a certificate.",
 		},
-		"http_status": {Type: framework.TypeInt, Description: "HTTP status of the answer, 0 without an answer. 404 is as good as 200."},
-		"stage":       {Type: framework.TypeString, Description: "What failed: dns, tcp, proxy, tls or http. Empty if nothing did."},
-		"error":       {Type: framework.TypeString, Description: "Why it failed, and what to do. Empty if nothing did."},
+		"http_status": {Type: framework.TypeInt, Description: "HTTP status of the response, 0 without one. 404 is as good as 200."},
+		"stage":       {Type: framework.TypeString, Description: "Stage that failed: dns, tcp, proxy, tls or http. Empty if none did."},
+		"error":       {Type: framework.TypeString, Description: "Why the check failed, and what to do. Empty if it succeeded."},
 	}
 	for _, field := range shown {
 		field.Required = true
@@ -85,8 +85,8 @@ func checkShown() map[string]*framework.FieldSchema {
 }
 
 func (b *backend) configCheck(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	if req.Operation == logical.ReadOperation && len(d.Raw) > 0 { // A policy may allow the read alone.
-		return logical.ErrorResponse("a read takes no fields: type vault write %sconfig/check base_url=… ca_cert=…", req.MountPoint), nil
+	if req.Operation == logical.ReadOperation && len(d.Raw) > 0 { // A policy might allow the read only.
+		return logical.ErrorResponse("a read takes no fields. To check another address, type vault write %sconfig/check base_url=… ca_cert=…", req.MountPoint), nil
 	}
 	address, report, err := b.engine.Check(ctx, req.Storage, optional[string](d, "base_url"), optional[string](d, "ca_cert"))
 	if err != nil {
@@ -161,15 +161,15 @@ func tlsError(mount, host, problem string, cause finicityapi.Cause) string {
 		return fmt.Sprintf("the certificate is not trusted: %s. If a proxy that inspects TLS presents it, ca_cert must contain its CA; "+
 			"for Finicity's own, ca_cert must be empty. To try a CA, type vault write %sconfig/check ca_cert=@ca.pem", problem, mount)
 	case finicityapi.CauseExpired:
-		return fmt.Sprintf("the certificate is not valid now: %s. Check the clock of this node. If it is right, the owner of the certificate must "+
-			"renew it: certificate_issuer says whose it is", problem)
+		return fmt.Sprintf("the certificate is not valid now: %s. Check the clock of this node. If it is right, its owner must renew the certificate: "+
+			"certificate_issuer says who issued it", problem)
 	case finicityapi.CauseWrongName:
-		return fmt.Sprintf("the certificate is for another host: %s. Check base_url, and what this node resolves %s to", problem, host)
+		return fmt.Sprintf("the certificate is for another host: %s. Check base_url, and which addresses this node resolves %s to", problem, host)
 	case finicityapi.CauseOldTLS:
-		return fmt.Sprintf("TLS 1.2 or higher is not supported on the other side: %s. Finicity supports it, so a gateway or a proxy in "+
-			"between answered: update it, or exempt %s from its inspection", problem, host)
+		return fmt.Sprintf("the server does not support TLS 1.2 or higher: %s. Finicity does, so a gateway or a proxy in between "+
+			"answered: update it, or exempt %s from its inspection", problem, host)
 	case finicityapi.CauseNotTLS:
-		return fmt.Sprintf("the other side does not speak TLS: %s. Check the host and the port of base_url", problem)
+		return fmt.Sprintf("the server does not speak TLS: %s. Check the host and the port in base_url", problem)
 	default:
 		return fmt.Sprintf("the TLS handshake failed: %s. A firewall that filters by host name often ends the connection here: allow %s",
 			problem, host)
@@ -179,26 +179,25 @@ func tlsError(mount, host, problem string, cause finicityapi.Cause) string {
 func answerError(host, problem string, status int) string {
 	switch {
 	case status/100 == 3:
-		return fmt.Sprintf("the answer to / is HTTP %d, a redirect, which no call follows. Check base_url, and whether a proxy or a gateway "+
-			"in between wants a login", status)
+		return fmt.Sprintf("the server answered HTTP %d, a redirect, which the engine does not follow. Check base_url, and whether "+
+			"a proxy or a gateway in between requires a login", status)
 	case status == http.StatusForbidden:
-		return "the answer is HTTP 403, which most often is a geographic block. Egress must be from a country that Finicity takes " +
-			"calls from, such as the US or Canada: check the public address of this node, or of the proxy"
+		return "the server answered HTTP 403, most often a geographic block. Egress must be from a country that Finicity takes " +
+			"calls from, such as the US or Canada: check the public IP address of this node or of the proxy"
 	case status == http.StatusProxyAuthRequired:
-		return "the answer is HTTP 407: the user or the password for a proxy in between is missing or wrong. Set " +
+		return "the server answered HTTP 407: the user or the password for a proxy in between is missing or wrong. Set " +
 			"HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT for the plugin"
 	case status >= http.StatusInternalServerError:
-		return fmt.Sprintf("the answer is HTTP %d: Finicity, or a gateway in between, is not available. Check again later", status)
+		return fmt.Sprintf("the server answered HTTP %d: Finicity, or a gateway in between, is unavailable. Check again later", status)
 	default:
-		return fmt.Sprintf("no complete answer came from %s: %s. Check again; if it fails again, look at the gateway or the proxy in "+
-			"between", host, problem)
+		return fmt.Sprintf("%s sent no complete answer: %s. Check again; if that fails too, look at the gateway or the proxy in between", host, problem)
 	}
 }
 
 const configCheckHelp = `
 Connects to Finicity as the real calls do: from the active node, through the proxy of the plugin, with ca_cert, and
-with TLS 1.2 or higher. It sends one GET without a credential, which cannot count as an attempt, and repeats nothing.
-It works in every state, also before the first write of the configuration. A failure is a result, not an error.
+with TLS 1.2 or higher. It sends one GET without a credential, which cannot count as an attempt, and does not retry.
+It works in every state, even before the first write of the configuration. A failure is a result, not an error.
 
     vault read finicity/config/check
 

@@ -19,7 +19,7 @@ import (
 func (b *backend) pathConfig() *framework.Path {
 	write := &framework.PathOperation{
 		Callback:                    b.configWrite,
-		Summary:                     "Set the partner credential and how Finicity is reached.",
+		Summary:                     "Configure the partner credential and the connection to Finicity.",
 		DisplayAttrs:                &framework.DisplayAttributes{OperationVerb: "configure"},
 		ForwardPerformanceStandby:   true,
 		ForwardPerformanceSecondary: true,
@@ -56,14 +56,14 @@ func (b *backend) pathConfig() *framework.Path {
 			},
 		},
 		ExistenceCheck:  b.configExists,
-		HelpSynopsis:    "Set the partner credential and how Finicity is reached.",
+		HelpSynopsis:    "Configure the partner credential and the connection to Finicity.",
 		HelpDescription: strings.TrimSpace(configHelp),
 	}
 }
 
 func (b *backend) configExists(ctx context.Context, req *logical.Request, _ *framework.FieldData) (bool, error) {
 	cfg, err := b.engine.Configuration(ctx, req.Storage)
-	if err != nil { // Vault shows this error in place of that of the write.
+	if err != nil { // Vault shows this error instead of the error of the write.
 		_, err = respond(req.MountPoint, err)
 	}
 	return cfg != nil, err
@@ -81,27 +81,27 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	if written.Untried {
 		leftOut := ""
 		if written.LeftOut {
-			leftOut = ", and apps first try the one that Finicity accepted last, because of failed attempts in the last 24 hours"
+			leftOut = ", and apps first use the one that Finicity accepted last, because of failed attempts in the last 24 hours"
 		}
 		gone := ""
 		if written.TokenGone {
-			gone = ", and the current token is no longer served, because it belongs to what was stored before"
+			gone = ", and the engine no longer serves the current token, because it belongs to the previous configuration"
 		}
-		resp.AddWarning(fmt.Sprintf("the credential is stored without having been tried%s%s. To try it%s, type %s",
+		resp.AddWarning(fmt.Sprintf("the credential is stored, but not verified%s%s. To verify it%s, type %s",
 			leftOut, gone, afterUnlock(written.Standing), verifyCommand(req.MountPoint, written.Standing)))
 	}
 	switch {
 	case written.KnownBad.IsZero() && written.Same:
-		resp.AddWarning(fmt.Sprintf("this credential is stored already, and it is not tried by this write: %s. To try it again%s, type %s",
+		resp.AddWarning(fmt.Sprintf("this credential is already stored, and this write does not verify it: %s. To verify it again%s, type %s",
 			cmp.Or(written.Standing.Failure, "authentication is "+string(written.Standing.State)), afterUnlock(written.Standing),
 			verifyCommand(req.MountPoint, written.Standing)))
 	case !written.KnownBad.IsZero():
-		resp.AddWarning(fmt.Sprintf("Finicity refused the stored credential on %s, and it is not tried by this write. "+
-			"To try it again%s, type %s", written.KnownBad.Format(time.RFC3339), afterUnlock(written.Standing),
+		resp.AddWarning(fmt.Sprintf("Finicity refused the stored credential on %s, and this write does not verify it. "+
+			"To verify it again%s, type %s", written.KnownBad.Format(time.RFC3339), afterUnlock(written.Standing),
 			verifyCommand(req.MountPoint, written.Standing)))
 	}
 	if len(resp.Warnings) == 0 {
-		return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+		return nil, nil //nolint:nilnil // The framework takes this as a success without data.
 	}
 	return resp, nil
 }
@@ -120,7 +120,7 @@ func writeOf(req *logical.Request, d *framework.FieldData) engine.Write {
 	}
 }
 
-// configPatch is a write that can unset a field as well: null stands for its default.
+// configPatch is a write in which null resets a field to its default.
 func (b *backend) configPatch(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
 	for name, value := range d.Raw {
 		if value == nil {
@@ -136,7 +136,7 @@ func (b *backend) configRead(ctx context.Context, req *logical.Request, _ *frame
 		return respond(req.MountPoint, err)
 	}
 	if cfg == nil {
-		return nil, nil //nolint:nilnil // Vault makes a 404 of it.
+		return nil, nil //nolint:nilnil // Vault answers this with a 404.
 	}
 	set := cfg.Settings
 	return &logical.Response{Data: map[string]any{
@@ -169,10 +169,10 @@ func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *fra
 		return respond(req.MountPoint, err)
 	}
 	if used == 0 {
-		return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+		return nil, nil //nolint:nilnil // The framework takes this as a success without data.
 	}
 	resp := new(logical.Response)
-	resp.AddWarning(fmt.Sprintf("failed attempts stay counted for 24 hours: %s", ofFive(used)))
+	resp.AddWarning(fmt.Sprintf("failed attempts remain counted for 24 hours: %s", ofFive(used)))
 	return resp, nil
 }
 
@@ -192,13 +192,13 @@ func (b *backend) pathConfigVerify() *framework.Path {
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.UpdateOperation: &framework.PathOperation{
 				Callback:                    b.configVerify,
-				Summary:                     "Authenticate with the stored credential, also when automatic attempts are stopped.",
+				Summary:                     "Authenticate with the stored credential, even when automatic attempts are stopped.",
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
 				Responses:                   noContent(),
 			},
 		},
-		HelpSynopsis:    "Authenticate with the stored credential, also when automatic attempts are stopped.",
+		HelpSynopsis:    "Authenticate with the stored credential, even when automatic attempts are stopped.",
 		HelpDescription: strings.TrimSpace(configVerifyHelp),
 	}
 }
@@ -208,7 +208,7 @@ func (b *backend) configVerify(ctx context.Context, req *logical.Request, d *fra
 	if err := b.engine.Verify(ctx, req.Storage, force, string(req.Operation)); err != nil {
 		return respond(req.MountPoint, err)
 	}
-	return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+	return nil, nil //nolint:nilnil // The framework takes this as a success without data.
 }
 
 const configVerifyHelp = `

@@ -23,7 +23,7 @@ const (
 	groupWebhook      = "Webhook"
 )
 
-// configFields are what a write takes.
+// configFields are the fields of a write.
 func configFields() map[string]*framework.FieldSchema {
 	fields := map[string]*framework.FieldSchema{
 		"partner_secret": {
@@ -49,7 +49,7 @@ func configFields() map[string]*framework.FieldSchema {
 		"force": {
 			Type:         framework.TypeBool,
 			Query:        true,
-			Description:  "On delete: also discard what might be the only copy of the secret, after a rotation or while one is pending.",
+			Description:  "On delete: discard the secret even if this might be its only copy, after a rotation or while one is pending.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Force the deletion", Group: groupDeletion},
 		},
 	}
@@ -57,7 +57,7 @@ func configFields() map[string]*framework.FieldSchema {
 	return fields
 }
 
-// configShown are what a read returns.
+// configShown are the fields of a read.
 func configShown() map[string]*framework.FieldSchema {
 	fields := configSettings()
 	for name, description := range map[string]string{
@@ -72,7 +72,7 @@ func configShown() map[string]*framework.FieldSchema {
 	}
 	for _, field := range fields {
 		field.Required, field.Default = true, nil
-		if field.Type == framework.TypeDurationSecond { // Which is a text like 30s in OpenAPI. What is shown is a number.
+		if field.Type == framework.TypeDurationSecond { // In OpenAPI that is a string such as 30s; a read returns a number.
 			field.Type = framework.TypeInt64
 			field.Description = "In seconds. " + field.Description
 		}
@@ -80,7 +80,7 @@ func configShown() map[string]*framework.FieldSchema {
 	return fields
 }
 
-// configSettings are both.
+// configSettings are the fields that a write takes and a read returns.
 func configSettings() map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
 		"partner_id": {
@@ -96,7 +96,7 @@ func configSettings() map[string]*framework.FieldSchema {
 		},
 		"ca_cert": {
 			Type:        framework.TypeString,
-			Description: "PEM bundle that replaces the system's roots, for a proxy that inspects TLS.",
+			Description: "PEM bundle that replaces the system roots, for a proxy that inspects TLS.",
 			DisplayAttrs: &framework.DisplayAttributes{
 				Name: "CA certificates", Group: groupConnection, EditType: "file",
 			},
@@ -130,7 +130,7 @@ func configSettings() map[string]*framework.FieldSchema {
 		},
 		"rotation_schedule": {
 			Type:         framework.TypeString,
-			Description:  "When to rotate: five fields of cron, in UTC. Replaces rotation_period; empty for none.",
+			Description:  "When to rotate: a five-field cron expression, in UTC. Replaces rotation_period; empty for none.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Rotation schedule", Group: groupRotation},
 		},
 		"rotation_window": {
@@ -140,7 +140,7 @@ func configSettings() map[string]*framework.FieldSchema {
 		},
 		"disable_automated_rotation": {
 			Type:         framework.TypeBool,
-			Description:  "Rotate manually only, and keep the schedule for later.",
+			Description:  "Keep the schedule, but rotate only manually.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Disable automated rotation", Group: groupRotation},
 		},
 	}
@@ -154,16 +154,16 @@ default.
     vault write finicity/config partner_id=… partner_secret=… app_key=…
     vault read finicity/token
 
-To keep the secret out of the command, give it on standard input with partner_secret=- or all fields in a JSON file:
+To keep the secret off the command line, pass it on standard input with partner_secret=-, or all fields in a JSON file:
 
     vault write finicity/config @credential.json
 
-In a typed value, write \@ for an @ at the beginning. Otherwise Vault reads it from the file of that name.
+If a value on the command line begins with @, write \@. Otherwise Vault reads the value from the file of that name.
 
-With verify_connection=false the credential is stored without having been tried. The engine tries it first the next
-time it authenticates, and serves the current token until then, unless that belongs to another app key. If Finicity
-refused the credential within 24 hours, only config/verify tries it. If failed attempts leave too few, the engine first
-tries the secret that Finicity accepted last. A warning says so.
+With verify_connection=false, the engine stores the credential without verifying it, and tries it first the next time
+it authenticates. Until then it serves the current token, unless the app key has changed. If Finicity refused the
+credential in the last 24 hours, only config/verify tries it. If too few attempts are left, the engine first tries the
+secret that Finicity accepted last. A warning says so.
 
 A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation, only Vault
 knows the secret: deleting the configuration, or disabling the mount, destroys the only copy.
@@ -173,6 +173,6 @@ To rotate automatically, set rotation_period or rotation_schedule:
     vault write finicity/config rotation_period=720h
     vault read -field=next_vault_rotation finicity/config
 
-After more than six hours in which no engine was running, the schedule is paused, because the data might be a restored
-copy. config/verify resumes it.
+If no engine was running for more than six hours, the schedule is paused, because the data might be a restored copy.
+config/verify resumes it.
 `

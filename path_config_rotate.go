@@ -13,8 +13,9 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// pathConfigRotate is a path of its own, and no field of rotate-root: who may rotate is a job by policy, and who may
-// choose the secret knows it afterwards.
+// pathConfigRotate is a path of its own, and not a field of rotate-root, so that a
+// policy can allow one without the other: jobs may rotate, but a caller who chooses
+// the secret also knows it.
 func (b *backend) pathConfigRotate() *framework.Path {
 	return &framework.Path{
 		Pattern: "config/rotate",
@@ -47,7 +48,7 @@ func (b *backend) pathConfigRotate() *framework.Path {
 func (b *backend) configRotate(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
 	chosen := optionalSecret(d, "new_partner_secret")
 	if chosen == nil {
-		return logical.ErrorResponse("field %q is required. For a secret that only Vault knows, type vault write -f %srotate-root",
+		return logical.ErrorResponse("field %q is required. To rotate to a secret that only Vault knows, type vault write -f %srotate-root",
 			"new_partner_secret", req.MountPoint), nil
 	}
 	rotated, err := b.engine.RotateTo(ctx, req.Storage, *chosen, string(req.Operation))
@@ -63,12 +64,13 @@ func (b *backend) configRotate(ctx context.Context, req *logical.Request, d *fra
 }
 
 const configRotateHelp = `
-Works as rotate-root does, with a new secret that you have a copy of. It is for leaving this engine, or for moving to
+Works like rotate-root, but you choose the new secret and keep a copy of it. Use it to leave this engine, or to move to
 another Vault: the engine never returns the secret, so after rotate-root only Vault knows it.
 
     vault write finicity/config disable_automated_rotation=true
     vault write finicity/config/rotate new_partner_secret=…
 
-With new_partner_secret=- the command reads the secret from standard input, which keeps it out of the shell's history.
-After that, the configuration can be deleted without force, unless base_url was changed or an earlier rotation is unresolved.
+With new_partner_secret=-, the command reads the secret from standard input, which keeps it out of the shell history.
+After that, you can delete the configuration without force, unless base_url was changed or an earlier rotation is
+unresolved.
 `

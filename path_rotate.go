@@ -42,10 +42,10 @@ func (b *backend) rotateRoot(ctx context.Context, req *logical.Request, _ *frame
 	return rotatedResponse(rotated), nil
 }
 
-// rotationTime describes what a rotation answers.
+// rotationTime describes the response of a rotation.
 func rotationTime() map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
-		"last_vault_rotation": {Type: framework.TypeString, Required: true, Description: "When that was, in RFC 3339."},
+		"last_vault_rotation": {Type: framework.TypeString, Required: true, Description: "When the secret was rotated, in RFC 3339."},
 	}
 }
 
@@ -89,15 +89,15 @@ func (b *backend) rotateToken(ctx context.Context, req *logical.Request, _ *fram
 }
 
 const rotateRootHelp = `
-Generates a new partner secret, stores it, changes it at Finicity, and authenticates with it. Only then is the secret
-rotated: an answer of Finicity alone is no proof. The old secret stops working at once, or after 30 days with
-secret_grace_period.
+Generates a new partner secret, stores it, changes it at Finicity, and authenticates with it. The rotation is complete
+when Finicity accepts the new secret: an acknowledgment alone is no proof. The old secret stops working at once, or
+after 30 days with secret_grace_period.
 
     vault write -f finicity/rotate-root
 
 If the outcome is unknown, both secrets are stored, and the engine determines automatically which one is in effect.
-Until then rotation_pending is true, and the current token is served. At most two changes may be unconfirmed; the next
-one is refused.
+Until then, rotation_pending is true, and the engine serves the current token. While two changes are unconfirmed, the
+engine refuses another one.
 
     vault read finicity/status
 
@@ -106,7 +106,7 @@ To rotate on a schedule, set rotation_period or rotation_schedule:
     vault write finicity/config rotation_period=720h
 `
 
-//nolint:gosec // No credential, but a text about one.
+//nolint:gosec // This is a text about a credential.
 const rotateTokenHelp = `
 For a token that has leaked, or that Finicity no longer accepts (HTTP 401 with code 10022 or 10023). A leaked token
 stays valid until its two hours are over, because Finicity has no call to revoke it, but the engine no longer serves
@@ -115,5 +115,5 @@ it.
     vault write -f finicity/rotate-token
     vault read finicity/token
 
-The current token is kept if it is less than a minute old, with a warning, and if the new one can't be obtained.
+The engine keeps the current token if it is less than a minute old, with a warning, or if it can't get a new one.
 `

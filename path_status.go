@@ -27,7 +27,7 @@ func (b *backend) pathStatus() *framework.Path {
 			logical.ReadOperation: &framework.PathOperation{
 				Callback: b.statusRead,
 				Summary:  "Read the state of the engine, without a call to Finicity.",
-				// What the node in charge has in memory may be newer than what is stored.
+				// The active node may know more than storage, for example after a write failed.
 				ForwardPerformanceStandby:   true,
 				ForwardPerformanceSecondary: true,
 				Responses:                   singleResponse(http.StatusOK, "The state of the engine.", statusShown()),
@@ -43,8 +43,8 @@ func statusShown() map[string]*framework.FieldSchema {
 		"configured":         {Type: framework.TypeBool, Description: "Whether a credential is stored. If not, the other fields have no meaning."},
 		"version":            {Type: framework.TypeString, Description: "The version of this engine."},
 		"token_issue_time":   {Type: framework.TypeString, Description: "When the shared token was requested."},
-		"token_expire_time":  {Type: framework.TypeString, Description: "When the engine stops serving it."},
-		"token_refresh_time": {Type: framework.TypeString, Description: "Time from which the engine refreshes it."},
+		"token_expire_time":  {Type: framework.TypeString, Description: "When the engine stops serving the shared token."},
+		"token_refresh_time": {Type: framework.TypeString, Description: "Time from which the engine refreshes the shared token."},
 		"authentication": {
 			Type:          framework.TypeString,
 			AllowedValues: []any{string(attempts.OK), string(attempts.Held), string(attempts.Stopped), string(attempts.Locked)},
@@ -55,7 +55,7 @@ func statusShown() map[string]*framework.FieldSchema {
 		"attempts_left":     {Type: framework.TypeInt, Description: "Failed attempts left until config/verify needs force. Attempts that a crash interrupted count too."},
 		"retry_time":        {Type: framework.TypeString, Description: "Earliest time of the next automatic attempt, if it has to wait."},
 		"last_error":        {Type: framework.TypeString, Description: "Why the last attempt failed, if it did, and with which credential."},
-		"last_error_time":   {Type: framework.TypeString, Description: "When that was."},
+		"last_error_time":   {Type: framework.TypeString, Description: "When the last attempt failed."},
 		"rotation_pending":  {Type: framework.TypeBool, Description: "Whether the outcome of a rotation is unknown. The engine resolves it automatically."},
 		"last_vault_rotation": {
 			Type: framework.TypeString, Description: "When Finicity first accepted the secret of the last rotation.",
@@ -69,8 +69,8 @@ func statusShown() map[string]*framework.FieldSchema {
 			Description: "Why the schedule is paused, and how to resume it. Empty when it is not.",
 		},
 		"token_available":    {Type: framework.TypeBool, Description: "Whether a read would get a token now: there is one, or one may be requested, and Finicity answered the last request."},
-		"storage_error":      {Type: framework.TypeString, Description: "Why storage did not take the last write. Empty when it did."},
-		"storage_error_time": {Type: framework.TypeString, Description: "When that was."},
+		"storage_error":      {Type: framework.TypeString, Description: "Why the last write to storage failed. Empty if it succeeded."},
+		"storage_error_time": {Type: framework.TypeString, Description: "When that write failed."},
 	}
 	for _, field := range shown {
 		field.Required = true
@@ -86,7 +86,7 @@ func (b *backend) statusRead(ctx context.Context, req *logical.Request, _ *frame
 	return &logical.Response{Data: statusData(req.MountPoint, status)}, nil
 }
 
-// statusData has each field in each state, so that a script can rely on them.
+// statusData returns every field in every state, so that scripts can rely on them.
 func statusData(mount string, s engine.Status) map[string]any {
 	data := map[string]any{
 		"configured":          s.Configured,
@@ -115,19 +115,20 @@ func statusData(mount string, s engine.Status) map[string]any {
 		data["token_refresh_time"] = timeOrNull(s.Token.Refreshes())
 	}
 	if s.Stopped {
-		data["last_rotation_error"] = fmt.Sprintf("%s. Scheduled rotation has stopped until you write another credential or "+
-			"rotate by hand%s", strings.TrimSuffix(s.RotationError, "."), byHand(mount, s))
+		data["last_rotation_error"] = fmt.Sprintf("%s. Scheduled rotation is stopped until you write another credential or "+
+			"rotate manually%s", strings.TrimSuffix(s.RotationError, "."), manually(mount, s))
 	}
 	if !s.Paused.IsZero() {
-		data["rotation_paused"] = fmt.Sprintf("paused on %s: the engine was not running for more than six hours, so this may be "+
-			"a restored copy. If it is not, resume%s with %s", s.Paused.Format(time.RFC3339), afterUnlock(s.Standing),
+		data["rotation_paused"] = fmt.Sprintf("paused on %s: the engine was not running for more than six hours, so this data "+
+			"might be a restored copy. If it is not, resume%s with %s", s.Paused.Format(time.RFC3339), afterUnlock(s.Standing),
 			verifyCommand(mount, s.Standing))
 	}
 	return data
 }
 
-// byHand says how an operator rotates in the state of the mount, and from when on.
-func byHand(mount string, s engine.Status) string {
+// manually says which commands rotate the secret in the state of the mount, and from
+// which time on.
+func manually(mount string, s engine.Status) string {
 	when, first := afterUnlock(s.Standing), ""
 	if !s.RotateAfter.IsZero() {
 		when += " after " + s.RotateAfter.Format(time.RFC3339)
@@ -140,12 +141,12 @@ func byHand(mount string, s engine.Status) string {
 
 const statusHelp = `
 Shows the times of the shared token, whether authentication works and why not, and when the secret was and will be
-rotated. It contains no secret, and sends no request to Finicity.
+rotated. The response contains no secret, and the engine sends no request to Finicity.
 
     vault read finicity/status
 
 authentication is "ok", "held" after a refusal until retry_time, "stopped" after two refusals, or "locked" when
-Finicity has locked the partner. A stop ends at retry_time if there is one. After you resolve the cause:
+Finicity has locked the partner. A stop ends at retry_time, if there is one. After you resolve the cause:
 
     vault write -f finicity/config/verify
 

@@ -43,10 +43,11 @@ func (b *backend) pathToken() *framework.Path {
 				Summary:   "Read the shared Finicity token, with the app key and the partner ID.",
 				Responses: singleResponse(http.StatusOK, "The shared token.", tokenShown()),
 			},
-			// Agent templates and operators send parameters in the body of a write only.
+			// Agent templates and Kubernetes operators can send parameters only in the body of
+			// a write.
 			logical.UpdateOperation: &framework.PathOperation{
 				Callback:     b.tokenRead,
-				Summary:      "Read the shared Finicity token, for clients that can send parameters only in a body.",
+				Summary:      "Read the shared Finicity token, for clients that can send parameters only in a request body.",
 				DisplayAttrs: &framework.DisplayAttributes{OperationVerb: "read", OperationSuffix: "token-with-parameters"},
 				Responses:    singleResponse(http.StatusOK, "The shared token.", tokenShown()),
 			},
@@ -76,23 +77,23 @@ func (b *backend) pathStaticToken() *framework.Path {
 
 func tokenShown() map[string]*framework.FieldSchema {
 	return shownWith(map[string]*framework.FieldSchema{
-		"ttl": {Type: framework.TypeInt64, Description: "Seconds for which the token may be used. Equal to the duration of the lease."},
+		"ttl": {Type: framework.TypeInt64, Description: "Seconds for which the token may be used. Equal to the lease duration."},
 	})
 }
 
 func staticTokenShown() map[string]*framework.FieldSchema {
 	return shownWith(map[string]*framework.FieldSchema{
-		"ttl":                 {Type: framework.TypeInt64, Description: "Seconds after which to read again: the token is refreshed then. At least 5."},
-		"rotation_period":     {Type: framework.TypeInt64, Description: "Seconds from one token to the next, three quarters of token_lifetime."},
-		"last_vault_rotation": {Type: framework.TypeString, Description: "When the token was replaced last, which is issue_time, in RFC 3339."},
+		"ttl":                 {Type: framework.TypeInt64, Description: "Seconds until the token is refreshed and clients must read again. At least 5."},
+		"rotation_period":     {Type: framework.TypeInt64, Description: "Seconds between refreshes: three quarters of token_lifetime."},
+		"last_vault_rotation": {Type: framework.TypeString, Description: "When the token was last replaced, in RFC 3339. Equal to issue_time."},
 	})
 }
 
-// shownWith has what both reads of the token show, and more.
+// shownWith adds fields to those that both reads of the token return.
 func shownWith(more map[string]*framework.FieldSchema) map[string]*framework.FieldSchema {
 	shown := map[string]*framework.FieldSchema{
-		"token":      {Type: framework.TypeString, Description: "For the header Finicity-App-Token."},
-		"app_key":    {Type: framework.TypeString, Description: "For the header Finicity-App-Key."},
+		"token":      {Type: framework.TypeString, Description: "The token, for the header Finicity-App-Token."},
+		"app_key":    {Type: framework.TypeString, Description: "The app key, for the header Finicity-App-Key."},
 		"partner_id": {Type: framework.TypeString, Description: "The partner that the token is for."},
 	}
 	maps.Copy(shown, tokenTimes())
@@ -111,7 +112,7 @@ func tokenTimes() map[string]*framework.FieldSchema {
 		},
 		"expire_time": {
 			Type: framework.TypeString, Required: true,
-			Description: "When the engine stops serving it, shortly before Finicity stops accepting it.",
+			Description: "When the engine stops serving the token, shortly before Finicity stops accepting it.",
 		},
 	}
 }
@@ -119,18 +120,18 @@ func tokenTimes() map[string]*framework.FieldSchema {
 func (b *backend) tokenSecret() *framework.Secret {
 	return &framework.Secret{
 		Type: tokenSecretType,
-		// A lease here says how long the token may be used, and takes nothing back: Finicity has no call for it, and
-		// the other apps hold the same token. It must be there, and must not fail: a mount with leases that can't be
-		// revoked can't be disabled.
+		// Revoke does nothing: Finicity has no call to revoke a token, and other apps use the
+		// same one. But it must exist and succeed, or Vault could not revoke the leases and
+		// could not disable the mount.
 		Revoke: func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
-			return nil, nil //nolint:nilnil // That is how the framework is told of success without data.
+			return nil, nil //nolint:nilnil // The framework takes this as a success without data.
 		},
 	}
 }
 
 func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
 	view := b.view()
-	if view.otherNodeActs { // Vault sends the request to the node in charge.
+	if view.otherNodeActs { // The error makes Vault forward the request to the active node.
 		return nil, logical.ErrReadOnly
 	}
 	minTTL, _ := seconds(d, "min_ttl")
@@ -142,13 +143,13 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 		return respond(req.MountPoint, err)
 	}
 
-	// At least a second: for a lease of 0 Vault would take its default of a month.
+	// At least a second: for a lease of 0, Vault would use its default of 32 days.
 	ttl := max(time.Second, b.engine.Remaining(t))
 	if minTTL > view.maxLease && view.maxLease > 0 {
-		view = b.askVault() // Somebody may have done what the error below says.
+		view = b.askVault() // An operator may have raised the limit, as the error below says.
 	}
-	// Vault caps the lease too, but with a warning on each read, and then the lease
-	// and the ttl below would differ. The answer is 0 when Vault could not be asked.
+	// Vault would cap the lease too, but with a warning on each read, and the lease would
+	// differ from the ttl below. maxLease is 0 when Vault did not answer.
 	if limit := view.maxLease; limit > 0 && ttl > limit {
 		if minTTL > limit {
 			return logical.ErrorResponse("field %q: the mount allows a lease of at most %s. To raise it, type "+
@@ -164,8 +165,9 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 	return resp, nil
 }
 
-// staticTokenRead answers as Vault's own static roles do, since that is what Vault Agent and the Vault Secrets Operator
-// recognise: without a lease, with a rotation_period, and with a ttl after which they read again.
+// staticTokenRead responds like Vault's own static roles, which Vault Agent and the
+// Vault Secrets Operator recognize: without a lease, with a rotation_period, and with a
+// ttl after which they read again.
 func (b *backend) staticTokenRead(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
 	if b.view().otherNodeActs {
 		return nil, logical.ErrReadOnly
@@ -183,7 +185,7 @@ func (b *backend) staticTokenRead(ctx context.Context, req *logical.Request, _ *
 	return resp, nil
 }
 
-// leastStaticTTL keeps readers from asking all the time while a refresh fails or is on its way.
+// leastStaticTTL keeps clients from polling while a refresh is running or has failed.
 const leastStaticTTL = 5 * time.Second
 
 func tokenData(t *token.Token) map[string]any {
@@ -198,12 +200,12 @@ func tokenData(t *token.Token) map[string]any {
 
 func warnOf(resp *logical.Response, t *token.Token, failure error) {
 	if failure != nil {
-		resp.AddWarning(fmt.Sprintf("the token is due for a refresh, which failed: %s. This one is good until %s",
+		resp.AddWarning(fmt.Sprintf("the refresh of the token failed: %s. The current token is valid until %s",
 			sentence(failure), t.Expires().Format(time.RFC3339)))
 	}
 }
 
-//nolint:gosec // No credential, but a text about one.
+//nolint:gosec // This is a text about a credential.
 const tokenHelp = `
 Every reader gets the same token until it is refreshed, after three quarters of its lifetime: 90 minutes for
 Finicity's two hours. Send it as Finicity-App-Token, and app_key as Finicity-App-Key.
@@ -219,11 +221,11 @@ apps share it. If the token has leaked, or Finicity no longer accepts it:
 `
 
 const staticTokenHelp = `
-The same token as at the path token, without a lease: for many readers, for Vault tokens that can't hold a lease (batch
-tokens, those with one use left), and for clients that know Vault's static roles.
+Returns the same token as the path token, without a lease: for many readers, for Vault tokens that can't hold a lease
+(batch tokens, and tokens with one use left), and for clients that support Vault's static roles.
 
     vault read finicity/static-token
 
-Read again after ttl seconds, when the token is refreshed. Vault Agent does so by itself, and so does the Vault Secrets
-Operator with allowStaticCreds. Until expire_time the token may be used.
+Read again after ttl seconds, when the token is refreshed. Vault Agent does so automatically, and so does the Vault
+Secrets Operator with allowStaticCreds. The token may be used until expire_time.
 `

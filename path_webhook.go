@@ -26,7 +26,7 @@ func (b *backend) pathWebhookVerify() *framework.Path {
 			"input": {
 				Type:         framework.TypeString,
 				Required:     true,
-				Description:  "The body of the webhook in base64, byte for byte as it arrived. At most 1 MiB before base64.",
+				Description:  "The raw body of the webhook, exactly as received, in base64. At most 1 MiB before encoding.",
 				DisplayAttrs: &framework.DisplayAttributes{Name: "Body, in base64", Group: groupWebhook},
 			},
 			"signature": {
@@ -37,7 +37,7 @@ func (b *backend) pathWebhookVerify() *framework.Path {
 			},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
-			// Needs storage alone, and reads it only, so that each node answers by itself.
+			// Only reads storage, so every node can respond without forwarding.
 			logical.UpdateOperation: &framework.PathOperation{
 				Callback: b.webhookVerify,
 				Summary:  "Check the signature of a Connect webhook, without a call to Finicity.",
@@ -62,7 +62,7 @@ const (
 	signedByCurrent  = "current"
 	signedByPrevious = "previous"
 
-	maxWebhook = 1 << 20 // bytes of a body
+	maxWebhook = 1 << 20 // bytes, of a body
 )
 
 func (b *backend) webhookVerify(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
@@ -74,7 +74,7 @@ func (b *backend) webhookVerify(ctx context.Context, req *logical.Request, d *fr
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	// Both are always looked through, so that the time taken tells nothing.
+	// Always check both lists, so that the time taken reveals nothing.
 	byCurrent, byPrevious := signedBy(current, body, signature), signedBy(previous, body, signature)
 	data := map[string]any{"valid": byCurrent || byPrevious}
 	switch {
@@ -86,36 +86,37 @@ func (b *backend) webhookVerify(ctx context.Context, req *logical.Request, d *fr
 	return &logical.Response{Data: data}, nil
 }
 
-// webhookOf reads the fields. Its errors name the field and never its value.
+// webhookOf reads the fields of a request. Its errors name the field and never its value.
 func webhookOf(d *framework.FieldData) (body []byte, signature string, err error) {
 	input, given := fieldValue[string](d, "input")
 	if !given {
-		return nil, "", fmt.Errorf("field %q is required: the body of the webhook in base64", "input")
+		return nil, "", fmt.Errorf("field %q is required: send the raw body of the webhook in base64", "input")
 	}
 	if base64.StdEncoding.DecodedLen(len(input)) > maxWebhook+2 { // Up to two bytes of it are padding.
-		return nil, "", fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
+		return nil, "", fmt.Errorf("field %q is too long: the maximum is 1 MiB before encoding", "input")
 	}
 	if body, err = base64.StdEncoding.DecodeString(input); err != nil {
 		return nil, "", fmt.Errorf("field %q is not base64: base64-encode the raw body as received, before any parsing",
 			"input")
 	}
 	if len(body) > maxWebhook {
-		return nil, "", fmt.Errorf("field %q is too long: a body has at most 1 MiB", "input")
+		return nil, "", fmt.Errorf("field %q is too long: the maximum is 1 MiB before encoding", "input")
 	}
 	signature, _ = fieldValue[string](d, "signature")
 	if signature == "" {
-		return nil, "", fmt.Errorf("field %q is required: the value of the header X-Finicity-Signature", "signature")
+		return nil, "", fmt.Errorf("field %q is required: send the value of the header X-Finicity-Signature", "signature")
 	}
-	// What is no hex signs nothing. That is a verdict and no error: it comes from whoever has sent the webhook.
+	// A signature that is not hex is not an error: the sender of the webhook chose it, so
+	// the response must be that it is not valid.
 	return body, strings.ToLower(strings.TrimSpace(signature)), nil
 }
 
-// signedBy reports whether the body was signed with one of the secrets: hex HMAC-SHA256 of its exact bytes, by Finicity's
-// partner documentation.
+// signedBy reports whether the body was signed with one of the secrets. By Finicity's
+// partner documentation, a signature is the hex HMAC-SHA256 of the exact bytes.
 func signedBy(secrets []string, body []byte, signature string) (signed bool) {
 	for _, secret := range secrets {
 		mac := hmac.New(sha256.New, []byte(secret))
-		_, _ = mac.Write(body) // It never fails, by the documentation of package hash.
+		_, _ = mac.Write(body) // Never fails, by the documentation of package hash.
 		if hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(signature)) {
 			signed = true
 		}

@@ -20,12 +20,12 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// respond is the one place that decides how an error looks from outside: 400
-// when the caller or an operator must act, 502 when Finicity gave no verdict,
-// 503 when no call was made for now, and Vault's own 500 for the rest.
+// respond is the only place that decides the status and the text of an error: 400
+// if the caller or an operator must act, 502 if Finicity gave no verdict, 503 if
+// the caller can try again later, and Vault's own 500 for the rest.
 //
 // Vault's clients retry a 5xx automatically, so a refusal by Finicity must never
-// be one: each retry may cost an attempt.
+// be one: each retry could cost an attempt. docs/errors.md lists every text.
 func respond(mount string, err error) (*logical.Response, error) {
 	var (
 		user       engine.UserError
@@ -55,8 +55,8 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return nil, fmt.Errorf("%w: restore it from a snapshot of Vault, or discard it with vault delete %sconfig force=true",
 			err, mount)
 
-	case errors.As(err, &unstored): // Finicity has carried it out, and must not do so again.
-		return logical.ErrorResponse("%s. The engine goes by the outcome, and stores it once storage works: repeat the request "+
+	case errors.As(err, &unstored): // Not a 5xx: a client must not repeat what Finicity has carried out.
+		return logical.ErrorResponse("%s. The engine uses the outcome, and stores it when storage works again: repeat the request "+
 			"only if Vault restarts or fails over before that", sentence(err)), nil
 
 	case errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):
@@ -73,9 +73,9 @@ func respond(mount string, err error) (*logical.Response, error) {
 
 	case errors.As(err, &unknown) && errors.As(err, &failure) && failure.Status == http.StatusTooManyRequests:
 		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed, unless the app key is invalid. "+
-			"Then type vault write %sconfig app_key=…", sentence(err), mount), nil
+			"If it is, type vault write %sconfig app_key=…", sentence(err), mount), nil
 
-	case errors.As(err, &unknown): // No refusal is behind it, so automatic attempts are made.
+	case errors.As(err, &unknown): // Finicity refused nothing, so automatic attempts go on.
 		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed", sentence(err)), nil
 
 	case errors.As(err, &silent):
@@ -106,12 +106,12 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return onlyCopy(mount, only), nil
 
 	case errors.As(err, &move):
-		return logical.ErrorResponse("%s. To resolve it%s: %s. If the current address is gone for good, move without verifying the credential",
+		return logical.ErrorResponse("%s. To resolve it%s: %s. If the current address is gone for good, repeat the write without verifying the credential",
 			move, afterUnlock(move.Standing), verifyCommand(mount, move.Standing)), nil
 
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil, logical.CodedError(http.StatusServiceUnavailable,
-			"the request ended before Finicity had answered: try again")
+			"the request ended before Finicity answered: try again")
 
 	case errors.Is(err, engine.ErrChanging), errors.Is(err, engine.ErrTooSlow):
 		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
@@ -130,8 +130,8 @@ func onlyCopy(mount string, only *engine.OnlyCopy) *logical.Response {
 		"To discard the secret: vault delete %sconfig force=true", only, mount)
 }
 
-// guide says how many attempts are left, when the next one is made, and what to
-// type. Each command works in the state in which it is shown.
+// guide says how many attempts are left, when the engine makes the next one, and
+// what to type. Every command works in the state in which it is shown.
 func guide(mount string, s engine.Standing, err error) string {
 	var denied *engine.NotAllowed
 	var unwritten *engine.NothingWritten
@@ -172,7 +172,7 @@ func guide(mount string, s engine.Standing, err error) string {
 	return fmt.Sprintf("%s, %d left%s. If the secret or the app key changed, type %s; otherwise, type %s", used, s.Left, next, store, verify)
 }
 
-// guideWrite is for a credential that was not stored.
+// guideWrite is guide for a write whose credential was not stored.
 func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) string {
 	reason, unchanged := "", "; the stored credential is unchanged and stays in use"
 	untried := storeThenVerify(mount, s, w.Fields...)
@@ -202,7 +202,8 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 	return reason + ". To write another one, type " + another + "; if this one is right by now, type " + untried
 }
 
-// notFinicity reports whether something answered that does not know Finicity's path.
+// notFinicity reports whether the server that answered does not seem to be Finicity's:
+// it has no resource at Finicity's path.
 func notFinicity(err error) bool {
 	var (
 		failure *finicityapi.Error
@@ -216,7 +217,8 @@ func notFinicity(err error) bool {
 	}
 }
 
-// address are the fields of a write of another address, with those that a write before it had.
+// address returns the fields that a write of another address needs, plus those that
+// the previous write had.
 func address(given ...string) []string {
 	needed := []string{"partner_secret", "app_key", "base_url"}
 	return slices.DeleteFunc([]string{"partner_id", "partner_secret", "app_key", "base_url", "ca_cert"}, func(name string) bool {
@@ -224,12 +226,12 @@ func address(given ...string) []string {
 	})
 }
 
-// moveAlong is the complete write of another address.
+// moveAlong returns the command that writes another address completely.
 func moveAlong(mount string, s engine.Standing, given ...string) string {
 	return moveCommand(mount, &engine.IncompleteMove{Fields: address(given...), Standing: s})
 }
 
-// ofFive is a number of failed attempts. Forced ones may make it more than five.
+// ofFive describes a number of failed attempts. Forced ones can make it more than five.
 func ofFive(used int) string {
 	if used > 5 {
 		return fmt.Sprintf("%d (five lock the partner)", used)
@@ -237,8 +239,8 @@ func ofFive(used int) string {
 	return fmt.Sprintf("%d of 5 (five lock the partner)", used)
 }
 
-// moveCommand is the complete write of another partner or address, as the attempts
-// allow it.
+// moveCommand returns the command that writes another partner or address completely,
+// in a form that the number of attempts left allows.
 func moveCommand(mount string, m *engine.IncompleteMove) string {
 	if m.Standing.Left == 0 || m.Standing.Reserved {
 		return storeThenVerify(mount, m.Standing, m.Fields...)
@@ -246,16 +248,17 @@ func moveCommand(mount string, m *engine.IncompleteMove) string {
 	return fmt.Sprintf("vault write %sconfig %s", mount, blanks(m.Fields))
 }
 
-// storeThenVerify are the commands that store a credential without trying it, and
-// then try it.
+// storeThenVerify returns the commands that store a credential without verifying it,
+// and then verify it.
 func storeThenVerify(mount string, s engine.Standing, fields ...string) string {
 	return fmt.Sprintf("vault write %sconfig %s verify_connection=false, then %s", mount, blanks(fields), verifyCommand(mount, s))
 }
 
-// blanks are fields as a reader is to fill them in.
+// blanks returns the fields of a command with values for the reader to fill in.
 func blanks(fields []string) string { return strings.Join(fields, "=… ") + "=…" }
 
-// verifyCommand is the command that tries the stored credential again.
+// verifyCommand returns the command that verifies the stored credential, with force
+// if the state of attempts requires it.
 func verifyCommand(mount string, s engine.Standing) string {
 	if s.Left == 0 {
 		return fmt.Sprintf("vault write %sconfig/verify force=true", mount)
@@ -263,8 +266,8 @@ func verifyCommand(mount string, s engine.Standing) string {
 	return fmt.Sprintf("vault write -f %sconfig/verify", mount)
 }
 
-// allowChange is the command after which the secret may be changed. Only a forced
-// success settles what operators have used up.
+// allowChange returns the command after which the secret may be changed. If operators
+// have used up the attempts, only a forced success clears them.
 func allowChange(mount string, s engine.Standing) string {
 	if s.Left < 2 {
 		s.Left = 0
@@ -272,7 +275,8 @@ func allowChange(mount string, s engine.Standing) string {
 	return verifyCommand(mount, s)
 }
 
-// afterUnlock belongs before a command that needs an attempt.
+// afterUnlock goes before a command that needs an attempt. It is empty unless the
+// partner is locked.
 func afterUnlock(s engine.Standing) string {
 	if s.State == attempts.Locked {
 		return " after Finicity support has unlocked the partner"
@@ -280,15 +284,16 @@ func afterUnlock(s engine.Standing) string {
 	return ""
 }
 
-// sentence is an error's text without a full stop: Finicity's own may have one.
+// sentence returns an error's text without a period at the end. Texts from Finicity
+// can have one.
 func sentence(err error) string { return strings.TrimSuffix(err.Error(), ".") }
 
-// roundUp is for people: whole seconds, and never 0s.
+// roundUp rounds a duration up to whole seconds, at least one, for display.
 func roundUp(d time.Duration) time.Duration {
 	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
 }
 
-// timeOrNull is a time as responses show it.
+// timeOrNull formats a time for a response. The zero time is null.
 func timeOrNull(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -296,12 +301,12 @@ func timeOrNull(t time.Time) any {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// singleResponse describes an operation that answers in one way.
+// singleResponse describes an operation that has only one kind of response.
 func singleResponse(status int, description string, fields map[string]*framework.FieldSchema) map[int][]framework.Response {
 	return map[int][]framework.Response{status: {{Description: description, Fields: fields}}}
 }
 
-// noContent describes an answer without data.
+// noContent describes a response without data.
 func noContent() map[int][]framework.Response {
-	return singleResponse(http.StatusNoContent, "Done. With a warning it is a 200.", nil)
+	return singleResponse(http.StatusNoContent, "Done. With a warning, the status is 200.", nil)
 }

@@ -8,19 +8,20 @@ import (
 	"github.com/hashicorp/vault/sdk/helper/consts"
 )
 
-// viewLasts is how long what Vault has said of the mount is used again. For that long after vault secrets tune, a reader may
-// get a lease of the old length. Vault itself cuts one that has become too long, with a warning.
+// viewLasts is how long a vaultView is used before the engine asks Vault again. For that
+// long after vault secrets tune, a read may get a lease of the old length. Vault itself
+// shortens a lease that is too long by then, with a warning.
 const viewLasts = 5 * time.Second
 
-// vaultView is what Vault says of the mount and of its node. Each part is a call from the plugin to Vault, and three of them
-// take longer than all else that a read of the token does in the plugin.
+// vaultView is what Vault says about the mount and its node. Each part costs a call from
+// the plugin to Vault, and three such calls take longer than the rest of a token read.
 type vaultView struct {
 	asked         time.Time     // with the monotonic clock
 	maxLease      time.Duration // the longest lease that the mount allows; 0 when Vault did not answer
-	otherNodeActs bool          // another node is in charge: this one may not write, nor call Finicity
+	otherNodeActs bool          // another node is active: this one must not write or call Finicity
 }
 
-// view is what Vault says, or what it has said within viewLasts.
+// view returns what Vault said at most viewLasts ago, or else asks it.
 func (b *backend) view() *vaultView {
 	if v := b.lastView.Load(); v != nil && time.Since(v.asked) < viewLasts {
 		return v
@@ -28,7 +29,9 @@ func (b *backend) view() *vaultView {
 	return b.askVault()
 }
 
-// askVault remembers only what lets reads go on: that another node acts, or that Vault did not answer, may be over at once.
+// askVault asks Vault and remembers the result if reads can go on with it. It does not
+// remember that another node is active or that Vault did not answer: either may change
+// at once.
 func (b *backend) askVault() *vaultView {
 	v, system := &vaultView{asked: time.Now()}, b.System()
 	state := system.ReplicationState()

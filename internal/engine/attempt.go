@@ -16,26 +16,27 @@ import (
 // attempt is one call to Finicity that may count toward the lockout.
 type attempt struct {
 	request attempts.Request
-	// to is the credential and the address that are tried. The stored state, or
-	// for a config write what is about to be stored.
+	// to has the credential and the address to try: the stored state, or for a
+	// config write the state that is about to be stored.
 	to *State
-	// prepare changes the state before the call, in the write that charges the
-	// attempt. Nil when the charge is all.
+	// prepare changes the state before the call, in the same write that charges the
+	// attempt. It is nil if only the charge is stored.
 	prepare func(st *State)
 	send    func(client *finicityapi.Client) error
-	// settle changes the state after the call. failure is nil after a success.
+	// settle changes the state after the call. failure is nil after a success. It can
+	// be called again, with a newer state, if storage has changed meanwhile.
 	settle func(st *State, failure *finicityapi.Error)
 }
 
-// facts are what the rules of attempts need besides the record.
+// facts returns what the rules of attempts need besides the record.
 func (e *Engine) facts(st *State) attempts.Facts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return attempts.Facts{Succeeded: e.succeeded, Copy: !st.Copied.IsZero(), Acknowledged: st.Secrets.Acknowledged()}
 }
 
-// allowed returns a *NotAllowed when the attempt must not be made. to is the
-// stored state, or what is about to be stored.
+// allowed returns a *NotAllowed if the attempt must not be made. to is the stored
+// state, or the state that is about to be stored.
 func (e *Engine) allowed(st, to *State, q attempts.Request) error {
 	verdict := e.verdict(st, to, q)
 	if verdict == attempts.Allowed {
@@ -54,13 +55,14 @@ func (e *Engine) verdict(st, to *State, q attempts.Request) attempts.Verdict {
 	return record.Allow(q, e.facts(st), e.clock.now())
 }
 
-// do makes one attempt: charge it and store that, call, settle the answer and
-// store that. It returns the state afterwards. The upstream lock must be held,
-// and ctx must outlive the caller: an answer that nobody waits for is an answer.
+// do makes one attempt: it charges the attempt and stores that, calls Finicity,
+// settles the answer and stores that. It returns the resulting state. The upstream
+// lock must be held, and ctx must outlive the caller: the answer counts even if the
+// caller has stopped waiting.
 //
-// The error is a *NotAllowed or a *NotCharged when no call was made, a *Refusal
-// when Finicity refused, a *NotStored when Finicity accepted and storage did not
-// take it, and otherwise Finicity's *finicityapi.Error.
+// The error is a *NotAllowed or a *NotCharged if no call was made, a *Refusal if
+// Finicity refused, a *NotStored if Finicity accepted but the outcome could not be
+// stored, and otherwise the *finicityapi.Error of the call.
 func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt) (*State, error) {
 	partner := a.to.PartnerID
 	client, err := e.client(ctx, &a.to.Settings)
@@ -84,8 +86,8 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	if err := charged.setRecord(partner, record, charge.At); err != nil {
 		return st, err
 	}
-	// Storage may have the charge although the write failed. The next write makes
-	// that good.
+	// Storage might have the charge even if the write failed. The next write corrects
+	// that.
 	if err := e.store(ctx, s, charged, st); err != nil {
 		return st, &NotCharged{err}
 	}
@@ -105,8 +107,8 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	}
 }
 
-// settle applies the answer to the state and stores it. When storage does not take
-// the outcome, the next automatic call waits as after an outage.
+// settle applies the answer to the state and stores it. If that write fails, the next
+// automatic call backs off as after an outage.
 func (e *Engine) settle(
 	ctx context.Context, s logical.Storage, charged *State, a attempt, charge attempts.Attempt, failure *finicityapi.Error,
 ) (st *State, err error) {
@@ -117,7 +119,7 @@ func (e *Engine) settle(
 		e.mu.Unlock()
 	}
 	partner := a.to.PartnerID
-	for range 3 { // Another node writes once an hour, or a snapshot is restored. Twice in a row is bad luck.
+	for range 3 { // Storage rarely changes during a call, and hardly ever twice in a row.
 		st = e.charged(ctx, s, charged)
 		record, now := st.record(partner), e.clock.now()
 		record.Recharge(charge)
@@ -130,8 +132,8 @@ func (e *Engine) settle(
 			break
 		}
 	}
-	// The failure of another address holds nothing back here, and neither does that of another credential: a 429 may be about
-	// its app key.
+	// A failure at another address is no reason to back off here. Neither is the failure of
+	// another credential: a 429 might be about its app key.
 	another := a.request.Subject == attempts.Written
 	switch {
 	case elsewhere(a.to, st):
@@ -145,9 +147,9 @@ func (e *Engine) settle(
 	return st, err
 }
 
-// charged is the state to apply an answer to: the one that was stored before the
-// call. Another node may have taken over since, or a snapshot was restored: then it
-// is that one, with what the call has put at stake.
+// charged returns the state to apply an answer to: the state that was stored before
+// the call. If storage has changed since, because another node has taken over or a
+// snapshot was restored, it is the stored state, plus what the call may have changed.
 func (e *Engine) charged(ctx context.Context, s logical.Storage, charged *State) *State {
 	stored, err := e.read(ctx, s)
 	if err != nil || stored.Clock.Equal(charged.Clock) {
@@ -157,7 +159,7 @@ func (e *Engine) charged(ctx context.Context, s logical.Storage, charged *State)
 	return stored
 }
 
-// answer is what came of the attempt, for the record.
+// answer describes the outcome of the attempt for the record.
 func (a attempt) answer(failure *finicityapi.Error) attempts.Answer {
 	answer := attempts.Answer{Success: failure == nil && !a.request.Change}
 	if failure != nil {
@@ -183,8 +185,8 @@ func (a attempt) answer(failure *finicityapi.Error) attempts.Answer {
 	return answer
 }
 
-// what names a refused attempt in last_error: an operator must know whether to look
-// at the stored credential. ofSecret is set when the refusal is a verdict on the secret.
+// what names a failed attempt in last_error, because an operator must know whether the
+// stored credential failed. ofSecret means that the refusal is a verdict on the secret.
 func (a attempt) what(ofSecret bool) string {
 	switch {
 	case a.request.Change:
@@ -203,7 +205,8 @@ func elsewhere(a, b *State) bool {
 	return a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()
 }
 
-// asFailure makes every error of a call one of Finicity's, without a verdict.
+// asFailure turns every error of a call into a *finicityapi.Error. One that is not from
+// Finicity is no verdict.
 func asFailure(err error) *finicityapi.Error {
 	var failure *finicityapi.Error
 	if err != nil && !errors.As(err, &failure) {

@@ -16,9 +16,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// authenticate gets a token with the stored credential, and finds out on the way
-// which of the stored secrets is in effect. It makes one call, or two: see
-// follows.
+// authenticate gets a token with the stored credential, and so determines which of
+// the stored secrets is in effect. It makes one call, or two: see follows.
 func (e *Engine) authenticate(
 	ctx context.Context, s logical.Storage, st *State, trigger attempts.Trigger, operation string,
 ) (*State, error) {
@@ -30,7 +29,7 @@ func (e *Engine) authenticate(
 	for {
 		secret, err := e.next(st, trigger, hash)
 		if err != nil && before != nil {
-			return st, before // See below.
+			return st, before // As below: an attempt was refused.
 		}
 		if err != nil {
 			return st, err
@@ -41,7 +40,7 @@ func (e *Engine) authenticate(
 		}, hash, operation)
 		refusal := new(Refusal)
 		if before != nil && unsent(err) {
-			return st, before // Which a client does not repeat: an attempt was refused.
+			return st, before // A 400, which clients do not retry: an attempt was refused.
 		}
 		if err == nil || !errors.As(err, &refusal) {
 			return st, answered(operation, err)
@@ -54,14 +53,14 @@ func (e *Engine) authenticate(
 	}
 }
 
-// unsent reports whether an attempt was not made, or ended before Finicity had it.
+// unsent reports whether an attempt was not made, or failed before Finicity received it.
 func unsent(err error) bool {
 	denied, uncharged, failure := new(NotAllowed), new(NotCharged), new(finicityapi.Error)
 	return errors.As(err, &denied) || errors.As(err, &uncharged) || errors.As(err, &failure) && failure.NotSent
 }
 
-// next is the secret to authenticate with, or a *Pending while a change may
-// still be on its way.
+// next returns the secret to authenticate with, or a *Pending while the request of a
+// rotation might still be in progress.
 func (e *Engine) next(st *State, trigger attempts.Trigger, hash hasher) (secrets.Secret, error) {
 	if wait := st.Secrets.Wait(e.clock.now()); wait > 0 {
 		return secrets.Secret{}, &Pending{Wait: wait}
@@ -73,9 +72,10 @@ func (e *Engine) next(st *State, trigger attempts.Trigger, hash hasher) (secrets
 	return secret, nil
 }
 
-// nextFor is the secret to authenticate with. An automatic attempt leaves out a secret
-// that an operator stored untried, or that was refused since the last success, if
-// Finicity has refused it with a code, or if the attempt is kept for the proven one.
+// nextFor returns the secret to authenticate with. An automatic attempt skips a secret
+// that an operator stored unverified, or that was refused since the last success, if
+// Finicity has refused it with a code, or if the last attempt is reserved for the proven
+// secret.
 func (e *Engine) nextFor(st *State, trigger attempts.Trigger, hash hasher) (secrets.Secret, bool) {
 	if trigger >= attempts.Operator {
 		return st.Secrets.Next()
@@ -88,7 +88,7 @@ func (e *Engine) nextFor(st *State, trigger attempts.Trigger, hash hasher) (secr
 	})
 }
 
-// subject is what an attempt with one of the stored secrets tries.
+// subject returns which kind of stored secret an attempt tries.
 func subject(list *secrets.List, secret secrets.Secret) attempts.Subject {
 	if list.Candidate(secret) {
 		return attempts.Candidate
@@ -96,15 +96,15 @@ func subject(list *secrets.List, secret secrets.Secret) attempts.Subject {
 	return attempts.Stored
 }
 
-// follows reports whether the next secret is tried at once after the refusal of
-// another one, once for each force. An operator does not have to repeat the command for
-// the next secret. A change that did not arrive shows as the refusal of a candidate, and
-// attempts.Allow has the proven secret not wait for that.
+// follows reports whether to try the next secret immediately after another one was
+// refused, so that an operator does not have to repeat the command. If a rotation did
+// not reach Finicity, its candidate is refused, and attempts.Allow lets the proven
+// secret follow without a wait. A forced attempt is never followed by another one.
 func follows(list *secrets.List, refused, next secrets.Secret, trigger attempts.Trigger) bool {
 	return trigger != attempts.Forced && !next.Value.Equal(refused.Value) && !list.Refused(next)
 }
 
-// try authenticates with one of the stored secrets, and shares the token.
+// try authenticates with one of the stored secrets, and shares the new token.
 func (e *Engine) try(
 	ctx context.Context, s logical.Storage, st *State, secret confidential.Text, q attempts.Request, hash hasher,
 	operation string,
@@ -121,11 +121,11 @@ func (e *Engine) try(
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
-			// The state was compared with storage just now. It may be the second time.
+			// settle may run more than once: see attempt.settle.
 			rotated, epoch = false, e.tokens.Epoch()
 			moved = elsewhere(to, st) || !to.AppKey.Equal(st.AppKey)
-			// Another node has taken over during the call, and knows something newer, or
-			// another partner or address.
+			// Another node has taken over during the call, and has stored a later success, or
+			// another partner or address. This answer says nothing about that.
 			if st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {
 				return
 			}
@@ -142,7 +142,7 @@ func (e *Engine) try(
 		return st, err
 	}
 	e.host.Logger().Info("authenticated", "partner_id", to.PartnerID)
-	if moved { // The token is of a configuration that another node has replaced.
+	if moved { // The token belongs to a configuration that another node has replaced.
 		e.tokens.Drop()
 	} else {
 		e.shareToken(ctx, t, epoch)
@@ -153,15 +153,15 @@ func (e *Engine) try(
 	return st, err
 }
 
-// accepted reports whether Finicity has accepted an attempt that ended in an
-// error all the same.
+// accepted reports whether an error means that Finicity accepted the attempt, and only
+// storing the outcome failed.
 func accepted(err error) bool {
 	unstored := new(NotStored)
 	return errors.As(err, &unstored)
 }
 
-// newToken makes the call. The token's age counts from just before it, so that a
-// slow answer never overstates how long the token lives.
+// newToken makes the call. The age of the token counts from just before the call, so
+// that a slow answer never makes the token appear younger than it is.
 func (e *Engine) newToken(
 	ctx context.Context, client *finicityapi.Client, to *State, secret confidential.Text,
 ) (*token.Token, error) {
@@ -177,22 +177,22 @@ func (e *Engine) newToken(
 	return t, nil
 }
 
-// shareToken makes t the token that everyone gets.
+// shareToken makes t the token that every reader gets.
 func (e *Engine) shareToken(ctx context.Context, t *token.Token, epoch uint64) {
 	e.tokens.Share(t, epoch)
 	e.emit(ctx, eventToken, "create", "partner_id", t.PartnerID, "expire_time", t.Expires().Format(time.RFC3339))
 }
 
-// What an attempt is made for, as events name it. Requests of people and jobs
-// have the names of Vault's operations.
+// Operations, as events name them. Requests of operators and jobs have the names of
+// Vault's operations.
 const (
 	operationRead     = "read"
 	operationSettle   = "settle"
 	operationSchedule = "rotate"
 )
 
-// answered makes the failure of an attempt that a person or a job has asked for
-// one that Vault's clients do not retry. Reads share a back-off, so they may.
+// answered turns the failure of an attempt that an operator or a job requested into
+// one that Vault's clients do not retry. Clients may retry reads, which share a back-off.
 func answered(operation string, err error) error {
 	var failure *finicityapi.Error
 	if operation == operationRead ||

@@ -10,12 +10,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// Check connects to Finicity with the client of the real calls, without a
-// credential. It returns the address that it used. A nil argument is as configured,
-// or else the default.
+// Check connects to Finicity with the same client as the real calls, without a
+// credential. It returns the address that it used. A nil argument stands for the
+// configured value, or else the default.
 //
-// It waits for nobody and writes nothing: neither attempts nor the back-off know of
-// it.
+// Check takes no lock, stores nothing, and affects neither attempts nor the back-off.
 func (e *Engine) Check(ctx context.Context, s logical.Storage, baseURL, caCert *string) (
 	address string, report finicityapi.Report, err error,
 ) {

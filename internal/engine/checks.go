@@ -17,7 +17,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// Bounds of the fields. The lifetime is Finicity's: a token is valid for two hours.
+// Bounds of the fields. Finicity accepts a token for two hours.
 const (
 	DefaultRequestTimeout = 30 * time.Second
 	minRequestTimeout     = time.Second
@@ -31,21 +31,21 @@ const (
 	maxCACert     = 256 << 10
 )
 
-// checkIdentifier refuses what can't be right, before it costs one of five
-// attempts. It does not hold an existing secret to the rules for new ones: an
-// old secret may be older than the rules.
+// checkIdentifier refuses values that can't be right, before they cost one of five
+// attempts. It does not apply the rules for new secrets: an existing secret may be
+// older than those rules.
 func checkIdentifier(name, value string) error {
 	switch {
 	case value == "":
 		return userErrorf("field %q is empty: leave it out to keep the stored value", name)
 	case len(value) > maxIdentifier:
-		return userErrorf("field %q is too long: it has %d characters, and at most %d are possible",
+		return userErrorf("field %q is too long: it has %d characters, and the maximum is %d",
 			name, len(value), maxIdentifier)
 	case strings.TrimSpace(value) != value:
 		return userErrorf("field %q begins or ends with white space, often the line break at the end of a file: "+
-			"write it without", name)
+			"remove it", name)
 	case strings.ContainsAny(value[:1]+value[len(value)-1:], "\"'`"):
-		return userErrorf("field %q has quotes at its beginning or end, which are part of the value: write it without", name)
+		return userErrorf("field %q begins or ends with quotes, which would be part of the value: remove them", name)
 	}
 	for _, c := range []byte(value) {
 		if c <= ' ' || c > '~' {
@@ -56,7 +56,7 @@ func checkIdentifier(name, value string) error {
 	return nil
 }
 
-// checkPolicyName leaves it to Vault which names there are.
+// checkPolicyName checks only the form. Whether the policy exists, Vault decides.
 func checkPolicyName(name string) error {
 	if len(name) > maxIdentifier || strings.ContainsFunc(name, unicode.IsControl) {
 		return userErrorf("field %q is not a valid policy name: it is too long, or contains a control character", "password_policy")
@@ -64,13 +64,14 @@ func checkPolicyName(name string) error {
 	return nil
 }
 
-// checkBaseURL returns the address in the form in which it is stored and compared.
+// checkBaseURL checks the address, and returns it in the form in which the engine stores
+// and compares it.
 func checkBaseURL(value string) (string, error) {
 	refuse := func(reason string) (string, error) {
 		return "", userErrorf("field %q %s: write an address like %s", "base_url", reason, finicityapi.DefaultBaseURL)
 	}
 	if len(value) > maxURL {
-		return refuse(fmt.Sprintf("is too long, at most %d characters are possible", maxURL))
+		return refuse(fmt.Sprintf("is longer than %d characters", maxURL))
 	}
 	u, err := url.Parse(value)
 	if err != nil {
@@ -81,31 +82,32 @@ func checkBaseURL(value string) (string, error) {
 	case host == "" || strings.HasSuffix(host, ".") || strings.Contains(u.Host, "%"):
 		return refuse("is not a URL with a host")
 	case !isPort(u.Port()):
-		return refuse("has a port that does not exist")
+		return refuse("has an invalid port")
 	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
-		return refuse("has a host with a letter outside ASCII, which has to be in its xn-- form")
+		return refuse("has a host with a non-ASCII character, which must be in xn-- form")
 	case u.User != nil:
-		return refuse("must not hold user info")
+		return refuse("must not contain user info")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(value, "#"):
-		return refuse("must not have a query or a fragment")
+		return refuse("must not contain a query or a fragment")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(host)):
 		return refuse("must begin with https:// (plain http is for a loopback host only)")
 	case strings.TrimSpace(value) != value:
 		return refuse("begins or ends with white space")
 	}
-	// One spelling for one address, or the same place would look like another one.
+	// Normalize the host: with two spellings, one address would look like two.
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
 		host = "[" + addr.String() + "]"
 	} else if strings.ContainsAny(host, ":[]") {
 		return refuse("is not a URL with a host")
 	}
-	port, _ := strconv.Atoi(u.Port()) // 0 when there is none.
+	port, _ := strconv.Atoi(u.Port()) // 0 without a port.
 	if standard := map[string]int{"https": 443, "http": 80}[u.Scheme]; port != 0 && port != standard {
 		host += ":" + strconv.Itoa(port)
 	}
 	address := u.Scheme + "://" + host
 	prefix := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
-	// Older help pages of Finicity show the address with a part of the path.
+	// Finicity's older help pages show the address with a part of the path, and people
+	// paste the whole authentication URL.
 	own := path.Clean("/" + u.Path)
 	at := len(own)
 	for _, end := range []string{
@@ -116,7 +118,7 @@ func checkBaseURL(value string) (string, error) {
 			at = min(at, len(own)-len(end))
 		}
 	}
-	if address == finicityapi.DefaultBaseURL && own != "/" { // Finicity has nobody's prefix.
+	if address == finicityapi.DefaultBaseURL && own != "/" { // Only a gateway has a prefix.
 		at = 0
 	}
 	if at < len(own) {
@@ -138,31 +140,31 @@ func isLoopback(host string) bool {
 
 func checkCACert(bundle string) error {
 	if len(bundle) > maxCACert {
-		return userErrorf("field %q is too long: at most %d bytes are possible", "ca_cert", maxCACert)
+		return userErrorf("field %q is too long: the maximum is %d bytes", "ca_cert", maxCACert)
 	}
 	n := 0
 	for rest := []byte(bundle); len(rest) > 0; {
 		n++
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return userErrorf("field %q: what should be certificate %d is not PEM: write the content of a file with "+
-				"-----BEGIN CERTIFICATE----- in it, like ca_cert=@ca.pem", "ca_cert", n)
+			return userErrorf("field %q: block %d is not PEM: write the content of a file that has "+
+				"-----BEGIN CERTIFICATE----- in it, for example with ca_cert=@ca.pem", "ca_cert", n)
 		}
-		if len(block.Headers) > 0 { // The TLS library leaves out such a block without a word.
-			return userErrorf("field %q: certificate %d has lines before its content, like friendlyName: write it without",
+		if len(block.Headers) > 0 { // The TLS library silently skips such a block.
+			return userErrorf("field %q: certificate %d has lines before its content, such as friendlyName: remove them",
 				"ca_cert", n)
 		}
 		if block.Type != "CERTIFICATE" {
 			return userErrorf("field %q: block %d is not a certificate: write certificates only", "ca_cert", n)
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return userErrorf("field %q: certificate %d cannot be read: %v", "ca_cert", n, err)
+			return userErrorf("field %q: certificate %d cannot be parsed: %v", "ca_cert", n, err)
 		}
 		rest = []byte(strings.TrimSpace(string(rest)))
 	}
-	// A block that is cut short or garbled is skipped by the decoder, and by the TLS library later.
+	// The decoder, and later the TLS library, skip a truncated or corrupted block.
 	if begun := strings.Count(bundle, "-----BEGIN "); begun != n {
-		return userErrorf("field %q: %d of its %d blocks cannot be read: write complete certificates only",
+		return userErrorf("field %q: %d of %d blocks cannot be parsed: write complete certificates only",
 			"ca_cert", begun-n, begun)
 	}
 	return nil

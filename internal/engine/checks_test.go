@@ -18,11 +18,11 @@ import (
 func TestAnIdentifierThatCannotBeRightIsRefused(t *testing.T) {
 	t.Parallel()
 	for value, says := range map[string]string{
-		"": "is empty", strings.Repeat("7", 256): "256 characters, and at most 255", "secret\n": "white space",
+		"": "is empty", strings.Repeat("7", 256): "256 characters, and the maximum is 255", "secret\n": "white space",
 		" secret": "white space", "\t": "white space", "key\u00a0": "white space", "two words": "copy it again",
 		"nul\x00": "copy it again", "p\u00e4ss": "copy it again", "a\u200bb": "copy it again", "1\x7f": "copy it again",
-		`"quoted"`: "has quotes", "'quoted'": "has quotes", "`quoted`": "has quotes", `""`: "has quotes", `"`: "has quotes",
-		`"begun`: "has quotes", `ended'`: "has quotes", `\"quoted\"`: "has quotes", `"a'`: "has quotes",
+		`"quoted"`: "begins or ends with quotes", "'quoted'": "begins or ends with quotes", "`quoted`": "begins or ends with quotes", `""`: "begins or ends with quotes", `"`: "begins or ends with quotes",
+		`"begun`: "begins or ends with quotes", `ended'`: "begins or ends with quotes", `\"quoted\"`: "begins or ends with quotes", `"a'`: "begins or ends with quotes",
 	} {
 		err := checkIdentifier("app_key", value)
 		user := UserError("")
@@ -54,8 +54,8 @@ func TestAnAddressIsStoredInOneForm(t *testing.T) {
 	t.Parallel()
 	const (
 		noHost   = "is not a URL with a host"
-		userInfo = "must not hold user info"
-		query    = "must not have a query or a fragment"
+		userInfo = "must not contain user info"
+		query    = "must not contain a query or a fragment"
 		scheme   = "must begin with https://"
 	)
 	for given, want := range map[string]struct{ stored, refused string }{
@@ -104,8 +104,8 @@ func TestAnAddressIsStoredInOneForm(t *testing.T) {
 		"http://api.finicity.com":                   {"", scheme},
 		"http://127.0.0.1.evil.com":                 {"", scheme},
 		"https://API.Finicity.com:443":              {"https://api.finicity.com", ""},
-		"https://127.0.0.1:99999":                   {"", "has a port that does not exist"},
-		"https://127.0.0.1:0":                       {"", "has a port that does not exist"},
+		"https://127.0.0.1:99999":                   {"", "has an invalid port"},
+		"https://127.0.0.1:0":                       {"", "has an invalid port"},
 		"https://[fe80::1%25eth0]":                  {"", noHost},
 		"http://localhost.evil.com":                 {"", scheme},
 		"http://evil.com/127.0.0.1":                 {"", scheme},
@@ -115,7 +115,7 @@ func TestAnAddressIsStoredInOneForm(t *testing.T) {
 		"ftp://api.finicity.com":                    {"", scheme},
 		"file://localhost/etc/passwd":               {"", scheme},
 		"//api.finicity.com":                        {"", scheme},
-		"https://host/" + strings.Repeat("x", 2100): {"", "is too long"},
+		"https://host/" + strings.Repeat("x", 2100): {"", "is longer than 2048 characters"},
 	} {
 		got, err := checkBaseURL(given)
 		user := UserError("")
@@ -208,15 +208,15 @@ func TestABundleIsTakenWholeOrRefusedByBlock(t *testing.T) {
 		"two":                             {cert + second, strings.TrimSpace(cert + second), ""},
 		"two, a blank line between":       {cert + "\n\r\n" + second + "\n\n", strings.TrimSpace(cert + "\n\r\n" + second), ""},
 		"with text before":                {"# Proxy CA\n" + cert, strings.TrimSpace("# Proxy CA\n" + cert), ""},
-		"no PEM":                          {"ca.pem", "", "certificate 1 is not PEM"},
-		"text after":                      {cert + "the end", "", "certificate 2 is not PEM"},
-		"the first is cut":                {cert[:len(cert)/2], "", "certificate 1 is not PEM"},
-		"the second is cut":               {cert + second[:len(second)/2], "", "certificate 2 is not PEM"},
-		"the end of the second is cut":    {cert + second[:len(second)-10], "", "certificate 2 is not PEM"},
+		"no PEM":                          {"ca.pem", "", "block 1 is not PEM"},
+		"text after":                      {cert + "the end", "", "block 2 is not PEM"},
+		"the first is cut":                {cert[:len(cert)/2], "", "block 1 is not PEM"},
+		"the second is cut":               {cert + second[:len(second)/2], "", "block 2 is not PEM"},
+		"the end of the second is cut":    {cert + second[:len(second)-10], "", "block 2 is not PEM"},
 		"a private key":                   {key, "", "block 1 is not a certificate"},
 		"a certificate and a private key": {cert + key, "", "block 2 is not a certificate"},
-		"PEM of no certificate":           {broken, "", "certificate 1 cannot be read"},
-		"the second is no certificate":    {cert + broken, "", "certificate 2 cannot be read"},
+		"PEM of no certificate":           {broken, "", "certificate 1 cannot be parsed"},
+		"the second is no certificate":    {cert + broken, "", "certificate 2 cannot be parsed"},
 		"lines before the content": {
 			strings.Replace(cert, "-----\n", "-----\nfriendlyName: Proxy\n\n", 1), "", "certificate 1 has lines before its content",
 		},

@@ -7,25 +7,27 @@ import (
 	"time"
 )
 
-// clock is the engine's own clock, which dates secrets and attempts. It starts
-// at the wall clock with the first write of the mount, runs with the process's clock,
-// and is stored with the state, once an hour at least. So it never runs backwards
-// or ahead, whatever happens to the wall clock: it lags by the time in which no
-// process ran, and age decides about a secret too late, never too early.
+// clock is the engine's own clock, which dates secrets and attempts. It starts at the
+// wall clock with the first write of the mount, runs with the monotonic clock of the
+// process, and is stored with the state at least once an hour.
+//
+// So it never runs backwards or ahead, whatever happens to the wall clock. It lags by
+// the time in which no process ran: a secret is removed by age too late, never too
+// early.
 type clock struct {
-	// provisional is the wall clock: the time as long as nothing is stored.
+	// provisional is the wall clock, which is used until something is stored.
 	provisional func() time.Time
 
 	mu      sync.Mutex
 	base    time.Time
-	started time.Time // with the process's clock
+	started time.Time // has the monotonic clock
 	last    time.Time
-	// began is what an earlier process or another node has stored last, and wall what
-	// the wall clock showed then. Zero when that is not known.
+	// began is the time that an earlier process or another node stored last, and wall
+	// is what the wall clock showed then. Both are zero if that is unknown.
 	began, wall time.Time
 }
 
-// now returns the time, later than every time before.
+// now returns the time. Every call returns a later time than all calls before.
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,9 +42,9 @@ func (c *clock) now() time.Time {
 	return now
 }
 
-// start starts at the wall clock. It must be called before this process stores
-// anything. Before that, another node may still start the clock, and this node's wall
-// clock may be wrong.
+// start starts the clock at the wall clock, unless it runs already. It must be called
+// just before this process stores something, and no earlier: until then, another node
+// might start the clock, and the wall clock of this node might be wrong.
 func (c *clock) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,15 +57,15 @@ func (c *clock) start() {
 	}
 }
 
-// stop undoes start, when the write that started the clock failed.
+// stop undoes start after the write that started the clock has failed.
 func (c *clock) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.base = time.Time{}
 }
 
-// resume continues from the stored time. wall is what the wall clock showed then. A
-// stored time that is behind changes nothing.
+// resume continues from a stored time, unless that is behind the clock. wall is what
+// the wall clock showed when the time was stored.
 func (c *clock) resume(stored, wall time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,15 +86,16 @@ func (c *clock) setBack(by time.Duration) {
 	c.base, c.last = c.base.Add(-by), c.last.Add(-by)
 }
 
-// stored returns what the wall clock showed at a time before this process began.
+// stored returns what the wall clock showed at a time t, and whether t is from before
+// this process.
 func (c *clock) stored(t time.Time) (wall time.Time, before bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.wall.Add(t.Sub(c.began)), !c.wall.IsZero() && !t.After(c.began)
 }
 
-// wall is a time of the engine's clock as people read it. What the clock is ahead
-// by, so that no two times are the same, is not shown.
+// wall converts a time of the engine's clock to the wall clock, for display. Rounding
+// hides the nanoseconds that make every time of the clock unique.
 func (e *Engine) wall(t time.Time) time.Time {
 	if t.IsZero() {
 		return t

@@ -14,8 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// Delete removes the credential and the token. Failed attempts stay counted for
-// their 24 hours: Finicity forgets none either. used is how many these are.
+// Delete removes the credential and the token. Failed attempts remain counted for 24
+// hours, because Finicity remembers them too. used is the number of these.
 func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, operation string) (used int, err error) {
 	if err := e.upstream.take(ctx); err != nil {
 		return 0, err
@@ -37,7 +37,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 	maps.DeleteFunc(left.Records, func(_ string, r attempts.Record) bool { return r.Empty(now) })
 	if len(left.Records) > 0 {
 		if err := e.store(ctx, s, left, st); err != nil {
-			e.disown(left.Clock) // As below.
+			e.disown(left.Clock) // Storage may have it all the same, as below.
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 	} else {
@@ -45,8 +45,8 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 		if err := s.Delete(ctx, stateKey); err != nil {
-			// If storage is empty later, this delete took effect, or one on another node. Then
-			// this process must not store again what it goes by.
+			// If storage is empty later, this delete has taken effect, or one on another node.
+			// Then this process must not store the configuration again.
 			e.noteUnstored(err, st.Clock, st.Clock, st)
 			return 0, fmt.Errorf("deleting the configuration from storage: %w", err)
 		}
@@ -61,8 +61,8 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 	return used, nil
 }
 
-// attemptsAlone is what this process knows of attempts, when the stored entry is
-// damaged.
+// attemptsAlone returns a state with only the attempts that this process knows of. It
+// replaces a damaged entry.
 func (e *Engine) attemptsAlone() *State {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -73,7 +73,7 @@ func (e *Engine) attemptsAlone() *State {
 	return st
 }
 
-// Configuration is what a read of config shows. It has no secret.
+// Configuration is what a read of config returns. It contains no secret.
 type Configuration struct {
 	PartnerID    string
 	Settings     Settings
@@ -95,7 +95,8 @@ func (e *Engine) Configuration(ctx context.Context, s logical.Storage) (*Configu
 	}, nil
 }
 
-// nextRotation is when the schedule rotates next. Zero while it is paused.
+// nextRotation returns when the schedule rotates next. It is zero while the schedule is
+// paused.
 func (st *State) nextRotation() time.Time {
 	if st.Guard.IsPaused() {
 		return time.Time{}
@@ -103,7 +104,7 @@ func (st *State) nextRotation() time.Time {
 	return st.Plan.Announced(st.Settings.Schedule.spec(), st.LastRotation)
 }
 
-// Signers are the secrets that a webhook may be signed with.
+// Signers returns the secrets that a webhook may be signed with.
 func (e *Engine) Signers(ctx context.Context, s logical.Storage) (current, previous []string, err error) {
 	st, err := e.view(ctx, s)
 	if err == nil && !st.Configured() {

@@ -13,15 +13,15 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// storedVersion is the version of the stored form. A new version must read all
-// older ones; testdata has an entry of each.
+// storedVersion is the version of the stored entry. Every version must read all older
+// ones; testdata has an entry of each.
 const storedVersion = 2
 
-// The stored form. Secrets are plain texts here and nowhere else.
+// The stored entry. Only here are secrets plain strings.
 type (
 	storedState struct {
 		Version int `json:"version"`
-		// Credential was an object in version 1. As a text it makes a plugin of that
+		// Credential was an object in version 1. As a string, it makes a plugin of that
 		// version refuse the entry instead of overwriting it.
 		Credential   string                  `json:"credential"`
 		Settings     storedSettings          `json:"settings,omitzero"`
@@ -61,8 +61,8 @@ type (
 		Refused      time.Time `json:"refused,omitzero"`
 		Superseded   time.Time `json:"superseded,omitzero"`
 		GraceEnds    time.Time `json:"grace_ends,omitzero"`
-		// The first builds of version 2 wrote this one for both: the secret was sent with
-		// a grace period, or is kept working by one.
+		// EitherGrace is from the first builds of version 2, which did not distinguish a
+		// secret that was sent with a grace period from one that a grace period keeps valid.
 		EitherGrace bool `json:"grace,omitempty"`
 	}
 	storedHash struct {
@@ -97,7 +97,7 @@ type (
 
 const credentialMark = "see secrets: this entry is of version 2 or later"
 
-// names are how the values of a type are stored, in their order.
+// names are the stored names of the values of a type, in the order of the values.
 type names[T ~int] []string
 
 func (n names[T]) store(v T) string { return n[v] }
@@ -166,7 +166,7 @@ func encode(st *State) ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// Decode reads an entry of the present version. Its error quotes nothing.
+// Decode reads an entry of the current version. Its error never quotes the entry.
 func Decode(value []byte) (*State, error) {
 	var in storedState
 	if json.Unmarshal(value, &in) != nil {
@@ -202,7 +202,7 @@ func Decode(value []byte) (*State, error) {
 			Confirmed: stored.Confirmed, Forced: stored.Forced, Locked: stored.Locked, Failed: stored.Failed, Failure: stored.Failure,
 		}
 		for _, a := range stored.Attempts {
-			if a.Trigger == "follow_up" { // The first builds of version 2 told the second of two automatic attempts apart.
+			if a.Trigger == "follow_up" { // From the first builds of version 2.
 				a.Trigger = "automatic"
 			}
 			trigger, err1 := triggerNames().read(a.Trigger)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package engine does things in the right order: lock, charge, call, settle,
+// Package engine runs every operation in a safe order: lock, charge, call, settle,
 // store.
 //
 // The rules are in pure packages: which secret to try (secrets), who may try it
-// (attempts), when to rotate (schedule), how long a token lives (token). This
-// package keeps their state in one storage entry, makes the calls to Finicity,
-// and hands the answers to the rules. What a call needs to be made good is
-// stored by one write before the call; if that write fails, there is no call.
+// (attempts), when to rotate (schedule), how long a token is valid (token). This
+// package keeps their state in one storage entry, calls Finicity, and passes the
+// answers to the rules. Before each call, one write stores everything that is needed
+// to recover from a crash during the call. If that write fails, there is no call.
 //
 // The paths of the mount are one layer up. They turn a request into typed values
-// and shape the answer.
+// and format the response.
 package engine
 
 import (
@@ -33,7 +33,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// Options replace the outside world in tests. The zero value is the real one.
+// Options replace parts of the environment in tests. The zero value is for production.
 type Options struct {
 	// Now is the wall clock.
 	Now func() time.Time
@@ -45,51 +45,51 @@ type Options struct {
 
 // Engine is the engine of one mount.
 type Engine struct {
-	// host is what Vault offers: its log, system view, events.
+	// host gives access to Vault: its log, system view and events.
 	host    *framework.Backend
 	options Options
 
-	// upstream is held by every request that uses or changes the credential, calls
-	// to Finicity included. A read of a usable token never waits for it.
+	// upstream is held by every request that uses or changes the credential, also during
+	// calls to Finicity. A read of a usable token never waits for it.
 	upstream lock
 	tokens   token.Cache
-	served   atomic.Pointer[token.Token] // the token that a reader got last
+	served   atomic.Pointer[token.Token] // the token that was last given to a reader
 	backoff  token.Backoff
 	clock    clock
-	// salt is the salt of the mount, nil before it is needed. salting is held while it
-	// is read, or made: two requests must not make two.
+	// salt is the salt of the mount, nil until it is needed. salting is held while it is
+	// read or created, because two requests must not create two.
 	salt    atomic.Pointer[salt.Salt]
 	salting lock
 
-	// version1Forgotten is set when this process has deleted what version 1 stored
-	// beside the entry. The upstream lock is held when it changes.
+	// version1Forgotten is set when this process has deleted the other entries that
+	// version 1 stored. The upstream lock protects it.
 	version1Forgotten bool
 
-	mu sync.Mutex // for what follows
+	mu sync.Mutex // protects the fields below
 	// latest is the state that this process has read or written last, nil before that.
-	// ahead means that storage did not take it: this process knows more than storage.
+	// ahead means that the last write failed: this process knows more than storage.
 	latest *State
 	ahead  bool
-	// written are the times of what storage may have after writes that it did not
-	// take, as it said: of what it had before, and of these writes.
+	// written identifies, by State.Clock, what storage may have after failed writes: the
+	// state before them, and the states of these writes, which may have taken effect.
 	written []time.Time
-	// wrote identifies what this process has written last.
+	// wrote identifies, by State.Clock, what this process has written last.
 	wrote time.Time
-	// storageError is why, and storageErrorTime since when.
+	// storageError is why the last write failed, and storageErrorTime is when.
 	storageError     error
 	storageErrorTime time.Time
-	// succeeded means that this process has had a success: until then its record
-	// may come from a restored snapshot.
+	// succeeded means that this process has authenticated once. Until then, its record of
+	// attempts may be that of a restored snapshot.
 	succeeded bool
-	// copied is when this process found data that may be a restored snapshot's, zero
-	// after a success. See State.Copied.
+	// copied is when this process found data that may be a restored snapshot's. It is zero
+	// again after a success. See State.Copied.
 	copied time.Time
 	// reported is the state of attempts that was logged last.
 	reported attempts.State
 }
 
-// New makes the engine of a mount. It touches neither storage nor the system
-// view: Vault also starts a plugin just to read its metadata.
+// New makes the engine of a mount. It must not use storage or the system view: Vault
+// also starts a plugin just to read its metadata.
 func New(host *framework.Backend, options Options) *Engine {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -99,13 +99,13 @@ func New(host *framework.Backend, options Options) *Engine {
 	return e
 }
 
-// now is the wall clock, for people and for tokens. What decides about secrets
-// and attempts goes by the engine's own clock.
+// now returns the wall clock, for tokens and for times that people read. Decisions
+// about secrets and attempts use the engine's own clock.
 func (e *Engine) now() time.Time { return e.options.Now().Round(0).UTC() }
 
-// lockState takes the upstream lock and reads the state of a configured mount.
-// Work begun with the returned context is finished even if the caller goes away.
-// After an error nothing is held.
+// lockState takes the upstream lock and reads the state of a configured mount. Work
+// that uses the returned context is finished even if the caller goes away. After an
+// error, the lock is not held.
 func (e *Engine) lockState(ctx context.Context, s logical.Storage) (context.Context, *State, error) {
 	if err := e.upstream.take(ctx); err != nil {
 		return nil, nil, err
@@ -121,13 +121,12 @@ func (e *Engine) lockState(ctx context.Context, s logical.Storage) (context.Cont
 	return context.WithoutCancel(ctx), st, nil
 }
 
-// Invalidate drops what this node remembers after another node has written the
-// entry.
+// Invalidate drops what this node remembers of an entry that another node has written.
 func (e *Engine) Invalidate(key string) {
 	switch key {
 	case stateKey:
-		// What storage did not take of this node stays until it is compared with what the
-		// other node has written: it may have the only copy of a secret.
+		// A state that this node failed to store stays, until load compares it with what
+		// the other node has written: it may have the only copy of a secret.
 		e.tokens.Drop()
 		e.backoff.Clear()
 	case salt.DefaultLocation:
@@ -135,8 +134,8 @@ func (e *Engine) Invalidate(key string) {
 	}
 }
 
-// hasher identifies values without holding them. It is keyed with a salt of the
-// mount, so a hash can neither be guessed nor compared between mounts.
+// hasher computes a keyed hash that identifies values without storing them. The key is
+// the salt of the mount, so a hash can't be guessed, or compared between mounts.
 type hasher func(parts ...string) string
 
 func (e *Engine) hasher(ctx context.Context, s logical.Storage) (hasher, error) {
@@ -157,7 +156,7 @@ func (e *Engine) hasher(ctx context.Context, s logical.Storage) (hasher, error) 
 	return func(parts ...string) string { return hash(strings.Join(parts, "\x00")) }, nil
 }
 
-// client makes a client for one call. Calls are 90 minutes apart, so keeping one
+// client makes a client for one call. Calls are 90 minutes apart, so reusing a client
 // would save nothing.
 func (e *Engine) client(ctx context.Context, settings *Settings) (*finicityapi.Client, error) {
 	agent := "vault-plugin-secrets-finicity/" + cmp.Or(strings.TrimPrefix(e.options.Version, "v"), "dev")
@@ -173,8 +172,8 @@ func (e *Engine) client(ctx context.Context, settings *Settings) (*finicityapi.C
 	})
 }
 
-// mayWrite reports whether the storage of this node takes writes. On the other
-// nodes, scheduled work is left to the one that writes.
+// mayWrite reports whether this node may write to storage. Scheduled work is left to
+// the node that may.
 func (e *Engine) mayWrite() bool {
 	system := e.host.System()
 	state := system.ReplicationState()

@@ -11,39 +11,39 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// The errors say what happened. The paths add what to type, since only they know
-// the name of the mount.
+// The errors of this package say what happened. The paths add the command to type,
+// because only they know the name of the mount.
 var (
 	// ErrNotConfigured means that the mount has no credential.
 	ErrNotConfigured = errors.New("this mount is not configured")
-	// ErrChanging means that the configuration changed during a read.
+	// ErrChanging means that the configuration changed during a read of the token.
 	ErrChanging = errors.New("the configuration changed while the token was read: try again")
-	// ErrTooSlow means that a new token was already too old when it came.
-	ErrTooSlow = errors.New("the answer from Finicity came so late that too little is left of the token: try again")
+	// ErrTooSlow means that a new token was already too old when it arrived.
+	ErrTooSlow = errors.New("Finicity answered so late that the new token has too little lifetime left: try again")
 )
 
-// UserError is an error that the caller must do something about.
+// UserError is an error that only the caller can fix.
 type UserError string
 
 func (u UserError) Error() string { return string(u) }
 
 func userErrorf(format string, args ...any) UserError { return UserError(fmt.Sprintf(format, args...)) }
 
-// Standing is how the attempts of a partner stand, as errors and the status
-// show it.
+// Standing describes the attempts of a partner at an address, for errors and the
+// status.
 type Standing struct {
 	State    attempts.State
 	Rejected int       // refused attempts that count
-	Used     int       // these, and those without an answer
-	Left     int       // failed attempts until force is needed
-	Reserved bool      // the last one is left, and is kept for the stored credential
-	Retry    time.Time // of the next automatic attempt, by the wall clock; zero when it waits for no time
-	Failure  string    // what Finicity said last
-	Failed   time.Time // when, by the wall clock
+	Used     int       // Rejected, plus the attempts that got no answer
+	Left     int       // failed attempts left until force is required
+	Reserved bool      // one attempt is left, and it is reserved for the stored credential
+	Retry    time.Time // of the next automatic attempt, by the wall clock; zero if none is scheduled
+	Failure  string    // the text of the last failure
+	Failed   time.Time // the time of the last failure, by the wall clock
 }
 
-// standing is how the attempts stand at the partner and the address of to: the
-// stored state, or what is about to be stored.
+// standing returns the Standing for the partner and the address of to: the stored
+// state, or the state that is about to be stored.
 func (e *Engine) standing(st, to *State) Standing {
 	record, facts, now := st.recordAt(to), e.facts(st), e.clock.now()
 	retry := record.Retry(facts, now)
@@ -58,20 +58,20 @@ func (e *Engine) standing(st, to *State) Standing {
 	}
 }
 
-// NotAllowed is an attempt that was not made, because of the record.
+// NotAllowed is an attempt that was not made, because of the attempts before it.
 type NotAllowed struct {
 	Verdict  attempts.Verdict
 	Standing Standing
-	// Known is when Finicity refused this very credential, by the wall clock.
+	// Known is when Finicity refused the same credential, by the wall clock.
 	Known time.Time
 }
 
 func (n *NotAllowed) Error() string {
 	switch {
 	case n.Verdict == attempts.KnownBad:
-		return fmt.Sprintf("Finicity refused this credential on %s, so it is not sent again", n.Known.Format(time.RFC3339))
+		return fmt.Sprintf("Finicity refused this credential on %s, so the engine does not send it again", n.Known.Format(time.RFC3339))
 	case n.Standing.Failure == "":
-		return fmt.Sprintf("no request was sent to Finicity, because of %d failed or unanswered attempts before", n.Standing.Used)
+		return fmt.Sprintf("no request was sent to Finicity, because of %d failed or unanswered attempts", n.Standing.Used)
 	default:
 		return "no request was sent to Finicity, because " + n.Standing.Failure
 	}
@@ -86,23 +86,23 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Failure.Error() }
 func (r *Refusal) Unwrap() error { return r.Failure }
 
-// Unanswered is an attempt of a person or a job that was sent, and whose answer
-// is no verdict. Vault's clients retry a 5xx automatically, and each retry may
-// count as an attempt, so this must not become one.
+// Unanswered is an attempt of an operator or a job that was sent, but got no verdict.
+// Vault's clients retry a 5xx automatically, and each retry could count as an
+// attempt, so the paths must not make this a 5xx.
 type Unanswered struct{ Failure *finicityapi.Error }
 
 func (u *Unanswered) Error() string { return u.Failure.Error() }
 func (u *Unanswered) Unwrap() error { return u.Failure }
 
-// NotCharged is an attempt that was not made, because it could not be stored.
+// NotCharged is an attempt that was not made, because the charge could not be stored.
 type NotCharged struct{ Err error }
 
 func (n *NotCharged) Error() string {
-	return "nothing was sent to Finicity, because the attempt could not be stored: " + n.Err.Error()
+	return "no request was sent to Finicity, because the attempt could not be stored: " + n.Err.Error()
 }
 func (n *NotCharged) Unwrap() error { return n.Err }
 
-// NotStored is a success whose outcome storage did not take.
+// NotStored is a success whose outcome could not be stored.
 type NotStored struct{ Err error }
 
 func (n *NotStored) Error() string {
@@ -110,28 +110,28 @@ func (n *NotStored) Error() string {
 }
 func (n *NotStored) Unwrap() error { return n.Err }
 
-// Pending is an attempt that has to wait for a change of the secret.
+// Pending is an attempt that must wait until the request of a rotation has ended.
 type Pending struct{ Wait time.Duration }
 
 func (p *Pending) Error() string {
-	return "a rotation is pending, and its request may still be on its way"
+	return "a rotation is pending, and its request might still be in progress"
 }
 
-// CandidateLimit is a change that was not made, because earlier ones are
-// unconfirmed. Until is when it can be made, by the wall clock.
+// CandidateLimit is a change that was not made, because earlier changes are
+// unconfirmed. Until is when it becomes possible, by the wall clock.
 type CandidateLimit struct{ Until time.Time }
 
 func (c *CandidateLimit) Error() string {
-	return fmt.Sprintf("the secret has not changed, and nothing was sent: earlier changes are unconfirmed, and with another one "+
-		"four attempts might not find the secret in effect. Rotation is possible again after %s",
+	return fmt.Sprintf("the secret has not changed, and no request was sent: earlier changes are unconfirmed, and after another "+
+		"one four attempts might not find the secret in effect. Rotation is possible again after %s",
 		c.Until.Format(time.RFC3339))
 }
 
-// OutcomeUnknown is a rotation that Finicity may have carried out.
+// OutcomeUnknown is a rotation that Finicity may or may not have carried out.
 type OutcomeUnknown struct {
 	Err error
-	// Refused means that the change was refused, without a code of Finicity's. The
-	// refusal may come from a gateway that has passed the change on.
+	// Refused means that the change was refused without a Finicity code. The refusal may
+	// come from a gateway that has forwarded the change.
 	Refused bool
 }
 
@@ -140,15 +140,15 @@ func (o *OutcomeUnknown) Error() string {
 }
 func (o *OutcomeUnknown) Unwrap() error { return o.Err }
 
-// MovePending is a move to another address during a rotation, whose secret is sent
-// to no other address.
+// MovePending is a move to another address while a rotation is pending. The engine must
+// not send the pending secret to another address.
 type MovePending struct{ Standing Standing }
 
 func (*MovePending) Error() string {
-	return "a rotation is pending at the current address, and its secret is not sent to another one"
+	return "a rotation is pending at the current address, and the engine does not send its secret to another one"
 }
 
-// OnlyCopy is a deletion or a change of partner that may lose the secret.
+// OnlyCopy is a deletion, or a change of the partner, that could lose the secret.
 type OnlyCopy struct {
 	Unsettled bool
 	Standing  Standing
@@ -156,7 +156,7 @@ type OnlyCopy struct {
 
 func (o *OnlyCopy) Error() string {
 	if o.Unsettled {
-		return "a rotation is unresolved, and this mount may hold the only copy of the secret"
+		return "a rotation is unresolved, and this mount might hold the only copy of the secret"
 	}
-	return "this mount has rotated the secret, and may hold the only copy of it"
+	return "this mount has rotated the secret, and might hold the only copy of it"
 }

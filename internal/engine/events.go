@@ -13,8 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// event is a kind of event and of observation, Vault's two ways to tell others
-// what has happened.
+// event is the type of an event and of an observation, the two ways in which Vault
+// publishes what has happened.
 type event string
 
 const (
@@ -28,8 +28,8 @@ const (
 	eventAttemptsStopped event = "finicity/attempts-stopped"
 )
 
-// dataPath is where the outcome is to be read, by those who may. modified is set
-// when what is there has changed.
+// dataPath returns the path that shows the outcome. modified means that the data at
+// that path has changed.
 func (e event) dataPath() (path string, modified bool) {
 	switch e {
 	case eventConfigWrite, eventConfigDelete, eventRotate:
@@ -43,13 +43,13 @@ func (e event) dataPath() (path string, modified bool) {
 	}
 }
 
-// emitTimeout bounds how long a request waits for Vault to take an event, and an
+// emitTimeout bounds how long a request waits for Vault to accept an event, and an
 // observation.
 const emitTimeout = time.Second
 
-// emit publishes what happened. The pairs of names and values must hold no
-// secret. It never fails the request: OpenBao has neither service, and Vault has
-// them switched off by default.
+// emit publishes an event and an observation. The pairs of names and values must not
+// contain a secret. A failure is only logged: OpenBao has neither service, and Vault
+// disables both by default.
 func (e *Engine) emit(ctx context.Context, kind event, operation string, pairs ...string) {
 	pairs = append([]string{logical.EventMetadataOperation, operation}, pairs...)
 	data := map[string]any{}
@@ -80,8 +80,8 @@ func (e *Engine) emitRotated(ctx context.Context, operation string, st *State) {
 		"last_vault_rotation", st.LastRotation.Format(time.RFC3339))
 }
 
-// logFailed logs an authentication that failed. One that was not sent is in the
-// log with what holds it back, and would be a line for each read.
+// logFailed logs a failed authentication. It skips one that was not sent: the log has
+// the failure that prevents it, and each read would add a line.
 func (e *Engine) logFailed(partner, message string, err error) {
 	var denied *NotAllowed
 	var uncharged *NotCharged
@@ -91,12 +91,13 @@ func (e *Engine) logFailed(partner, message string, err error) {
 	e.host.Logger().Warn(message, "partner_id", partner, "error", err)
 }
 
-// reportStanding logs a change of the state of attempts, and announces one that
-// holds calls back. Operators alarm on the levels: error when they must act.
+// reportStanding logs a change of the state of attempts, and emits an event if the new
+// state stops or delays calls. Operators alert on the log level: error means that they
+// must act.
 func (e *Engine) reportStanding(ctx context.Context, st, to *State, before attempts.State) {
 	after, partner := e.standing(st, to), to.PartnerID
-	// What the stored credential comes to is compared with what was logged last: a
-	// process that has just started has logged nothing. A lock is one everywhere.
+	// For the stored address, compare with the state that was logged last, because a
+	// process that has just started has logged none. A lock counts at every address.
 	if !elsewhere(st, to) {
 		before = e.lastReported()
 	}
@@ -116,14 +117,14 @@ func (e *Engine) reportStanding(ctx context.Context, st, to *State, before attem
 		kind, log = eventAttemptsHeld, e.host.Logger().Warn
 	case attempts.Stopped, attempts.Locked:
 	}
-	log("attempts", "partner_id", partner, "state", after.State, "rejected", after.Rejected, "left", after.Left)
+	log("authentication state changed", "partner_id", partner, "state", after.State, "rejected", after.Rejected, "left", after.Left)
 	if kind != "" {
 		e.emit(ctx, kind, "authenticate", "partner_id", partner, "state", string(after.State), "error", after.Failure)
 	}
 }
 
-// lastReported is the state of attempts that was logged last. A process that has
-// just started has logged none: it reports again what its predecessor left.
+// lastReported returns the state of attempts that was logged last. A process that has
+// just started has logged none, so it logs the stored state again unless that is ok.
 func (e *Engine) lastReported() attempts.State {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -14,16 +14,17 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// load returns what this process goes by: what storage has, unless storage did not
-// take the last write. If storage has something else than this process has read or
-// written, that counts, with what this process knows and nothing but time may remove.
-// Then storage did not take it, or a snapshot was restored, or another node has written
-// something that was not made from it.
+// load returns the state to use: what is stored, or what this process failed to store.
+//
+// If storage has a state that this process has neither read nor written, another node
+// has written it, or a snapshot was restored. Then load returns the stored state, plus
+// those facts of this process that only age may remove, such as secrets that it sent.
 func (e *Engine) load(ctx context.Context, s logical.Storage) (*State, error) {
 	return e.loadAs(ctx, s, true)
 }
 
-// view is load for a caller that does not hold the upstream lock. It changes nothing.
+// view is load for a caller without the upstream lock. A running write may still decide
+// which state to use, so view does not.
 func (e *Engine) view(ctx context.Context, s logical.Storage) (*State, error) {
 	return e.loadAs(ctx, s, false)
 }
@@ -52,8 +53,8 @@ func (e *Engine) loadAs(ctx context.Context, s logical.Storage, locked bool) (*S
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case e.latest != latest: // Another request has been here.
-	case !locked && latest != nil: // A write may be on its way: its end says what this process goes by.
+	case e.latest != latest: // Another request has changed it meanwhile.
+	case !locked && latest != nil: // A write may be running, and its end decides.
 	case foreign:
 		e.goBy(stored, added)
 		e.tokens.Drop()
@@ -63,13 +64,13 @@ func (e *Engine) loadAs(ctx context.Context, s logical.Storage, locked bool) (*S
 	return stored, nil
 }
 
-// clockSlack is how much the clocks of two nodes may differ.
+// clockSlack is the difference between the clocks of two nodes that is ignored.
 const clockSlack = 10 * time.Second
 
-// followClock makes this process go by the clock of the node that wrote what is stored,
-// if that one is behind: it has gone on from an older copy. Otherwise what it wrote
-// would seem old here, and age removes secrets and refusals. followClock returns what
-// this process knows, dated by that clock. No call may be on its way.
+// followClock sets the clock back to that of the node that wrote the stored state, if
+// that node has continued from an older copy. Otherwise its secrets and refusals would
+// look old here, and age would remove them. followClock returns latest with its times
+// moved to that clock. No call to Finicity may be running.
 func (e *Engine) followClock(stored, latest *State) *State {
 	since := e.now().Sub(stored.Guard.Alive) // by the wall clock
 	behind := e.clock.now().Sub(stored.Clock) - since
@@ -80,7 +81,7 @@ func (e *Engine) followClock(stored, latest *State) *State {
 	return latest.redated(stored, -behind)
 }
 
-// redated is the state with the times that another one does not have moved.
+// redated returns the state with all times moved that the other state does not have.
 func (st *State) redated(other *State, by time.Duration) *State {
 	st = st.clone()
 	st.Secrets.Redate(other.Secrets, by)
@@ -92,8 +93,8 @@ func (st *State) redated(other *State, by time.Duration) *State {
 	return st
 }
 
-// knows reports whether what is stored is what the state was made from, or what this
-// process has tried to write since.
+// knows reports whether the stored state is the one that st was made from, or one that
+// this process has tried to write since.
 func (e *Engine) knows(stored, st *State) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -103,17 +104,17 @@ func (e *Engine) knows(stored, st *State) bool {
 	return st.version1 == "" && stored.Clock.Equal(st.Clock) || slices.ContainsFunc(e.written, stored.Clock.Equal)
 }
 
-// retain adds to the state what another one knows and nothing but time may remove: of
-// the same configuration the secrets that were sent or accepted since, those that were
-// replaced, a later token and the attempts; of another one only that attempts were
-// made. It reports whether there was anything.
+// retain adds the facts of another state that only age may remove. If both states have
+// the same configuration, these are the secrets that were sent or accepted since, those
+// that were replaced, a later token and the attempts. Otherwise it is only that attempts
+// were made. It reports whether it has added anything.
 func (st *State) retain(other *State) (added bool) {
 	same := st.PartnerID == other.PartnerID && st.Since.Equal(other.Since)
 	succeeded := time.Time{}
 	if same {
 		added = st.retainToken(other)
 		added = st.Secrets.Retain(other.Secrets, st.version1 != "") || added
-		if st.version1 == "" { // It has no such time.
+		if st.version1 == "" { // Version 1 did not store that time.
 			succeeded = st.Secrets.Succeeded()
 		}
 		added = st.retainRotations(other) || added
@@ -139,8 +140,8 @@ func (st *State) retain(other *State) (added bool) {
 	return added
 }
 
-// retainToken adds the token of a later success. The time at which a token was issued
-// is that of a wall clock, which may be wrong.
+// retainToken adds the token of a later success. It does not compare the issue times of
+// the tokens, because these are from a wall clock, which may be wrong.
 func (st *State) retainToken(other *State) (added bool) {
 	fits := !elsewhere(st, other) && st.AppKey.Equal(other.AppKey)
 	if other.Token == nil || !fits || !other.Secrets.Succeeded().After(st.Secrets.Succeeded()) {
@@ -150,7 +151,7 @@ func (st *State) retainToken(other *State) (added bool) {
 	return true
 }
 
-// retainRotations adds what was replaced.
+// retainRotations adds the last rotation and the hashes of replaced secrets.
 func (st *State) retainRotations(other *State) (added bool) {
 	if other.LastRotation.After(st.LastRotation) {
 		st.LastRotation, added = other.LastRotation, true

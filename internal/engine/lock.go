@@ -4,12 +4,13 @@ package engine
 
 import "context"
 
-// lock is a mutex that a request can stop waiting for when its caller goes away.
+// lock is a mutex. A request stops waiting for it when its caller goes away.
 type lock chan struct{}
 
 func newLock() lock { return make(lock, 1) }
 
-// take returns the error of ctx if that ends first. Then the lock is not held.
+// take takes the lock. If ctx ends first, it returns the error of ctx, and the lock is
+// not held.
 func (l lock) take(ctx context.Context) error {
 	select {
 	case l <- struct{}{}:

@@ -13,10 +13,10 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// change is what a write changes beyond settings that concern the engine alone.
+// change says what a write changes besides settings that only the engine uses.
 type change struct {
-	credential bool              // something that only Finicity can say is right
-	secret     confidential.Text // the given secret, empty when it is the stored one
+	credential bool              // something that must be verified with Finicity
+	secret     confidential.Text // the given secret, empty if it is the stored one
 	appKey     bool
 	moved      bool // the partner or the address
 	partner    bool
@@ -54,8 +54,8 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		appKey:  !next.AppKey.Equal(st.AppKey),
 	}
 	c.moved = c.partner || next.Settings.place() != st.Settings.place()
-	// The current secret is nothing new, unless it takes back another one, or comes
-	// with a new app key: then it is the one to try, and no other.
+	// To write the current secret again changes nothing, unless it replaces an unverified
+	// one, or comes with a new app key: then the write must verify exactly this secret.
 	if current, _ := st.Secrets.Current(); c.moved || c.appKey || !secret.Equal(current.Value) || st.hasUntriedBeside(current.Value) {
 		c.secret = secret
 	}
@@ -67,15 +67,15 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	case c.moved && w.Verify && pending:
 		return nil, change{}, &MovePending{Standing: e.standing(st, st)}
 	case c.moved && (secret.IsZero() || w.AppKey == nil):
-		// Otherwise a person who may write config, but does not know the secret, could
-		// have it sent to a host of theirs.
+		// Otherwise a user who may write config, but does not know the secret, could have
+		// the engine send it to a host of their own.
 		return nil, change{}, e.incomplete(st, next, w)
 	case !secret.IsZero() && !c.partner && !at.IsZero():
-		advice := "leave the field out to keep the secret in effect. If Finicity was set back to this one, delete the configuration " +
-			"with force=true first, and write it anew"
+		advice := "leave the field out to keep the secret in effect. If Finicity was set back to this one, first delete the configuration " +
+			"with force=true, then write it again"
 		if c.moved {
-			advice = "another address needs the secret in effect; to have one that you know, make a new one in the Finicity developer portal, " +
-				"or ask Mastercard support for one"
+			advice = "a new address needs the secret in effect. Only Vault knows it, so first create a new one in the Finicity " +
+				"developer portal, or ask Mastercard support for one"
 		}
 		return nil, change{}, userErrorf("field %q has a secret that was replaced by a rotation on %s: %s",
 			"partner_secret", at.Format(time.RFC3339), advice)
@@ -98,21 +98,20 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	return next, c, nil
 }
 
-// hasUntriedBeside reports whether an operator has stored another secret, and nobody
-// has tried it.
+// hasUntriedBeside reports whether another secret is stored that an operator wrote and
+// that was never verified.
 func (st *State) hasUntriedBeside(secret confidential.Text) bool {
 	return slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
 		return (s.Origin == secrets.Brought && s.Proven.IsZero() || st.Secrets.ToTry(s)) && !s.Value.Equal(secret)
 	})
 }
 
-// setsSchedule reports whether an operator has written the schedule, which ends a
-// pause.
+// setsSchedule reports whether the write has a field of the schedule, which ends a pause.
 func (w Write) setsSchedule() bool {
 	return w.RotationPeriod != nil || w.RotationSchedule != nil || w.RotationWindow != nil || w.DisableRotation != nil
 }
 
-// apply sets and checks each field that was given, but for the secret.
+// apply checks and sets each given field. It only checks the secret.
 func (st *State) apply(w Write) error {
 	if w.PartnerID != nil {
 		if err := checkIdentifier("partner_id", *w.PartnerID); err != nil {
@@ -142,7 +141,7 @@ func (st *State) apply(w Write) error {
 	}
 	if w.TokenLifetime != nil {
 		if set.TokenLifetime = *w.TokenLifetime; set.TokenLifetime < minTokenLifetime || set.TokenLifetime > maxTokenLifetime {
-			return userErrorf("field %q must be between 1m and 2h: Finicity honors a token for two hours", "token_lifetime")
+			return userErrorf("field %q must be between 1m and 2h: Finicity accepts a token for two hours", "token_lifetime")
 		}
 	}
 	if w.SecretGracePeriod != nil {
@@ -159,14 +158,14 @@ func (st *State) apply(w Write) error {
 	return set.Schedule.check()
 }
 
-// defaultSettings are those of a first write.
+// defaultSettings returns the settings before a first write.
 func defaultSettings() Settings {
 	return Settings{
 		BaseURL: finicityapi.DefaultBaseURL, RequestTimeout: DefaultRequestTimeout, TokenLifetime: DefaultTokenLifetime,
 	}
 }
 
-// setAddress sets and checks what was given of the address.
+// setAddress checks and sets the given parts of the address.
 func (s *Settings) setAddress(baseURL, caCert *string) (err error) {
 	if baseURL != nil {
 		if s.BaseURL, err = checkBaseURL(*baseURL); err != nil {
@@ -180,8 +179,8 @@ func (s *Settings) setAddress(baseURL, caCert *string) (err error) {
 	return nil
 }
 
-// apply sets the fields that were given. One kind of schedule replaces the other,
-// unless both are given: then check finds that they contradict each other.
+// apply sets the given fields. A period replaces a cron expression, and the reverse. If
+// both are given, it sets both, and check refuses them.
 func (s *Schedule) apply(w Write) {
 	given := func(d *time.Duration) time.Duration {
 		if d == nil {

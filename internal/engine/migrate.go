@@ -18,8 +18,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// Version 1 of the stored form, which is only read. It moved secrets between
-// places: a current one, a pending one, those set aside and those replaced.
+// Version 1 of the stored entry, which the engine only reads. It moved secrets between
+// places: current, pending, abandoned (set aside) and previous (replaced).
 const (
 	tokenKeyV1       = "token"
 	attemptsPrefixV1 = "attempts/"
@@ -53,8 +53,8 @@ type (
 	candidateV1 struct {
 		Secret     string        `json:"secret"`
 		Since      time.Time     `json:"since"`
-		Replaced   bool          `json:"replaced"` // It was the current one.
-		Proven     bool          `json:"proven"`   // And in effect.
+		Replaced   bool          `json:"replaced"` // It was the current secret.
+		Proven     bool          `json:"proven"`   // It was also in effect.
 		Doubted    bool          `json:"doubted"`  // The change to it was refused.
 		OldRefused bool          `json:"old_refused"`
 		Timeout    time.Duration `json:"timeout"`
@@ -62,10 +62,11 @@ type (
 	}
 )
 
-// migrate carries an entry of version 1 over, with its token and its record of
-// attempts. Where version 1 did not store a fact, the cautious reading counts.
-// Nothing is written here: not each node may write. The next write of the state has
-// it all, and Periodic makes one.
+// migrate converts an entry of version 1, with its token and its record of attempts.
+// Where version 1 did not store a fact, migrate assumes the worse.
+//
+// It writes nothing, because not every node may write. The next write of the state
+// stores the result, and Periodic makes one.
 func (e *Engine) migrate(ctx context.Context, s logical.Storage, value []byte) (*State, error) {
 	var old stateV1
 	if json.Unmarshal(value, &old) != nil || old.Credential.PartnerID == "" {
@@ -86,7 +87,7 @@ func (e *Engine) migrate(ctx context.Context, s logical.Storage, value []byte) (
 	if record != nil {
 		m.refusals(st, record)
 		m.alive(record.RejectedAt, record.LastErrorAt)
-		// Which attempts were automatic was not stored, so all were.
+		// Version 1 did not store which attempts were automatic, so assume that all were.
 		stored := func(fingerprint string) bool { return m.known(st, fingerprint) }
 		st.Records = map[string]attempts.Record{st.PartnerID: record.attempts(st.Settings.place(), m.now, stored)}
 		st.imported = []string{key}
@@ -102,22 +103,22 @@ type migration struct {
 	now  time.Time
 	old  *stateV1
 	hash hasher
-	// lastAlive is the newest sign of life. Version 1 did not store that it was alive,
-	// and a copy of its data must not rotate the secret either.
+	// lastAlive is the latest time in the old entry. Version 1 did not store when it was
+	// alive, but the restore guard must cover copies of its data too.
 	lastAlive time.Time
 }
 
-// alive notes signs of life, by the wall clock.
+// alive records times, by the wall clock, at which an engine was running.
 func (m *migration) alive(signs ...time.Time) {
 	m.lastAlive = slices.MaxFunc(append(signs, m.lastAlive), time.Time.Compare)
 }
 
-// The order of what happened, right before now.
+// Times just before now, in the order of the events that they stand for.
 func (m *migration) settled() time.Time { return m.now.Add(-20) } // asked and refused
 func (m *migration) proven() time.Time  { return m.now.Add(-10) } // the last success
 func (m *migration) refused() time.Time { return m.now.Add(-5) }  // refused since
 
-// past is a time by the wall clock, at the latest before anything else.
+// past returns a time of the wall clock, but no later than settled.
 func (m *migration) past(t time.Time) time.Time {
 	if t.After(m.settled()) {
 		return m.settled()
@@ -147,7 +148,7 @@ func (m *migration) state() *State {
 	}
 	list := &st.Secrets
 	list.Move(st.Settings.place())
-	// In the order of arrival. A secret that is there twice stays where it came last.
+	// In the order of arrival. Of duplicates, the last one counts.
 	for _, s := range slices.Concat(m.previous(), m.replaced(), m.current()) {
 		s.Place = list.Place
 		list.Secrets = slices.DeleteFunc(list.Secrets, func(known secrets.Secret) bool { return known.Value.Equal(s.Value) })
@@ -156,8 +157,8 @@ func (m *migration) state() *State {
 	return st
 }
 
-// current are the current secret and those that were sent. An untried one was
-// brought after these: version 1 asked for a proof before it sent another one.
+// current returns the current secret and those that were sent. An untried current
+// secret arrived after these: version 1 verified it before it sent another one.
 func (m *migration) current() (all []secrets.Secret) {
 	cred := m.old.Credential
 	current := secrets.Secret{
@@ -168,7 +169,7 @@ func (m *migration) current() (all []secrets.Secret) {
 		for _, a := range cred.Abandoned {
 			switch {
 			case a.Secret != cred.Current:
-			case a.Proven: // An operator has brought it back.
+			case a.Proven: // An operator has written it again.
 				current.Origin, current.Proven = m.origin(), m.past(a.Since)
 			case !a.Replaced:
 				current.Origin = secrets.Sent
@@ -179,8 +180,9 @@ func (m *migration) current() (all []secrets.Secret) {
 	return append([]secrets.Secret{current}, m.sent()...)
 }
 
-// origin is that of a secret that was once in effect. Whether the engine had sent
-// that one was not stored. Better a force too many than a loss.
+// origin returns the origin of a secret that was in effect. Version 1 did not store
+// whether the engine had sent it. If in doubt, the engine had: then a delete needs force,
+// but no secret is lost.
 func (m *migration) origin() secrets.Origin {
 	if m.old.Credential.LastRotation.IsZero() {
 		return secrets.Brought
@@ -188,8 +190,8 @@ func (m *migration) origin() secrets.Origin {
 	return secrets.Sent
 }
 
-// graceful reports whether the last rotation was one with a grace period: the
-// secret before it was stored for 30 days from then on.
+// graceful reports whether the last rotation had a grace period: then the previous
+// secret was stored for 30 days from that rotation.
 func (m *migration) graceful() bool {
 	last := m.old.Credential.LastRotation
 	for _, p := range m.old.Credential.Previous {
@@ -200,8 +202,8 @@ func (m *migration) graceful() bool {
 	return false
 }
 
-// sent are the secrets of changes that were not confirmed. They count as new: a
-// wall clock that is ahead right now must not make them too old.
+// sent returns the secrets of unconfirmed changes, dated now: if the wall clock is
+// ahead, they must not look old, because age removes secrets.
 func (m *migration) sent() (all []secrets.Secret) {
 	cred := m.old.Credential
 	last := []secrets.Secret{}
@@ -211,13 +213,13 @@ func (m *migration) sent() (all []secrets.Secret) {
 		switch {
 		case a.Replaced || a.Secret == cred.Current:
 			continue
-		case a.OldRefused: // Perhaps because this one is in effect.
+		case a.OldRefused: // Possibly because this one is in effect.
 			s.Denied = m.refused()
 			last = append(last, s)
 			continue
 		case a.Doubted:
 			s.Denied = since
-		case cred.Untried && m.replacedAt(a.Since): // It was pending until then.
+		case cred.Untried && m.replacedAt(a.Since): // It was pending until an operator wrote another one.
 			s.CallEnds = since.Add(a.Timeout)
 		default:
 			s.Refused = since
@@ -234,13 +236,13 @@ func (m *migration) sent() (all []secrets.Secret) {
 	return all
 }
 
-// replacedAt reports whether an operator stored an untried secret at that time.
+// replacedAt reports whether an operator stored an unverified secret at that time.
 func (m *migration) replacedAt(t time.Time) bool {
 	return slices.ContainsFunc(m.old.Credential.Abandoned, func(a candidateV1) bool { return a.Replaced && a.Since.Equal(t) })
 }
 
-// replaced are the secrets that were in effect until an operator stored an
-// untried one. One that was never in effect is left out: an operator has it.
+// replaced returns the secrets that were in effect until an operator stored an
+// unverified one. It omits those that were never in effect: the operator has them.
 func (m *migration) replaced() (all []secrets.Secret) {
 	for _, a := range slices.Backward(m.old.Credential.Abandoned) {
 		if since := m.past(a.Since); a.Replaced && a.Proven {
@@ -252,22 +254,22 @@ func (m *migration) replaced() (all []secrets.Secret) {
 	return all
 }
 
-// previous are the secrets that webhooks may still be signed with.
+// previous returns the secrets that webhooks may still be signed with.
 func (m *migration) previous() (all []secrets.Secret) {
 	const day = 24 * time.Hour
-	brought := map[string]bool{} // and never in effect: they sign nothing
+	brought := map[string]bool{} // written by an operator and never in effect, so they sign nothing
 	for _, a := range m.old.Credential.Abandoned {
 		brought[a.Secret] = a.Replaced && !a.Proven
 	}
 	for _, p := range m.old.Credential.Previous { // The latest first.
 		if brought[p.Secret] {
-			delete(brought, p.Secret) // It may have been in effect before that.
+			delete(brought, p.Secret) // An older copy of it may have been in effect.
 			continue
 		}
 		s := secrets.Secret{Value: confidential.New(p.Secret), Origin: secrets.Sent, Superseded: p.Until.Add(-4 * day)}
 		graceful := p.Until.Add(-30 * day)
 		if m.old.SecretGracePeriod || s.Superseded.After(m.now) && !graceful.After(m.now) {
-			s.Grace, s.Superseded = true, m.past(graceful) // Whether it was sent with one too was not stored.
+			s.Grace, s.Superseded = true, m.past(graceful) // Assume that it was also sent with a grace period.
 			s.GraceEnds = s.Superseded.Add(30 * day)
 		}
 		s.Superseded = m.past(s.Superseded)
@@ -279,14 +281,14 @@ func (m *migration) previous() (all []secrets.Secret) {
 	return all
 }
 
-// fingerprint is that of version 1, which left out the CA.
+// fingerprint returns the fingerprint of version 1, which did not include the CA.
 func (m *migration) fingerprint(secret confidential.Text) string {
 	cred := m.old.Credential
 	return m.hash(m.old.BaseURL, cred.PartnerID, cred.AppKey, secret.Reveal())
 }
 
-// known reports whether the fingerprint is that of the credential with one of the
-// stored secrets.
+// known reports whether the fingerprint belongs to the credential with one of the stored
+// secrets.
 func (m *migration) known(st *State, fingerprint string) bool {
 	return slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool { return m.fingerprint(s.Value) == fingerprint })
 }
@@ -298,19 +300,19 @@ func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*S
 	}
 	var stored storedToken
 	if entry == nil || entry.DecodeJSON(&stored) != nil {
-		return nil, nil //nolint:nilnil,nilerr // A token that can't be read is as good as none.
+		return nil, nil //nolint:nilnil,nilerr // The engine can get another token.
 	}
 	m.alive(stored.IssueTime)
 	if !m.known(st, stored.Fingerprint) {
-		return nil, nil //nolint:nilnil // It is that of another credential.
+		return nil, nil //nolint:nilnil // It belongs to another credential.
 	}
 	return &StoredToken{confidential.New(stored.Token), stored.IssueTime, st.tokenFingerprint(m.hash)}, nil
 }
 
-// forgetVersion1 deletes what the stored state has taken over: the records that
-// it names, or they would be taken over again after a delete or a move, and with the
-// first write of a process the token and the record of the current address. What
-// cannot be deleted is tried again with the next write.
+// forgetVersion1 deletes the entries of version 1 that the stored state has imported.
+// These are the records that it names, because a delete or a move could import them
+// again, and with the first write of a process the token and the record of the current
+// address. If a deletion fails, the next write tries again.
 func (e *Engine) forgetVersion1(ctx context.Context, s logical.Storage, st *State) {
 	keys, replaced := st.imported, st.version1 != ""
 	st.version1, st.imported = "", nil
@@ -324,20 +326,20 @@ func (e *Engine) forgetVersion1(ctx context.Context, s logical.Storage, st *Stat
 	for _, key := range keys {
 		if err := s.Delete(ctx, key); err != nil {
 			e.version1Forgotten = false
-			e.host.Logger().Warn("an entry of an earlier version of the plugin cannot be deleted from storage", "key", key,
+			e.host.Logger().Warn("deleting an entry of an earlier version of the plugin from storage failed", "key", key,
 				"error", err)
 		}
 	}
 }
 
-// identify tells one entry of version 1 from another.
+// identify returns a hash that distinguishes entries of version 1.
 func identify(value []byte) string {
 	sum := sha256.Sum256(value)
 	return string(sum[:])
 }
 
-// isVersion1 reports whether an entry without a version is one that version 1 wrote,
-// and not a damaged one.
+// isVersion1 reports whether version 1 wrote an entry without a version. Otherwise the
+// entry is damaged.
 func isVersion1(value []byte) bool {
 	var old stateV1
 	return json.Unmarshal(value, &old) == nil && old.Credential.PartnerID != ""

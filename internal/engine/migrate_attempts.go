@@ -14,8 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// recordV1 is what version 1 recorded of the attempts of a partner at an address,
-// under a key of its own.
+// recordV1 is the entry in which version 1 recorded the attempts of a partner at an
+// address.
 type recordV1 struct {
 	Rejected    int       `json:"rejected"`
 	Charged     int       `json:"charged"`
@@ -30,8 +30,8 @@ type recordV1 struct {
 	} `json:"refused"`
 }
 
-// readRecordV1 reads the record of st's partner at st's address, nil if there is
-// none. The key leaves out the CA.
+// readRecordV1 reads the record of st's partner at st's address. It is nil if there is
+// none. The key does not include the CA.
 func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State) (r *recordV1, key string, err error) {
 	key = recordKeyV1(hash, st)
 	entry, err := s.Get(ctx, key)
@@ -42,10 +42,10 @@ func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State
 		return nil, "", nil
 	}
 	r = new(recordV1)
-	if entry.DecodeJSON(r) != nil { // It may have been full.
+	if entry.DecodeJSON(r) != nil { // Assume that all attempts were used up.
 		r = &recordV1{Charged: attempts.Limit, LastError: "the stored record of attempts cannot be decoded"}
 	}
-	// Force had no bound. What is beyond the limit makes no difference.
+	// Forced attempts had no limit. Twice the limit has the same effect as more.
 	r.Rejected, r.Charged = min(r.Rejected, 2*attempts.Limit), min(r.Charged, 2*attempts.Limit)
 	return r, key, nil
 }
@@ -54,7 +54,7 @@ func recordKeyV1(hash hasher, st *State) string {
 	return attemptsPrefixV1 + hash(st.Settings.BaseURL, st.PartnerID)
 }
 
-// refusals notes which secrets were refused since the last success.
+// refusals marks the secrets that were refused since the last success.
 func (m *migration) refusals(st *State, r *recordV1) {
 	for _, refused := range r.Refused {
 		for i := range st.Secrets.Secrets {
@@ -66,10 +66,10 @@ func (m *migration) refusals(st *State, r *recordV1) {
 	}
 }
 
-// attempts makes a record of the counts of version 1. stored tells whether a
-// refused credential is one that is stored; an operator has written the others.
+// attempts converts the counts of version 1 to a record. stored reports whether a refused
+// credential is a stored one. An operator has written the others.
 func (r *recordV1) attempts(place string, now time.Time, stored func(fingerprint string) bool) attempts.Record {
-	// All differ, and are before now.
+	// The times of the attempts must differ, and must be before now.
 	charged := now.Add(-time.Duration(r.Charged))
 	last := charged.Add(-1)
 	if !r.RejectedAt.IsZero() {
@@ -83,7 +83,7 @@ func (r *recordV1) attempts(place string, now time.Time, stored func(fingerprint
 		a := attempts.Attempt{
 			At: last.Add(-time.Duration(r.Rejected - i)), Place: place, Outcome: attempts.RefusedWithCode, Answered: last,
 		}
-		// The latest refused credentials belong to the latest refusals.
+		// The last refused credentials belong to the last refusals.
 		if at := r.Rejected - 1 - i; at < len(r.Refused) {
 			a.Credential = r.Refused[at].Fingerprint
 			if !stored(a.Credential) {
@@ -100,6 +100,7 @@ func (r *recordV1) attempts(place string, now time.Time, stored func(fingerprint
 	return record
 }
 
+// earlier returns the earlier of two times.
 func earlier(a, b time.Time) time.Time {
 	if a.After(b) {
 		return b
@@ -107,8 +108,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// openRecord makes room for the attempts of a partner at an address that is written
-// now, and takes over what version 1 recorded of them.
+// openRecord makes room for the attempts of a partner at a new address, and imports what
+// version 1 recorded of them.
 func (e *Engine) openRecord(ctx context.Context, s logical.Storage, st, to *State, hash hasher) error {
 	now, partner := e.clock.now(), to.PartnerID
 	if err := st.makeRoom(partner, now); err != nil {
@@ -121,7 +122,7 @@ func (e *Engine) openRecord(ctx context.Context, s logical.Storage, st, to *Stat
 	known := st.PartnerID == partner && slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
 		return s.Place == to.Settings.place()
 	})
-	if old != nil && !known { // It was taken over when the mount was there first.
+	if old != nil && !known { // Otherwise it was imported when the mount first used this address.
 		st.Records[partner] = old.joined(st.record(partner), to.Settings.place(), now)
 		st.imported = slices.Concat(st.imported, []string{key})
 	}
@@ -129,8 +130,8 @@ func (e *Engine) openRecord(ctx context.Context, s logical.Storage, st, to *Stat
 	return nil
 }
 
-// joined adds what version 1 recorded to a record. Nothing of it is the stored
-// credential's.
+// joined adds the attempts that version 1 recorded to a record. None of them is an attempt
+// with the stored credential.
 func (r *recordV1) joined(record attempts.Record, place string, now time.Time) attempts.Record {
 	imported := r.attempts(place, now, func(string) bool { return false })
 	record.Attempts = append(record.Attempts, imported.Attempts...)

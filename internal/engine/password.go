@@ -28,17 +28,17 @@ const (
 	// generatedLength gives 246 bits out of 72 characters.
 	generatedLength = 40
 
-	// policySamples is how many secrets are made to see whether a password policy
-	// is good, or until one of them is.
+	// policySamples is how many secrets the engine generates to check a password policy,
+	// and how often a rotation retries it.
 	policySamples = 10
 )
 
-// CheckSecretRules says which of Finicity's rules a new secret breaks, and not
-// what the secret is.
+// CheckSecretRules returns an error that says which of Finicity's rules a new secret
+// breaks. It never quotes the secret.
 func CheckSecretRules(secret string) error {
 	switch {
 	case len(secret) < minSecretLength || len(secret) > maxSecretLength:
-		return fmt.Errorf("it has %d characters, and Finicity takes %d to %d", len(secret), minSecretLength, maxSecretLength)
+		return fmt.Errorf("it has %d characters, and Finicity accepts %d to %d", len(secret), minSecretLength, maxSecretLength)
 	case strings.Trim(secret, secretAlphabet) != "":
 		return errors.New("it has a character other than letters, digits and " + secretSigns)
 	case !strings.ContainsAny(secret, secretLetters):
@@ -49,7 +49,7 @@ func CheckSecretRules(secret string) error {
 	return nil
 }
 
-// GenerateSecret makes a new secret by Finicity's rules.
+// GenerateSecret generates a new secret that follows Finicity's rules.
 func GenerateSecret() (string, error) {
 	for {
 		secret := make([]byte, generatedLength)
@@ -60,15 +60,15 @@ func GenerateSecret() (string, error) {
 			}
 			secret[i] = secretAlphabet[n.Int64()]
 		}
-		// One in 400 has no digit. A new one keeps the distribution even, a repair
-		// would not.
+		// One in 400 secrets has no digit. To start over keeps the distribution even; to
+		// replace a character would not.
 		if CheckSecretRules(string(secret)) == nil {
 			return string(secret), nil
 		}
 	}
 }
 
-// newSecret makes a secret that was never in effect here, by the password policy
+// newSecret generates a secret that was never in effect here, with the password policy
 // if there is one.
 func (e *Engine) newSecret(ctx context.Context, st *State, hash hasher) (secret confidential.Text, err error) {
 	if st.Settings.PasswordPolicy == "" {
@@ -83,23 +83,23 @@ func (e *Engine) newSecret(ctx context.Context, st *State, hash hasher) (secret 
 	return confidential.Text{}, err
 }
 
-// secretFromPolicy makes one secret. Its error names the policy: Vault's own
-// does not.
+// secretFromPolicy generates one secret. Its error names the policy, which Vault's own
+// error does not.
 func (e *Engine) secretFromPolicy(ctx context.Context, st *State, hash hasher) (confidential.Text, error) {
 	policy := st.Settings.PasswordPolicy
 	refuse := func(why string) error {
-		return userErrorf("field \"password_policy\": %s. To see it: vault read sys/policies/password/%s", why, policy)
+		return userErrorf("field \"password_policy\": %s. To show the policy, type vault read sys/policies/password/%s", why, policy)
 	}
 	made, err := e.host.System().GeneratePasswordFromPolicy(ctx, policy)
 	if err != nil {
 		return confidential.Text{}, refuse(fmt.Sprintf("the policy %q does not exist or failed", policy))
 	}
 	if err := CheckSecretRules(made); err != nil {
-		return confidential.Text{}, refuse(fmt.Sprintf("Finicity would not accept what the policy %q makes: %v", policy, err))
+		return confidential.Text{}, refuse(fmt.Sprintf("Finicity would not accept a secret from the policy %q: %v", policy, err))
 	}
 	secret := confidential.New(made)
 	if st.knows(secret, hash) {
-		return confidential.Text{}, refuse(fmt.Sprintf("the policy %q has made a secret that it had made before", policy))
+		return confidential.Text{}, refuse(fmt.Sprintf("the policy %q generated a secret that it had generated before", policy))
 	}
 	return secret, nil
 }
@@ -110,8 +110,8 @@ func (st *State) knows(secret confidential.Text, hash hasher) bool {
 		slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool { return s.Value.Equal(secret) })
 }
 
-// checkPolicy makes some secrets. A policy that is good by chance, or that makes
-// the same secret again, would fail a rotation months later.
+// checkPolicy generates some secrets. If a policy follows Finicity's rules only by chance,
+// or generates the same secret twice, a rotation would fail months later.
 func (e *Engine) checkPolicy(ctx context.Context, st *State, hash hasher) error {
 	sample := st.clone()
 	for range policySamples {

@@ -15,14 +15,13 @@ import (
 	"vault-plugin-secrets-finicity/internal/schedule"
 )
 
-// noteAliveEvery is how often an idle engine stores that it is alive, for the
-// restore guard, and what its clock shows: after a restart, the clock lags by what
-// was not stored.
+// noteAliveEvery is how often an idle engine stores that it is alive, for the restore
+// guard, and the time of its clock: after a restart, the clock lags by the time since
+// the last write.
 const noteAliveEvery = time.Hour
 
-// Periodic is called by Vault about once a minute, on each node. It stores what
-// storage did not take before, resolves a rotation that is open, rotates when
-// that is due, and refreshes the token.
+// Periodic is called by Vault about once a minute, on each node. It repeats a failed
+// write, resolves a pending rotation, rotates if that is due, and refreshes the token.
 func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	if !e.mayWrite() {
 		return nil
@@ -32,9 +31,9 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 	return err
 }
 
-// refreshInUse starts a refresh of a due token that somebody has read. Otherwise an
-// app that reads once an hour would get a token with a few minutes left, since no
-// reader waits for a refresh. A token that nobody has read is left alone.
+// refreshInUse starts a refresh if the token is due and has been read. Without this, an
+// app that reads once an hour could get a token with a few minutes left, because no
+// reader waits for a refresh. A token that is not used is not refreshed.
 func (e *Engine) refreshInUse(ctx context.Context, s logical.Storage) {
 	if t, ok := e.usable(time.Second); ok && e.served.Load() == t {
 		// The next reader learns of a failure.
@@ -58,7 +57,7 @@ func (e *Engine) doDue(ctx context.Context, s logical.Storage) error {
 	if !st.Configured() {
 		return e.noteAlive(ctx, s, st)
 	}
-	if st.version1 != "" { // Or each read would migrate it anew, with other times.
+	if st.version1 != "" { // Otherwise each read would migrate it again, with other times.
 		if err := e.store(ctx, s, st, st); err != nil {
 			return err
 		}
@@ -77,12 +76,13 @@ func (e *Engine) doDue(ctx context.Context, s logical.Storage) error {
 			if !due {
 				return unreported(err)
 			}
-			if _, pending := st.Secrets.Pending(); !pending { // Otherwise it may have succeeded.
+			if _, pending := st.Secrets.Pending(); !pending { // A pending rotation may have succeeded.
 				e.reportRotation(ctx, st, operationSchedule, err)
 			}
 			return e.scheduleFailed(ctx, s, st, err)
 		}
-		// This rotation may have succeeded, or another node may have changed the schedule.
+		// The rotation that is now resolved may be the one that was due, and another node may
+		// have changed the schedule.
 		still, _ := st.Plan.Due(st.Settings.Schedule.spec(), st.LastRotation, e.now())
 		due = due && still
 	}
@@ -92,15 +92,15 @@ func (e *Engine) doDue(ctx context.Context, s logical.Storage) error {
 	before, last := st.Plan, st.LastRotation
 	st, err = e.rotate(ctx, s, st, confidential.Text{}, operationSchedule, true)
 	e.reportRotation(ctx, st, operationSchedule, err)
-	if err == nil || !st.LastRotation.Equal(last) || errors.Is(err, ErrOvertaken) { // The plan is another node's then.
+	if err == nil || !st.LastRotation.Equal(last) || errors.Is(err, ErrOvertaken) { // Then the plan is that of another node.
 		return nil
 	}
-	st.Plan = before // With the outcome instead of only the start.
+	st.Plan = before // scheduleFailed records the outcome instead of the start.
 	return e.scheduleFailed(ctx, s, st, err)
 }
 
-// plan brings the schedule up to date, stores what has changed or that the engine
-// is alive, and reports whether a rotation is due.
+// plan updates the schedule, stores any change and once an hour that the engine is alive,
+// and reports whether a rotation is due.
 func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *State, due bool, err error) {
 	now, spec, active := e.now(), st.Settings.Schedule.spec(), st.Settings.Schedule.active()
 	next = st.clone()
@@ -114,21 +114,20 @@ func (e *Engine) plan(ctx context.Context, s logical.Storage, st *State) (next *
 		}
 	}
 	if missed {
-		e.host.Logger().Warn("no rotation was possible within its window", "partner_id", st.PartnerID,
+		e.host.Logger().Warn("the scheduled rotation missed its window", "partner_id", st.PartnerID,
 			"next", next.nextRotation())
 	}
 	return next, due && !next.Guard.IsPaused(), nil
 }
 
-// silent reports whether nothing was stored for an hour, by a wall clock that may
-// have been set back.
+// silent reports whether nothing was stored for an hour, or the wall clock was set back.
 func (e *Engine) silent(st *State) bool {
 	since := e.now().Sub(st.Guard.Alive)
 	return since >= noteAliveEvery || since < 0
 }
 
-// noteAlive stores what the clock shows on a mount that has refusals and no
-// credential, so that their day ends.
+// noteAlive stores the time of the clock on a mount that has refusals but no credential,
+// so that the refusals expire after 24 hours even if the process restarts.
 func (e *Engine) noteAlive(ctx context.Context, s logical.Storage, st *State) error {
 	if len(st.Records) == 0 || !e.silent(st) {
 		return nil
@@ -140,7 +139,7 @@ func (e *Engine) noteAlive(ctx context.Context, s logical.Storage, st *State) er
 func (e *Engine) scheduleFailed(ctx context.Context, s logical.Storage, st *State, err error) error {
 	var halted *NotAllowed
 	if _, pending := errors.AsType[*Pending](err); pending {
-		return nil // It is not over.
+		return nil // The rotation has not ended.
 	}
 	outcome := schedule.Failed
 	var refusal *Refusal
@@ -157,16 +156,16 @@ func (e *Engine) scheduleFailed(ctx context.Context, s logical.Storage, st *Stat
 	failed.Plan.Failed(outcome, err.Error(), failed.LastRotation, e.now())
 	log, failures := e.host.Logger(), failed.Plan.Failures
 	if failed.Plan.Stopped(failed.LastRotation) {
-		log.Warn("scheduled rotation has stopped until an operator rotates the secret", "partner_id", st.PartnerID, "failures", failures)
+		log.Warn("scheduled rotation is stopped until an operator rotates the secret", "partner_id", st.PartnerID, "failures", failures)
 	} else {
-		log.Info("the scheduled rotation is retried", "partner_id", st.PartnerID, "failures", failures,
+		log.Info("the scheduled rotation will be retried", "partner_id", st.PartnerID, "failures", failures,
 			"retry", failed.Plan.Retry(failed.LastRotation))
 	}
 	return e.store(ctx, s, failed, failed)
 }
 
-// unreported is an error that no one has been told of yet. A refusal or an outage
-// is in the log already, and a stop would be an error each minute.
+// unreported returns the error unless it is already in the log, as a refusal and an
+// outage are. Vault would log it again each minute.
 func unreported(err error) error {
 	var failure *finicityapi.Error
 	var halted *NotAllowed

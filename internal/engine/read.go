@@ -18,29 +18,28 @@ func (e *Engine) age(t *token.Token) time.Duration {
 	return t.Age(e.options.Now(), time.Since(t.Started))
 }
 
-// Remaining is how much longer a token may be served, in whole seconds.
+// Remaining returns how much longer a token may be served, in whole seconds.
 func (e *Engine) Remaining(t *token.Token) time.Duration { return t.Remaining(e.age(t)) }
 
-// UntilRefresh is the time until the token is due for a refresh, in whole seconds, rounded up. It may be negative.
+// UntilRefresh returns the time until the token is due for a refresh, rounded up to whole
+// seconds. It can be negative.
 func (e *Engine) UntilRefresh(t *token.Token) time.Duration {
 	return (token.RefreshAge(t.Lifetime) - e.age(t) + time.Second - 1).Truncate(time.Second)
 }
 
-// Token returns the shared token with at least minTTL left. If it is due for a
-// refresh, Token starts one and returns the token at hand, with the failure of
-// the last refresh, if any. Only a reader without a usable token waits for the
-// refresh, for as long as ctx allows. A read of a fresh token touches no storage
-// and takes no lock.
+// Token returns the shared token with at least minTTL left. If the token is due for a
+// refresh, Token starts one and returns the current token, with the failure of the
+// last refresh, if any. Only a reader without a usable token waits for the refresh,
+// for as long as ctx allows. A read of a fresh token uses no storage and no lock.
 func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Duration) (
 	t *token.Token, failure, err error,
 ) {
 	minTTL = max(minTTL, time.Second)
 	refresh := func() error { return e.refresh(context.WithoutCancel(ctx), s, minTTL) }
-	// One refresh is enough, unless its token was dropped at once by a change of
-	// configuration, or falls short of this reader's minTTL because another reader
-	// began it.
+	// One refresh is enough, unless a change of the configuration dropped its token at
+	// once, or another reader started it with a smaller minTTL.
 	for refreshes := 0; ; refreshes++ {
-		if t, ok := e.usable(minTTL); ok { // No failure keeps a usable token from anybody.
+		if t, ok := e.usable(minTTL); ok { // A failed refresh does not matter then.
 			return t, e.serve(t, refresh), nil
 		}
 		if err == nil && refreshes == 3 {
@@ -59,17 +58,17 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	}
 }
 
-// serve notes that the token is in use, and refreshes it if it is due.
+// serve records that the token is in use, and starts a refresh if it is due.
 func (e *Engine) serve(t *token.Token, refresh func() error) (failure error) {
-	if e.served.Load() != t { // The readers of one token share the cache line: only the first writes it.
+	if e.served.Load() != t { // Avoid a write on each read: all readers share the cache line.
 		e.served.Store(t)
 	}
 	return e.refreshIfDue(t, refresh)
 }
 
-// refreshIfDue starts a refresh if the token is due for one and no failure holds
-// it back. It waits for nothing, and returns why the token is still the old one,
-// if that is known.
+// refreshIfDue starts a refresh if the token is due for one and the engine is not backing
+// off. It does not wait for the refresh. It returns the failure of the last refresh of
+// this token, if any.
 func (e *Engine) refreshIfDue(t *token.Token, refresh func() error) error {
 	if e.age(t) < token.RefreshAge(t.Lifetime) {
 		return nil
@@ -86,7 +85,7 @@ func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
 	return t, t != nil && e.Remaining(t) >= minTTL
 }
 
-// CheckMinTTL refuses what would have the token replaced too often.
+// CheckMinTTL refuses a min_ttl that would replace the token too often.
 func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	if minTTL == 0 {
 		return nil
@@ -105,14 +104,14 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 		lifetime = st.Settings.TokenLifetime
 	}
 	if limit := token.MaxMinTTL(lifetime); minTTL > limit {
-		return userErrorf("field %q must be at most %s, which is left after a quarter of the token's lifetime", "min_ttl", short(limit))
+		return userErrorf("field %q must be at most %s, so that a token is used for at least a quarter of its lifetime", "min_ttl", short(limit))
 	}
 	return nil
 }
 
-// refresh makes the shared token one that is not due and has minTTL left. A
-// process that has no token yet takes the stored one, also if it is due: its
-// readers need not wait for Finicity.
+// refresh replaces the shared token, unless the current one is not due and has minTTL
+// left. A process that has no token yet uses the stored one, even if that is due, so
+// that its readers do not wait for Finicity.
 func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	epoch := e.tokens.Epoch()
 	if e.tokens.Current() == nil && e.loadToken(ctx, s, epoch, minTTL) {
@@ -124,7 +123,7 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 	}
 	defer e.upstream.release()
 
-	// The holder of the lock until now may have brought a new token.
+	// The previous holder of the lock may have got a new token.
 	if t := e.currentToken(ctx, s, st, epoch); t != nil {
 		if age := e.age(t); age < token.RefreshAge(t.Lifetime) && t.Remaining(age) >= minTTL {
 			return nil
@@ -137,13 +136,13 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 		return err
 	}
 	if t := e.tokens.Current(); t != nil && e.Remaining(t) < minTTL {
-		return ErrTooSlow // To ask again at once would go on like that, an attempt each time.
+		return ErrTooSlow // The next attempts might be as slow, so do not try again here.
 	}
 	return nil
 }
 
-// heldBack is the error that says longest what the next automatic call waits for,
-// nil when the back-off does not hold it.
+// heldBack returns an error while the engine backs off. If a pending rotation takes
+// longer than that, the error is a *Pending.
 func (e *Engine) heldBack(st *State) error {
 	held, backingOff := e.backoff.Held(time.Now()), new(token.HeldError)
 	if !errors.As(held, &backingOff) {
@@ -155,13 +154,13 @@ func (e *Engine) heldBack(st *State) error {
 	return held
 }
 
-// loadToken shares the stored token, and reports whether it has minTTL left. It
-// does not wait for the upstream lock: after a failover, a call may hold that for
-// as long as request_timeout.
+// loadToken shares the stored token, and reports whether it has minTTL left. It does not
+// wait for the upstream lock, because a call can hold that for as long as
+// request_timeout, for example after a failover.
 func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64, minTTL time.Duration) bool {
 	st, err := e.view(ctx, s)
 	if err != nil || !st.Configured() {
-		return false // The refresh will say so.
+		return false // The refresh that follows returns the error.
 	}
 	t := e.storedToken(ctx, s, st)
 	if t == nil {
@@ -171,8 +170,8 @@ func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64,
 	return e.Remaining(t) >= minTTL
 }
 
-// currentToken is the shared token, loaded from storage where this process does
-// not have it yet. Nil when there is none. epoch is from before st was read.
+// currentToken returns the shared token, or nil. If this process has none yet, it loads
+// the stored one. epoch must be from before st was read.
 func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State, epoch uint64) *token.Token {
 	if t := e.tokens.Current(); t != nil {
 		return t
@@ -184,24 +183,25 @@ func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State,
 	return t
 }
 
+// storedToken returns the stored token if it belongs to the stored credential, or nil.
 func (e *Engine) storedToken(ctx context.Context, s logical.Storage, st *State) *token.Token {
 	if st.Token == nil {
 		return nil
 	}
 	hash, err := e.hasher(ctx, s)
 	if err != nil {
-		e.host.Logger().Warn("the stored token cannot be matched with the credential, continuing without it", "error", err)
+		e.host.Logger().Warn("the stored token is not used, because it could not be compared with the credential", "error", err)
 		return nil
 	}
 	return st.sharedToken(hash, e.now())
 }
 
-// RotateTokenEvery is how often the token is replaced at most: all apps that
-// Finicity answers with a 401 ask for another token at the same time.
+// RotateTokenEvery is the least time between two replacements of the token. If Finicity
+// stops accepting a token, all apps get a 401 and request another one at the same time.
 const RotateTokenEvery = time.Minute
 
-// RotateToken replaces the shared token. kept is set when it is less than a
-// minute old and stays.
+// RotateToken replaces the shared token. kept means that the token is less than a minute
+// old and was not replaced.
 func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation string) (t *token.Token, kept bool, err error) {
 	epoch := e.tokens.Epoch()
 	ctx, st, err := e.lockState(ctx, s)
@@ -209,7 +209,8 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 		return nil, false, err
 	}
 	defer e.upstream.release()
-	// A token that is replaced must not come back with the next restart.
+	// First repeat a failed write, so that the replaced token does not return after a
+	// restart.
 	if err := e.flush(ctx, s, st); err != nil {
 		return nil, false, &NotCharged{err}
 	}
@@ -236,7 +237,8 @@ func (e *Engine) Verify(ctx context.Context, s logical.Storage, force bool, oper
 	}
 	defer e.upstream.release()
 	trigger := attempts.Operator
-	// The last attempt is kept from changes. With more left, there is nothing to force, and a success must forget nothing.
+	// While two or more attempts are left, force changes nothing: a forced success clears
+	// the failed attempts, which must not happen without need.
 	if force && e.standing(st, st).Left < 2 {
 		trigger = attempts.Forced
 	}
@@ -260,7 +262,7 @@ func (e *Engine) resume(ctx context.Context, s logical.Storage, st *State) error
 	return nil
 }
 
-// short writes a duration as people type it: 90m and not 1h30m0s.
+// short formats a duration as people type it: 90m and not 1h30m0s.
 func short(d time.Duration) string {
 	if d%time.Minute == 0 {
 		return fmt.Sprintf("%dm", d/time.Minute)

@@ -15,10 +15,10 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// Rotated is what came of a rotation.
+// Rotated is the result of a rotation.
 type Rotated struct {
 	At time.Time
-	// Next is when the schedule replaces the new secret. Zero without a schedule.
+	// Next is when the schedule replaces the new secret. It is zero without a schedule.
 	Next time.Time
 }
 
@@ -27,13 +27,13 @@ func (e *Engine) RotateRoot(ctx context.Context, s logical.Storage, operation st
 	return e.rotateTo(ctx, s, confidential.Text{}, operation)
 }
 
-// RotateTo changes the partner secret to one that an operator has a copy of.
+// RotateTo changes the partner secret to one that the operator chose.
 func (e *Engine) RotateTo(ctx context.Context, s logical.Storage, chosen confidential.Text, operation string) (Rotated, error) {
 	if err := checkIdentifier("new_partner_secret", chosen.Reveal()); err != nil {
 		return Rotated{}, err
 	}
 	if err := CheckSecretRules(chosen.Reveal()); err != nil {
-		return Rotated{}, userErrorf("field %q: Finicity would not accept it: %v", "new_partner_secret", err)
+		return Rotated{}, userErrorf("field %q: Finicity would not accept this secret: %v", "new_partner_secret", err)
 	}
 	return e.rotateTo(ctx, s, chosen, operation)
 }
@@ -49,18 +49,18 @@ func (e *Engine) rotateTo(ctx context.Context, s logical.Storage, chosen confide
 	}
 	st, err = e.rotate(ctx, s, st, chosen, operation, false)
 	e.reportRotation(ctx, st, operation, err)
-	if err != nil { // That of a rotation whose outcome is not stored too: the next process may serve the old token.
+	if err != nil { // Also if only storing the outcome failed: after a restart, the old token may be served.
 		return Rotated{}, err
 	}
 	return Rotated{st.LastRotation, st.nextRotation()}, e.resume(ctx, s, st)
 }
 
-// rotate proves which secret is in effect, changes it at Finicity to the chosen one
-// or else to a new one, and proves that. The upstream lock must be held, and ctx must
-// outlive the caller.
+// rotate proves which secret is in effect if that is in doubt, changes the secret at
+// Finicity to the chosen one or else to a new one, and proves the new one. The upstream
+// lock must be held, and ctx must outlive the caller.
 //
-// The process may die at each line, so before each one storage has whatever may
-// be in effect after it.
+// The process can die at any line. So before each step, storage has every secret that
+// may be in effect after that step.
 func (e *Engine) rotate(
 	ctx context.Context, s logical.Storage, st *State, chosen confidential.Text, operation string, scheduled bool,
 ) (*State, error) {
@@ -72,17 +72,16 @@ func (e *Engine) rotate(
 		return st, err
 	}
 	until, full := st.Secrets.MustWait()
-	// A limit whose time is over ends with the next proof.
+	// After until, a success removes the oldest candidate, which ends the limit.
 	if overdue := full && !e.clock.now().Before(until); overdue || st.Secrets.MustProve() {
 		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)
 		if err != nil && !accepted(err) {
 			return proven, fmt.Errorf("the secret has not changed: %w", err)
 		}
 		if scheduled && !proven.LastRotation.Equal(st.LastRotation) {
-			return proven, nil // It was this rotation that had succeeded.
+			return proven, nil // The pending rotation was this one, and it had succeeded.
 		}
-		// Another node may have written another partner or address, or a secret that
-		// nobody has tried.
+		// Another node may have written another partner or address, or an unverified secret.
 		if next, _ := e.nextFor(proven, attempts.Automatic, hash); elsewhere(st, proven) || next.Proven.IsZero() && !st.Secrets.Has(next) {
 			return st, ErrOvertaken
 		}
@@ -91,7 +90,7 @@ func (e *Engine) rotate(
 	if until, full = st.Secrets.MustWait(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
 	}
-	if err := st.checkChosen(chosen, hash); err != nil { // Another node may have written it meanwhile.
+	if err := st.checkChosen(chosen, hash); err != nil { // Another node may have stored it meanwhile.
 		return st, err
 	}
 	secret := chosen
@@ -108,20 +107,21 @@ func (e *Engine) rotate(
 	if err != nil {
 		return st, err
 	}
-	// Finicity, or a gateway, has acknowledged the change. This is the proof.
+	// Finicity, or a gateway, has acknowledged the change. Only an authentication proves it.
 	st, err = e.authenticate(ctx, s, st, attempts.Automatic, operation)
 	if last, _ := st.Secrets.Current(); err == nil || accepted(err) {
 		if last.Value.Equal(secret) {
 			return st, err
 		}
-		err = errors.New("Finicity acknowledged the change, and accepts the old secret and not the new one")
+		err = errors.New("Finicity acknowledged the change, but accepts the old secret and not the new one")
 	}
 	return st, &OutcomeUnknown{Err: err}
 }
 
-// errKnownSecret is a chosen secret that has a place in the list already: what came of
-// it would be mistaken for what came of the change.
-const errKnownSecret = UserError("field \"new_partner_secret\" has a secret that is or was in use here, or was sent to Finicity before: choose another one")
+// errKnownSecret refuses a chosen secret that the engine already knows: its history would
+// be mistaken for the outcome of the change.
+const errKnownSecret = UserError("field \"new_partner_secret\" has a secret that is or was in use here, " +
+	"or was sent to Finicity before: choose another one")
 
 func (st *State) checkChosen(chosen confidential.Text, hash hasher) error {
 	if !chosen.IsZero() && st.knows(chosen, hash) {
@@ -130,13 +130,13 @@ func (st *State) checkChosen(chosen confidential.Text, hash hasher) error {
 	return nil
 }
 
-// change sends the new secret, which an operator has chosen or not. Its error is an *OutcomeUnknown when Finicity may
-// have carried it out.
+// change sends the new secret. chosen means that an operator has a copy of it. The error
+// is an *OutcomeUnknown if Finicity may have carried out the change.
 func (e *Engine) change(
 	ctx context.Context, s logical.Storage, st *State, current, secret confidential.Text, chosen, scheduled bool,
 ) (*State, error) {
-	// Others wait for this call for one request_timeout from the proposal on, so it
-	// must be over by then, however long storage takes.
+	// After a crash, other processes wait one request_timeout from the proposal on. The
+	// call must end by then, however long storage takes.
 	limit := st.Settings.RequestTimeout
 	deadline, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no complete answer within %s", limit))
 	defer cancel()
@@ -149,7 +149,7 @@ func (e *Engine) change(
 			if chosen {
 				st.Secrets.Bring(secret, now)
 			}
-			if scheduled { // A process that dies notes nothing more.
+			if scheduled { // Store it now, in case the process dies during the call.
 				st.Plan.Begun(st.LastRotation, e.now())
 			}
 		},
@@ -178,15 +178,15 @@ func (e *Engine) change(
 		return st, &OutcomeUnknown{Err: &Unanswered{failure}}
 	case failure != nil && !failure.NotSent && !failure.FromFinicity() && !failure.AppKeyRefused():
 		return st, &OutcomeUnknown{Err: err, Refused: true}
-	case failure != nil && !failure.NotSent: // It may be the answer to a second copy of the change.
+	case failure != nil && !failure.NotSent: // The answer may be to a duplicate of the request.
 		return st, fmt.Errorf("Finicity refused the change, and the engine keeps both secrets until an authentication proves one of them: %w", err)
 	default:
 		return st, fmt.Errorf("the secret has not changed: %w", err)
 	}
 }
 
-// reportRotation logs and announces how a rotation ended. A rotation that
-// succeeded was announced by the authentication that proved it.
+// reportRotation logs the outcome of a rotation, and emits an event if it failed. The
+// event of a success was emitted by the authentication that proved it.
 func (e *Engine) reportRotation(ctx context.Context, st *State, operation string, err error) {
 	unknown := new(OutcomeUnknown)
 	switch {

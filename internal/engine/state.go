@@ -17,48 +17,47 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// State is everything that the engine stores, as one entry: a new base_url
-// without its credential would send the old secret to a new host, and a charge
-// without its secret would lose one of the two.
+// State is everything that the engine stores. It is one entry, so that no crash can store
+// only a part: a new base_url without its credential would send the old secret to a new
+// host, and a charge without its secret could lose the secret.
 type State struct {
 	Settings  Settings
-	PartnerID string // empty when the mount is not configured
-	// Since is when the mount was configured, by the engine's clock. A configuration that
-	// was deleted has another one than the next.
+	PartnerID string // empty if the mount is not configured
+	// Since is when the mount was configured, by the engine's clock. It distinguishes a
+	// configuration from one that was deleted before it.
 	Since   time.Time
 	AppKey  confidential.Text
 	Secrets secrets.List
-	// RotatedAway are keyed hashes of the secrets that the engine has replaced, the
-	// oldest first.
+	// RotatedAway has keyed hashes of the secrets that the engine has replaced, the oldest
+	// first.
 	RotatedAway []RotatedAway
 	// LastRotation is when the engine last changed the secret, by the wall clock.
 	LastRotation time.Time
 	Plan         schedule.Plan
 	Guard        schedule.Guard
-	// Records are the attempts by partner ID. They outlive the configuration.
+	// Records has the attempts by partner ID. They outlive the configuration.
 	Records map[string]attempts.Record
-	// Token is the shared token, so that a restart costs no authentication. Nil
-	// when there is none.
+	// Token is the shared token, or nil. It is stored so that a restart costs no
+	// authentication.
 	Token *StoredToken
-	// Copied is when a process found, by the wall clock, that no engine had been alive for
-	// hours: the data may be a restored snapshot's. Zero again once Finicity accepts a
-	// secret.
+	// Copied is when a process found, by the wall clock, that no engine had been running for
+	// hours: the data may be that of a restored snapshot. It is zero again after a success.
 	Copied time.Time
-	// Clock is the engine's clock at the time of the write. It also identifies the
-	// write: no two have the same.
+	// Clock is the time of the write by the engine's clock. It also identifies the write,
+	// because the clock never returns the same time twice.
 	Clock time.Time
 
-	// pausing is set when the restore guard has just found that no engine was alive,
-	// and the pause is not stored yet.
+	// pausing means that the restore guard has just paused the schedule, and the pause is
+	// not stored yet.
 	pausing bool
-	// version1 identifies the entry of version 1 that this state was made from. Empty
-	// when it was of version 2. imported are the records of version 1 that the state
-	// has taken over: they are deleted once it is stored.
+	// version1 identifies the entry of version 1 that this state was converted from. It is
+	// empty if the entry was of version 2. imported has the keys of the records of version 1
+	// that the state includes: they are deleted after the state is stored.
 	version1 string
 	imported []string
 }
 
-// Settings are what an operator sets besides the credential.
+// Settings are the configuration besides the credential.
 type Settings struct {
 	BaseURL           string
 	CACert            string
@@ -75,8 +74,8 @@ type RotatedAway struct {
 	At   time.Time // by the wall clock
 }
 
-// StoredToken is the shared token with the fingerprint of the partner, the app
-// key and the address it came from. It never outlives a change of these.
+// StoredToken is the shared token with the fingerprint of its partner, app key and
+// address. A token is not used after a change of these.
 type StoredToken struct {
 	Value       confidential.Text
 	Issued      time.Time // by the wall clock
@@ -84,10 +83,10 @@ type StoredToken struct {
 }
 
 const (
-	// maxRotatedAway bounds the entry: a hundred rotations are eight years of
-	// monthly ones.
+	// maxRotatedAway bounds the size of the entry. A hundred monthly rotations take eight
+	// years.
 	maxRotatedAway = 100
-	// maxPartners bounds the records of a mount, that of the stored partner included.
+	// maxPartners bounds the number of records, including that of the stored partner.
 	maxPartners = 8
 )
 
@@ -109,8 +108,8 @@ func (st *State) clone() *State {
 	return &next
 }
 
-// place identifies the address, for the secrets that may be sent to it and for
-// the attempts made there.
+// place identifies the address. Secrets may be sent only to their own place, and attempts
+// are recorded with theirs.
 func (s *Settings) place() string {
 	if s.CACert == "" {
 		return s.BaseURL
@@ -119,25 +118,26 @@ func (s *Settings) place() string {
 	return s.BaseURL + " ca_cert=" + hex.EncodeToString(sum[:8])
 }
 
-// credential is what a call sends.
+// credential returns the credential that a call sends.
 func (st *State) credential(secret confidential.Text) finicityapi.Credential {
 	return finicityapi.Credential{
 		PartnerID: st.PartnerID, PartnerSecret: secret, AppKey: st.AppKey,
 	}
 }
 
-// fingerprint identifies a complete credential with its address.
+// fingerprint returns a hash that identifies a complete credential and its address.
 func (st *State) fingerprint(hash hasher, secret confidential.Text) string {
 	return hash(st.Settings.place(), st.PartnerID, st.AppKey.Reveal(), secret.Reveal())
 }
 
-// tokenFingerprint identifies what a token came from.
+// tokenFingerprint returns a hash that identifies the partner, app key and address of a
+// token.
 func (st *State) tokenFingerprint(hash hasher) string {
 	return hash(st.Settings.place(), st.PartnerID, st.AppKey.Reveal())
 }
 
-// sharedToken is the stored token as it is served. Nil when there is none for
-// this partner, app key and address.
+// sharedToken returns the stored token in the form in which it is served. It is nil if
+// there is none for this partner, app key and address.
 func (st *State) sharedToken(hash hasher, wall time.Time) *token.Token {
 	if st.Token == nil || st.Token.Fingerprint != st.tokenFingerprint(hash) {
 		return nil
@@ -152,8 +152,8 @@ func (st *State) sharedToken(hash hasher, wall time.Time) *token.Token {
 	}
 }
 
-// rotatedAwayAt is when the engine replaced the secret. Zero when it did not, or
-// when the secret may be in effect again.
+// rotatedAwayAt returns when the engine replaced the secret. It is zero if the engine did
+// not replace it, or if it may be in effect again.
 func (st *State) rotatedAwayAt(secret confidential.Text, hash hasher) time.Time {
 	if slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool {
 		return s.Place == st.Secrets.Place && s.Value.Equal(secret) && !s.Superseded.After(s.Written)
@@ -169,8 +169,8 @@ func (st *State) rotatedAwayAt(secret confidential.Text, hash hasher) time.Time 
 	return time.Time{}
 }
 
-// accept notes that Finicity accepted a secret, and reports whether that
-// confirmed a rotation.
+// accept records that Finicity accepted a secret, and reports whether that confirmed a
+// rotation.
 func (st *State) accept(secret confidential.Text, hash hasher, now, wall time.Time) (rotated bool) {
 	before := st.Secrets.Clone()
 	st.Secrets.Accept(secret, now)
@@ -191,7 +191,7 @@ func (st *State) accept(secret confidential.Text, hash hasher, now, wall time.Ti
 		}
 	}
 	if over := len(st.RotatedAway) - maxRotatedAway; over > 0 {
-		// The first one stays: it is the secret that is in people's scripts.
+		// Keep the first one: it is the secret that scripts are most likely to have.
 		st.RotatedAway = slices.Delete(st.RotatedAway, 1, 1+over)
 	}
 	st.LastRotation = wall
@@ -199,15 +199,15 @@ func (st *State) accept(secret confidential.Text, hash hasher, now, wall time.Ti
 	return true
 }
 
-// record is the record of a partner, empty when there is none.
+// record returns the record of a partner. It is empty if there is none.
 func (st *State) record(partner string) attempts.Record { return st.Records[partner].Clone() }
 
-// recordAt is the record of a partner as it counts at an address.
+// recordAt returns the record of a partner as it counts at an address.
 func (st *State) recordAt(to *State) attempts.Record {
 	return st.record(to.PartnerID).At(to.Settings.place())
 }
 
-// setRecord stores the record of a partner. It fails when there is no room.
+// setRecord sets the record of a partner. It fails if there is no room.
 func (st *State) setRecord(partner string, record attempts.Record, now time.Time) error {
 	if err := st.makeRoom(partner, now); err != nil {
 		return err
@@ -216,10 +216,10 @@ func (st *State) setRecord(partner string, record attempts.Record, now time.Time
 	return nil
 }
 
-// makeRoom makes room for the record of a partner: records that are empty go, and
-// then those without an attempt in the last day, the oldest first. It fails for one
-// more partner within the day, whose attempts would be counted nowhere. There is
-// always room for the stored partner.
+// makeRoom makes room for the record of a partner. It removes empty records, and then
+// those without an attempt in the last 24 hours, the oldest first. If there is still no
+// room, it fails, because the attempts could not be counted. There is always room for the
+// stored partner.
 func (st *State) makeRoom(partner string, now time.Time) error {
 	records := map[string]attempts.Record{}
 	maps.Copy(records, st.Records)
@@ -239,7 +239,7 @@ func (st *State) makeRoom(partner string, now time.Time) error {
 		others = others[1:]
 	}
 	if _, known := records[partner]; len(others) > room && !known && partner != st.PartnerID {
-		return UserError("this mount remembers failed attempts of 8 partners: use another mount for this partner, or try again in 24 hours")
+		return UserError("this mount already counts failed attempts of 8 partners: use another mount for this partner, or try again in 24 hours")
 	}
 	st.Records = records
 	return nil

@@ -13,17 +13,17 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// Status is how the mount stands. It has no secret. Times are by the wall clock,
-// and zero when there is none.
+// Status is the state of the mount. It contains no secret. Times are by the wall clock, and
+// zero if there is none.
 type Status struct {
 	Configured bool
-	// Token is the shared token, nil when there is none that can be served.
+	// Token is the shared token, or nil if there is none that can be served.
 	Token *token.Token
 	// TokenAvailable is whether a read would get a token now: there is one, or one
 	// may be requested, and Finicity answered the last request.
 	TokenAvailable bool
 	Standing       Standing
-	// Retry is when the next automatic attempt is made, if it has to wait.
+	// Retry is the earliest time of the next automatic attempt, if it has to wait.
 	Retry time.Time
 
 	Pending      bool
@@ -31,24 +31,24 @@ type Status struct {
 	NextRotation time.Time
 	// RotationError is why the last scheduled rotation failed.
 	RotationError string
-	// Stopped is whether the schedule waits for an operator, after refused changes.
+	// Stopped is whether the schedule waits for an operator, after changes were refused.
 	Stopped bool
-	// RotateAfter is until when too many changes are unconfirmed for rotate-root.
-	// Zero when they are not.
+	// RotateAfter is when rotate-root is possible again, if too many changes are
+	// unconfirmed. Otherwise it is zero.
 	RotateAfter time.Time
-	// VerifyFirst is whether rotate-root needs an operator's success before it.
+	// VerifyFirst is whether config/verify must succeed before rotate-root.
 	VerifyFirst bool
-	// Paused is when the restore guard paused the schedule, after a silence that
-	// began at Alive.
+	// Paused is when the restore guard paused the schedule. Alive is the last time before
+	// that at which an engine was running.
 	Paused time.Time
 	Alive  time.Time
 
-	// StorageError is why storage did not take the last write, and since when.
+	// StorageError is why the last write to storage failed. StorageErrorTime is when.
 	StorageError     string
 	StorageErrorTime time.Time
 }
 
-// Status reads storage and calls nobody.
+// Status reads storage. It does not call Finicity.
 func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) {
 	st, err := e.view(ctx, s)
 	if err != nil {
@@ -86,7 +86,7 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	}
 	status.VerifyFirst = e.allowed(st, st, attempts.Request{Trigger: attempts.Automatic, Change: true}) != nil
 	if st.Secrets.Wait(e.clock.now()) > 0 {
-		status.RotationError = "" // It may be under way.
+		status.RotationError = "" // A new rotation may be in progress.
 	}
 	if st.Settings.Schedule.active() {
 		status.Paused, status.Alive = st.Guard.Paused, st.Guard.Alive
@@ -105,8 +105,8 @@ func (e *Engine) nextAllowed(ctx context.Context, s logical.Storage, st *State) 
 	return e.verdict(st, st, q) == attempts.Allowed
 }
 
-// retry is when the next automatic attempt is made. Zero when it does not have
-// to wait, or when none is made.
+// retry returns the earliest time of the next automatic attempt. It is zero if the
+// attempt does not have to wait, or if there will be none.
 func (e *Engine) retry(st *State, standing Standing, held error, allowed bool) time.Time {
 	if standing.State != attempts.OK && !allowed {
 		if standing.Retry.After(e.now()) {
@@ -125,8 +125,8 @@ func (e *Engine) retry(st *State, standing Standing, held error, allowed bool) t
 	return wholeSecond(e.now().Add(wait))
 }
 
-// wholeSecond rounds the time of an attempt up: people wait until the second that
-// they are shown.
+// wholeSecond rounds the time of an attempt up to a second, because operators try again at
+// the second that is shown.
 func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Millisecond).Truncate(time.Second)
 }

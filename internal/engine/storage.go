@@ -13,18 +13,18 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// stateKey is the one entry. Version 1 of the stored form had its configuration
-// there, a token beside it, and a record for each partner and address.
+// stateKey is the key of the only entry. Version 1 stored its configuration there, and in
+// other entries a token, and a record for each partner and address.
 const stateKey = "config"
 
-// SealWrapped are the entries that Vault Enterprise wraps with its seal.
+// SealWrapped returns the keys of the entries that Vault Enterprise wraps with its seal.
 func SealWrapped() []string { return []string{stateKey, tokenKeyV1, attemptsPrefixV1} }
 
 // ErrUndecodable means that the stored entry is damaged.
 var ErrUndecodable = errors.New("the stored configuration cannot be decoded")
 
-// NewerError means that a newer version of the engine has written the entry. It
-// is neither used nor overwritten.
+// NewerError means that a newer version of the engine has written the entry. This version
+// neither uses nor overwrites it.
 type NewerError struct{ Version int }
 
 func (n *NewerError) Error() string {
@@ -32,7 +32,7 @@ func (n *NewerError) Error() string {
 		n.Version, storedVersion)
 }
 
-// read returns the state as it is in storage.
+// read returns the stored state.
 func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	entry, err := s.Get(ctx, stateKey)
 	if err != nil {
@@ -67,8 +67,9 @@ func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
 	return st, nil
 }
 
-// findCopy notes that what this process has not written may be a restored snapshot's,
-// since no engine was alive for hours. A wall clock that was ahead has found nothing.
+// findCopy checks whether the state may be that of a restored snapshot: this process has
+// not written it, and no engine was running for hours. A finding from the future is
+// dropped, because the wall clock was ahead then.
 func (e *Engine) findCopy(st *State) {
 	if st.Copied.After(e.now()) {
 		st.Copied = time.Time{}
@@ -84,15 +85,15 @@ func (e *Engine) findCopy(st *State) {
 	}
 }
 
-// headOf tells the version of an entry, and when it was written, if that is this
-// version. Version 1 named neither.
+// headOf returns the version of an entry. For the current version, it also returns when
+// the entry was written.
 func headOf(value []byte) (version int, written time.Time, err error) {
 	var head struct {
 		Version *int            `json:"version"`
 		Clock   json.RawMessage `json:"clock"`
 	}
 	switch {
-	case json.Unmarshal(value, &head) != nil: // The error may quote what it can't decode.
+	case json.Unmarshal(value, &head) != nil: // The decoder's error might quote the entry.
 		return 0, written, ErrUndecodable
 	case head.Version == nil:
 		return 1, written, nil

@@ -13,18 +13,18 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// ErrOvertaken means that storage has what this process has neither read nor
-// written: another node has taken over, or a snapshot was restored. To write over
-// it could lose the only copy of a secret.
+// ErrOvertaken means that storage has a state that this process has neither read nor
+// written: another node has taken over, or a snapshot was restored. To overwrite it could
+// lose the only copy of a secret.
 var ErrOvertaken = errors.New("the stored configuration has changed meanwhile: try again")
 
-// maxWritten bounds how many failed writes are remembered. Each read of a token that
-// is due makes one while storage takes none.
+// maxWritten bounds how many failed writes are remembered. While storage is read-only,
+// each read of a token that is due makes one.
 const maxWritten = 1024
 
-// store writes the state, unless storage has something else than the state was
-// made from. When that fails, storage may have it all the same, so the caller says
-// by remember what this process goes by from now on.
+// store writes the state, unless the stored state is not the one that st was made from. If
+// the write fails, it may have taken effect all the same, so the caller passes in remember
+// the state that this process uses from then on.
 func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *State) error {
 	alive, paused := st.Guard.Alive, st.Guard.IsPaused() && !st.pausing
 	if now := e.now(); st.Settings.Schedule.active() {
@@ -39,7 +39,7 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 		err = e.put(ctx, s, st)
 	}
 	if err != nil {
-		if base.IsZero() && st.version1 == "" { // Nothing is stored, as far as is known.
+		if base.IsZero() && st.version1 == "" { // Probably nothing is stored.
 			e.clock.stop()
 		}
 		e.noteUnstored(err, base, st.Clock, remember)
@@ -47,7 +47,7 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	}
 	st.pausing = false
 	if st.Guard.IsPaused() && !paused {
-		e.host.Logger().Error("the rotation schedule is paused: no engine was alive for more than six hours, so this may be a "+
+		e.host.Logger().Error("the rotation schedule is paused: no engine was running for more than six hours, so this data might be a "+
 			"restored copy", "partner_id", st.PartnerID, "alive", alive)
 		e.emit(ctx, eventRotatePaused, "pause", "partner_id", st.PartnerID)
 	}
@@ -67,12 +67,13 @@ func (e *Engine) put(ctx context.Context, s logical.Storage, st *State) error {
 	return nil
 }
 
-// setup is what Vault says of a mount whose plugin was missing, or had another checksum,
-// when the node became active. The mount stays read-only there, whatever is repaired.
+// setup is Vault's error for writes to a mount whose plugin was missing, or had another
+// checksum, when the node became active. The mount stays read-only on that node, even
+// after the plugin is repaired.
 const setup = "cannot write to storage during setup"
 
 func storageError(err error) error {
-	if strings.Contains(err.Error(), setup) { // errors.Is does not survive the gRPC border.
+	if strings.Contains(err.Error(), setup) { // errors.Is does not work across gRPC.
 		return fmt.Errorf("writing to storage: %w. The plugin was missing, or had another checksum, "+
 			"when this node became active: to make the mount writable, restart the node, or with high availability type "+
 			"vault operator step-down", err)
@@ -80,9 +81,9 @@ func storageError(err error) error {
 	return fmt.Errorf("writing to storage: %w", err)
 }
 
-// checkOvertaken returns ErrOvertaken when storage has something else than what st
-// was made from, and a *NewerError when a newer version has written it. A damaged
-// entry is no loss.
+// checkOvertaken returns ErrOvertaken if the stored state is not the one that st was made
+// from, and a *NewerError if a newer version has written it. A damaged entry may be
+// overwritten.
 func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *State) error {
 	entry, err := s.Get(ctx, stateKey)
 	if err != nil {
@@ -114,7 +115,7 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 	return ErrOvertaken
 }
 
-// noteStored notes that storage has a state.
+// noteStored records that storage has a state.
 func (e *Engine) noteStored(st *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -122,16 +123,15 @@ func (e *Engine) noteStored(st *State) {
 	e.wrote = st.Clock
 }
 
-// goBy makes the state what this process goes by. ahead means that storage does not
-// have it.
+// goBy sets the state that this process uses. ahead means that storage does not have it.
 func (e *Engine) goBy(st *State, ahead bool) {
 	e.latest, e.ahead = st.clone(), ahead
 	e.written, e.storageError, e.storageErrorTime = nil, nil, time.Time{}
 }
 
-// noteUnstored notes that storage did not take a write. base and written are the
-// times that identify what it had before and what it may have now. remember is what
-// this process goes by.
+// noteUnstored records that a write failed. base and written identify the state that
+// storage had before, and the one that it may have now. remember is the state that this
+// process uses from now on.
 func (e *Engine) noteUnstored(err error, base, written time.Time, remember *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -142,10 +142,10 @@ func (e *Engine) noteUnstored(err error, base, written time.Time, remember *Stat
 		}
 	}
 	if over := len(e.written) - maxWritten; over > 0 {
-		e.written = slices.Delete(e.written, 1, 1+over) // All but the first: storage has it, or one of the last.
+		e.written = slices.Delete(e.written, 1, 1+over) // Keep the first: storage has that one, or one of the last.
 	}
-	if e.storageError == nil || e.storageError.Error() != err.Error() { // Not once a minute.
-		e.host.Logger().Warn("storage did not take a write", "error", err)
+	if e.storageError == nil || e.storageError.Error() != err.Error() { // Do not log the same error each minute.
+		e.host.Logger().Warn("a write to storage failed", "error", err)
 	}
 	if e.storageError = err; errors.Is(err, ErrOvertaken) {
 		e.storageError = nil // Storage works.
@@ -153,15 +153,15 @@ func (e *Engine) noteUnstored(err error, base, written time.Time, remember *Stat
 	e.storageErrorTime = e.now()
 }
 
-// disown makes a write that failed one of another node: if storage has it all the same,
-// that counts.
+// disown treats a failed write like one of another node: if it has taken effect all the
+// same, the stored state counts.
 func (e *Engine) disown(written time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.written = slices.DeleteFunc(e.written, written.Equal)
 }
 
-// flush stores what storage did not take before. st is the loaded state.
+// flush repeats a failed write. st is the loaded state.
 func (e *Engine) flush(ctx context.Context, s logical.Storage, st *State) error {
 	e.mu.Lock()
 	ahead := e.ahead

@@ -4,16 +4,16 @@ package engine
 
 import "vault-plugin-secrets-finicity/internal/confidential"
 
-// NothingWritten is the failure of a config write.
+// NothingWritten is the failure of a config write whose credential was not accepted.
 type NothingWritten struct {
 	Err error
-	// Moved means that the write was of another partner or address, or the first one.
+	// Moved means that the write had another partner or address, or was the first one.
 	Moved bool
-	// Fields are those of the credential and the address in the write. Another try
-	// has to give them again.
+	// Fields are the fields of the credential and the address in the write. A second try
+	// must have them too.
 	Fields []string
-	// Stored is the standing of the stored credential, if the write was of another
-	// one.
+	// Stored is the standing of the stored credential, if there is one and the write had
+	// another one.
 	Stored *Standing
 }
 
@@ -22,17 +22,17 @@ func (n *NothingWritten) Unwrap() error { return n.Err }
 
 // IncompleteMove is a write of another partner or address without its credential.
 type IncompleteMove struct {
-	Fields   []string // what a complete one gives
+	Fields   []string // that a complete write has
 	Standing Standing // of the partner, at the address
 }
 
 func (*IncompleteMove) Error() string {
 	return "a new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write: " +
-		"the stored ones are not sent to another address. After a rotation only Vault knows the secret, so first make a new one " +
+		"the engine does not send the stored ones to another address. After a rotation only Vault knows the secret, so first create a new one " +
 		"in the Finicity developer portal, or ask Mastercard support for one"
 }
 
-// nothingWritten is the failure of a write whose credential was not accepted.
+// nothingWritten returns the failure of a write whose credential was not accepted.
 func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
 	failed := &NothingWritten{Err: answered("", err), Moved: c.moved, Fields: w.credentialFields()}
 	if st.Configured() && c.credential {
@@ -42,14 +42,14 @@ func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
 	return failed
 }
 
-// incomplete is the error that names the fields of a write, with the secret and the
+// incomplete returns the error that names the fields of the write, plus the secret and the
 // app key.
 func (e *Engine) incomplete(st, next *State, w Write) *IncompleteMove {
 	w.PartnerSecret, w.AppKey = new(confidential.Text), new(confidential.Text)
 	return &IncompleteMove{Fields: w.credentialFields(), Standing: e.standing(st, next)}
 }
 
-// credentialFields are the names of the given fields that make up a credential and
+// credentialFields returns the names of the given fields that are part of a credential or
 // its address.
 func (w Write) credentialFields() (names []string) {
 	for _, field := range []struct {
@@ -69,8 +69,8 @@ func (w Write) credentialFields() (names []string) {
 	return names
 }
 
-// reserves reports whether the last attempt is kept for the stored credential. It
-// is not kept for one that Finicity has refused too.
+// reserves reports whether the last attempt is reserved for the stored credential. It is
+// not reserved if Finicity has refused that credential too.
 func (st *State) reserves() bool {
 	current, _ := st.Secrets.Current()
 	record := st.recordAt(st)

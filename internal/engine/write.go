@@ -16,8 +16,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// Write is a write of the configuration. A nil field was left out, and keeps its
-// value.
+// Write is a write of the configuration. A field that is nil keeps its value.
 type Write struct {
 	PartnerID     *string
 	PartnerSecret *confidential.Text
@@ -34,33 +33,33 @@ type Write struct {
 	RotationWindow    *time.Duration
 	DisableRotation   *bool
 
-	// Verify is false to store the credential without trying it.
+	// Verify is false to store the credential without verifying it.
 	Verify bool
-	// Patch is a write that must not create the configuration.
+	// Patch means that the write must not create the configuration.
 	Patch bool
 }
 
-// Written is what came of a write.
+// Written is the result of a write.
 type Written struct {
-	// Untried means that a credential was stored without having been tried.
+	// Untried means that a credential was stored unverified.
 	Untried bool
-	// LeftOut means that automatic attempts go on with the proven secret instead of it,
-	// because of what was refused in the last 24 hours.
+	// LeftOut means that automatic attempts use the proven secret instead of the unverified
+	// one, because of failed attempts in the last 24 hours.
 	LeftOut bool
-	// KnownBad is when Finicity refused the stored credential, which this write has
-	// not changed. Zero when it did not.
+	// KnownBad is when Finicity refused the stored credential, which this write has not
+	// changed. It is zero if Finicity did not refuse it.
 	KnownBad time.Time
-	// Same means that the write has a credential that is stored already, so that Finicity
-	// was not asked, and that the last attempt failed.
+	// Same means that the write has the stored credential, so that the engine did not verify
+	// it, and that the last attempt failed.
 	Same bool
-	// TokenGone means that the current token is not served any more, because it belongs to
+	// TokenGone means that the current token is no longer served, because it belongs to
 	// another app key, address or partner.
 	TokenGone bool
 	Standing  Standing
 }
 
-// WriteConfig applies a write. A new credential is tried once, and nothing is
-// stored unless Finicity accepts it.
+// WriteConfig applies a write. It verifies a new credential once, and stores nothing
+// unless Finicity accepts it.
 func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, operation string) (Written, error) {
 	if err := e.upstream.take(ctx); err != nil {
 		return Written{}, err
@@ -77,7 +76,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	if err != nil {
 		return Written{}, err
 	}
-	ctx = context.WithoutCancel(ctx) // What has begun upstream is finished, whoever waits for it.
+	ctx = context.WithoutCancel(ctx) // Finish a call to Finicity even if the caller goes away.
 	next, c, err := e.merge(st, w, hash)
 	if err != nil {
 		return Written{}, err
@@ -112,13 +111,13 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		st = next
 		e.tokens.Drop()
 		t := e.storedToken(ctx, s, st)
-		if t != nil { // It still fits.
+		if t != nil { // It still belongs to the configuration.
 			e.tokens.Share(t, e.tokens.Epoch())
 		}
 		written.TokenGone = t == nil && before != nil && e.Remaining(before) > 0
 	}
 	if c.credential && unstored == nil {
-		e.backoff.Clear() // What was said of the old credential is no news of this one.
+		e.backoff.Clear() // A failure of the old credential says nothing about this one.
 	} else {
 		written.KnownBad = e.wall(e.knownBad(st, hash))
 	}
@@ -130,16 +129,16 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	return written, unstored
 }
 
-// leftOut reports whether automatic attempts go on with the proven secret, and not with
-// the one that was stored untried.
+// leftOut reports whether automatic attempts use the proven secret instead of the one that
+// was stored unverified.
 func (e *Engine) leftOut(st *State, untried confidential.Text, standing Standing, hash hasher) bool {
 	next, _ := e.nextFor(st, attempts.Automatic, hash)
 	goesOn := standing.State == attempts.OK || standing.State == attempts.Held
 	return goesOn && !untried.IsZero() && !next.Value.Equal(untried) && !st.Secrets.Candidate(next)
 }
 
-// knownBad is when Finicity refused the stored credential. Zero when it did not,
-// or has accepted it since.
+// knownBad returns when Finicity refused the stored credential. It is zero if Finicity did
+// not refuse it, or has accepted it since.
 func (e *Engine) knownBad(st *State, hash hasher) time.Time {
 	current, found := st.Secrets.Current()
 	if !found || current.Proven.After(current.Refused) {
@@ -149,8 +148,8 @@ func (e *Engine) knownBad(st *State, hash hasher) time.Time {
 	return record.RefusedBefore(st.fingerprint(hash, current.Value), e.clock.now())
 }
 
-// verifyNew authenticates with a credential that is about to be stored, and
-// stores it with the outcome, in one write.
+// verifyNew authenticates with a credential that is about to be stored. After a success,
+// one write stores it with the outcome.
 func (e *Engine) verifyNew(
 	ctx context.Context, s logical.Storage, st, next *State, c change, hash hasher, operation string,
 ) (*State, error) {
@@ -174,7 +173,7 @@ func (e *Engine) verifyNew(
 		}, hash, operation)
 		refusal := new(Refusal)
 		if before != nil && unsent(err) {
-			return st, before // Which a client does not repeat: an attempt was refused.
+			return st, before // A 400, which clients do not retry: an attempt was refused.
 		}
 		if err == nil || !errors.As(err, &refusal) || !c.secret.IsZero() {
 			return st, err
@@ -183,15 +182,15 @@ func (e *Engine) verifyNew(
 		if before != nil || !follows(&next.Secrets, secret, other, attempts.Operator) {
 			return st, err
 		}
-		if changed { // The next attempt would store next, which was not made from st.
+		if changed { // A success would store next, which was not made from the new st.
 			return st, errChanged
 		}
 		before = err
 	}
 }
 
-// errChanged is a write whose result was made from a configuration that another node
-// has replaced. What that node has stored may be the only copy of a secret.
+// errChanged refuses a write that another node has overtaken: to store it would overwrite
+// what that node has stored, which may be the only copy of a secret.
 const errChanged = UserError("another node changed the configuration during this write: write it again")
 
 // tryNew makes one attempt of verifyNew. changed means that another node has taken over
@@ -214,7 +213,7 @@ func (e *Engine) tryNew(
 		},
 		settle: func(st *State, failure *finicityapi.Error) {
 			now := e.clock.now()
-			rotated, changed = false, !st.Clock.Equal(charged.Clock) // It may be the second time: see settle.
+			rotated, changed = false, !st.Clock.Equal(charged.Clock) // settle may run more than once.
 			if failure != nil {
 				if _, certain := failure.SecretRefused(); certain && next.Secrets.Place == st.Secrets.Place && next.PartnerID == st.PartnerID {
 					st.Secrets.Refuse(secret, true, now)
@@ -234,7 +233,7 @@ func (e *Engine) tryNew(
 		},
 	})
 	if err != nil && !accepted(err) {
-		e.logFailed(next.PartnerID, "authentication with a credential that is not stored failed", err)
+		e.logFailed(next.PartnerID, "authentication with a new credential failed", err)
 		return st, changed, err
 	}
 	if changed {

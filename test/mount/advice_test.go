@@ -145,8 +145,8 @@ func (s *scene) follow(a advice) {
 		s.writtenIsRight()
 		fill = s.same
 	case strings.HasPrefix(clause, "otherwise"), strings.Contains(clause, "sure of the stored credential"),
-		strings.HasPrefix(clause, "after that"), strings.HasPrefix(clause, "to try it"), strings.HasPrefix(clause, "to resolve it"),
-		strings.HasPrefix(clause, "if it is not, resume"), strings.Contains(clause, "rotate by hand"),
+		strings.HasPrefix(clause, "after that"), strings.HasPrefix(clause, "to verify it"), strings.HasPrefix(clause, "to resolve it"),
+		strings.HasPrefix(clause, "if it is not, resume"), strings.Contains(clause, "rotate manually"),
 		strings.HasPrefix(clause, "if base_url is wrong"), strings.Contains(clause, "another address"):
 		s.storedIsRight()
 	default:
@@ -199,7 +199,7 @@ func (s *scene) keeps(clause string, a advice) {
 		s.enter(command{verb: "write", path: s.Mount + "rotate-root"}, nil, a.text)
 	case strings.HasPrefix(clause, "if it is not, resume") && says(s.Harness, "rotation_paused") != "":
 		s.T.Errorf("the schedule stays paused: %s", a.text)
-	case strings.Contains(clause, "rotate by hand") && statusNow(s.Harness)["next_vault_rotation"] == nil:
+	case strings.Contains(clause, "rotate manually") && statusNow(s.Harness)["next_vault_rotation"] == nil:
 		s.T.Errorf("the schedule stays stopped: %s", a.text)
 	}
 	s.works(a.text)
@@ -261,7 +261,7 @@ var promises = []struct {
 	{"sent in a while", regexp.MustCompile(`; the next request is sent in (\S+) at the earliest`), (*scene).worksIn},
 	{"rotation later", regexp.MustCompile(`Rotation is possible again after ` + aTime), (*scene).rotatesAfter},
 	{"lease", aTune, (*scene).tunes},
-	{"good until", regexp.MustCompile(`This one is good until ` + aTime), (*scene).servesUntil},
+	{"good until", regexp.MustCompile(`The current token is valid until ` + aTime), (*scene).servesUntil},
 }
 
 // tries has apps and jobs ask for a token, and says how many requests Finicity got.

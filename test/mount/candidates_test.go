@@ -408,7 +408,7 @@ func TestNoWarningNamesASecretThatAppsTry(t *testing.T) {
 				h.Fails(h.Read("token", nil), 400, "401")
 				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
 				a := h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false})
-				h.Warned(a, "stored without having been tried. To try it")
+				h.Warned(a, "stored, but not verified. To verify it")
 				h.Pass(6 * time.Minute)
 				h.Token()
 				h.Wrongly(0)
@@ -425,7 +425,7 @@ func TestNoWarningNamesTheProvenSecretDuringARotation(t *testing.T) {
 		h.Guesses(1)
 		h.Interrupt(true)
 		a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0), "verify_connection": false})
-		h.Warned(a, "stored without having been tried. To try it")
+		h.Warned(a, "stored, but not verified. To verify it")
 		h.Pass(2 * time.Hour)
 		h.Token()
 		h.Wrongly(1)

@@ -118,7 +118,7 @@ func TestACheckRefusesTheAddressesThatConfigRefuses(t *testing.T) {
 		}{
 			{"base_url", "", "is not a URL with a host"},
 			{"base_url", "http://finicity.example", "must begin with https://"},
-			{"base_url", "https://me:" + mounttest.WrongSecret + "@finicity.example", "must not hold user info"},
+			{"base_url", "https://me:" + mounttest.WrongSecret + "@finicity.example", "must not contain user info"},
 			{"base_url", "https://127.0.0.1" + fakefinicity.PathAuthentication, "write https://127.0.0.1"},
 			{"ca_cert", "/etc/ssl/ca.pem", "is not PEM"},
 		} {

@@ -105,7 +105,7 @@ func TestAnotherCredentialResumesAStoppedSchedule(t *testing.T) {
 				h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1h"})
 				forbidden(h, 2)
 				use(h, 30*time.Hour)
-				if text := lastRotationError(h); !strings.Contains(text, "has stopped until you write another credential") {
+				if text := lastRotationError(h); !strings.Contains(text, "is stopped until you write another credential") {
 					t.Fatalf("the status says %q", text)
 				}
 				switch name {

@@ -31,7 +31,7 @@ func TestACredentialThatWasRefusedIsNotSentAgainByAConfigWrite(t *testing.T) {
 					h.Fails(h.Write("config", wrong), 400, "nothing was stored", "Finicity answered HTTP 401, code 100")
 					for range 7 {
 						a := h.Write("config", wrong)
-						h.Fails(a, 400, "nothing was stored", "Finicity refused this credential on 2000-01-01T", "so it is not sent again",
+						h.Fails(a, 400, "nothing was stored", "Finicity refused this credential on 2000-01-01T", "so the engine does not send it again",
 							"the stored credential is unchanged", "verify_connection=false", "vault write -f finicity/config/verify")
 						if !restarts {
 							h.Fails(a, 400, "on 2000-01-01T00:00:00Z")
@@ -70,12 +70,12 @@ func TestARefusedCredentialMayBeSentAgainAfterADay(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Guesses(1)
 		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
-		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so it is not sent again")
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so the engine does not send it again")
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret)
 		h.Succeeds(h.Write("config/verify", nil))
 		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
 		h.Pass(24*time.Hour - time.Minute)
-		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so it is not sent again")
+		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so the engine does not send it again")
 		h.Pass(time.Minute)
 		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}))
 		h.Called(4, 0)

@@ -59,7 +59,7 @@ func TestDeleteKeepsFailedAttemptsForADay(t *testing.T) {
 		h.Restart()
 		for range 2 {
 			h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": h.Guess(0)})), 400,
-				"so it is not sent again", "3 of 5")
+				"so the engine does not send it again", "3 of 5")
 		}
 		h.Configure(nil)
 		h.Spent(3, 0)
@@ -157,7 +157,7 @@ func TestDeleteWorksInEachState(t *testing.T) {
 				h.Succeeds(h.Remove("config", nil))
 				h.Fails(h.Read("token", nil), 400, "not configured")
 				if a := h.Write("config", mounttest.Credentials(nil)); a.Status != 204 { // Finicity has refused this very one.
-					h.Fails(a, 400, "so it is not sent again", "verify_connection=false", "vault write -f finicity/config/verify")
+					h.Fails(a, 400, "so the engine does not send it again", "verify_connection=false", "vault write -f finicity/config/verify")
 					h.Configure(mounttest.Fields{"verify_connection": false})
 					h.Succeeds(h.Write("config/verify", nil))
 				}

@@ -83,7 +83,7 @@ func TestAPartnerIDMayBeANumber(t *testing.T) {
 		h.Configure(mounttest.Fields{"partner_id": 1000000000001})
 		h.Called(1, 0)
 		for _, id := range []any{1.5, 1e30, true} {
-			h.Fails(h.Write("config", mounttest.Fields{"partner_id": id}), 400, `field "partner_id" must be a text`)
+			h.Fails(h.Write("config", mounttest.Fields{"partner_id": id}), 400, `field "partner_id" must be a string`)
 		}
 	})
 }

@@ -64,7 +64,7 @@ func TestAPatchIsCheckedLikeAWrite(t *testing.T) {
 			{mounttest.Fields{"base_url": nil}, "in the same write"},
 			{mounttest.Fields{"partner_secret": mounttest.WrongSecret}, "10001"},
 			{mounttest.Fields{"nothing": nil}, `unknown field "nothing"`},
-			{mounttest.Fields{"rotation_window": "1h"}, `field "rotation_window" needs rotation_schedule`},
+			{mounttest.Fields{"rotation_window": "1h"}, `field "rotation_window" requires rotation_schedule`},
 		} {
 			h.Fails(h.Patch("config", test.data), 400, test.says)
 		}

@@ -49,7 +49,7 @@ func TestAPolicyIsTriedWhenItIsWritten(t *testing.T) {
 		"without a digit":     {"No-Digit-In-It", "has no digit", nil},
 		"without a letter":    {"123456789012", "has no letter", nil},
 		"with another sign":   {"With-A-Tilde-1~", "other than letters", nil},
-		"always the same one": {mounttest.PartnerSecret, "that it had made before", nil},
+		"always the same one": {mounttest.PartnerSecret, "that it had generated before", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,12 +131,12 @@ func TestAPolicyBringsNoSecretBack(t *testing.T) {
 		h.Rotate()
 		for _, old := range []string{mounttest.PartnerSecret, first, storedCurrent(h)} {
 			h.View.SetPasswordPolicy("finicity", func() (string, error) { return old, nil })
-			h.Fails(h.Write("rotate-root", nil), 400, `field "password_policy"`, "that it had made before")
+			h.Fails(h.Write("rotate-root", nil), 400, `field "password_policy"`, "that it had generated before")
 		}
 		h.Called(3, 2)
 		use(h, 6*day) // What is no longer stored is known by its hash.
 		h.View.SetPasswordPolicy("finicity", func() (string, error) { return first, nil })
-		h.Fails(h.Write("rotate-root", nil), 400, `field "password_policy"`, "that it had made before")
+		h.Fails(h.Write("rotate-root", nil), 400, `field "password_policy"`, "that it had generated before")
 		if n := changes(h); n != 2 {
 			t.Errorf("%d changes were sent, want 2", n)
 		}

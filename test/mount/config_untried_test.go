@@ -16,7 +16,7 @@ func untried(h *mounttest.Harness, secret string) {
 	h.T.Helper()
 	a := h.Write("config", mounttest.Fields{"partner_secret": secret, "verify_connection": false})
 	h.Succeeds(a)
-	h.Warned(a, "without having been tried", "vault write -f finicity/config/verify")
+	h.Warned(a, "but not verified", "vault write -f finicity/config/verify")
 }
 
 // The token of before stays: Finicity goes on accepting it.
@@ -68,7 +68,7 @@ func TestASecretThatWasReplacedByAnUntriedOneIsFoundAgain(t *testing.T) {
 
 				// It is no secret that the engine has rotated away, so it may be written when it has become right.
 				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
-				h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "so it is not sent again")
+				h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "so the engine does not send it again")
 				untried(h, mounttest.WrongSecret)
 				h.Succeeds(h.Write("config/verify", nil))
 				h.Token()

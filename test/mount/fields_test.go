@@ -58,7 +58,7 @@ func TestAValueOfTheWrongTypeIsRefusedByNameAndNeverQuoted(t *testing.T) {
 		"duration": {[]string{quoted}, map[string]any{quoted: quoted}, quoted, true, -1, "-90s", "-1h", "soon", "1 h", "", "1500ms", 1.9, "1.9"},
 	}
 	says := map[string]string{
-		"text": "must be a text", "flag": "must be true or false", "duration": "must be a duration in whole seconds like 90s, 30m or 2h",
+		"text": "must be a string", "flag": "must be true or false", "duration": "must be a duration in whole seconds, such as 90s, 30m or 2h",
 	}
 	for field, kind := range map[string]string{
 		"partner_id": "text", "partner_secret": "text", "app_key": "text", "base_url": "text", "ca_cert": "text",
@@ -224,7 +224,7 @@ func TestFinicitysOwnSpellingOfAFieldIsNamed(t *testing.T) {
 		for given, known := range map[string]string{
 			"partnerId": "partner_id", "partnerSecret": "partner_secret", "AppKey": "app_key", "base-url": "base_url",
 		} {
-			h.Fails(h.Write("config", mounttest.Fields{given: "x"}), 400, fmt.Sprintf("unknown field %q, which is %q here", given, known))
+			h.Fails(h.Write("config", mounttest.Fields{given: "x"}), 400, fmt.Sprintf("unknown field %q, which is named %q here", given, known))
 		}
 	})
 }

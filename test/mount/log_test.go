@@ -66,17 +66,17 @@ func TestEachChangeOfStateIsALineInTheLog(t *testing.T) {
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 		h.Pass(2 * time.Hour)
 		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001")
-		said("a refusal", "WARN authentication failed"+ofPartner, "WARN attempts"+ofPartner+" state=held rejected=1 left=3")
+		said("a refusal", "WARN authentication failed"+ofPartner, "WARN authentication state changed"+ofPartner+" state=held rejected=1 left=3")
 		h.Pass(5 * time.Minute)
 		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001")
-		said("another refusal", "WARN authentication failed"+ofPartner, "ERROR attempts"+ofPartner+" state=stopped rejected=2 left=2")
+		said("another refusal", "WARN authentication failed"+ofPartner, "ERROR authentication state changed"+ofPartner+" state=stopped rejected=2 left=2")
 		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001")
 		said("a read while attempts are stopped")
 		h.Pass(time.Hour)
 		h.Tick()
-		said("a rotation that is held back", "WARN rotation failed"+ofPartner, "INFO the scheduled rotation is retried"+ofPartner)
+		said("a rotation that is held back", "WARN rotation failed"+ofPartner, "INFO the scheduled rotation will be retried"+ofPartner)
 		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
-		said("the right secret", "INFO attempts"+ofPartner+" state=ok", "INFO configuration written"+ofPartner)
+		said("the right secret", "INFO authentication state changed"+ofPartner+" state=ok", "INFO configuration written"+ofPartner)
 		h.Interrupt(true)
 		said("a lost answer", "WARN the outcome of a rotation is unknown"+ofPartner)
 		h.Pass(time.Minute)
@@ -84,7 +84,7 @@ func TestEachChangeOfStateIsALineInTheLog(t *testing.T) {
 		said("resolving", "INFO authenticated"+ofPartner, "INFO the new partner secret is in effect"+ofPartner)
 		h.Fake.Order(mounttest.Rejections()["locked"])
 		h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "24302")
-		said("the lock", "WARN authentication failed"+ofPartner, "ERROR attempts"+ofPartner+" state=locked rejected=3 left=1")
+		said("the lock", "WARN authentication failed"+ofPartner, "ERROR authentication state changed"+ofPartner+" state=locked rejected=3 left=1")
 		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
 		said("a delete", "INFO configuration deleted"+ofPartner)
 	})
@@ -116,13 +116,13 @@ func TestAnUnknownRotationIsNotCalledFailed(t *testing.T) {
 		said("by hand", "WARN the outcome of a rotation is unknown"+ofPartner)
 		h.Pass(time.Minute)
 		h.Succeeds(h.Write("config/verify", nil))
-		said("resolving", "WARN authentication failed"+ofPartner, "WARN attempts"+ofPartner+" state=held",
-			"INFO attempts"+ofPartner+" state=ok", "INFO authenticated"+ofPartner)
+		said("resolving", "WARN authentication failed"+ofPartner, "WARN authentication state changed"+ofPartner+" state=held",
+			"INFO authentication state changed"+ofPartner+" state=ok", "INFO authenticated"+ofPartner)
 		nextChange(h, lostAnswer(false))
 		h.Pass(time.Hour)
 		h.Tick()
 		said("by schedule", "INFO authenticated"+ofPartner, "WARN the outcome of a rotation is unknown"+ofPartner,
-			"INFO the scheduled rotation is retried"+ofPartner)
+			"INFO the scheduled rotation will be retried"+ofPartner)
 		if h.Leaks.Logged("rotation failed") || len(h.Recorded("finicity/root-rotate-fail")) > 0 {
 			t.Error("a rotation with an unknown outcome is called failed")
 		}
@@ -240,7 +240,7 @@ func TestReadsDoNotFloodTheLogWhileStorageFails(t *testing.T) {
 		for range 1000 {
 			h.Read("token", nil)
 		}
-		if n := strings.Count(h.Leaks.Log(), "storage did not take a write"); n > 100 {
+		if n := strings.Count(h.Leaks.Log(), "a write to storage failed"); n > 100 {
 			t.Errorf("%d lines for 1000 reads, %d accesses", n, h.Storage.Accesses()-before)
 		}
 	})
@@ -257,7 +257,7 @@ func TestAnIdleMountOnReadOnlyStorageIsQuiet(t *testing.T) {
 			// Vault logs the error that this returns.
 			_, _ = h.B.HandleRequest(t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})
 		}
-		if n := strings.Count(h.Leaks.Log(), "storage did not take a write"); n != 1 {
+		if n := strings.Count(h.Leaks.Log(), "a write to storage failed"); n != 1 {
 			t.Errorf("the log says so %d times in a day", n)
 		}
 	})

@@ -255,7 +255,7 @@ func TestAnOvertakenNodeServesItsUsableToken(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(100 * time.Minute)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-		h.Warned(h.Refreshed(), "which failed")
+		h.Warned(h.Refreshed(), "the refresh of the token failed")
 		one := h.B
 		h.Restart()
 		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
@@ -272,7 +272,7 @@ func TestManyFailedWritesHideNoneThatTookEffect(t *testing.T) {
 		h.Pass(2 * time.Hour)
 		h.Token()
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: true})
-		h.Fails(h.Write("rotate-root", nil), 500, "nothing was sent")
+		h.Fails(h.Write("rotate-root", nil), 500, "no request was sent")
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		h.Pass(100 * time.Minute)
 		for range 70 {

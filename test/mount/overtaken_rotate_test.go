@@ -76,7 +76,7 @@ func TestAScheduledRotationOfAFormerLeaderChangesNothing(t *testing.T) {
 				if !reflect.DeepEqual(h.Stored().Plan, plan) {
 					t.Error("the plan of the schedule has changed")
 				}
-				if h.Leaks.Logged("the scheduled rotation is retried") || h.Leaks.Logged("storage did not take a write") {
+				if h.Leaks.Logged("the scheduled rotation will be retried") || h.Leaks.Logged("a write to storage failed") {
 					t.Error("the log says that the old plan is still followed")
 				}
 				h.Wrongly(0)

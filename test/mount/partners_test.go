@@ -14,7 +14,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-const full = "nothing was stored: this mount remembers failed attempts of 8 partners: " +
+const full = "nothing was stored: this mount already counts failed attempts of 8 partners: " +
 	"use another mount for this partner, or try again in 24 hours"
 
 // mistyped is a write with the ID of a partner that Finicity does not know.

@@ -38,7 +38,7 @@ func TestTheScheduleStopsAfterTwoRefusedChanges(t *testing.T) {
 			!strings.Contains(text, "vault write -f finicity/rotate-root") || status["next_vault_rotation"] != nil {
 			t.Errorf("the status shows %q and %v", text, status["next_vault_rotation"])
 		}
-		if !h.Leaks.Logged("[WARN]  scheduled rotation has stopped until an operator rotates the secret") {
+		if !h.Leaks.Logged("[WARN]  scheduled rotation is stopped until an operator rotates the secret") {
 			t.Error("the log does not say so")
 		}
 		h.Fake.ClearFaults()
@@ -74,7 +74,7 @@ func TestAWindowThatWasMissedIsSkippedOnce(t *testing.T) {
 				if n := changes(h); n != test.atOnce {
 					t.Errorf("%d rotations at once", n)
 				}
-				if !h.Leaks.Logged("[WARN]  no rotation was possible within its window") {
+				if !h.Leaks.Logged("[WARN]  the scheduled rotation missed its window") {
 					t.Error("the log does not say that a window was missed")
 				}
 				for morning := time.Date(2000, 1, 2, 5, 0, 0, 0, time.UTC); h.Now().Before(morning); {
@@ -204,7 +204,7 @@ func TestARotationByHandEndsAStopWhateverTheClockShows(t *testing.T) {
 		h.Rotate()
 		forbidden(h, 2)
 		everyMinute(h, 27*60, func() {})
-		if text := lastRotationError(h); !strings.Contains(text, "Scheduled rotation has stopped") {
+		if text := lastRotationError(h); !strings.Contains(text, "Scheduled rotation is stopped") {
 			t.Fatalf("the status shows %q", text)
 		}
 		h.SetClock(-28 * time.Hour)

@@ -35,7 +35,7 @@ func TestNothingIsSentWhenTheAttemptCannotBeStored(t *testing.T) {
 						a := do(h)
 						h.Fails(a, 500, "storage is out of order")
 						if fault.On == mounttest.Put("config") {
-							h.Fails(a, 500, "nothing was sent to Finicity, because the attempt could not be stored")
+							h.Fails(a, 500, "no request was sent to Finicity, because the attempt could not be stored")
 						}
 					}
 					h.Called(1, 0)
@@ -65,7 +65,7 @@ func TestAUsableTokenIsServedWhileNoAttemptCanBeStored(t *testing.T) {
 		h.Pass(100 * time.Minute)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		a := h.Refreshed()
-		h.Warned(a, "which failed", "nothing was sent to Finicity")
+		h.Warned(a, "the refresh of the token failed", "no request was sent to Finicity")
 		if a.Data["token"] != token {
 			t.Error("it is another token")
 		}
@@ -80,7 +80,7 @@ func TestAnOutcomeThatCannotBeStoredIsKeptByThisProcess(t *testing.T) {
 		h := mounttest.NewRefused(t)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
 		h.Fails(h.Read("token", nil), 400, "10001", "1 of 5")
-		if !h.Leaks.Logged("storage did not take a write") {
+		if !h.Leaks.Logged("a write to storage failed") {
 			t.Error("the log does not say so")
 		}
 		statusShows(h, mounttest.Fields{

@@ -124,7 +124,7 @@ func TestWhatACrashLeavesChargedCountsAndHoldsNothingBack(t *testing.T) {
 				h := crashed(t, 4)
 				calls := len(h.Fake.Requests())
 				if name != "by force" {
-					h.Fails(do(h), 400, "no request was sent to Finicity, because of 4 failed or unanswered attempts before",
+					h.Fails(do(h), 400, "no request was sent to Finicity, because of 4 failed or unanswered attempts",
 						"vault write finicity/config/verify force=true")
 					if n := len(h.Fake.Requests()) - calls; n != 0 {
 						t.Errorf("%d calls were sent", n)

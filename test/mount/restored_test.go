@@ -70,7 +70,7 @@ func TestAfterARestoreAWriteThatWasAcceptedCounts(t *testing.T) {
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true})
 		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), http.StatusBadRequest,
-			"stores it once storage works")
+			"stores it when storage works again")
 		h.Storage.Heal()
 		h.Storage.Restore(snapshot) // "Restore Vault's storage", docs/api.md.
 		h.Tick()

@@ -75,7 +75,7 @@ func TestRotateRootAtTheLimitSaysUntilWhen(t *testing.T) {
 			h.Succeeds(h.Write("config/verify", nil))
 		}
 		until := h.Now().Add(25*time.Hour - 2*time.Minute)
-		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed, and nothing was sent",
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed, and no request was sent",
 			atLimit+" "+until.Format(time.RFC3339))
 		h.Called(7, 2) // It has asked which secret is in effect, and sent no change.
 		h.Fake.ClearFaults()
@@ -112,7 +112,7 @@ func TestRefusedChangesStopNoScheduleForever(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "24h"})
 		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden", Count: 2})
 		everyMinute(h, 25*60, func() {})
-		if n := changes(h); n != 2 || !strings.Contains(lastRotationError(h), "Scheduled rotation has stopped until") {
+		if n := changes(h); n != 2 || !strings.Contains(lastRotationError(h), "Scheduled rotation is stopped until") {
 			t.Errorf("%d changes were sent, and the status shows %q", n, lastRotationError(h))
 		}
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, atLimit)

@@ -120,7 +120,7 @@ func TestAttemptsWaitOneTimeoutFromTheProposal(t *testing.T) {
 		h.Restart()
 		for _, left := range []string{"10s", "9s", "8s"} {
 			h.Fails(h.Read("token", nil), http.StatusServiceUnavailable,
-				"a rotation is pending, and its request may still be on its way", "try again in "+left, "no other action is needed")
+				"a rotation is pending, and its request might still be in progress", "try again in "+left, "no other action is needed")
 			for _, path := range []string{"rotate-root", "rotate-token", "config/verify"} {
 				h.Fails(h.Write(path, nil), http.StatusServiceUnavailable, "try again in "+left)
 			}
@@ -145,7 +145,7 @@ func TestATokenThatIsDueIsServedWhileARotationIsPending(t *testing.T) {
 		h.Pass(time.Second)
 		for range 3 {
 			a := h.Refreshed()
-			h.Warned(a, "a rotation is pending, and its request may still be on its way")
+			h.Warned(a, "a rotation is pending, and its request might still be in progress")
 			if a.Data["token"] != token {
 				t.Error("it is another token")
 			}

@@ -22,7 +22,7 @@ func TestNothingIsSentWhenTheNewSecretCannotBeStored(t *testing.T) {
 				h := mounttest.NewConfigured(t, nil)
 				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: applied})
 				h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError,
-					"the secret has not changed: nothing was sent to Finicity, because the attempt could not be stored")
+					"the secret has not changed: no request was sent to Finicity, because the attempt could not be stored")
 				h.Called(1, 0)
 				h.Rotate() // This process knows that the proposal in storage was never sent.
 				h.Called(2, 1)
@@ -43,7 +43,7 @@ func TestAProposalThatWasNeverSentIsResolved(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := mounttest.NewConfigured(t, nil)
 				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: applied})
-				h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError, "nothing was sent")
+				h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError, "no request was sent")
 				h.Restart()
 				h.Tick()
 				h.Pass(2 * time.Hour)

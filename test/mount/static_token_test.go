@@ -59,7 +59,7 @@ func TestTheTTLOfAStaticTokenCountsDownToTheRefresh(t *testing.T) {
 		h.Pass(time.Second)
 		h.Refreshed()
 		a := h.Read("static-token", nil)
-		h.Warned(a, "due for a refresh, which failed")
+		h.Warned(a, "the refresh of the token failed")
 		if a.Data["ttl"] != int64(5) || a.Data["token"] != first {
 			t.Errorf("during an outage the ttl is %v", a.Data["ttl"])
 		}

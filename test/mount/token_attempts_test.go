@@ -37,7 +37,7 @@ func TestReadsStopAfterTwoRefusalsOrThreeWithoutACode(t *testing.T) {
 				h.Fake.Order(fault)
 				for range 5 { // A usable token is served all the same.
 					a := h.Refreshed()
-					h.Warned(a, "which failed", "Finicity answered HTTP")
+					h.Warned(a, "the refresh of the token failed", "Finicity answered HTTP")
 					if a.Data["token"] != token {
 						t.Error("the usable token is not served")
 					}
@@ -243,7 +243,7 @@ func TestAUsableTokenIsServedInEveryState(t *testing.T) {
 							t.Fatalf("after %s it is another token", age)
 						}
 						if age >= 90*time.Minute {
-							h.Warned(a, "which failed")
+							h.Warned(a, "the refresh of the token failed")
 						} else {
 							h.Warned(a)
 						}

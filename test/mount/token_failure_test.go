@@ -50,7 +50,7 @@ func TestWhileFinicityIsDownAUsableTokenIsServedWithAWarning(t *testing.T) {
 		for range 10 {
 			a := h.Refreshed()
 			leaseOf(h, a)
-			h.Warned(a, "failed", "maintenance", "This one is good until 2000-01-01T01:55:00Z")
+			h.Warned(a, "failed", "maintenance", "The current token is valid until 2000-01-01T01:55:00Z")
 			if a.Data["token"] != token {
 				t.Error("another token")
 			}
@@ -258,12 +258,12 @@ func TestOnlyAnAnswerEndsTheBackoff(t *testing.T) {
 		"the attempt cannot be stored": func(h *mounttest.Harness) {
 			unavailable(h)
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-			h.Fails(h.Write("config/verify", nil), 500, "nothing was sent to Finicity")
+			h.Fails(h.Write("config/verify", nil), 500, "no request was sent to Finicity")
 		},
 		"the credential was refused before": func(h *mounttest.Harness) {
 			h.Guesses(1)
 			unavailable(h)
-			h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so it is not sent again")
+			h.Fails(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(0)}), 400, "so the engine does not send it again")
 		},
 		"the limit is reached": func(h *mounttest.Harness) {
 			h.Guesses(3)

@@ -75,7 +75,7 @@ func TestATokenIsServedRefreshedAndGivenUpByItsAge(t *testing.T) {
 						t.Errorf("%s: a lease for %s, want %s", name, got, left.Truncate(second))
 					}
 					if test.down && test.calls > 0 {
-						h.Warned(a, "due for a refresh, which failed", "maintenance", "This one is good until")
+						h.Warned(a, "the refresh of the token failed", "maintenance", "The current token is valid until")
 					} else {
 						h.Warned(a)
 					}

@@ -63,7 +63,7 @@ func TestAStoredTokenThatCannotBeUsedIsReplaced(t *testing.T) {
 					h.Storage.Fail(mounttest.Fault{On: mounttest.Get("salt")})
 				}
 			},
-			"the stored token cannot be matched with the credential",
+			"the stored token is not used, because it could not be compared with the credential",
 		},
 		"salt gone": {func(h *mounttest.Harness) { h.Storage.Discard("salt") }, ""},
 	} {
@@ -103,7 +103,7 @@ func TestAStoredTokenIsServedAfterARestartDuringAnOutage(t *testing.T) {
 		h.Restart()
 		for range 3 {
 			a := h.Refreshed()
-			h.Warned(a, "which failed", "maintenance")
+			h.Warned(a, "the refresh of the token failed", "maintenance")
 			if a.Data["token"] != token || leaseOf(h, a) != 15*time.Minute {
 				t.Error("it is another token, or another lease")
 			}

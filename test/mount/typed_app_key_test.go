@@ -87,7 +87,7 @@ func TestAWriteOfTheStoredCredentialSaysThatItIsNotTried(t *testing.T) {
 				h.Fake.Order(refusal)
 				h.Read("token", nil)
 				for _, fields := range same {
-					h.Warned(h.Write("config", fields), "not tried by this write", "vault write -f finicity/config/verify")
+					h.Warned(h.Write("config", fields), "this write does not verify it", "vault write -f finicity/config/verify")
 				}
 				if name == "locked" { // Of settings nobody thinks that they try the credential.
 					h.Warned(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
@@ -154,6 +154,6 @@ func TestARateLimitedRotationNamesTheAppKey(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests, Count: 10})
 		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests, Count: 10})
-		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unless the app key is invalid. Then type vault write finicity/config app_key=…")
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unless the app key is invalid. If it is, type vault write finicity/config app_key=…")
 	})
 }

@@ -64,7 +64,7 @@ func TestUntriedTyposStopNoApp(t *testing.T) {
 			a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i), "verify_connection": false})
 			h.Succeeds(a)
 			leftOut := i >= 2
-			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps first try the one that Finicity accepted last"); told != leftOut {
+			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps first use the one that Finicity accepted last"); told != leftOut {
 				t.Errorf("the warnings of write %d are %q", i, a.Warnings)
 			}
 			h.Pass(2 * time.Hour)
@@ -127,14 +127,14 @@ func TestTheWarningOfAnUntriedWriteNamesOnlyASecretThatIsLeftOut(t *testing.T) {
 		} {
 			a := h.Write("config", test.write)
 			h.Succeeds(a)
-			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps first try the one"); told != test.leftOut {
+			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps first use the one"); told != test.leftOut {
 				t.Errorf("the warnings are %q", a.Warnings)
 			}
 		}
 		h.Pass(2 * time.Hour)
 		h.Fails(h.Read("token", nil), 400, "10026")
 		a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(5), "verify_connection": false})
-		h.Warned(a, "without having been tried. To try it, type vault write finicity/config/verify force=true")
+		h.Warned(a, "but not verified. To verify it, type vault write finicity/config/verify force=true")
 	})
 }
 
