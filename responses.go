@@ -79,7 +79,7 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed", sentence(err)), nil
 
 	case errors.As(err, &silent):
-		return logical.ErrorResponse("%s. The request is not retried automatically, because it may count toward the lockout",
+		return logical.ErrorResponse("%s. The engine does not retry the request, because it might count toward the lockout",
 			sentence(err)), nil
 
 	case errors.As(err, &full):

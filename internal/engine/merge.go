@@ -74,7 +74,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		advice := "leave the field out to keep the secret in effect. If Finicity was set back to this one, first delete the configuration " +
 			"with force=true, then write it again"
 		if c.moved {
-			advice = "a new address needs the secret in effect. Only Vault knows it, so first create a new one in the Finicity " +
+			advice = "a new address needs the secret in effect. If you do not have it, first create a new one in the Finicity " +
 				"developer portal, or ask Mastercard support for one"
 		}
 		return nil, change{}, userErrorf("field %q has a secret that was replaced by a rotation on %s: %s",

@@ -4,6 +4,7 @@ package mount_test
 
 import (
 	"encoding/base64"
+	"net/http"
 	"slices"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
@@ -17,6 +18,8 @@ type scene struct {
 	ask func() mounttest.Answer
 	// wrote are the fields of the write of config that the request was, if any.
 	wrote mounttest.Fields
+	// status is what each text came with: an HTTP status, or "status" for a field of it.
+	status map[string]string
 }
 
 // requests are what people and jobs send to a mount. Each says what was asked.
@@ -51,6 +54,10 @@ func requests() map[string]func(s *scene) mounttest.Answer {
 				refusal.Call = fakefinicity.CallAuthenticate
 				s.Fake.Order(refusal)
 			}
+			return s.Write("rotate-root", nil)
+		},
+		"rotate-root, a rate limit": func(s *scene) mounttest.Answer {
+			nextChange(s.Harness, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests})
 			return s.Write("rotate-root", nil)
 		},
 		"rotate-token":  plain("rotate-token", nil),

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,13 +23,14 @@ import (
 // operator one of five attempts.
 func TestWhatTextsSayIsSo(t *testing.T) {
 	t.Parallel()
-	var met sync.Map // the states, and the promises that some text makes
-	all := situations()
+	var met sync.Map // the states, the promises that some text makes, and the commands typed
+	all, page := situations(), errorsPage(t)
 	for state, in := range all {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			met.Store("in the state "+state, true)
-			for _, name := range holdsIn(t, in) {
+			promised, typed := holdsIn(t, in, page)
+			for _, name := range slices.Concat(promised, typed) {
 				met.Store(name, true)
 			}
 		})
@@ -44,23 +46,31 @@ func TestWhatTextsSayIsSo(t *testing.T) {
 				t.Errorf("no text promises %q any more", promise.name)
 			}
 		}
+		fixesAreTyped(t, page, func(command string) bool {
+			_, typed := met.Load(command)
+			return typed
+		})
 	})
 }
 
-// holdsIn holds the texts of one state to what they say, and returns what they
-// promise.
-func holdsIn(t *testing.T, in situation) (promised []string) {
+// holdsIn holds the texts of one state to what they say. It returns what they promise,
+// and the commands that they name.
+func holdsIn(t *testing.T, in situation, page []catalogued) (promised, typed []string) {
 	t.Helper()
 	asked, held := requests(), map[string]bool{}
 	for _, request := range slices.Sorted(maps.Keys(asked)) {
-		var said []string
-		inScene(t, request, in, asked[request], func(_ *scene, texts []string) { said = texts })
+		var (
+			said   []string
+			status map[string]string
+		)
+		inScene(t, request, in, asked[request], func(s *scene, texts []string) { said, status = texts, s.status })
 		for _, text := range said {
 			if held[text] {
 				continue
 			}
 			held[text] = true
 			wellWritten(t, text)
+			onThePage(t, page, text, status[text])
 			again := func(name string, then func(s *scene)) {
 				inScene(t, request+", "+name, in, asked[request], func(s *scene, texts []string) {
 					s.saysAgain(texts, text)
@@ -69,16 +79,22 @@ func holdsIn(t *testing.T, in situation) (promised []string) {
 			}
 			for i, advice := range advicesIn(text) {
 				again(fmt.Sprintf("advice %d", i+1), func(s *scene) { s.follow(advice) })
+				for _, c := range advice.commands {
+					typed = append(typed, c.typed)
+				}
 			}
 			for _, promise := range promises {
 				if found := promise.pattern.FindStringSubmatch(text); found != nil {
 					promised = append(promised, promise.name)
+					if promise.pattern == aTune {
+						typed = append(typed, found[0])
+					}
 					again(promise.name, func(s *scene) { promise.check(s, text, found) })
 				}
 			}
 		}
 	}
-	return promised
+	return promised, typed
 }
 
 // inScene brings a new mount into the state, asks, and goes on from there. Each time
@@ -97,13 +113,19 @@ func inScene(
 			s.ask = func() mounttest.Answer { return ask(s) }
 			a := s.ask()
 			texts := slices.Clone(a.Warnings)
+			s.status = map[string]string{}
+			for _, warning := range a.Warnings {
+				s.status[warning] = "200"
+			}
 			if a.Text != "" {
 				texts = append(texts, a.Text)
+				s.status[a.Text] = strconv.Itoa(a.Status)
 			}
 			shown := s.Read("status", nil).Data
 			for _, field := range []string{"last_error", "last_rotation_error", "rotation_paused", "storage_error"} {
 				if text, _ := shown[field].(string); text != "" {
 					texts = append(texts, text)
+					s.status[text] = "status"
 				}
 			}
 			then(s, texts)
@@ -136,6 +158,9 @@ func (s *scene) follow(a advice) {
 	s.Storage.Heal()
 	switch {
 	case strings.Contains(clause, "discard"):
+	case strings.HasPrefix(clause, "if it is, type"): // The app key is invalid.
+		s.wrote = mounttest.Fields{"app_key": mounttest.NewKey}
+		s.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 	case clause == "type", strings.HasPrefix(clause, "to allow it"), strings.HasPrefix(clause, "to move"):
 	case strings.HasPrefix(clause, "if the secret or the app key changed"), strings.HasPrefix(clause, "to write another one"),
 		strings.HasPrefix(clause, "to store another one first"):

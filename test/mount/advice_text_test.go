@@ -13,6 +13,7 @@ import (
 
 // command is one that a text names, in the form in which it can be pasted.
 type command struct {
+	typed      string // as it is in the text
 	verb, path string
 	// fields are those with a value, and blanks those that the reader fills in.
 	fields mounttest.Fields
@@ -43,7 +44,7 @@ func advicesIn(text string) (all []advice) {
 	end := 0
 	for _, at := range aCommand.FindAllStringSubmatchIndex(text, -1) {
 		between := text[end:at[0]]
-		c := command{verb: text[at[2]:at[3]], path: text[at[6]:at[7]], fields: mounttest.Fields{}}
+		c := command{typed: text[at[0]:at[1]], verb: text[at[2]:at[3]], path: text[at[6]:at[7]], fields: mounttest.Fields{}}
 		for field := range strings.FieldsSeq(text[at[8]:at[9]]) {
 			name, value, _ := strings.Cut(field, "=")
 			switch value {

@@ -136,7 +136,7 @@ func TestAConfigWriteWhileFinicityIsDownStoresNothing(t *testing.T) {
 					}
 					before, calls := h.Stored(), h.Calls(fakefinicity.CallAuthenticate)
 					h.Fake.Order(fault)
-					h.Fails(h.Write("config", data), 400, "nothing was stored", "Finicity ", "is not retried automatically")
+					h.Fails(h.Write("config", data), 400, "nothing was stored", "Finicity ", "does not retry the request")
 					h.Unchanged(before)
 					h.Spent(0, 0)
 					h.Called(calls+1, 0)

@@ -78,7 +78,7 @@ func TestWhenRotateTokenFailsTheOldTokenStays(t *testing.T) {
 		h.Pass(time.Minute)
 		h.Fails(h.Write("rotate-token", mounttest.Fields{"force": true}), 400, `unknown field "force"`)
 		h.Down()
-		h.Fails(h.Write("rotate-token", nil), 400, "maintenance", "not retried automatically")
+		h.Fails(h.Write("rotate-token", nil), 400, "maintenance", "does not retry the request")
 		for range 20 { // Apps may ask for it as often as for a token.
 			h.Fails(h.Write("rotate-token", nil), 503, "maintenance", "the next request is sent in 1s")
 		}

@@ -114,7 +114,7 @@ func TestAVerifyWithoutAVerdictIsNotRepeatedByClients(t *testing.T) {
 					h := mounttest.NewConfigured(t, nil)
 					token := h.Token()
 					h.Fake.Order(fault)
-					h.Fails(h.Write("config/verify", data), 400, "Finicity ", "is not retried automatically")
+					h.Fails(h.Write("config/verify", data), 400, "Finicity ", "does not retry the request")
 					h.Called(2, 0)
 					h.Spent(0, 0)
 					if h.Token() != token {

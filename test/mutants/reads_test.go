@@ -13,7 +13,7 @@ func mutantsOfReads() []mutant {
 		{"during an outage nothing is begun", file, "held != nil {\n\t\treturn held\n\t}\n\te.tokens", "held != nil && false {\n\t\treturn held\n\t}\n\te.tokens"},
 		{"a refresh does not end with its reader", file, "e.refresh(context.WithoutCancel(ctx), s, minTTL)", "e.refresh(ctx, s, minTTL)"},
 		{"a reader with a usable token does not wait", file, "\te.tokens.Refresh(refresh)\n", "\t<-e.tokens.Refresh(refresh).Done()\n"},
-		{"a failure does not keep a usable token from a reader", file, "if t, ok := e.usable(minTTL); ok { // No", "if t, ok := e.usable(minTTL); ok && err == nil { // No"},
+		{"a failure does not keep a usable token from a reader", file, "if t, ok := e.usable(minTTL); ok { // A", "if t, ok := e.usable(minTTL); ok && err == nil { // A"},
 		{"a refresh that failed is told", file, "return e.tokens.Failure(t)", "return nil"},
 		{"a read ends", file, "refreshes == 3 {", "refreshes == 1e6 {"},
 		{"a token in use is noted", file, "\t\te.served.Store(t)\n", ""},

@@ -6,7 +6,7 @@ package mutants
 func mutantsOfResponses() []mutant {
 	const file, view = "responses.go", "vault_view.go"
 	return []mutant{
-		{"clients do not repeat a request whose outcome was not stored", file, "case errors.As(err, &unstored): // F", "case errors.As(err, &unstored) && false: // F"},
+		{"clients do not repeat a request whose outcome was not stored", file, "case errors.As(err, &unstored): // N", "case errors.As(err, &unstored) && false: // N"},
 		{"clients repeat a request that was overtaken", file, "case errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):", "case false:"},
 		{"but no rotation that was", file, "errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):", "errors.Is(err, engine.ErrOvertaken):"},
 		{"a rotation that is refused at its proof names a command", file, "case errors.As(err, &refusal):", "case errors.As(err, &refusal) && !errors.As(err, &unknown):"},

@@ -10,12 +10,12 @@ func mutantsOfWrites() []mutant {
 func mutantsOfVerify() []mutant {
 	const file, reserve = "internal/engine/write.go", "internal/engine/unwritten.go"
 	return []mutant{
-		{"a write is finished though its caller has gone", file, "\tctx = context.WithoutCancel(ctx) // What", "\t// What"},
+		{"a write is finished though its caller has gone", file, "\tctx = context.WithoutCancel(ctx) // Finish", "\t// Finish"},
 		{"a policy is tried when it is written", file, "if w.PasswordPolicy != nil && next.Settings.PasswordPolicy != \"\" {", "if false {"},
 		{"what version 1 counted elsewhere counts after a move", file, "if c.moved {\n\t\tif err := e.open", "if false {\n\t\tif err := e.open"},
 		{"a new credential is tried", file, "case c.credential && w.Verify:", "case false:"},
 		{"no token stays that comes from other settings", file, "\t\te.tokens.Drop()\n", ""},
-		{"an outage elsewhere holds a new credential back from nothing", file, "e.backoff.Clear() // What", "// What"},
+		{"an outage elsewhere holds a new credential back from nothing", file, "e.backoff.Clear() // A failure", "// A failure"},
 
 		{"another partner's attempts are not reserved", file, "reserve := st.PartnerID == next.PartnerID && ", "reserve := "},
 		{"none is reserved for an unproven secret", reserve, "return !current.Proven.IsZero() && !record", "return (true || !current.Proven.IsZero()) && !record"},
@@ -39,7 +39,7 @@ func mutantsOfVerify() []mutant {
 		{"a verdict on a stored secret is stored", file, "\t\t\t\t\tst.Secrets.Refuse(secret, true, now)\n", ""},
 		{"a verdict decides what is tried next", file, "\t\t\t\t\tnext.Secrets.Refuse(secret, true, now)\n", ""},
 		{"a write gives way to that of another node", file, "\t\t\tif changed {\n\t\t\t\treturn\n", "\t\t\tif false {\n\t\t\t\treturn\n"},
-		{"so does its second attempt", file, "if changed { // The next", "if changed && false { // The next"},
+		{"so does its second attempt", file, "if changed { // A success", "if changed && false { // A success"},
 		{"the token of a write is stored", file, "\t\t\twritten.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}\n", ""},
 		{"a pause is announced once", file, "written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st", "written.Clock, written.version1 = st.Clock, st"},
 		{"a write begins at what is stored", file, "written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st", "written.pausing, written.version1 = st.pausing, st"},
