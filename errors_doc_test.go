@@ -106,8 +106,8 @@ func collect(n ast.Node, required bool, add func(at ast.Node, text string, requi
 				}
 				return false
 			}
-		case *ast.BinaryExpr, *ast.BasicLit:
-			text, isText := textOf(n.(ast.Expr))
+		case ast.Expr:
+			text, isText := textOf(n)
 			if isText {
 				add(n, text, required)
 			}

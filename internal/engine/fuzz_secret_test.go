@@ -16,7 +16,7 @@ var (
 	ruledLetter = regexp.MustCompile(`[a-zA-Z]`)
 	ruledDigit  = regexp.MustCompile(`[0-9]`)
 	ruleBroken  = regexp.MustCompile(`\Ait has (no letter|no digit|a character other than letters, digits and !@#\$%&\*_-\+|` +
-		`[0-9]+ characters, and Finicity takes 12 to 255)\z`)
+		`[0-9]+ characters, and Finicity accepts 12 to 255)\z`)
 )
 
 func keepsTheRules(secret string) bool {

@@ -52,7 +52,7 @@ func TestDeleteKeepsFailedAttemptsForADay(t *testing.T) {
 		h.Guesses(3)
 		a := h.Remove("config", nil)
 		h.Succeeds(a)
-		h.Warned(a, "stay counted for 24 hours", "3 of 5")
+		h.Warned(a, "remain counted for 24 hours", "3 of 5")
 		if st := h.Stored(); st.Configured() || len(st.Secrets.Secrets) != 0 || st.Token != nil || !st.AppKey.IsZero() {
 			t.Error("something besides the attempts is left")
 		}

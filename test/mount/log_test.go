@@ -100,7 +100,7 @@ func TestTheLogTellsARefusedWriteFromTheStoredCredential(t *testing.T) {
 		h.Configure(nil)
 		said("a write", "INFO configuration written"+ofPartner)
 		h.Guesses(1)
-		said("a typo", "WARN authentication with a credential that is not stored failed"+ofPartner)
+		said("a typo", "WARN authentication with a new credential failed"+ofPartner)
 		h.Succeeds(h.Write("config/verify", nil))
 		said("the stored credential", "INFO authenticated"+ofPartner)
 	})
@@ -160,7 +160,7 @@ func TestAFailedWriteIsALineInTheLog(t *testing.T) {
 		said("a write", "INFO configuration written"+ofPartner)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
 		h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError)
-		said("a rotation", "WARN storage did not take a write", "WARN rotation failed"+ofPartner)
+		said("a rotation", "WARN a write to storage failed", "WARN rotation failed"+ofPartner)
 	})
 }
 

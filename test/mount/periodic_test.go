@@ -110,7 +110,7 @@ func TestOneKindOfScheduleReplacesTheOther(t *testing.T) {
 		write := func(data mounttest.Fields) mounttest.Answer { return h.Write("config", data) }
 		h.Succeeds(write(mounttest.Fields{"rotation_schedule": "0 3 1 * *", "rotation_window": "2h"}))
 		check("a schedule over a period", shown{int64(0), "0 3 1 * *", int64(7200), "2000-01-01T03:00:00Z"})
-		h.Fails(write(mounttest.Fields{"rotation_period": "1h", "rotation_window": "2h"}), http.StatusBadRequest, `"rotation_window" needs`)
+		h.Fails(write(mounttest.Fields{"rotation_period": "1h", "rotation_window": "2h"}), http.StatusBadRequest, `"rotation_window" requires`)
 		h.Fails(write(mounttest.Fields{"rotation_period": "1h", "rotation_schedule": "* * * * *"}), http.StatusBadRequest, "mutually exclusive")
 		h.Succeeds(write(mounttest.Fields{"rotation_period": "1h"}))
 		check("a period over a schedule", shown{int64(3600), "", int64(0), "2000-01-01T01:00:00Z"})

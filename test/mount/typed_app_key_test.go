@@ -103,7 +103,7 @@ func TestAnUntriedAppKeyTakesTheTokenWithAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Restart()
-		gone := "the current token is no longer served"
+		gone := "the engine no longer serves the current token"
 		if a := h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": false}); strings.Contains(strings.Join(a.Warnings, ""), gone) {
 			t.Error("an untried secret is said to take the token")
 		}
