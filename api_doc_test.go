@@ -30,7 +30,7 @@ import (
 
 const apiDocument = "docs/api.md"
 
-// chapter is what the document says of an operation: the text under each heading.
+// chapter is what the document says about an operation: the text under each heading.
 type chapter struct {
 	endpoint string            // GET /finicity/token
 	parts    map[string]string // by heading, with the line breaks
@@ -38,8 +38,8 @@ type chapter struct {
 
 var endpointRow = regexp.MustCompile("(?m)^\\| `([A-Z]+)` *\\| `/([^`]+)` *\\|$")
 
-// chapters reads the document. Each "## " with a table of a method and a path in
-// it is one.
+// chapters reads the document. A chapter is a "## " section that has a table of a method
+// and a path.
 func chapters(t *testing.T) map[string]chapter {
 	t.Helper()
 	text, err := os.ReadFile(apiDocument)
@@ -67,8 +67,8 @@ func chapters(t *testing.T) map[string]chapter {
 	return found
 }
 
-// items are the list in a text, by the name that each begins with. What is
-// indented belongs to the item above.
+// items returns the items of a list, by the name that each begins with. Indented lines
+// belong to the item above.
 func (c chapter) items(t *testing.T, heading string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -85,8 +85,8 @@ func (c chapter) items(t *testing.T, heading string) map[string]string {
 
 func spaced(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// compare holds a list to the fields of a schema: each begins with the line that
-// it should have, and there are no others. line is without the description.
+// compare checks a list against the fields of a schema: each item begins with the expected
+// line, and there are no others. line returns that line without the description.
 func (c chapter) compare(t *testing.T, heading string, want map[string]*framework.FieldSchema, line func(name string) string) {
 	t.Helper()
 	got := c.items(t, heading)
@@ -114,9 +114,9 @@ func methods() map[logical.Operation]string {
 	}
 }
 
-// parameters are the fields that an operation takes. What is for the query string
-// is for reads and deletes, and if a path has both, for the delete. A write takes what
-// the read takes, in its body.
+// parameters returns the fields that an operation takes. Fields for the query string are for
+// reads and deletes, or if a path has both, for the delete. A write takes the fields of the
+// read, in its body.
 func parameters(path *framework.Path, op logical.Operation) map[string]*framework.FieldSchema {
 	_, deletes := path.Operations[logical.DeleteOperation]
 	taken := map[string]*framework.FieldSchema{}
@@ -139,7 +139,7 @@ func parameters(path *framework.Path, op logical.Operation) map[string]*framewor
 	return taken
 }
 
-// wordFor is a field's type as the document has it.
+// wordFor returns the document's name for the type of a field.
 func wordFor(t *testing.T, field *framework.FieldSchema) string {
 	t.Helper()
 	switch field.Type {
@@ -159,7 +159,7 @@ func wordFor(t *testing.T, field *framework.FieldSchema) string {
 	}
 }
 
-// preset is a field's default as the document has it.
+// preset returns the default of a field as the document shows it.
 func preset(t *testing.T, field *framework.FieldSchema) string {
 	t.Helper()
 	switch value := field.DefaultOrZero().(type) {
@@ -176,8 +176,8 @@ func preset(t *testing.T, field *framework.FieldSchema) string {
 	}
 }
 
-// required are the fields without which a write is refused, the first one if it is
-// of the configuration.
+// required returns the fields without which a write is refused: for the configuration, the
+// first write.
 func required(t *testing.T, path *framework.Path) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -207,7 +207,7 @@ func noNetwork(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("there is no network in this test")
 }
 
-// The document is the contract with the authors of scripts and clients.
+// Authors of scripts and clients rely on the document.
 func TestTheAPIDocumentSaysWhatTheCodeDoes(t *testing.T) {
 	t.Parallel()
 	documented := chapters(t)
@@ -273,7 +273,7 @@ var (
 	quotedIn = regexp.MustCompile(`"([^"]+)"`)
 )
 
-// People with an error search for its words.
+// Users search the document for the words of an error.
 func TestTheErrorsInTheAPIDocumentAreThoseOfTheCode(t *testing.T) {
 	t.Parallel()
 	said := strings.Join(literals(t), "\n")
@@ -297,8 +297,7 @@ func TestTheErrorsInTheAPIDocumentAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
-// literals are the texts in the code of the paths and of the engine, each put
-// together.
+// literals returns the texts in the code, with concatenated literals joined.
 func literals(t *testing.T) (texts []string) {
 	t.Helper()
 	var files []string
@@ -341,8 +340,8 @@ func literals(t *testing.T) (texts []string) {
 
 var typedCommand = regexp.MustCompile(`vault (read|write|patch|delete) ((?:-\S+ )*)finicity/([a-z/-]+)((?: [a-z_]+=)?[^\n]*)`)
 
-// What a document or a help text tells people to type is taken by the mount, as far
-// as the path and the fields go.
+// The mount must accept each command of a document or a help text, as far as the path and
+// the fields go.
 func TestEveryCommandInTheDocumentsAndTheHelpIsOneThatTheMountTakes(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("docs/*.md")

@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// openAPI is the document that the backend makes of itself. What Vault makes of
-// it is a test in e2e.
+// openAPI returns the document that the backend generates. A test in e2e checks what Vault
+// makes of it.
 func openAPI(t *testing.T) *framework.OASDocument {
 	t.Helper()
 	resp, err := wired().HandleRequest(t.Context(), &logical.Request{Operation: logical.HelpOperation})
@@ -27,8 +27,8 @@ func openAPI(t *testing.T) *framework.OASDocument {
 	return doc
 }
 
-// Generated clients have a function for each, so a name that changes breaks them,
-// and so does one that comes twice.
+// Generated clients have a function for each operation, so a changed or duplicate name
+// breaks them.
 func TestEachOperationHasANameOfItsOwnThatReadsWell(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
@@ -66,7 +66,7 @@ func TestEachOperationHasANameOfItsOwnThatReadsWell(t *testing.T) {
 	}
 }
 
-// Vault's web interface shows them beside and above the input.
+// Vault's web interface shows the name and the group of each field.
 func TestEachFieldHasANameAndAGroup(t *testing.T) {
 	t.Parallel()
 	for _, path := range wired().Paths {

@@ -15,11 +15,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// wired is a backend that was not set up: enough to look at its paths.
+// wired returns a backend that was not set up. That is enough to inspect its paths.
 func wired() *backend { return newBackend(engine.Options{}) }
 
-// Vault also starts the plugin just to read its metadata, and then there is
-// neither storage nor a system view.
+// Vault also starts the plugin just to read its metadata, and then provides neither
+// storage nor a system view.
 func TestTheFactoryNeedsNeitherStorageNorSystemView(t *testing.T) {
 	t.Parallel()
 	b, err := Factory(t.Context(), &logical.BackendConfig{})
@@ -30,7 +30,7 @@ func TestTheFactoryNeedsNeitherStorageNorSystemView(t *testing.T) {
 		t.Errorf("the type is %s", b.Type())
 	}
 	special := b.SpecialPaths()
-	// Vault takes one that ends with a slash for a prefix, and no other.
+	// For Vault, only a path that ends with a slash is a prefix.
 	if special == nil || !slices.Equal(special.SealWrapStorage, []string{"config", "token", "attempts/"}) {
 		t.Error("config, token and the attempt records are not seal-wrapped")
 	}
@@ -43,8 +43,7 @@ func TestTheFactoryNeedsNeitherStorageNorSystemView(t *testing.T) {
 	}
 }
 
-// On another node they would show an older state, or fail where nothing may be
-// written.
+// Another node would show an older state, or fail because it must not write.
 func TestEachPathGoesToTheNodeInCharge(t *testing.T) {
 	t.Parallel()
 	alone := map[string]bool{"read config": true, "update webhook/verify": true} // Storage, read only.
@@ -60,8 +59,7 @@ func TestEachPathGoesToTheNodeInCharge(t *testing.T) {
 	}
 }
 
-// People at a prompt learn from it what to type. That the commands are right is a
-// test in api_doc_test.go.
+// The help tells operators what to type. A test in api_doc_test.go checks the commands.
 func TestTheHelpSaysWhatToType(t *testing.T) {
 	t.Parallel()
 	b := wired()
@@ -80,8 +78,8 @@ func TestTheHelpSaysWhatToType(t *testing.T) {
 	}
 }
 
-// A read and a delete have no body. A secret must never be in an address: proxies
-// log them.
+// Reads and deletes have no body, so their fields are in the URL. A secret must never be
+// there, because proxies log URLs.
 func TestOnlyTheFieldsOfReadsAndDeletesAreInTheQueryString(t *testing.T) {
 	t.Parallel()
 	for _, path := range wired().Paths {
@@ -96,7 +94,7 @@ func TestOnlyTheFieldsOfReadsAndDeletesAreInTheQueryString(t *testing.T) {
 	}
 }
 
-// Vault's UI hides them, and its OpenAPI document marks them.
+// Vault hides sensitive fields in its UI, and marks them in its OpenAPI document.
 func TestSecretFieldsAreMarkedSensitive(t *testing.T) {
 	t.Parallel()
 	for name, field := range configFields() {
@@ -145,7 +143,7 @@ func TestEveryFieldHasATypeThatCanBeNamed(t *testing.T) {
 	}
 }
 
-// What Vault sends along with its own operations is not the caller's to correct.
+// The caller cannot correct the data that Vault sends with its own operations.
 func TestVaultsOwnOperationsAreNotHeldToTheFields(t *testing.T) {
 	t.Parallel()
 	b := wired()

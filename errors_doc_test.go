@@ -18,13 +18,13 @@ import (
 
 const errorsDocument = "docs/errors.md"
 
-// shown is a text of the code. Verbs, and parts that are not literals, are holes: "%s".
+// shown is a text of the code. Verbs, and parts that are not literals, become "%s".
 type shown struct {
 	text, where string
 	// required means that the document must have the text: it has three words or more,
 	// and it is not a description, a help text or a line of the log.
 	required bool
-	pattern  *regexp.Regexp // with a group for each hole
+	pattern  *regexp.Regexp // with a group for each "%s"
 }
 
 var (
@@ -36,7 +36,7 @@ var (
 	catalogRow = regexp.MustCompile("(?m)^\\| `(.+?)` \\| (\\S.*?) \\| (\\S.*?) \\| (\\S.*?) \\|$")
 )
 
-// shownTexts are the texts of the code that callers of the engine may get.
+// shownTexts returns the texts of the code that callers of the engine can get.
 func shownTexts(t *testing.T) (texts []shown) {
 	t.Helper()
 	for _, folder := range []string{".", "internal/engine", "internal/token", "internal/schedule", "internal/finicityapi"} {
@@ -54,7 +54,7 @@ func shownTexts(t *testing.T) (texts []shown) {
 				t.Fatal(err)
 			}
 			add := func(at ast.Node, text string, required bool) {
-				if strings.HasSuffix(text, " ") { // Something is added to it.
+				if strings.HasSuffix(text, " ") { // The code appends something.
 					text += "%s"
 				}
 				words := 0
@@ -64,7 +64,7 @@ func shownTexts(t *testing.T) (texts []shown) {
 					}
 				}
 				if text = strings.TrimSpace(text); words == 0 && strings.Contains(text, "%s") {
-					return // Anything would match it.
+					return // It would match any text.
 				}
 				hole := strings.ReplaceAll(regexp.QuoteMeta(text), "%s", "(.*?)")
 				texts = append(texts, shown{text, set.Position(at.Pos()).String(), required && words >= 3, regexp.MustCompile("^" + hole + "$")})
@@ -77,7 +77,8 @@ func shownTexts(t *testing.T) (texts []shown) {
 	return texts
 }
 
-// describes reports whether a declaration has only descriptions, help texts or patterns.
+// describes reports whether a declaration has only descriptions and help texts, which
+// other tests compare with the documents.
 func describes(declared ast.Decl) bool {
 	switch d := declared.(type) {
 	case *ast.FuncDecl:
@@ -97,7 +98,7 @@ func describes(declared ast.Decl) bool {
 func collect(n ast.Node, required bool, add func(at ast.Node, text string, required bool)) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
-		case *ast.Field: // Its tag is none.
+		case *ast.Field: // A tag is not a text.
 			return false
 		case *ast.CallExpr:
 			if logs(n) || required && matches(n) {
@@ -129,13 +130,13 @@ func logs(call *ast.CallExpr) bool {
 	}
 }
 
-// matches reports whether a call makes a pattern, which nobody gets.
+// matches reports whether a call compiles a pattern. Callers never get that text.
 func matches(call *ast.CallExpr) bool {
 	f, isSelector := call.Fun.(*ast.SelectorExpr)
 	return isSelector && f.Sel.Name == "MustCompile"
 }
 
-// textOf puts a literal or a sum of texts together.
+// textOf returns the text of a literal, or of a concatenation.
 func textOf(e ast.Expr) (text string, isText bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -162,8 +163,8 @@ func textOf(e ast.Expr) (text string, isText bool) {
 	}
 }
 
-// derive reports whether the code can put a text together, and notes in used of which
-// texts.
+// derive reports whether the code can produce a text, and adds to used the texts of the
+// code that it consists of.
 func derive(text string, texts []shown, used map[string]bool) (derived bool) {
 	text = strings.TrimSpace(text)
 	if text == "" || text == "finicity/" || aValue.MatchString(text) {
@@ -183,8 +184,8 @@ func derive(text string, texts []shown, used map[string]bool) (derived bool) {
 	return derived
 }
 
-// An operator who searches the page for an error finds it, with what to do, and finds
-// none that the engine no longer has.
+// An operator who searches the page for an error must find it, and must not find one that
+// the engine no longer has.
 func TestTheErrorsPageHasEachTextOfTheCodeAndNoOther(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(errorsDocument)

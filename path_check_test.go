@@ -12,7 +12,7 @@ import (
 
 var sentenceEnd = regexp.MustCompile(`\. [A-Za-z]`)
 
-// Each failure is for another person to correct, and the text says for whom.
+// A different person must fix each kind of failure, and the text makes clear who.
 func TestACheckSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	at := func(stage finicityapi.Stage, cause finicityapi.Cause) finicityapi.Report {

@@ -30,7 +30,7 @@ func TestAnIdentifierThatCannotBeRightIsRefused(t *testing.T) {
 			t.Errorf("%.20q: the error is %v", value, err)
 		}
 	}
-	// An old secret may be older than the rules for new ones.
+	// An existing secret may be older than the rules for new ones.
 	for _, value := range []string{"a", `it's`, "short", strings.Repeat("x", 255), "only-letters?~`^()"} {
 		if err := checkIdentifier("partner_secret", value); err != nil {
 			t.Errorf("%.20q is refused: %v", value, err)
@@ -128,7 +128,8 @@ func TestAnAddressIsStoredInOneForm(t *testing.T) {
 	}
 }
 
-// Each spelling would be another place, and the write would need the secret.
+// Otherwise another spelling would look like a new address, and the write would need
+// the secret.
 func TestAnAddressThatIsDialledAsAnotherIsStoredAsThatOneOrRefused(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
@@ -143,8 +144,8 @@ func TestAnAddressThatIsDialledAsAnotherIsStoredAsThatOneOrRefused(t *testing.T)
 	}
 }
 
-// Older help pages of Finicity show the address with a part of the path, and people
-// paste all of it.
+// Finicity's older help pages show the address with a part of the path, and people paste
+// all of it.
 func TestAPartOfFinicitysPathIsRefusedWithTheRightForm(t *testing.T) {
 	t.Parallel()
 	for given, right := range map[string]string{
@@ -171,7 +172,7 @@ func TestAPartOfFinicitysPathIsRefusedWithTheRightForm(t *testing.T) {
 	}
 }
 
-// selfSigned is a certificate in PEM form, with its key.
+// selfSigned returns a self-signed certificate and its key, both in PEM.
 func selfSigned(t *testing.T) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -235,8 +236,8 @@ func TestABundleIsTakenWholeOrRefusedByBlock(t *testing.T) {
 	}
 }
 
-// A certificate that is left out silently shows when the one proxy that needs it is
-// used, in production, at night.
+// If the engine silently skipped a certificate, nobody would notice before the one proxy
+// that needs it is used, in production.
 func TestNoCertificateOfABundleIsLeftOutSilently(t *testing.T) {
 	t.Parallel()
 	cert, _ := selfSigned(t)

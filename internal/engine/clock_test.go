@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 )
 
-// at is a time well before those of a bubble of synctest.
+// at is a time long before the time at which a synctest bubble starts.
 func at(text string) time.Time {
 	t, err := time.Parse("2006-01-02 15:04", text)
 	if err != nil {
@@ -21,7 +21,7 @@ func at(text string) time.Time {
 	return t
 }
 
-// Attempts are named by their time, and secrets are ordered by theirs.
+// Attempts are identified by their time, and secrets are ordered by theirs.
 func TestNoTwoTimesOfTheClockAreTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // Where no time passes between two calls.
@@ -52,8 +52,8 @@ func TestTheClockStartsAtTheWallClockAndRunsByItself(t *testing.T) {
 	})
 }
 
-// The time in which no process ran does not count: whether the wall clock is
-// right about that is not known.
+// The time in which no process ran does not count, because the wall clock might be wrong
+// about it.
 func TestTheClockResumesWhereItWasStored(t *testing.T) {
 	t.Parallel()
 	for name, wall := range map[string]time.Time{
@@ -68,7 +68,7 @@ func TestTheClockResumesWhereItWasStored(t *testing.T) {
 	}
 }
 
-// Another node has led for a while.
+// Another node was active for a while.
 func TestTheClockFollowsOneThatIsAhead(t *testing.T) {
 	t.Parallel()
 	c := begun(at("1999-05-01 00:00"))
@@ -84,8 +84,8 @@ func TestTheClockFollowsOneThatIsAhead(t *testing.T) {
 	}
 }
 
-// Another node has configured the mount. The wall clock of this one was years ahead,
-// and nothing that it has stored has a time yet.
+// Another node has configured the mount. The wall clock of this node was years ahead, but
+// it has not stored a time yet.
 func TestBeforeAnythingIsStoredTheClockIsTheWallClock(t *testing.T) {
 	t.Parallel()
 	c := begun(at("2031-05-01 00:00"))
@@ -98,7 +98,7 @@ func TestBeforeAnythingIsStoredTheClockIsTheWallClock(t *testing.T) {
 	}
 }
 
-// A charge has a time before it is stored.
+// A charge gets its time before it is stored.
 func TestAClockThatStartsGoesOnFromTheTimesItHasGiven(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAClockThatStartsGoesOnFromTheTimesItHasGiven(t *testing.T) {
 	})
 }
 
-// begun is a clock that nothing has started, by a wall clock.
+// begun returns a clock that was not started, with a given wall clock.
 func begun(wall time.Time) *clock { return &clock{provisional: func() time.Time { return wall }} }
 
 func TestTheClockIsSharedByRequests(t *testing.T) {
@@ -137,7 +137,7 @@ func TestTheClockIsSharedByRequests(t *testing.T) {
 	wg.Wait()
 }
 
-// What people read is by the wall clock.
+// Times for display are by the wall clock.
 func TestATimeOfTheClockIsShownByTheWallClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestWithoutAWallClockFromBeforeTimesCountFromNow(t *testing.T) {
 	})
 }
 
-// It was the active node for two days, and has last written two hours ago.
+// The node was active for two days, and its last write was two hours ago.
 func TestATimeOfAnotherNodeIsShownByItsWallClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -177,8 +177,8 @@ func TestATimeOfAnotherNodeIsShownByItsWallClock(t *testing.T) {
 	})
 }
 
-// Storage takes no writes for days: what may be there stays bounded, and includes
-// what was there before and what was written last.
+// Storage is read-only for days. The list of writes that storage may have stays bounded,
+// and includes the state before them and the last one.
 func TestFailedWritesAreRememberedToABound(t *testing.T) {
 	t.Parallel()
 	e := New(&framework.Backend{}, Options{})

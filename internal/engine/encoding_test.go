@@ -21,8 +21,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// Version 1 looks for an object where version 2 has a text. So a plugin of
-// version 1 says that it can't decode the entry, and overwrites nothing.
+// Version 1 expects an object where version 2 has a string. So a plugin of version 1
+// reports that it can't decode the entry, and does not overwrite it.
 func TestVersion1RefusesAnEntryOfVersion2(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestVersion1RefusesAnEntryOfVersion2(t *testing.T) {
 	}
 }
 
-// full is a state in which nothing is zero, as far as its type allows it.
+// full returns a state without a zero value, as far as the types allow it.
 func full(t *testing.T) *engine.State {
 	t.Helper()
 	n := 0
@@ -99,7 +99,7 @@ func full(t *testing.T) *engine.State {
 	return st
 }
 
-// A field that somebody adds and forgets to store fails here.
+// This fails for a new field that is not stored.
 func TestEveryFieldOfTheStateIsStored(t *testing.T) {
 	t.Parallel()
 	st := full(t)
@@ -165,8 +165,7 @@ func TestAnEmptyStateIsStored(t *testing.T) {
 	}
 }
 
-// A migrated state is stored in the form of version 2, and nothing gets lost on
-// the way.
+// A migrated state is stored as version 2, without any loss.
 func TestAMigratedStateIsStoredWhole(t *testing.T) {
 	t.Parallel()
 	eachV1(t, func(t *testing.T, m *migrated) {
@@ -203,7 +202,7 @@ func TestAnEntryOfANewerVersionIsNamed(t *testing.T) {
 	}
 }
 
-// What is stored in plain text is stored nowhere else: no error or log quotes it.
+// Secrets are plain text only in the entry: no error and no log line quotes them.
 func TestAStatePrintsNoSecret(t *testing.T) {
 	t.Parallel()
 	st := full(t)

@@ -16,7 +16,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// recorded is storage with the same record of version 1 for each partner.
+// recorded is storage that returns the same record of version 1 for each partner.
 type recorded struct {
 	*mounttest.Storage
 
@@ -30,8 +30,8 @@ func (r recorded) Get(ctx context.Context, key string) (*logical.StorageEntry, e
 	return r.Storage.Get(ctx, key)
 }
 
-// An entry that is damaged is refused without a word of what is in it. What is read
-// is stored, and then read as the same again.
+// The error for a damaged entry never quotes the entry. A valid one is read, stored, and
+// read as the same again.
 func FuzzAnEntryIsReadOrRefusedWithoutAWord(f *testing.F) {
 	for _, folder := range []string{"testdata/v1", "testdata/v2"} {
 		for _, g := range mounttest.Goldens(f, folder) {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Finicity's rules for a secret in the words of its OpenAPI document, and not in those of CheckSecretRules.
+// Finicity's rules for a secret as its OpenAPI document states them, independent of
+// CheckSecretRules.
 var (
 	ruledSecret = regexp.MustCompile(`\A[a-zA-Z0-9!@#$%&*_+-]{12,255}\z`)
 	ruledLetter = regexp.MustCompile(`[a-zA-Z]`)
@@ -41,8 +42,8 @@ func FuzzTheRulesForSecretsAreFinicitys(f *testing.F) {
 	})
 }
 
-// The fuzzer writes what the system's source of random bytes yields first. No dice may
-// make a secret that Finicity refuses, and with the system's own no two are the same.
+// The fuzzer chooses the first random bytes. Whatever they are, Finicity must accept the
+// secret. With the random bytes of the system, no two secrets are the same.
 func FuzzGeneratedSecretsKeepTheRulesAndNeverRepeat(f *testing.F) {
 	for _, dice := range []string{"", "\x00", strings.Repeat("\x00", 40), strings.Repeat("\x34", 40), strings.Repeat("\xff", 100), strings.Repeat("\x3e", 80)} {
 		f.Add([]byte(dice))

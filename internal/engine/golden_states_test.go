@@ -9,7 +9,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// statesOfVersion2 are how the golden files of this version came about.
+// statesOfVersion2 has the steps that produced the golden files of this version.
 func statesOfVersion2() map[string]struct {
 	description string
 	reach       func(h *mounttest.Harness)

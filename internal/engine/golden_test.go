@@ -23,11 +23,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// Only for a file that does not exist yet: what is there is never written again.
+// Only for a file that does not exist yet: an existing one must never change.
 var update = flag.Bool("update", false, "write the missing golden files of the present version")
 
-// summary is what a stored state comes to. Each later version must read the same
-// from the files of this one.
+// summary is what a stored state means. Every later version must read the same summary
+// from the files of this version.
 type summary struct {
 	PartnerID   string            `json:"partner_id"`
 	AppKey      string            `json:"app_key"`
@@ -69,7 +69,7 @@ type counts struct {
 	Failure      string         `json:"failure"`
 }
 
-// summarize reads an entry the way a mount does.
+// summarize reads an entry like a mount does.
 func summarize(t *testing.T, s *mounttest.Storage, wall time.Time) (sum summary) {
 	t.Helper()
 	e := engine.NewReader(func() time.Time { return wall })
@@ -108,8 +108,8 @@ func summarize(t *testing.T, s *mounttest.Storage, wall time.Time) (sum summary)
 	return sum
 }
 
-// doubted reports whether a change is pending, or a sent secret was refused since the
-// last success: facts of the entry, which the rules go by as they see fit.
+// doubted reports whether a change is pending, or a sent secret was refused since the last
+// success. These are facts of the entry, and the rules may change what follows from them.
 func doubted(l *secrets.List) bool {
 	_, pending := l.Pending()
 	return pending || slices.ContainsFunc(l.Secrets, func(s secrets.Secret) bool {
@@ -148,7 +148,8 @@ func TestTheGoldenFilesOfVersion2AreRead(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", g.Name, err)
 		}
-		// The first builds of version 2 had one name for two kinds of grace, and one more trigger.
+		// The first builds of version 2 had one name for two kinds of grace period, and one
+		// more trigger.
 		old := bytes.Contains(g.Value("config"), []byte(`"grace":true`)) || bytes.Contains(g.Value("config"), []byte(`"follow_up"`))
 		if !old && !bytes.Equal(again, g.Value("config")) {
 			t.Errorf("%s: it is stored differently the second time", g.Name)
@@ -162,8 +163,8 @@ func TestTheGoldenFilesOfVersion2AreRead(t *testing.T) {
 	}
 }
 
-// findsWhatFinicityHolds checks that four attempts are enough, unless the secret was
-// changed in the portal. In which order they try is up to the rules.
+// findsWhatFinicityHolds checks that four attempts find the secret in effect, unless it was
+// changed in the portal. The rules decide about the order.
 func findsWhatFinicityHolds(t *testing.T, g *mounttest.Golden, st *engine.State) {
 	t.Helper()
 	holds := confidential.New(g.Finicity.Holds)
@@ -198,7 +199,7 @@ func TestTheGoldenFilesOfVersion2AreWritten(t *testing.T) {
 	}
 }
 
-// written is the text of a golden file. The entries keep their exact bytes.
+// written returns the text of a golden file. The entries keep their exact bytes.
 func written(t *testing.T, g mounttest.Golden) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -234,7 +235,7 @@ func written(t *testing.T, g mounttest.Golden) []byte {
 	return out.Bytes()
 }
 
-// goldenOf is a golden file of a mount as it is now.
+// goldenOf returns the golden file for the current state of a mount.
 func goldenOf(t *testing.T, h *mounttest.Harness, description string) mounttest.Golden {
 	t.Helper()
 	g := mounttest.Golden{Description: description, Now: h.Now(), Entries: map[string]json.RawMessage{}}

@@ -22,11 +22,11 @@ import (
 
 const hiddenSecret = "aqJ5Ic4S&Vx2+gDQ6oR4"
 
-// secretive are the names of fields that hold a secret, whatever their type is.
+// secretive has the names of fields that contain a secret, whatever their type is.
 var secretive = regexp.MustCompile(`(Secret|Key|Token|Value)s?$`)
 
-// fill puts the secret into every field that may have one, and something into the
-// others.
+// fill sets every field: to the secret if the field may contain one, and otherwise to any
+// value.
 func fill(v reflect.Value, name string) {
 	if v.Type() == reflect.TypeFor[confidential.Text]() {
 		v.Set(reflect.ValueOf(confidential.New(hiddenSecret)))
@@ -61,7 +61,7 @@ func fill(v reflect.Value, name string) {
 	}
 }
 
-// exported are the types that a directory exports.
+// exported returns the types that the package in a directory exports.
 func exported(t *testing.T, directory string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(directory, "*.go"))
@@ -87,8 +87,8 @@ func exported(t *testing.T, directory string) (names []string) {
 	return names
 }
 
-// A value that is printed for a closer look, or given to an encoder, must not show
-// the secret that is in it.
+// A value that somebody prints for debugging, or passes to an encoder, must not show the
+// secret in it.
 func TestNoTypeShowsItsSecrets(t *testing.T) {
 	t.Parallel()
 	all := map[string]any{}

@@ -26,7 +26,7 @@ func (m *migrated) hash(parts ...string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// fingerprints are those of the credential with each secret that is stored.
+// fingerprints returns the fingerprints of the credential with each stored secret.
 func (m *migrated) fingerprints() map[string]bool {
 	all := map[string]bool{}
 	for _, s := range m.state.Secrets.Secrets {
@@ -167,8 +167,8 @@ func TestMigrationCountsEveryAttempt(t *testing.T) {
 	})
 }
 
-// By the rules of version 1, except that only refusals of the stored credential
-// hold and stop.
+// The rules are those of version 1, except that only refusals of the stored credential hold
+// or stop authentication.
 func TestMigrationKeepsTheStateOfAttempts(t *testing.T) {
 	t.Parallel()
 	type want struct {
@@ -197,15 +197,15 @@ func TestMigrationKeepsTheStateOfAttempts(t *testing.T) {
 		if retry, due := record.Retry(facts, m.now), m.recordV1(t).RejectedAt.Add(5*time.Minute); !retry.Equal(due) {
 			t.Errorf("%s: the next attempt is due on %s, want %s", name, retry, due)
 		}
-		// A process without a success yet stops after one refusal with a code. Whether
-		// this one had a code was not stored.
+		// A process without a success stops after one refusal with a code. Version 1 did not
+		// store whether this one had a code.
 		if state := record.State(attempts.Facts{}, m.now); state != attempts.Stopped {
 			t.Errorf("%s: without a success it is %s", name, state)
 		}
 	}
 }
 
-// Operators wrote these credentials. That must not count against the schedule.
+// Operators wrote these credentials, so their refusals must not stop the schedule.
 func TestMigrationTakesRefusedWritesForAnOperators(t *testing.T) {
 	t.Parallel()
 	m := migrate(t, v1Named(t, "four-guesses"), nil)
@@ -282,7 +282,7 @@ func TestMigrationFailsWhenStorageCannotBeRead(t *testing.T) {
 	}
 }
 
-// The secrets that an operator brought were never the only copy.
+// The mount never had the only copy of a secret that an operator wrote.
 func TestMigrationNeedsForceOnlyAfterARotation(t *testing.T) {
 	t.Parallel()
 	for name, only := range map[string]bool{
@@ -296,7 +296,7 @@ func TestMigrationNeedsForceOnlyAfterARotation(t *testing.T) {
 	}
 }
 
-// A copy of the last change may arrive late, as long as the secret before it works.
+// While the previous secret works, a duplicate of the last change may arrive late.
 func TestMigrationKnowsThatARotationHadAGracePeriod(t *testing.T) {
 	t.Parallel()
 	for name, grace := range map[string]bool{
@@ -310,8 +310,8 @@ func TestMigrationKnowsThatARotationHadAGracePeriod(t *testing.T) {
 	}
 }
 
-// An operator's secret that is under way twice stays one secret, with the proof
-// that it once had.
+// An operator's secret that is stored twice becomes one secret, and keeps the time at which
+// Finicity accepted it.
 func TestMigrationKeepsTheProofOfASecretThatCameBack(t *testing.T) {
 	t.Parallel()
 	m := migrate(t, v1Named(t, "untried-back-and-forth"), nil)

@@ -13,7 +13,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Version 1 did not store that it was alive, but when it did what.
+// Version 1 did not store when it was alive, but it stored the times of its actions.
 func TestMigrationTakesTheNewestSignOfLife(t *testing.T) {
 	t.Parallel()
 	g := v1Named(t, "schedule-period-rotated")
@@ -56,7 +56,7 @@ func TestMigrationTakesTheNewestSignOfLife(t *testing.T) {
 			t.Errorf("%s: it was alive at %s, want %s", name, m.state.Guard.Alive, test.alive)
 		}
 	}
-	// The clock was set back, and there is no schedule whose check would find out.
+	// The clock was set back, and without a schedule there is no check that would notice.
 	if g = v1Named(t, "fresh"); migrate(t, g, nil).state.Settings.Schedule != (engine.Schedule{}) {
 		t.Fatal("there is a schedule")
 	}

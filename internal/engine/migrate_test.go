@@ -17,7 +17,7 @@ import (
 
 const day = 24 * time.Hour
 
-// migrated is a golden file of version 1 as the engine reads it.
+// migrated returns the state that the engine reads from a golden file of version 1.
 type migrated struct {
 	mounttest.Golden
 
@@ -28,7 +28,7 @@ type migrated struct {
 	now     time.Time // by the engine's clock
 }
 
-// migrate reads a golden file, with what is different first.
+// migrate reads a golden file, after a change to its entries.
 func migrate(t *testing.T, g mounttest.Golden, change func(s *mounttest.Storage)) *migrated {
 	t.Helper()
 	m := &migrated{Golden: g, v1: g.V1(t), storage: mounttest.NewStorage()}
@@ -62,7 +62,7 @@ func eachV1(t *testing.T, test func(t *testing.T, m *migrated)) {
 	}
 }
 
-// v1Named is one golden file of version 1.
+// v1Named returns a golden file of version 1 by its name.
 func v1Named(t *testing.T, name string) mounttest.Golden {
 	t.Helper()
 	all := mounttest.Goldens(t, "testdata/v1")
@@ -141,7 +141,7 @@ func TestMigrationKeepsEverySecret(t *testing.T) {
 	})
 }
 
-// tries authenticates until Finicity accepts a secret, at most so often.
+// tries authenticates until Finicity accepts a secret, at most the given number of times.
 func tries(l *secrets.List, now *time.Time, most int, certain bool, accepts func(confidential.Text) bool) (n int, ok bool) {
 	for n = 1; n <= most; n++ {
 		if wait := l.Wait(*now); wait > 0 {
@@ -162,8 +162,8 @@ func tries(l *secrets.List, now *time.Time, most int, certain bool, accepts func
 	return n, false
 }
 
-// The secrets that Finicity holds and version 1 did not have: somebody has
-// changed them in the developer portal.
+// The cases in which version 1 did not have the secret in effect, because it was changed in
+// the developer portal.
 func changedInThePortal() []string {
 	return []string{"held", "stopped", "four-spent", "locked-by-force", "charged", "charged-and-refused", "charged-four"}
 }
@@ -188,7 +188,7 @@ func TestMigrationFindsTheSecretInEffect(t *testing.T) {
 				t.Fatalf("four attempts do not find the secret in effect (certain refusals: %v)", certain)
 			}
 			t.Logf("attempt %d succeeds", n)
-			// With a grace period the old secret proves nothing, and ends.
+			// With a grace period, a success of the old secret proves nothing about the new one.
 			now = now.Add(30 * day)
 			if n, found = tries(&list, &now, 4, certain, holds.Equal); !found {
 				t.Fatalf("four attempts do not find it after the grace period (certain refusals: %v)", certain)
@@ -198,8 +198,8 @@ func TestMigrationFindsTheSecretInEffect(t *testing.T) {
 	})
 }
 
-// A change that got no answer may arrive after the old secret was accepted
-// again. Version 1 waited a day for that, and 32 days with a grace period.
+// A change without an answer may take effect after Finicity has accepted the old secret
+// again. Version 1 allowed a day for that, or 32 days with a grace period.
 func TestMigrationStillExpectsAChangeThatArrivesLate(t *testing.T) {
 	t.Parallel()
 	eachV1(t, func(t *testing.T, m *migrated) {
@@ -268,8 +268,8 @@ func TestMigrationKeepsTheTimesOfWebhookSecrets(t *testing.T) {
 	})
 }
 
-// broughtV1 reports whether an operator brought a secret and replaced it before
-// any proof.
+// broughtV1 reports whether an operator wrote a secret and replaced it before Finicity
+// accepted it.
 func broughtV1(v *mounttest.V1, secret string) bool {
 	return slices.ContainsFunc(v.Credential.Abandoned, func(a mounttest.CandidateV1) bool {
 		return a.Secret == secret && a.Replaced && !a.Proven
@@ -354,8 +354,8 @@ func TestMigrationPutsNoTimeInTheFuture(t *testing.T) {
 	})
 }
 
-// The wall clock is ahead for one read, before anything is stored anew. That
-// must not make anything old.
+// The wall clock is ahead during one read, before the state is stored again. That must not
+// make anything look old.
 func TestMigrationIgnoresAWallClockThatJumps(t *testing.T) {
 	t.Parallel()
 	g := v1Named(t, "abandoned-grace-landed")

@@ -14,12 +14,12 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// refusedAt is a record with one refusal.
+// refusedAt returns a record with one refusal.
 func refusedAt(t time.Time) attempts.Record {
 	return attempts.Record{Attempts: []attempts.Attempt{{At: t, Outcome: attempts.RefusedWithCode}}}
 }
 
-// others counts the partners that are remembered beside the stored one and another.
+// others counts the records besides those of the stored partner and of one other.
 func (st *State) others(partner string) (n int) {
 	for other := range st.Records {
 		if other != partner && other != st.PartnerID {
@@ -47,7 +47,7 @@ func TestAMountRemembersEightPartners(t *testing.T) {
 	if err := st.setRecord("3", refused, now); err != nil {
 		t.Errorf("a partner that is known is refused: %v", err)
 	}
-	// What nobody needs any more makes room, and not an older one that counts.
+	// A record that no longer counts is removed, and not an older one that does.
 	later := now.Add(time.Minute)
 	cleared := attempts.Record{Attempts: []attempts.Attempt{{At: later, Outcome: attempts.Refused, Cleared: later}}}
 	st.Records["5"] = cleared
@@ -74,7 +74,7 @@ func TestTheStoredPartnerAlwaysHasRoom(t *testing.T) {
 	if err := st.setRecord("stored", refusedAt(now), now); err != nil || len(st.Records) != maxPartners {
 		t.Errorf("%d partners are remembered: %v", len(st.Records), err)
 	}
-	// An earlier build has stored more than there is room for.
+	// An earlier build stored more records than there is room for.
 	st.Records["one more"], st.Records["and another"] = refusedAt(now), refusedAt(now)
 	delete(st.Records, "stored")
 	for _, known := range []string{"stored", "3"} {
@@ -84,7 +84,7 @@ func TestTheStoredPartnerAlwaysHasRoom(t *testing.T) {
 	}
 }
 
-// Each time there is one partner more than there is room for.
+// There is always one partner more than there is room for.
 func TestTheOldestOfAnotherPartnerMakesRoom(t *testing.T) {
 	t.Parallel()
 	now := at("2026-01-02 00:00")

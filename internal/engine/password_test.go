@@ -42,7 +42,7 @@ func TestSecretRules(t *testing.T) {
 	}
 }
 
-// The error of a policy is shown to whoever writes the configuration.
+// The error about a policy is shown to every user who may write the configuration.
 func TestTheErrorOfASecretDoesNotQuoteIt(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []string{"Zk3mW9eYt1", "Zk3mW9eYt1LqNd7sH?", "ZkEmWxeYtyLqNzdwsH", "3456789012345"} {
@@ -73,7 +73,7 @@ func TestGeneratedSecretsKeepTheRulesAndAreAllDifferent(t *testing.T) {
 	if len(seen) != many {
 		t.Errorf("%d of %d are different", len(seen), many)
 	}
-	// Each of the 72 characters comes up 5556 times, give or take 74 (one standard deviation).
+	// Each of the 72 characters should occur 5556 times, with a standard deviation of 74.
 	for _, c := range alphabet {
 		if n := used[c]; n < 5000 || n > 6100 {
 			t.Errorf("%q comes up %d times in %d characters, so the draw is not even", c, n, many*length)

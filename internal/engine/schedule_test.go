@@ -9,8 +9,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/schedule"
 )
 
-// The wall clock may be anywhere. Where a country changes its clocks, an hour of
-// the night comes twice or never, and a rotation would with it.
+// The node may be in any time zone. With daylight saving time, an hour of the night is
+// skipped or repeated, and a rotation in that hour would be too.
 func TestACronExpressionIsInUTCWhateverTheLocalTime(t *testing.T) {
 	t.Parallel()
 	newYork := time.FixedZone("UTC-5", -5*60*60)

@@ -14,10 +14,10 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// joined is a hash that a person can read.
+// joined is a hasher with readable results.
 func joined(parts ...string) string { return strings.Join(parts, "|") }
 
-// proven is a state whose secret Finicity has accepted.
+// proven returns a state whose secret Finicity has accepted.
 func proven(secret string) *State {
 	st := &State{
 		PartnerID: "1", AppKey: confidential.New("key"), Settings: Settings{BaseURL: "https://a.example", TokenLifetime: time.Hour},
@@ -48,8 +48,8 @@ func TestACopyOfTheStateSharesNothing(t *testing.T) {
 	}
 }
 
-// A secret may be sent to the host that it was written for, over the CA that was
-// written with it.
+// A secret may be sent only to the host that it was written for, and only with the CA that
+// was written with it.
 func TestAPlaceIsAnAddressWithItsCA(t *testing.T) {
 	t.Parallel()
 	places := map[string]bool{}
@@ -115,7 +115,7 @@ func TestAStoredTokenIsServedForItsOwnCredentialOnly(t *testing.T) {
 	}
 }
 
-// rotateTo has the engine send a secret that Finicity then accepts.
+// rotateTo makes the engine send a secret that Finicity then accepts.
 func rotateTo(st *State, secret string, now time.Time) (rotated bool) {
 	st.Secrets.Propose(confidential.New(secret), false, now, now)
 	return st.accept(confidential.New(secret), joined, now.Add(1), now)
@@ -142,7 +142,7 @@ func TestARotationIsConfirmedByItsFirstSuccess(t *testing.T) {
 	}
 }
 
-// An operator has brought this one, and nobody has rotated.
+// An operator wrote this secret, and there was no rotation.
 func TestASecretThatAnOperatorBroughtIsNoRotation(t *testing.T) {
 	t.Parallel()
 	st, now := proven("first"), at("2026-02-01 00:00")
@@ -152,8 +152,8 @@ func TestASecretThatAnOperatorBroughtIsNoRotation(t *testing.T) {
 	}
 }
 
-// What may be in effect again is no secret of yesterday: with it, an operator
-// must get in.
+// A replaced secret that may be in effect again must be accepted in a write, or an operator
+// could not restore access.
 func TestASecretThatMayBeInEffectIsNotRefusedAsReplaced(t *testing.T) {
 	t.Parallel()
 	st, now := proven("first"), at("2026-02-01 00:00")
@@ -169,8 +169,8 @@ func TestASecretThatMayBeInEffectIsNotRefusedAsReplaced(t *testing.T) {
 	}
 }
 
-// An operator has stored a wrong secret untried, before the change or after it. The
-// engine did not replace that one: it may be written when it has become right.
+// An operator has stored a wrong secret unverified, before or after the change. The engine
+// did not replace that secret, so it may be written once it is right.
 func TestOnlyASecretThatWasInEffectCountsAsReplaced(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]bool{"before the change": true, "after the change": false} {
@@ -214,7 +214,7 @@ func TestASecretThatWasReplacedTwiceHasItsLastDate(t *testing.T) {
 	}
 }
 
-// The first secret is the one that is in people's scripts.
+// The first secret is the one that scripts are most likely to have.
 func TestTheHashesOfReplacedSecretsAreBounded(t *testing.T) {
 	t.Parallel()
 	st, now := proven("first"), at("2026-02-01 00:00")
@@ -245,9 +245,9 @@ func TestReadingARecordChangesNothing(t *testing.T) {
 	}
 }
 
-// Finicity may accept an older secret than the one in effect. In the wrong order, that
-// would supersede the one in effect, which the node that took over has sent. The times
-// are those of two clocks.
+// Finicity may still accept an older secret than the one in effect. If the secrets were in
+// the wrong order, that would supersede the one in effect, which the new active node has
+// sent. The times come from two clocks.
 func TestASecretThatAnotherNodeSentIsRetainedInOrder(t *testing.T) {
 	t.Parallel()
 	here, there := proven("first"), proven("first")

@@ -11,7 +11,7 @@ import (
 func TestAReadOnlyMountNamesTheCommandThatRepairsIt(t *testing.T) {
 	t.Parallel()
 	const command = "vault operator step-down"
-	// As it arrives through gRPC.
+	// The error as gRPC delivers it.
 	missing := errors.New("rpc error: code = Unknown desc = cannot write to storage during setup")
 	if err := storageError(missing); !errors.Is(err, missing) || !strings.Contains(err.Error(), command) {
 		t.Errorf("the error is %v", err)
