@@ -202,6 +202,9 @@ func TestTheErrorsPageHasEachTextOfTheCodeAndNoOther(t *testing.T) {
 		if !derive(text, texts, used) {
 			t.Errorf("%s has an error that the code has not: %s", errorsDocument, text)
 		}
+		if len(sentenceEnd.FindAllString(text, -1)) > 2 || strings.HasSuffix(text, ".") {
+			t.Errorf("%s has an error of more than three sentences, or with a period at the end: %s", errorsDocument, text)
+		}
 		if listed[text] {
 			t.Errorf("%s has this error twice: %s", errorsDocument, text)
 		}
