@@ -8,8 +8,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// An operator may bring an older secret, which works because the company's own programs
-// have changed it with a grace period.
+// An operator may bring an older secret. It works because the company's own programs
+// have changed the secret with a grace period.
 func TestASecretThatOnlyABroughtOneReplacedIsTriedLast(t *testing.T) {
 	s := tell(t, do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("accept", "b"), do("write", "x"))
 	if next, _ := s.list.Next(); next.Value.Reveal() != "x" || s.list.Unsettled() || s.list.OnlyCopy() {
@@ -46,7 +46,8 @@ func TestALaterSecretOfTheEnginesOwnReplacesForGood(t *testing.T) {
 	}
 }
 
-// Each of them costs an attempt, and the first refusal of a new secret may be a mistake.
+// Each displaced secret would cost an attempt, and the first refusal of a new secret may
+// be a mistake.
 func TestAutomaticAttemptsLeaveOutWhatABroughtOneReplaced(t *testing.T) {
 	s := tell(t, do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("accept", "b"), do("write", "x"), do("refuse", "x"))
 	if next, _ := s.list.NextAutomatic(func(secrets.Secret) bool { return false }); next.Value.Reveal() != "x" {
@@ -57,25 +58,26 @@ func TestAutomaticAttemptsLeaveOutWhatABroughtOneReplaced(t *testing.T) {
 	}
 }
 
-// Four attempts must find each that may be in effect.
+// Four attempts must be enough to try every secret that may be in effect.
 func TestAReplacedSecretTakesTheRoomOfAChange(t *testing.T) {
 	begin := [][]string{do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("accept", "b"), do("write", "x")}
 	s := tell(t, append(begin, do("propose", "c"))...)
 	if _, wait := s.list.MustWait(); !wait {
 		t.Errorf("another change is possible: %s", s.state())
 	}
-	// With a grace period, so does one that a late copy may bring back.
+	// With a grace period, so does a secret that a late copy of a change may restore.
 	graceful := tell(t, do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("pass", "1h"), do("propose", "c", "grace"),
 		do("accept", "c"), do("propose", "d", "grace"))
 	if until, _ := graceful.list.MustWait(); !until.Equal(graceful.find("b").Superseded.Add(32 * day)) {
 		t.Errorf("another change is possible after %s", until)
 	}
-	// One that was refused is hardly in effect.
+	// A displaced secret that was refused is probably not in effect.
 	s = tell(t, do("write", "a"), do("propose", "b"), do("refuse", "b"), do("write", "x"), do("propose", "c"))
 	if _, wait := s.list.MustWait(); wait {
 		t.Errorf("no change is possible: %s", s.state())
 	}
-	// What was sent later and is not proven ends nothing, and neither does what was proven elsewhere.
+	// A newer secret that is not proven does not supersede it, nor does one that was
+	// proven at another address.
 	s = tell(t, append(begin, do("propose", "c"), do("move", "there"), do("propose", "d"), do("acknowledge", "d"), do("accept", "d"), do("move", "here"))...)
 	s.do(do("refuse", "x"))
 	s.do(do("refuse", "c"))
@@ -84,7 +86,7 @@ func TestAReplacedSecretTakesTheRoomOfAChange(t *testing.T) {
 	}
 }
 
-// Operators have copies of what they bring. Of their secrets, the last one counts.
+// Operators have copies of the secrets that they bring, so only the last one counts.
 func TestASecretThatAnOperatorReplacedIsNotTried(t *testing.T) {
 	s := tell(t, do("write", "a"), do("write", "b"), do("refuse", "b"))
 	if next, _ := s.list.Next(); next.Value.Reveal() != "b" {

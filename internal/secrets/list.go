@@ -17,11 +17,11 @@
 //     authentication marks the secret as proven and the older ones as superseded.
 //     It says nothing about newer ones: with a grace period, the old secret is
 //     accepted too.
-//   - The engine may have the only copy of a secret that it sent. An unproven one is
-//     removed only by age, as of the time when Finicity last accepted another
-//     secret: by then, a change to it would have taken effect, and Finicity would
-//     have refused the other one. Removing it too early locks the company out of
-//     its account.
+//   - The engine may have the only copy of a secret that it sent. An unproven secret
+//     is removed only by age, measured when Finicity last accepted another secret: by
+//     then, a change to the unproven one would have taken effect, and Finicity would
+//     have refused the other one. Removing it too early locks the company out of its
+//     account.
 //
 // The package is pure: no storage, no network, no clock, and nothing but the
 // standard library and the type of a confidential text. The caller supplies all
@@ -58,12 +58,12 @@ type Secret struct {
 	Grace bool
 
 	Added time.Time
-	// Written is when an operator last wrote the secret, zero once they write another
-	// one.
+	// Written is when an operator last wrote the secret, zero once an operator writes
+	// another one.
 	Written time.Time
 	// CallEnds is the latest time at which the engine's own call can still be running,
-	// zero once it was answered. Wait covers that. A gateway may deliver the call up to
-	// a day later, which MustProve and ends cover.
+	// zero once the call was answered. Wait covers that time. A gateway may deliver the
+	// call up to a day later, which MustProve and ends cover.
 	CallEnds time.Time
 	// Acknowledged is when a change to this secret was answered 204, and Denied
 	// when it was refused. A gateway may give either answer without calling Finicity.
@@ -74,7 +74,7 @@ type Secret struct {
 	Proven  time.Time
 	Refused time.Time
 	// Superseded is when a newer secret was proven. GraceEnds is the latest time at
-	// which this one still works, if the newer one was sent with a grace period.
+	// which this secret still works, if the newer one was sent with a grace period.
 	Superseded time.Time
 	GraceEnds  time.Time
 }
@@ -88,19 +88,19 @@ type List struct {
 }
 
 // Finicity's grace period, and how long the engine retains a secret. A call can arrive
-// up to a day late, and an hour is margin. With a grace period, Finicity accepts the
-// old secret for 30 days, so its acceptance rules out a newer one only after that, and
-// two days are margin.
+// up to a day late; retention adds an hour. With a grace period, Finicity accepts the
+// old secret for 30 days, so accepting it rules out a newer one only after that;
+// retentionGrace adds two days.
 const (
 	gracePeriod    = 30 * 24 * time.Hour
 	retention      = 25 * time.Hour
 	retentionGrace = gracePeriod + 2*24*time.Hour
-	// Finicity retries a webhook for three days, and one day is margin.
+	// Finicity retries a webhook for three days. The fourth day is a margin.
 	webhookRetention = 4 * 24 * time.Hour
 
 	// maxUnconfirmed is how many sent secrets may be in effect besides the current
-	// one. The engine makes four attempts: these two, the current one, and one that an
-	// operator brought.
+	// one. The engine has four attempts: for these two, for the current secret, and for
+	// one that an operator brought.
 	maxUnconfirmed = 2
 	// maxSecrets is the length above which forget also removes secrets that have ended,
 	// whatever their age. Only about one rotation an hour reaches it.
@@ -125,11 +125,13 @@ func (l *List) Propose(value confidential.Text, grace bool, callEnds, now time.T
 // other outcome of a call removes a secret of the engine's own.
 func (l *List) NotSent(value confidential.Text) { l.remove(value) }
 
-// Bring notes that an operator wrote a secret, which is the next to try. It drops the
-// other secrets from operators that Finicity never accepted, at any address: operators
-// have copies. A secret that is in the list already keeps its position and its times:
-// Finicity may accept an old secret because of a grace period, and that must not
-// supersede a newer one, which may be the only copy.
+// Bring notes that an operator wrote a secret, which is the next to try. It discards
+// the other secrets from operators that Finicity never accepted, at any address:
+// operators have copies.
+//
+// A secret that is in the list already keeps its position and its times. Finicity may
+// accept an old secret because of a grace period, and that must not supersede a newer
+// secret that only the engine may have.
 func (l *List) Bring(value confidential.Text, now time.Time) {
 	l.Secrets = slices.DeleteFunc(l.Secrets, func(s Secret) bool {
 		return s.Origin == Brought && s.Proven.IsZero() && !l.is(s, value)
@@ -168,10 +170,11 @@ func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time
 	}
 }
 
-// Accept notes that Finicity accepted a secret. It marks the older ones of this place
-// as superseded, and never a newer one if the engine has sent either of the two. If
-// operators brought both, a newer one that was proven is superseded too: operators
-// have copies. Then Accept removes what is too old.
+// Accept notes that Finicity accepted a secret, and removes secrets that are too old.
+//
+// It marks the older secrets of this place as superseded, and never a newer one if the
+// engine has sent either of the two. If operators brought both, a newer one that was
+// proven is superseded too: operators have copies.
 func (l *List) Accept(value confidential.Text, now time.Time) {
 	at := l.index(value)
 	if at < 0 {
@@ -211,9 +214,9 @@ func (l *List) Refuse(value confidential.Text, certain bool, now time.Time) {
 // stay in the list. They are not sent here, and are used again after a move back.
 func (l *List) Move(place string) { l.Place = place }
 
-// forget removes what was too old to be in effect at a time when Finicity accepted a
-// secret: call it with no other time. From a list that is too long, it also removes
-// the oldest that have ended or that an operator brought to another address.
+// forget removes secrets that were too old to be in effect when Finicity accepted a
+// secret. now must be the time of such a success. From a list that is too long, it also
+// removes the oldest that have ended or that an operator brought to another address.
 func (l *List) forget(now time.Time) {
 	tooOld := func(s Secret) bool {
 		ends := l.ends(s)
@@ -234,9 +237,9 @@ func (l *List) forget(now time.Time) {
 	}
 }
 
-// ends is when the secret becomes too old to be in effect or to sign. A proven or
-// displaced one counts from when it was superseded, another one from when it was
-// added or written. Zero for a proven one that is not superseded.
+// ends is when the secret becomes too old to be in effect or to sign webhooks. The age
+// of a proven or displaced secret counts from when it was superseded, of any other from
+// when it was added or written. Zero for a proven secret that is not superseded.
 func (l *List) ends(s Secret) time.Time {
 	switch {
 	case l.displaced(s):

@@ -15,7 +15,7 @@ import (
 
 const day = 24 * time.Hour
 
-// tell executes the commands of a story.
+// tell returns a story after its commands.
 func tell(t *testing.T, commands ...[]string) *story {
 	t.Helper()
 	s := newStory(t)
@@ -39,7 +39,7 @@ func (s *story) find(value string) *secrets.Secret {
 	return &s.list.Secrets[i]
 }
 
-// retained is how long a secret stays in the list while another one is proven
+// retained returns how long a secret stays in the list while another secret is proven
 // every hour.
 func (s *story) retained(value, proven string) time.Duration {
 	s.Helper()
@@ -109,7 +109,7 @@ func TestTheSecretThatWorksIsNeverTooOld(t *testing.T) {
 	if !s.has("b") {
 		t.Errorf("the list is %s", s.state())
 	}
-	// Not even when it was proven for the first time long after it was sent.
+	// Not even if its first proof was long after the engine sent it.
 	s = tell(t, do("write", "a"), do("propose", "b"), do("pass", "9600h"), do("accept", "b"))
 	if !s.has("b") {
 		t.Errorf("the list is %s", s.state())
@@ -197,7 +197,7 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 			}
 		}
 	})
-	// The company's own programs may have changed it with a grace period.
+	// The company's own programs may have changed the secret with a grace period.
 	t.Run("keeps its place when it had ended", func(t *testing.T) {
 		s := tell(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("accept", "c"), do("bring", "a"), do("accept", "a"))
 		if c := s.find("c"); c == nil || !c.Superseded.IsZero() {
@@ -327,8 +327,8 @@ func TestTheListIsBounded(t *testing.T) {
 	}
 }
 
-// crowd is a list that is full of secrets that a grace period keeps, as moves
-// between two addresses and many changes might leave it.
+// crowd returns a list full of secrets that a grace period keeps. Moves between two
+// addresses and many changes could result in such a list.
 func crowd(t *testing.T) *story {
 	t.Helper()
 	s := tell(t, do("write", "a"))
@@ -353,7 +353,7 @@ func TestOnlyWhatMayNotBeInEffectMakesRoom(t *testing.T) {
 	if len(s.list.Secrets) != 101 || !s.has("a") {
 		t.Errorf("the list has %d secrets", len(s.list.Secrets))
 	}
-	// A secret of another address that an operator has is not needed.
+	// A secret of another address is not needed if an operator has a copy.
 	s = crowd(t)
 	s.do(do("move", "there"))
 	s.do(do("write", "z"))
@@ -363,7 +363,7 @@ func TestOnlyWhatMayNotBeInEffectMakesRoom(t *testing.T) {
 	if !s.has("z") {
 		t.Error("the new secret makes room")
 	}
-	// One that the engine has sent there may be the only copy.
+	// The engine may have the only copy of a secret that it sent to another address.
 	s = crowd(t)
 	s.list.Secrets = append(s.list.Secrets[1:], s.list.Secrets[0])
 	s.do(do("move", "there"))

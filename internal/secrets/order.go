@@ -44,11 +44,12 @@ func (l *List) Succeeded() time.Time {
 //     that repeated attempts reach each of them.
 func (l *List) Next() (Secret, bool) { return l.first(l.here()) }
 
-// NextAutomatic is Next for an attempt that no operator requested. It leaves out
-// displaced secrets. Finicity may refuse a new secret once by mistake, and each time a
-// displaced one would cost an attempt. Of what an operator has written and nobody has
-// tried, and of what was refused since the last success, it leaves out what leaveOut
-// says, but never the current one.
+// NextAutomatic is Next for an attempt that no operator requested.
+//
+// It leaves out displaced secrets. Finicity may refuse a new secret once by mistake,
+// and each time a displaced one would cost an attempt. It also asks leaveOut about each
+// secret that an operator has written and that is untried, and about each secret that
+// was refused since the last success. It never leaves out the current secret.
 func (l *List) NextAutomatic(leaveOut func(Secret) bool) (Secret, bool) {
 	current, _ := l.Current()
 	return l.first(slices.DeleteFunc(l.here(), func(s Secret) bool {
@@ -105,16 +106,16 @@ func (l *List) MustProve() bool {
 	})
 }
 
-// MustWait reports whether another change must wait: two secrets may be in effect
-// besides the current one or instead of it, and with one more, four attempts might
-// miss the right one. until is the time from which a proof makes room.
+// MustWait reports whether another change must wait. It must while two secrets may be
+// in effect besides the current one or instead of it: with a third, four attempts might
+// miss the right one. From the time until on, a proof makes room for another secret.
 func (l *List) MustWait() (until time.Time, wait bool) {
 	var ends []time.Time
 	current, _ := l.Current()
 	for _, s := range l.here() {
 		switch {
 		case l.displaced(s) && !s.Refused.IsZero(): // Finicity has refused it.
-		case s.Origin == Brought && !s.Superseded.IsZero(): // The one that an operator brought, for the fourth attempt.
+		case s.Origin == Brought && !s.Superseded.IsZero(): // The fourth attempt is for it.
 		case s.unconfirmed(), !s.Superseded.IsZero():
 			ends = append(ends, l.ends(s))
 		case !s.Value.Equal(current.Value) && current.Proven.Sub(s.Proven) < retentionGrace:
@@ -129,7 +130,7 @@ func (l *List) MustWait() (until time.Time, wait bool) {
 		return time.Time{}, false
 	}
 	slices.SortFunc(ends, time.Time.Compare)
-	return ends[len(ends)-maxUnconfirmed], true // When all but one have ended.
+	return ends[len(ends)-maxUnconfirmed], true // Then only one of them is left.
 }
 
 // Pending is the newest sent secret that no authentication has been made with. If
@@ -157,11 +158,13 @@ func (l *List) Unsettled() bool {
 	return slices.ContainsFunc(here, func(s Secret) bool { return l.Refused(s) && (s.Origin == Sent || sent) })
 }
 
-// OnlyCopy reports whether the engine may have the only copy of the secret in
-// effect: it has sent one that no operator has written, to any address, and no newer
-// one of that address was proven. A newer proven one from an operator is enough: they
-// have a copy of a secret that works. But a change with a grace period may still be
-// carried out after that, since the secret before it is accepted for so long.
+// OnlyCopy reports whether the engine may have the only copy of the secret in effect.
+//
+// That is so if the engine has sent a secret that no operator has written, to any
+// address, and no newer secret of that address was proven. A newer proven secret from
+// an operator is enough: operators then have a copy of a secret that works. But a
+// change with a grace period may still be carried out after that, because Finicity
+// accepts the secret before it during that period.
 func (l *List) OnlyCopy() bool {
 	return slices.ContainsFunc(l.Secrets, func(s Secret) bool {
 		return s.Origin == Sent && s.Written.IsZero() && (s.Superseded.IsZero() || s.Proven.IsZero() && s.graceful())
@@ -183,7 +186,7 @@ func (l *List) Acknowledged() time.Time {
 func (l *List) Refused(s Secret) bool { return s.Refused.After(latest(l.Succeeded(), s.Written)) }
 
 // ToTry reports whether an operator has written the secret since the last success,
-// and nothing has come of that yet.
+// and no attempt has been made with it yet.
 func (l *List) ToTry(s Secret) bool { return s.Written.After(latest(l.Succeeded(), s.Refused)) }
 
 // Candidate reports whether another secret was proven last: this one may be in effect
@@ -213,11 +216,14 @@ func (l *List) here() []Secret {
 	return here
 }
 
-// mayBeInEffect reports whether no newer secret was proven, or this one may be in
-// effect nevertheless. An operator may have written it for that. A displaced one may
-// be, since the company may have changed the secret with a grace period that the engine
-// knows nothing of. Or a late copy of the change to it may have undone the change to
-// the current secret: the copy was still on its way when that secret was added.
+// mayBeInEffect reports whether the secret may be in effect: no newer secret was
+// proven, or one of these holds nevertheless.
+//
+//   - An operator has written the secret and it is untried.
+//   - It is displaced: the company may have changed the secret with a grace period that
+//     the engine does not know about.
+//   - A late copy of the change to it may have undone the change to the current secret,
+//     because the copy was still on its way when the current secret was added.
 func (l *List) mayBeInEffect(s Secret) bool {
 	if s.Superseded.IsZero() || l.displaced(s) || l.ToTry(s) {
 		return true
@@ -227,9 +233,9 @@ func (l *List) mayBeInEffect(s Secret) bool {
 }
 
 // displaced reports whether the engine has sent the secret, and only secrets that
-// operators brought have superseded it. It may still be in effect: what an operator
-// brings may be an old secret, which works because of a grace period that the engine
-// knows nothing of.
+// operators brought have superseded it. The secret may still be in effect: an operator
+// may bring an old secret, which works because of a grace period that the engine does
+// not know about.
 func (l *List) displaced(s Secret) bool {
 	if s.Origin != Sent || s.Superseded.IsZero() {
 		return false
@@ -247,8 +253,8 @@ func (l *List) displaced(s Secret) bool {
 }
 
 // mayArrive reports whether a copy of the change to the secret may still have been
-// on its way at that time, and may put it in effect. For that, an older secret must
-// still work, because of a grace period. No call is more than retention late.
+// on its way at that time, and may put the secret in effect. For that, an older secret
+// must still work, because of a grace period. A call arrives after at most retention.
 func (l *List) mayArrive(s Secret, at time.Time) bool {
 	if s.Origin != Sent || at.Sub(s.Added) >= retention {
 		return false

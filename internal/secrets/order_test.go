@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// order is what is tried when Finicity refuses one secret after the other.
+// order returns the order of attempts when Finicity refuses each secret in turn.
 func (s *story) order(attempts int) string {
 	list, now := s.list.Clone(), s.now
 	var tried []string
@@ -110,7 +110,7 @@ func TestTheCurrentSecret(t *testing.T) {
 	if _, found := newStory(t).list.Current(); found {
 		t.Error("an empty list has a current secret")
 	}
-	// Of two that were brought before any proof, a move leaves the older one behind.
+	// A move can leave two secrets that were brought before any proof. The last is current.
 	s := tell(t, do("bring", "a"), do("refuse", "a", "codeless"))
 	s.list.Secrets = append(s.list.Secrets, s.list.Secrets[0])
 	s.list.Secrets[1].Value, s.list.Secrets[1].Added = text("b"), s.now
@@ -356,7 +356,7 @@ func TestWhatSignsWebhooks(t *testing.T) {
 	}
 }
 
-// What a write could not have tried is not tried by apps either.
+// If a write could not try a secret, apps do not try it either.
 func TestAutomaticAttemptsLeaveOutOnlyWhatAnOperatorWrote(t *testing.T) {
 	always := func(secrets.Secret) bool { return true }
 	for _, test := range []struct {

@@ -7,13 +7,16 @@ import (
 	"time"
 )
 
-// Retain adds what another copy of the list has and this one does not: secrets that
-// the engine sent, and secrets from operators that were accepted after the last
-// success here. Each comes after the one before it in the other copy, and before what
-// only this copy has: the node that took over added that. Without a secret that both
-// have, the copy with the later success is the newer one, or the other one if undated
-// says that the times of this one are not known. A newer secret with a later proof
-// supersedes an added one, and age removes it. Retain reports whether there was any.
+// Retain adds secrets that another copy of the list has and this copy does not: those
+// that the engine sent, and those from operators that Finicity accepted after the last
+// success here. It reports whether it added any.
+//
+// An added secret keeps its position after the one before it in the other copy. It is
+// older than secrets that only this copy has, because the node that took over added
+// those. If the copies share no secret, the copy with the later success is the newer
+// one. undated means that the times of this copy are unknown; then the other copy is
+// the newer one. A newer secret with a later proof supersedes an added one. Age removes
+// the added one later.
 func (l *List) Retain(other List, undated bool) (added bool) {
 	succeeded, at := l.Succeeded(), 0
 	if (undated || other.Succeeded().After(succeeded)) && !slices.ContainsFunc(other.Secrets, l.Has) {
@@ -29,7 +32,7 @@ func (l *List) Retain(other List, undated bool) (added bool) {
 		}
 		for _, next := range l.Secrets[at:] {
 			if next.Place == s.Place && next.Proven.After(s.Proven) && s.Superseded.IsZero() {
-				// Its first proof is not known. It was added before that.
+				// The time of its first proof is unknown. It was added before that.
 				s.Superseded = next.Added
 				if next.Grace {
 					s.GraceEnds = next.Added.Add(gracePeriod)
@@ -43,8 +46,8 @@ func (l *List) Retain(other List, undated bool) (added bool) {
 	return added
 }
 
-// Redate moves the times that another copy of the list does not have. They are those
-// of a clock that is ahead of its clock, or behind.
+// Redate moves by the given duration the times that another copy of the list does not
+// have. A clock that is ahead of or behind the other copy's clock wrote them.
 func (l *List) Redate(other List, by time.Duration) {
 	for i := range l.Secrets {
 		s, known := &l.Secrets[i], Secret{}

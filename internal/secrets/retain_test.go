@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Two copies of a list have one beginning. Each then went its own way: on another node,
+// Two copies of a list start out equal. Then each changes separately: on another node,
 // or in a snapshot that is restored.
 func TestWhatAnotherCopyKnowsIsRetained(t *testing.T) {
 	for _, test := range []struct {
@@ -73,7 +73,7 @@ func TestWhatAnotherCopyKnowsIsRetained(t *testing.T) {
 	}
 }
 
-// Age has removed what both had, here or there.
+// Age has removed the common secrets from one of the copies.
 func TestWithoutACommonSecretTheLaterSuccessIsNewer(t *testing.T) {
 	for _, test := range []struct {
 		name        string
@@ -110,7 +110,7 @@ func TestARetainedSecretHasItsTimes(t *testing.T) {
 	if !c.Superseded.Equal(d.Added) || !c.GraceEnds.Equal(d.Added.Add(30*24*time.Hour)) {
 		t.Errorf("c is superseded at %s, and works until %s", c.Superseded, c.GraceEnds)
 	}
-	// What had superseded it there stays.
+	// The time at which it was superseded in the other copy stays.
 	there = tell(t, append(begin, do("propose", "c"), do("accept", "c"), do("propose", "e"), do("accept", "e"))...)
 	replaced := there.find("c").Superseded
 	here = tell(t, append(begin, do("pass", "1h"), do("propose", "d"), do("accept", "d"))...)
@@ -119,7 +119,8 @@ func TestARetainedSecretHasItsTimes(t *testing.T) {
 	}
 }
 
-// The clock of the other copy is two hours behind. Its own times are moved, and what both copies have is not.
+// The clock of the other copy is two hours behind. Times that only that copy has are
+// moved; times that both copies have are not.
 func TestTimesOfAnotherClockAreMoved(t *testing.T) {
 	begin := [][]string{do("write", "a"), do("move", "there"), do("propose", "a"), do("move", "here")}
 	here := tell(t, append(begin, do("pass", "1h"), do("propose", "b", "grace"),

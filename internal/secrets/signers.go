@@ -17,9 +17,9 @@ import (
 //
 // A secret that an operator brought to another address counts only if it was last
 // accepted before the first secret of this address was added. Otherwise an operator
-// could move to a host that accepts any secret, and back. Age removes that first
-// secret four days or more after the next one was added, and by then the other
-// address's secret is too old as well.
+// could move to a host that accepts any secret, and back. Age removes the first secret
+// of this address four or more days after the next one was added. By then, the secret
+// of the other address is too old as well.
 func (l *List) Signers(now time.Time) (current, previous []confidential.Text) {
 	arrived := l.arrived()
 	for _, s := range slices.Backward(l.Secrets) {
@@ -49,9 +49,9 @@ func (l *List) arrived() time.Time {
 	return time.Time{}
 }
 
-// replaced is when a newer secret was proven, zero when none was. For a secret of
-// another place, it is when the first secret was added elsewhere that was accepted
-// after it, or its own last proof if that is later.
+// replaced is when a newer secret was proven, zero when none was. A secret of another
+// place is replaced when the first secret that was accepted after it, elsewhere, was
+// added; or at its own last proof, if that is later.
 func (l *List) replaced(s Secret) time.Time {
 	if s.Place == l.Place || !s.Superseded.IsZero() {
 		return s.Superseded

@@ -23,10 +23,10 @@ func TestTheStories(t *testing.T) {
 	}
 }
 
-// requestTimeout is how long a call in a story takes at most.
+// requestTimeout is the longest time that a call in a story can take.
 const requestTimeout = 30 * time.Second
 
-// story is a list, and a clock that goes on by a second with each command.
+// story is a list and a clock, which each command advances by a second.
 type story struct {
 	*testing.T
 	list secrets.List
@@ -40,17 +40,17 @@ func newStory(t *testing.T) *story {
 
 func text(value string) confidential.Text { return confidential.New(value) }
 
-// do executes a command. The first word says what happens, the second to which
-// secret.
+// do executes a command. The first word says what happens. The second word is the secret
+// that it happens to.
 func (s *story) do(command []string) string {
 	s.Helper()
 	s.now = s.now.Add(time.Second)
 	l, word := &s.list, append(command, "", "")
 	value, has := text(word[1]), func(w string) bool { return slices.Contains(command[1:], w) }
 	switch word[0] {
-	case "bring": // An operator stores it untried.
+	case "bring": // An operator stores the secret without trying it.
 		l.Bring(value, s.now)
-	case "write": // An operator writes it, and Finicity accepts it.
+	case "write": // An operator writes the secret, and Finicity accepts it.
 		l.Bring(value, s.now)
 		l.Accept(value, s.now)
 	case "propose":
@@ -59,7 +59,7 @@ func (s *story) do(command []string) string {
 		l.NotSent(value)
 	case "acknowledge":
 		l.Acknowledge(value, s.now)
-	case "deny": // The change from the third word to the second is refused.
+	case "deny": // Finicity refuses the change from the third word to the second.
 		l.Deny(value, text(word[2]), has("10001"), s.now)
 	case "accept":
 		l.Accept(value, s.now)
@@ -82,7 +82,7 @@ func (s *story) do(command []string) string {
 	return s.state()
 }
 
-// state is the list, and what follows from it.
+// state describes the list and what follows from it.
 func (s *story) state() string {
 	var b strings.Builder
 	for _, secret := range s.list.Secrets {
