@@ -7,30 +7,30 @@ import (
 	"time"
 )
 
-// State is how automatic attempts stand, as the status shows it.
+// State says whether the engine makes automatic attempts. The status shows it.
 type State string
 
 // The states, from good to bad.
 const (
 	OK      State = "ok"
-	Held    State = "held"    // refused: the next automatic attempt waits
-	Stopped State = "stopped" // refused again: an operator must act, or Retry be reached
-	Locked  State = "locked"  // Finicity's support must act
+	Held    State = "held"    // After a refusal: the next automatic attempt waits.
+	Stopped State = "stopped" // No automatic attempt before an operator acts, or until Retry.
+	Locked  State = "locked"  // Finicity's support must unlock the partner.
 )
 
-// Facts are what a decision needs and the record does not have.
+// Facts are the inputs of a decision that are not in the record.
 type Facts struct {
-	// Succeeded means that this process has had a success. Until then its record
-	// may come from a restored snapshot, and count too few.
+	// Succeeded means that an attempt of this process has succeeded. Until then, its
+	// record may come from a restored snapshot, and be missing attempts.
 	Succeeded bool
-	// Copy means that a process began with data in which no engine had been alive for
-	// hours, and that no attempt has succeeded since: it may well be a snapshot's.
+	// Copy means that the data is probably a restored snapshot: when a process started,
+	// no engine had been alive for hours, and no attempt has succeeded since.
 	Copy bool
 	// Acknowledged is when a change of the secret was last answered 204.
 	Acknowledged time.Time
 }
 
-// State returns how automatic attempts stand.
+// State returns the state of automatic attempts at the time now.
 func (r *Record) State(f Facts, now time.Time) State {
 	row, coded := r.row(), r.codedRow()
 	switch {
@@ -47,8 +47,8 @@ func (r *Record) State(f Facts, now time.Time) State {
 	}
 }
 
-// Retry is when the next automatic attempt is due. Zero when it does not have to
-// wait, or when an operator or Finicity's support must act.
+// Retry returns the time of the next automatic attempt. Zero if it does not have to
+// wait, or if an operator or Finicity's support must act first.
 func (r *Record) Retry(f Facts, now time.Time) time.Time {
 	switch r.State(f, now) {
 	case Held:
@@ -60,8 +60,8 @@ func (r *Record) Retry(f Facts, now time.Time) time.Time {
 	}
 }
 
-// stopEnds is when a stop ends without an operator, because attempts from before
-// the last success are a day old. Zero when only an operator ends it.
+// stopEnds returns when a stop ends without an operator, because attempts from before
+// the last success are 24 hours old. Zero if only an operator can end it.
 func (r *Record) stopEnds(f Facts) time.Time {
 	for _, a := range r.Attempts {
 		forgotten := a.At.Add(memory + time.Millisecond)
@@ -76,7 +76,7 @@ func (r *Record) stopEnds(f Facts) time.Time {
 	return time.Time{}
 }
 
-// holdEnds is when the wait after the last refusal is over.
+// holdEnds returns when the wait after the last refusal is over.
 func (r *Record) holdEnds(f Facts) time.Time {
 	last, row := r.lastRefusal()
 	wait := hold
@@ -89,55 +89,57 @@ func (r *Record) holdEnds(f Facts) time.Time {
 	return last.Answered.Add(wait)
 }
 
-// Left is how many more failed attempts the engine makes without force.
+// Left returns how many more failed attempts the engine makes without force=true.
 func (r *Record) Left(now time.Time) int { return max(0, Limit-r.Used(now)) }
 
-// Used is how many attempts count: refused or unanswered, in the last 24 hours
-// or since the last success.
+// Used returns how many attempts count toward [Limit]: refused or unanswered, in the
+// last 24 hours or since the last success.
 func (r *Record) Used(now time.Time) int {
 	return r.count(func(a Attempt) bool { return a.counts(now) })
 }
 
-// Rejected is how many of them Finicity has refused.
+// Rejected returns how many of the attempts that count were refused.
 func (r *Record) Rejected(now time.Time) int {
 	return r.count(func(a Attempt) bool { return a.counts(now) && a.Outcome != Unanswered })
 }
 
-// Request is an attempt that somebody wants to make.
+// Request is an attempt that a caller wants to make.
 type Request struct {
 	Trigger    Trigger
 	Subject    Subject
-	Credential string // its fingerprint
-	// Change is set for a change of the secret.
+	Credential string // The fingerprint of the credential.
+	// Change means that the request changes the secret.
 	Change bool
-	// Reserve is set when the stored credential is proven, and was not refused
-	// since: then the last attempt is kept for it, and it does not wait for a candidate.
+	// Reserve means that the stored credential is proven and was not refused since.
+	// Then the last attempt is reserved for the stored credential, and a refused
+	// candidate does not delay it.
 	Reserve bool
 }
 
 // Verdict says whether an attempt may be made, and if not, why.
 type Verdict int
 
-// The reasons, in the order in which they are looked for.
+// The reasons, in the order in which Allow checks them.
 const (
 	Allowed Verdict = iota
-	// AtLimit: four attempts are used up. Only force goes on.
+	// AtLimit means that four attempts are used up. Only a forced attempt is allowed.
 	AtLimit
-	// LastReserved: the last attempt is kept for the stored credential.
+	// LastReserved means that the last attempt is reserved for the stored credential.
 	LastReserved
-	// KnownBad: Finicity has refused this very credential.
+	// KnownBad means that Finicity has already refused this credential.
 	KnownBad
-	// StopsAutomatic: stopped or locked, and an operator must act first. Only a stop
-	// that has a Retry ends without one.
+	// StopsAutomatic means that the state is stopped or locked, and that an operator
+	// must act first. Only a stop with a Retry ends without an operator.
 	StopsAutomatic
-	// HoldsAutomatic: not before Retry.
+	// HoldsAutomatic means that the attempt must wait until Retry.
 	HoldsAutomatic
-	// TooManyForChange: attempts were refused today, and one more has to be left
-	// to find out what the change did.
+	// TooManyForChange means that attempts were refused in the last 24 hours, and that
+	// a change would not leave one to find out which secret is in effect after it.
 	TooManyForChange
 )
 
-// Allow decides on an attempt.
+// Allow decides whether an attempt may be made now. The caller must charge and store an
+// allowed attempt before sending it.
 func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	switch {
 	case q.Trigger == Forced:
@@ -150,7 +152,7 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 		return LastReserved
 	case q.Subject == Written && q.Reserve && q.Trigger == Automatic &&
 		(r.codedRow() > 0 || r.row() >= automaticLimit-1 || r.automaticUsed(now) >= automaticLimit-1):
-		return LastReserved // Its refusal would leave apps no attempt with the stored one.
+		return LastReserved // A refusal would leave apps no attempt with the stored one.
 	case q.Trigger == Operator:
 		return Allowed
 	}
@@ -167,21 +169,21 @@ func (r *Record) Allow(q Request, f Facts, now time.Time) Verdict {
 	return Allowed
 }
 
-// storedIsNext reports whether all that was refused since the last success is one
-// candidate: the proven secret may be in effect, and does not have to wait for that.
+// storedIsNext reports whether one candidate is all that was refused since the last
+// success. Then the proven secret may be in effect, and need not wait for that refusal.
 func (r *Record) storedIsNext() bool {
 	last, row := r.lastRefusal()
 	return row == 1 && last.Subject == Candidate
 }
 
-// mayFollow reports whether the stored credential may follow a candidate at once: an
-// automatic attempt is left for it, and the record is no old copy.
+// mayFollow reports whether the stored credential may be tried right after a candidate:
+// an automatic attempt is left, and the record is not from a restored snapshot.
 func (r *Record) mayFollow(f Facts, now time.Time) bool {
 	return r.storedIsNext() && r.automaticUsed(now) < automaticLimit && !f.Copy
 }
 
-// RefusedBefore is when Finicity refused that very credential. Zero when it did
-// not, or when that no longer counts.
+// RefusedBefore returns when Finicity last refused the credential with this fingerprint.
+// Zero if it did not, or if that refusal no longer counts.
 func (r *Record) RefusedBefore(credential string, now time.Time) time.Time {
 	for _, a := range slices.Backward(r.Attempts) {
 		if a.Credential != "" && a.Credential == credential && a.counts(now) {
@@ -195,14 +197,14 @@ func (r *Record) refusedBefore(credential string, now time.Time) bool {
 	return !r.RefusedBefore(credential, now).IsZero()
 }
 
-// automaticUsed is how many refused attempts apps and jobs have used up since an
+// automaticUsed returns how many attempts of apps and jobs were refused since an
 // operator's last success.
 func (r *Record) automaticUsed(now time.Time) int {
 	return r.count(func(a Attempt) bool { return r.byJobs(a, now) && a.Outcome != Unanswered })
 }
 
-// automaticCharged counts the unanswered ones too. A crash during a change leaves
-// one, and finding out what the change did may cost another.
+// automaticCharged also counts the unanswered attempts of apps and jobs. A crash during
+// a change leaves one, and finding the secret in effect after it may cost another.
 func (r *Record) automaticCharged(now time.Time) int {
 	return r.count(func(a Attempt) bool { return r.byJobs(a, now) })
 }
@@ -211,22 +213,22 @@ func (r *Record) byJobs(a Attempt, now time.Time) bool {
 	return a.Trigger == Automatic && a.counts(now) && a.At.After(r.Confirmed)
 }
 
-// inRow reports whether the attempt is a refusal of the stored credential, or of a
-// candidate, since the last success.
+// inRow reports whether the attempt is one of the consecutive refusals: of the stored
+// credential or of a candidate, since the last success.
 func (a Attempt) inRow() bool {
 	return a.Subject != Written && a.Outcome != Unanswered && a.Cleared.IsZero()
 }
 
-// StoredRefused reports whether Finicity has refused the stored credential with
-// one of its codes since the last success.
+// StoredRefused reports whether Finicity has refused the stored credential with one of
+// its codes since the last success.
 func (r *Record) StoredRefused() bool {
 	return r.count(func(a Attempt) bool { return a.inCodedRow() && a.Subject == Stored }) > 0
 }
 
 func (r *Record) row() int { return r.count(Attempt.inRow) }
 
-// codedRow counts those of the row that carry one of Finicity's codes. The others
-// may come from a gateway that never asked Finicity.
+// codedRow returns how many of the consecutive refusals have a Finicity code. The others
+// may come from a gateway that never called Finicity.
 func (r *Record) codedRow() int { return r.count(Attempt.inCodedRow) }
 
 func (a Attempt) inCodedRow() bool { return a.inRow() && a.Outcome == RefusedWithCode }

@@ -10,7 +10,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// verdict on an attempt, after the commands of a story.
+// verdict returns the verdict on an attempt after the commands of a story.
 func verdict(t *testing.T, commands, attempt string) string {
 	t.Helper()
 	var all []string
@@ -29,11 +29,11 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 	const (
 		sent        = "sent"
 		limit       = "four attempts are used up"
-		reserved    = "the last one is for the stored credential"
-		known       = "this very credential was refused"
-		operator    = "only an operator may go on"
-		early       = "it is too early"
-		toFindOut   = "none would be left to find out what it did"
+		reserved    = "the last attempt is reserved for the stored credential"
+		known       = "this credential was refused before"
+		operator    = "an operator must act first"
+		early       = "it must wait"
+		toFindOut   = "no attempt would be left to find the secret in effect"
 		refusedFour = "read 10001, verify 10001, verify 10001, verify 10001"
 	)
 	for _, test := range []struct{ name, before, attempt, verdict string }{

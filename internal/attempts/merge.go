@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// Recharge notes an attempt again that is in the record no more, or without its
-// outcome: storage was overwritten during the call. It reports whether that was so.
+// Recharge adds an attempt again if the record no longer has it, or no longer has its
+// outcome. That happens when another node overwrote storage during the call. Recharge
+// reports whether it changed the record.
 func (r *Record) Recharge(a Attempt) bool {
 	if i := r.index(a.At); i >= 0 {
 		if r.Attempts[i].Outcome != Unanswered || a.Outcome == Unanswered {
 			return false
 		}
-		a.Cleared, a.Passed = r.Attempts[i].Cleared, r.Attempts[i].Passed // Another node has had a success since.
+		// Another node's attempt may have succeeded since.
+		a.Cleared, a.Passed = r.Attempts[i].Cleared, r.Attempts[i].Passed
 		r.Attempts[i] = a
 		return true
 	}
@@ -29,9 +31,10 @@ func (r *Record) Recharge(a Attempt) bool {
 	return true
 }
 
-// Merge adds what another copy of the record knows: attempts, what a success there has
-// cleared, and a lock. succeeded is when an attempt at the place last succeeded, for
-// attempts that only the other copy has. It reports whether there was anything.
+// Merge adds what only another copy of the record has: attempts, the times at which a
+// success cleared them, and a lock. succeeded is when an attempt at the place last
+// succeeded; it clears earlier attempts that only the other copy has. Merge reports
+// whether it changed the record.
 func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added bool) {
 	held := r.holds()
 	for _, a := range theirs.Attempts {
@@ -58,17 +61,19 @@ func (r *Record) Merge(theirs Record, place string, succeeded time.Time) (added 
 	return added
 }
 
-// Redate moves the times that another copy of the record does not have. They are those
-// of a clock that is ahead of its clock, or behind.
+// Redate moves by the given duration the times that another copy of the record does not
+// have. A clock that is ahead of or behind the other copy's clock wrote them.
 func (r *Record) Redate(other Record, by time.Duration) {
 	for i := range r.Attempts {
 		a, known := &r.Attempts[i], Attempt{}
 		if j := other.index(a.At); j >= 0 {
 			known = other.Attempts[j]
 		}
-		redate([]*time.Time{&a.At, &a.Answered, &a.Cleared, &a.Passed}, []time.Time{known.At, known.Answered, known.Cleared, known.Passed}, by)
+		redate([]*time.Time{&a.At, &a.Answered, &a.Cleared, &a.Passed},
+			[]time.Time{known.At, known.Answered, known.Cleared, known.Passed}, by)
 	}
-	redate([]*time.Time{&r.Confirmed, &r.Forced, &r.Locked, &r.Failed}, []time.Time{other.Confirmed, other.Forced, other.Locked, other.Failed}, by)
+	redate([]*time.Time{&r.Confirmed, &r.Forced, &r.Locked, &r.Failed},
+		[]time.Time{other.Confirmed, other.Forced, other.Locked, other.Failed}, by)
 }
 
 func redate(times []*time.Time, known []time.Time, by time.Duration) {
@@ -79,8 +84,8 @@ func redate(times []*time.Time, known []time.Time, by time.Duration) {
 	}
 }
 
-// Settled is the record of a configuration that was deleted. Its attempts count for
-// their day, and hold nothing back.
+// Settled returns the record to store when the configuration is deleted. Its attempts
+// count for their 24 hours, and do not delay or stop automatic attempts.
 func (r Record) Settled() Record {
 	r = r.Clone()
 	r.Locked, r.Confirmed = time.Time{}, time.Time{}
@@ -92,8 +97,8 @@ func (r Record) Settled() Record {
 	return r
 }
 
-// Answered is the record without the attempts whose answer is not known: another node
-// may have had it.
+// Answered returns the record without the attempts whose answer is unknown. Another node
+// may have the answer.
 func (r Record) Answered() Record {
 	r.Attempts = slices.DeleteFunc(slices.Clone(r.Attempts), func(a Attempt) bool { return a.Outcome == Unanswered })
 	return r

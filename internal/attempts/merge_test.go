@@ -10,8 +10,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// Two copies of a record have one beginning. Each then went its own way: on another
-// node, or in a snapshot that is restored.
+// Two copies of a record start out equal. Then each changes separately: on another node,
+// or in a snapshot that is restored.
 func TestWhatAnotherCopyKnowsIsMerged(t *testing.T) {
 	for _, test := range []struct {
 		name               string
@@ -79,7 +79,7 @@ func TestAnOperatorsSuccessThatIsMergedGivesJobsANewCount(t *testing.T) {
 	}
 }
 
-// The text of a failure is that of what holds.
+// A failure text belongs to the refusal or lock that holds the stored credential back.
 func TestAMergedSuccessEndsTheFailureItself(t *testing.T) {
 	for _, refusal := range []string{"read 10001", "read 24302"} {
 		here, there := tell(t, refusal), tell(t, refusal, "pass 1h", "verify accepted")
@@ -87,7 +87,7 @@ func TestAMergedSuccessEndsTheFailureItself(t *testing.T) {
 			t.Errorf("%s: it is %s", refusal, here.state())
 		}
 	}
-	// An outage holds nothing, and is no news that a merge ends.
+	// An outage does not hold the stored credential back, so a merge keeps its text.
 	here := tell(t, "read unanswered")
 	if here.record.Merge(tell(t, "pass 1h").record, "here", here.now); here.record.Failure == "" {
 		t.Error("the failure is gone")
@@ -101,7 +101,7 @@ func TestAnAttemptThatAnotherNodeMayHaveSettledIsLeftOut(t *testing.T) {
 	}
 }
 
-// Another node has had a success during the call, and has cleared its charge.
+// An attempt of another node succeeded during the call, and cleared the charge.
 func TestARefusalThatAnotherNodeHasOvertakenHoldsNothing(t *testing.T) {
 	for _, locked := range []bool{false, true} {
 		s := newStory(t)
@@ -114,7 +114,7 @@ func TestARefusalThatAnotherNodeHasOvertakenHoldsNothing(t *testing.T) {
 	}
 }
 
-// The older of two locks ended, or has another reason.
+// The older of two locks has ended, or has another cause.
 func TestTheNewerLockCounts(t *testing.T) {
 	here, there := tell(t, "read 24302", "pass 1h", "verify 24302"), tell(t, "read 24302")
 	locked := here.record.Locked
@@ -144,7 +144,7 @@ func TestTheAttemptsOfADeletedConfigurationCountForTheirDay(t *testing.T) {
 	}
 }
 
-// Two addresses may be two Finicities.
+// Each address may lead to a different Finicity environment.
 func TestALockIsOneAtItsOwnAddress(t *testing.T) {
 	s := tell(t, "read 24302", "move there")
 	if state := s.state(); !strings.HasPrefix(state, "locked") {
@@ -169,7 +169,8 @@ func TestALockIsOneAtItsOwnAddress(t *testing.T) {
 	}
 }
 
-// The clock of the other copy is two hours behind. Its own times are moved, and what both copies have is not.
+// The clock of the other copy is two hours behind. Times that only that copy has are
+// moved; times that both copies have are not.
 func TestTimesOfAnotherClockAreMoved(t *testing.T) {
 	begin := []string{"read 10001", "pass 1h"}
 	here := tell(t, append(begin, "verify 24302", "verify accepted", "move there", "read 10001", "move here", "force accepted", "read 24302")...)

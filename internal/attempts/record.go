@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package attempts decides who may make an attempt at Finicity.
+// Package attempts limits authentication attempts, so that the engine cannot lock
+// the partner.
 //
-// Five failed attempts lock the partner for the whole company, and only
-// Finicity's support unlocks it. No answer says how many Finicity has counted.
-// So the engine counts for itself, per partner, and stops at four.
+// Five failed attempts lock the partner for the whole company, and only Finicity's
+// support can unlock it. No response says how many failures Finicity has counted.
+// So the engine counts failed attempts per partner, and stops at four.
 //
-// An attempt is in the record, and the record in storage, before it is sent. A
-// refusal stays there. Anything else is taken out again, a timeout included: an
-// outage must not end in a stop. What a crash leaves behind counts, since
-// Finicity may have refused it, and holds nothing back, since it may not.
+// The caller charges an attempt to the record, and stores the record, before it sends
+// the request. A refused attempt stays in the record. Every other answered attempt is
+// removed again, a timeout included: an outage must not stop authentication. An attempt
+// that a crash leaves unanswered counts toward the limit, because Finicity might have
+// refused it. It delays no other attempt, because Finicity might not have.
 //
-// The package is pure: the standard library, no storage, no network, no clock.
-// All times come from the caller, never run backwards, and differ.
+// The package is pure: only the standard library, no storage, no network, no clock.
+// The caller supplies all times. They must never run backwards, and no two attempts
+// may have the same time.
 package attempts
 
 import (
@@ -21,39 +24,41 @@ import (
 )
 
 const (
-	// Limit is how many failed attempts the engine makes in a row, and in a day:
-	// the fifth locks the partner. Nobody knows whether a success in between
-	// resets Finicity's count.
+	// Limit is how many failed attempts the engine makes in a row, and in 24 hours:
+	// the fifth locks the partner. Whether a success in between resets Finicity's
+	// count is undocumented, so the engine assumes that it does not.
 	Limit = 4
-	// automaticLimit is how many of them apps and jobs may use up, so that the
-	// last one is left for the operator.
+	// automaticLimit is how many of these attempts apps and jobs may use up. The last
+	// one is reserved for the operator.
 	automaticLimit = 3
-	// changeLimit leaves an automatic attempt for finding out what a change did.
+	// changeLimit is how many automatic attempts may be charged before a change. It
+	// leaves one to find out which secret is in effect after the change.
 	changeLimit = 2
-	// memory is how long a refusal counts, successes or not.
+	// memory is how long a refusal counts, even if attempts succeed in the meantime.
 	memory = 24 * time.Hour
 
-	// The waits before the next automatic attempt: long enough to look at the log,
-	// short enough to get over a hiccup before a token is missed.
+	// The waits before the next automatic attempt. They leave an operator time to read
+	// the log, and are short enough to recover from a hiccup before a token expires.
 	hold          = 5 * time.Minute
 	holdLast      = 30 * time.Minute
 	holdConfirmed = 30 * time.Second // after a change that was answered 204
 	spread        = 10 * time.Minute // until all of Finicity knows a new secret
 
-	// maxAttempts bounds a record. Only force goes past Limit.
+	// maxAttempts bounds the record. Only forced attempts exceed Limit.
 	maxAttempts = 16
 )
 
-// Trigger says who is behind an attempt.
+// Trigger says what started an attempt.
 type Trigger int
 
 const (
-	// Automatic is everything that an app or a job may call: reads, rotations,
-	// the schedule. However many callers there are, they share one budget.
+	// Automatic is a request that an app or a job may make: a read, a rotation, or the
+	// schedule. All callers share one budget, however many there are.
 	Automatic Trigger = iota
-	// Operator is who writes a credential, or calls config/verify.
+	// Operator is a write of a credential to config, or a call of config/verify.
 	Operator
-	// Forced is an operator who knows that the limit is reached.
+	// Forced is config/verify with force=true, by an operator who knows that the limit
+	// is reached.
 	Forced
 )
 
@@ -61,12 +66,13 @@ const (
 type Subject int
 
 const (
-	// Stored is the stored credential: with the secret that was proven last, if any was.
+	// Stored is the stored credential, with the secret that was proven last, if any.
 	Stored Subject = iota
-	// Candidate is the stored credential with another one of the stored secrets. Its
+	// Candidate is the stored credential with another of the stored secrets. Its
 	// refusals stop automatic attempts too.
 	Candidate
-	// Written is a credential that an operator is writing. Its refusals stop nothing.
+	// Written is a credential that an operator is writing. Its refusals do not stop
+	// automatic attempts with the stored credential.
 	Written
 )
 
@@ -74,46 +80,47 @@ const (
 type Outcome int
 
 const (
-	// Unanswered is an attempt under way, or one whose process died.
+	// Unanswered is an attempt in progress, or one whose process died.
 	Unanswered Outcome = iota
-	// Refused without one of Finicity's codes may come from a gateway.
+	// Refused is a refusal without a Finicity code, which may come from a gateway.
 	Refused
-	// RefusedWithCode comes from Finicity.
+	// RefusedWithCode is a refusal with a code, which comes from Finicity.
 	RefusedWithCode
 )
 
-// Attempt is one that was refused, or whose answer is not known.
+// Attempt is an attempt that was refused, or whose answer is unknown.
 type Attempt struct {
-	// At is when it was stored, before it was sent, and names it.
+	// At is when the attempt was stored, before it was sent. It identifies the attempt.
 	At      time.Time
 	Trigger Trigger
 	Subject Subject
-	// Place is the address it was sent to.
+	// Place is the address that the attempt was sent to.
 	Place   string
 	Outcome Outcome
-	// Answered is when the refusal came.
+	// Answered is when the refusal arrived.
 	Answered time.Time
-	// Credential is the fingerprint of what was refused. Empty when the refusal
-	// was no verdict on the credential.
+	// Credential is the fingerprint of the refused credential. Empty if the refusal
+	// was not a verdict on the credential.
 	Credential string
-	// Cleared is when an attempt at the same place succeeded, and Passed when one
+	// Cleared is when a later attempt at the same place succeeded, and Passed when one
 	// at another place did.
 	Cleared time.Time
 	Passed  time.Time
 }
 
-// Record is what is known about the attempts of one partner, the oldest first.
+// Record is the stored state of the attempts of one partner.
 type Record struct {
+	// Attempts are those that were refused or have no answer yet, the oldest first.
 	Attempts []Attempt
-	// Confirmed is when an operator's attempt last succeeded, and Forced when a forced
-	// one did, which settles what came before.
+	// Confirmed is when an operator's attempt last succeeded. Forced is when a forced
+	// attempt last succeeded, which clears everything before it.
 	Confirmed time.Time
 	Forced    time.Time
-	// Locked is when Finicity said that the partner is locked. Zero when not.
+	// Locked is when Finicity said that the partner is locked. Zero if it did not.
 	Locked time.Time
-	// Failed is when an attempt last failed, and Failure what Finicity said. Neither
-	// an outage nor the refusal of a credential that is not stored replaces what
-	// holds the stored one.
+	// Failed is when an attempt last failed, and Failure is what Finicity said. If a
+	// failure holds the stored credential back, neither an outage nor the refusal of
+	// another credential replaces it.
 	Failed  time.Time
 	Failure string
 }
@@ -124,9 +131,11 @@ func (r Record) Clone() Record {
 	return r
 }
 
-// At is the record as it counts at a place. What was refused elsewhere, before a
-// success here, counts for its day and holds nothing back. At its own place it
-// stays in the row, and a lock stays one: the two may be different Finicities.
+// At returns the record as it applies to a place.
+//
+// A refusal at another place, before a success here, counts for its 24 hours but does
+// not delay or stop automatic attempts here. At its own place it still does, and so does
+// a lock: each address may lead to a different Finicity environment.
 func (r Record) At(place string) Record {
 	r = r.Clone()
 	if lock := r.lock(); lock.Place != place && !lock.Passed.IsZero() {
@@ -140,7 +149,7 @@ func (r Record) At(place string) Record {
 	return r
 }
 
-// Charge notes an attempt that is about to be sent. Store the record first.
+// Charge adds an attempt that is about to be sent. Store the record before you send it.
 func (r *Record) Charge(a Attempt) {
 	r.prune(a.At)
 	r.Attempts = append(r.Attempts, a)
@@ -149,7 +158,8 @@ func (r *Record) Charge(a Attempt) {
 	}
 }
 
-// lock is the attempt that Finicity answered with the lock. Empty when there is none.
+// lock returns the attempt to which Finicity answered that the partner is locked. The
+// result is empty if there is none.
 func (r *Record) lock() (lock Attempt) {
 	for _, a := range r.Attempts {
 		if a.Outcome != Unanswered && a.Answered.Equal(r.Locked) {
@@ -159,8 +169,8 @@ func (r *Record) lock() (lock Attempt) {
 	return lock
 }
 
-// lockedAt reports whether an answer from the place can end the lock: the lock came from
-// there, or its attempt is no longer in the record.
+// lockedAt reports whether an answer from the place can end the lock: Finicity reported
+// the lock there, or the attempt is no longer in the record.
 func (r *Record) lockedAt(place string) bool {
 	lock := r.lock()
 	return lock.At.IsZero() || lock.Place == place
@@ -170,25 +180,27 @@ func (r *Record) index(at time.Time) int {
 	return slices.IndexFunc(r.Attempts, func(a Attempt) bool { return a.At.Equal(at) })
 }
 
-// Answer is what came of an attempt.
+// Answer is the result of an attempt.
 type Answer struct {
-	// Success is set when Finicity accepted the credential.
+	// Success means that Finicity accepted the credential.
 	Success bool
-	// Outcome is Unanswered when the answer is no verdict.
+	// Outcome is Unanswered if the answer is not a verdict on the credential or the
+	// request, for example after a timeout.
 	Outcome Outcome
-	// Credential is the fingerprint of what the answer is a verdict on. Empty when
-	// it is none.
+	// Credential is the fingerprint of the credential that the answer is a verdict on.
+	// Empty if the answer is not a verdict on a credential.
 	Credential string
-	// OfSecret is set when the answer is a verdict on the secret. If a candidate was
-	// refused for another reason, like the app key, the proven secret would be too.
+	// OfSecret means that the answer is a verdict on the secret. If a candidate was
+	// refused for another reason, such as the app key, Finicity would refuse the proven
+	// secret too.
 	OfSecret bool
-	// Locked is set when Finicity said that the partner is locked.
+	// Locked means that Finicity said that the partner is locked.
 	Locked bool
-	// Failure is what went wrong, without any secret.
+	// Failure is the error text, which must not contain a secret.
 	Failure string
 }
 
-// Settle notes the answer to the attempt charged at the given time.
+// Settle records the answer to the attempt that was charged at the given time.
 func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 	i := r.index(at)
 	if i < 0 {
@@ -220,21 +232,24 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 		case answer.Locked:
 			r.Locked = now
 		case settled.Subject != Written && answer.Outcome == RefusedWithCode && r.lockedAt(settled.Place):
-			// Finicity looks at the stored credential again: support has unlocked the
-			// partner. Another app key or another address may be refused before that.
+			// Finicity checks the stored credential again, so support has unlocked the
+			// partner. A locked partner could still get another refusal for another
+			// app key or at another address, so those do not end the lock.
 			r.Locked = time.Time{}
 		}
 	}
 }
 
-// holds reports whether something holds the stored credential back: a refusal of
-// it, or a lock.
+// holds reports whether a refusal or a lock delays or stops attempts with the stored
+// credential.
 func (r *Record) holds() bool { return r.row() > 0 || !r.Locked.IsZero() }
 
-// succeed clears what was refused at the same place before. A refusal goes on
-// counting for its day, unless an operator forced this attempt: then all that
-// came before it is settled. What was refused and is accepted now may be written
-// again: Finicity did not know it everywhere yet, or its answer was wrong.
+// succeed clears the earlier refusals at the same place.
+//
+// A cleared refusal still counts for its 24 hours. After a forced success, all earlier
+// attempts are removed instead. A credential that Finicity refused before and accepts
+// now may be written again: either not all of Finicity knew it yet, or the refusal was
+// a mistake.
 func (r *Record) succeed(success Attempt, credential string, now time.Time) {
 	if success.Trigger >= Operator {
 		r.Confirmed = now
@@ -264,17 +279,17 @@ func (r *Record) succeed(success Attempt, credential string, now time.Time) {
 	r.prune(now)
 }
 
-// prune removes what does not count any more.
+// prune removes the attempts that no longer count.
 func (r *Record) prune(now time.Time) {
 	r.Attempts = slices.DeleteFunc(slices.Clone(r.Attempts), func(a Attempt) bool { return !a.counts(now) })
 }
 
-// counts reports whether the attempt is one of the four: for a day, and until an
-// attempt at the same place succeeds.
+// counts reports whether the attempt counts toward Limit: for 24 hours, and longer if no
+// attempt at the same place has succeeded since.
 func (a Attempt) counts(now time.Time) bool { return a.Cleared.IsZero() || now.Sub(a.At) <= memory }
 
-// Last is when the last attempt was made that is remembered, or when Finicity said
-// that the partner is locked. Zero when neither is.
+// Last returns the time of the last attempt in the record, or of the lock if that is
+// later. Zero if there is neither.
 func (r Record) Last() time.Time {
 	last := r.Locked
 	for _, a := range r.Attempts {
@@ -285,11 +300,11 @@ func (r Record) Last() time.Time {
 	return last
 }
 
-// Recent reports whether that was in the last day: another attempt may be the one
-// that locks the partner.
+// Recent reports whether [Record.Last] is within the last 24 hours. If so, one more
+// attempt could lock the partner.
 func (r Record) Recent(now time.Time) bool { return now.Sub(r.Last()) <= memory }
 
-// Empty reports whether there is nothing to remember.
+// Empty reports whether the record has no lock and no attempt that counts.
 func (r *Record) Empty(now time.Time) bool {
 	return r.Locked.IsZero() && !slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return a.counts(now) })
 }

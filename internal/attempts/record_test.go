@@ -12,7 +12,7 @@ import (
 
 const day = 24 * time.Hour
 
-// tell executes the commands of a story. Each attempt in it must be allowed.
+// tell executes the commands of a story. Each of its attempts must be allowed.
 func tell(t *testing.T, commands ...string) *story {
 	t.Helper()
 	s := newStory(t)
@@ -24,7 +24,7 @@ func tell(t *testing.T, commands ...string) *story {
 	return s
 }
 
-// charge adds an attempt that is under way.
+// charge adds an attempt that is in progress.
 func (s *story) charge(trigger attempts.Trigger, subject attempts.Subject) time.Time {
 	s.now = s.now.Add(time.Second)
 	s.record.Charge(attempts.Attempt{At: s.now, Trigger: trigger, Subject: subject, Place: s.place})
@@ -95,11 +95,11 @@ func TestASuccessSettlesWhatCameBeforeIt(t *testing.T) {
 	}{{"a read", attempts.Automatic, 1}, {"config/verify", attempts.Operator, 1}, {"force", attempts.Forced, 2}} {
 		s := tell(t, "read 10001", "write x 10001")
 		success := s.charge(test.trigger, attempts.Stored)
-		s.charge(attempts.Operator, attempts.Written) // That one is still under way.
+		s.charge(attempts.Operator, attempts.Written) // Still in progress at the success.
 		s.settle(success, attempts.Answer{Success: true})
 		record := s.record
 		if test.trigger == attempts.Forced {
-			s.charge(attempts.Operator, attempts.Written) // Begun after it.
+			s.charge(attempts.Operator, attempts.Written) // Started after the success.
 		}
 		if left := s.left(); left != test.left {
 			t.Errorf("%s: %d left and not %d: %+v", test.name, left, test.left, record.Attempts)
@@ -111,7 +111,7 @@ func TestASuccessSettlesWhatCameBeforeIt(t *testing.T) {
 	}
 }
 
-// Finicity refuses a new secret until all of it knows the secret.
+// Parts of Finicity that do not know a new secret yet refuse it.
 func TestACredentialThatIsAcceptedAfterARefusalMayBeWrittenAgain(t *testing.T) {
 	s := tell(t, "write x 10001", "write y 10001")
 	s.settle(s.charge(attempts.Operator, attempts.Stored), attempts.Answer{Success: true, Credential: "here x"})
@@ -179,7 +179,7 @@ func TestTheFailureIsTheLastRefusalUntilASuccess(t *testing.T) {
 		{[]string{"read 10001", "write x 24302"}, "24302"},
 		{[]string{"write x 24302", "write y 10001"}, "24302"},
 		{[]string{"write x 24302", "verify unanswered"}, "24302"},
-		{[]string{"read unanswered", "rotate accepted"}, "unanswered"}, // A 204 is no success, and no failure.
+		{[]string{"read unanswered", "rotate accepted"}, "unanswered"}, // A 204 is neither a success nor a failure.
 	} {
 		s := tell(t, test.commands...)
 		if s.record.Failure != test.failure || s.record.Failed.IsZero() != (test.failure == "") {
@@ -281,7 +281,7 @@ func TestAnOutcomeThatIsGoneIsNotedAgain(t *testing.T) {
 	}
 }
 
-// The refusal was not stored, and another node has had a success since.
+// The refusal was not stored, and an attempt of another node has succeeded since.
 func TestARefusalThatIsNotedAgainStaysCleared(t *testing.T) {
 	s := newStory(t)
 	at := s.charge(attempts.Automatic, attempts.Stored)
@@ -309,7 +309,7 @@ func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
 	if s.settle(s.now, attempts.Answer{Success: true}); len(s.record.Attempts) != 0 {
 		t.Errorf("after a success, it has %d attempts", len(s.record.Attempts))
 	}
-	// What was not settled is not forgotten.
+	// A refusal that no success has cleared is never forgotten.
 	s = tell(t, "read 10001", "pass 48h")
 	if s.charge(attempts.Automatic, attempts.Stored); len(s.record.Attempts) != 2 {
 		t.Errorf("it has %d attempts", len(s.record.Attempts))

@@ -21,7 +21,7 @@ func TestTheStories(t *testing.T) {
 	}
 }
 
-// story is a record, and a clock that goes on by a second with each command.
+// story is a record and a clock, which each command advances by a second.
 type story struct {
 	*testing.T
 	record attempts.Record
@@ -37,8 +37,8 @@ func newStory(t *testing.T) *story {
 	}
 }
 
-// do executes a command. An attempt is who makes it, the secret that an operator
-// writes, and what comes of it.
+// do executes a command. The command of an attempt is its trigger, the secret if an
+// operator writes one, and the answer.
 func (s *story) do(command []string) string {
 	s.Helper()
 	s.now = s.now.Add(time.Second)
@@ -65,11 +65,11 @@ func (s *story) do(command []string) string {
 
 var reasons = map[attempts.Verdict]string{
 	attempts.AtLimit:          "four attempts are used up",
-	attempts.LastReserved:     "the last one is for the stored credential",
-	attempts.KnownBad:         "this very credential was refused",
-	attempts.StopsAutomatic:   "only an operator may go on",
-	attempts.HoldsAutomatic:   "it is too early",
-	attempts.TooManyForChange: "none would be left to find out what it did",
+	attempts.LastReserved:     "the last attempt is reserved for the stored credential",
+	attempts.KnownBad:         "this credential was refused before",
+	attempts.StopsAutomatic:   "an operator must act first",
+	attempts.HoldsAutomatic:   "it must wait",
+	attempts.TooManyForChange: "no attempt would be left to find the secret in effect",
 }
 
 func (s *story) request(command []string) (q attempts.Request) {
@@ -81,7 +81,7 @@ func (s *story) request(command []string) (q attempts.Request) {
 		q.Subject, q.Reserve = attempts.Candidate, !s.record.StoredRefused()
 	case "rotate":
 		q.Change = true
-	case "untried": // One that an operator has stored, for apps.
+	case "untried": // An app uses a secret that an operator has stored without trying it.
 		q.Subject, q.Reserve, q.Credential = attempts.Written, !s.record.StoredRefused(), s.place+" "+command[1]
 	case "verify":
 		q.Trigger = attempts.Operator
@@ -111,18 +111,18 @@ func (s *story) attempt(command []string) attempts.Verdict {
 		answer.Success = !q.Change
 		s.facts.Succeeded = s.facts.Succeeded || answer.Success
 		s.facts.Copy = s.facts.Copy && !answer.Success
-		if q.Change { // With 204.
+		if q.Change { // The answer is a 204.
 			s.facts.Acknowledged = s.now
 		}
 	case "10001":
 		answer.Outcome, answer.Failure, answer.OfSecret = attempts.RefusedWithCode, how, true
-	case "10026": // The app key.
+	case "10026": // The app key is wrong.
 		answer.Outcome, answer.Failure = attempts.RefusedWithCode, how
 	case "24302":
 		answer.Outcome, answer.Failure, answer.Locked = attempts.RefusedWithCode, how, true
 	case "codeless":
 		answer.Outcome, answer.Failure, answer.Credential, answer.OfSecret = attempts.Refused, how, "", true
-	case "gateway": // Without a word on the secret.
+	case "gateway": // The answer says nothing about the secret.
 		answer.Outcome, answer.Failure, answer.Credential = attempts.Refused, how, ""
 	case "unanswered":
 		answer.Failure = how
@@ -136,13 +136,13 @@ func (s *story) attempt(command []string) attempts.Verdict {
 	return attempts.Allowed
 }
 
-// state is what the record says at the address in use.
+// state describes the record as it applies to the address in use.
 func (s *story) state() string {
 	record := s.record.At(s.place)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d left", record.State(s.facts, s.now), record.Left(s.now))
 	if retry := record.Retry(s.facts, s.now); retry.After(s.now) {
-		fmt.Fprintf(&b, ", the next automatic one in %s", retry.Sub(s.now).Round(time.Second))
+		fmt.Fprintf(&b, ", next automatic attempt in %s", retry.Sub(s.now).Round(time.Second))
 	}
 	if record.Failure != "" {
 		b.WriteString(", last failure: " + record.Failure)
