@@ -22,8 +22,8 @@ var errEncoded = errors.New("a confidential text has no encoding: reveal it wher
 
 // Text is a text that hides itself. The zero value is the empty text.
 //
-// The text is behind a pointer: fmt prints an unexported struct field without
-// asking its methods, and shows an address then instead of the secret.
+// The text is behind a pointer because fmt prints an unexported struct field without
+// calling its methods. It then prints an address instead of the secret.
 type Text struct{ text *string }
 
 // New hides a text.
@@ -62,9 +62,9 @@ func (t Text) String() string { return hidden }
 // GoString does the same for test failures.
 func (t Text) GoString() string { return hidden }
 
-// MarshalJSON refuses. Storage has an encoding of its own, and a secret in any
-// other JSON is a leak.
+// MarshalJSON always fails. Storage has its own encoding, and a secret in any other JSON
+// is a leak.
 func (t Text) MarshalJSON() ([]byte, error) { return nil, errEncoded }
 
-// MarshalText refuses too: other encoders ask for it.
+// MarshalText always fails too, because other encoders call it.
 func (t Text) MarshalText() ([]byte, error) { return nil, errEncoded }

@@ -22,9 +22,9 @@ const (
 	maxRetryWait = 4 * time.Hour
 	// maxUnansweredWait is reached with the fifth unanswered rotation.
 	maxUnansweredWait = 24 * time.Hour
-	// maxRefused is how many refused changes in a row stop the schedule. The
-	// attempt record alone would let it continue: every token fetched in between
-	// is a success, and might not reset Finicity's own count.
+	// maxRefused is how many refused changes in a row stop the schedule. The attempt
+	// record alone would let the schedule continue: every token fetched in between is
+	// a success, which might not reset Finicity's own count.
 	maxRefused = 2
 	// cronTolerance is how far in the future a recorded time may be with a cron
 	// expression. See [Plan.Redate].
@@ -185,9 +185,9 @@ func (p *Plan) CredentialReplaced() { p.Refused = 0 }
 // changed; the caller must then store the plan and last, or the same happens
 // again after a restart. A second call with the same time changes nothing.
 //
-// With a cron expression, last and From may be up to 24 hours ahead. A delay of
-// a day does not matter there, and a scheduled time that was already used would
-// come a second time. Redate neither ends a failure nor makes one out of history.
+// With a cron expression, last and From may be up to 24 hours ahead: a delay of a day
+// does not matter then, and clamping would repeat a scheduled time that was already
+// used. Redate neither ends a failure nor turns a past one into a current one.
 func (p *Plan) Redate(spec Spec, last *time.Time, now time.Time) (changed bool) {
 	failing, limit := p.failing(*last), now
 	if spec.Next != nil {

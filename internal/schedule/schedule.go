@@ -2,11 +2,11 @@
 
 // Package schedule decides when the partner secret is due for rotation.
 //
-// A [Spec] is what the operator has configured, and a [Plan] is what has become
-// of it. The two and the time of the last rotation determine when the next
-// rotation is due, when a failed one is retried and whether the schedule has
-// stopped. It makes no difference who started the last rotation or who found
-// out that it had succeeded, and a restart by itself never makes one due.
+// A [Spec] is the configured schedule, and a [Plan] is its stored state. Together with
+// the time of the last rotation, they determine when the next rotation is due, when a
+// failed one is retried, and whether the schedule has stopped. It makes no difference
+// what started the last rotation, or which request found that it had succeeded. A
+// restart alone never makes a rotation due.
 //
 // A [Guard] pauses the schedule in a restored copy of Vault's data, which would
 // otherwise change the production secret.

@@ -50,7 +50,8 @@ func (b *Backoff) Clear() {
 	b.last, b.count, b.until = nil, 0, time.Time{}
 }
 
-// Failing reports whether the last call failed, also when the next one need not wait any more.
+// Failing reports whether the last call failed, even if the next call no longer has to
+// wait.
 func (b *Backoff) Failing() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

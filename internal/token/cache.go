@@ -16,7 +16,8 @@ type Cache struct {
 	mu      sync.Mutex
 	drops   uint64 // Counts Drop, so that no older token comes back.
 	running *Refresh
-	// failure is the error of the last refresh, and failed the token that it was to replace.
+	// failure is the error of the last refresh. failed is the token that the refresh
+	// should have replaced.
 	failure error
 	failed  *Token
 }
@@ -55,8 +56,8 @@ func (c *Cache) Share(t *Token, epoch uint64) (shared bool) {
 	return true
 }
 
-// ShareFirst is [Cache.Share] for a token that does not come from Finicity just
-// now: it does nothing if there is a shared token already.
+// ShareFirst is [Cache.Share] for a token that was loaded from storage: it does nothing
+// if there is a shared token already, which is newer.
 func (c *Cache) ShareFirst(t *Token, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,8 +88,8 @@ func (c *Cache) Refresh(run func() error) *Refresh {
 	return r
 }
 
-// Failure returns the error of the last refresh if it was to replace t, nil if it
-// succeeded or none has ended yet.
+// Failure returns the error of the last refresh if that refresh should have replaced t.
+// It returns nil if the refresh succeeded, or if no refresh of t has ended.
 func (c *Cache) Failure(t *Token) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,7 +99,7 @@ func (c *Cache) Failure(t *Token) error {
 	return c.failure
 }
 
-// Refresh is one run that fetches a token, shared by all who wait for it.
+// Refresh is one run that fetches a token. All readers that need the token share it.
 type Refresh struct {
 	done chan struct{}
 	err  error // Set before done is closed.

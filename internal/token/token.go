@@ -4,9 +4,9 @@
 //
 // A [Token] is never changed once it is shared, so a read of a fresh token in
 // the [Cache] is one atomic load: it takes no lock, allocates nothing and does
-// not wait for a refresh. Refreshes run one at a time, and everyone who needs
-// the result waits for the same one. [Backoff] spaces the calls to Finicity
-// while it is unavailable, however many readers ask.
+// not wait for a refresh. Refreshes run one at a time, and all readers that need
+// the result wait for the same refresh. [Backoff] spaces the calls to Finicity
+// while Finicity is unavailable, however many readers there are.
 //
 // The life of a token with lifetime L:
 //
@@ -33,23 +33,23 @@ type Token struct {
 	// Issued is the wall-clock time just before the request for the token was
 	// sent: a slow answer must not make the token look younger than it is.
 	Issued time.Time
-	// Started is the same moment by the process clock, as [time.Now] returned
-	// it. Nobody can set that clock back.
+	// Started is the same moment by the process clock, as [time.Now] returned it.
+	// That clock cannot be set back.
 	Started time.Time
 }
 
-// RefreshAge returns the age from which a read refreshes a token with this
-// lifetime: three quarters of it.
+// RefreshAge returns the age from which a read refreshes a token: three quarters of its
+// lifetime, 90 minutes of two hours.
 func RefreshAge(lifetime time.Duration) time.Duration { return lifetime / 4 * 3 }
 
-// Margin returns how long before its end a token with this lifetime is no
-// longer served: 1/24 of it, five minutes of two hours. A token must not expire
-// while a request carries it to Finicity.
+// Margin returns how long before its expiry a token is no longer served: 1/24 of its
+// lifetime, five minutes of two hours. A token must not expire while a request carries
+// it to Finicity.
 func Margin(lifetime time.Duration) time.Duration { return lifetime / 24 }
 
-// MaxMinTTL returns how much a reader may ask to have left of a token with this
-// lifetime, in whole seconds: what is left after a quarter of it, 85 minutes of two
-// hours. So readers who ask for the most cost one authentication every 30 minutes.
+// MaxMinTTL returns the longest remaining lifetime that a reader may request, in whole
+// seconds: three quarters of the token's lifetime less the margin, 85 minutes of two
+// hours. Readers that request the maximum then cost one authentication every 30 minutes.
 func MaxMinTTL(lifetime time.Duration) time.Duration {
 	return (lifetime - Margin(lifetime) - lifetime/4).Truncate(time.Second)
 }
