@@ -17,25 +17,26 @@ import (
 	"unicode"
 )
 
-// answer is what came back. Its body is trusted in nothing: it may be JSON in three layouts, text, XML, a gateway's
-// HTML, empty or cut short.
+// answer is an HTTP response. Its body can be anything: JSON in three layouts, plain text,
+// XML, a gateway's HTML page, empty or cut short.
 type answer struct {
 	status  int
 	header  http.Header
 	body    []byte
-	broken  string // why the body is not complete; empty when it is
+	broken  string // Why the body is incomplete. Empty for a complete body.
 	secrets func() *redactor
 }
 
 // maxMessage is how many characters of Finicity's text an error keeps.
 const maxMessage = 300
 
-// refusal turns an answer that is not the expected one into an error of the class that classify finds for it.
+// refusal turns an unexpected answer into an error. classify determines its class.
 func (a *answer) refusal(classify func(status int, code, message string) Class) *Error {
 	var code, message string
 	switch {
 	case a.status < 300, a.status == http.StatusNotModified:
-		// No verdict: what it did is unknown. A success that lost its way may hold a token.
+		// The effect of the call is unknown. The body of a success may contain a token, so
+		// it is not quoted.
 		message = "not the expected answer"
 	case a.status < 400:
 		message = "a redirect, which is not followed because it would carry the secret along; check base_url"
@@ -43,7 +44,7 @@ func (a *answer) refusal(classify func(status int, code, message string) Class) 
 		code, message = reason(a.body)
 		message = cmp.Or(message, a.broken)
 	}
-	said := html.UnescapeString(signBeforeToken.ReplaceAllString(message, "$1 $2"))
+	said := html.UnescapeString(entityBeforeToken.ReplaceAllString(message, "$1 $2"))
 	return &Error{
 		Class:      classify(a.status, code, said), // Before anything is hidden or cut off.
 		Status:     a.status,
@@ -56,7 +57,7 @@ func (a *answer) refusal(classify func(status int, code, message string) Class) 
 
 func retryAfter(value string) time.Duration {
 	wait := time.Duration(0)
-	// Out of its range ParseInt returns the nearest number, which is as good here.
+	// For a number out of range, ParseInt returns the nearest one, which is good enough.
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		wait = time.Duration(min(max(seconds, 0), int64(MaxRetryAfter/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
@@ -67,27 +68,32 @@ func retryAfter(value string) time.Duration {
 
 var (
 	codeFormat = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
-	// These two read XML, and JSON that was cut off before its end. Finicity's own codes are numbers; one that nothing
-	// follows may be cut off itself, and be another one then.
+	// These two expressions read XML, and JSON that was cut off. Finicity's codes are
+	// numbers. A number at the end of the text does not count: it may be cut off, and then
+	// it is a different code.
 	looseCode = regexp.MustCompile(`(?i)["'\s<:](?:reason|error)?_?code` +
 		`(?:\\*["']\s*:\s*\\*["']?|\s*=\s*["']|(?:\s[^<>]*)?>)\s*([0-9]{1,32})\s*[\\"',}\]<]`)
 	looseMessage = regexp.MustCompile(`(?i)["\s<:](?:error)?_?(?:message|description)` +
 		`(?:"\s*:\s*"|\s*=\s*"|(?:\s[^<>]*)?>)([^"<]*)`)
-	// The contents of some elements go with their tags, and before all other tags: what begins with a stray "<" would take
-	// the tag of a token with it, and leave the token. One that is never closed ends with the text: if it did not match,
-	// each one would be searched to the end of the text in vain.
+	// These elements are removed with their contents, and before all other tags. Otherwise
+	// a stray "<" would swallow the opening tag of a token and leave the token itself. An
+	// element that is never closed ends with the text. If it did not match, the search
+	// for its end would run through the whole text again for every such element.
 	elements = regexp.MustCompile(`(?is)<(?:[\w.-]+:)?(?:style|script|token)\b.*?(?:</(?:[\w.-]+:)?(?:style|script|token)>|\z)`)
 	tags     = regexp.MustCompile(`<[^>]*>`)
-	// A sign of HTML would take the first letters of a token's name with it: "&not" those of "&notoken=".
-	signBeforeToken = regexp.MustCompile(`(?i)(&[a-z]+)(token)`)
+	// Decoding an HTML entity would swallow the first letters of a token's name: "&not" is
+	// an entity, so "&notoken=" would become "¬oken=".
+	entityBeforeToken = regexp.MustCompile(`(?i)(&[a-z]+)(token)`)
 )
 
-// reason finds Finicity's code and message in the body of an error. The message may hold signs of HTML.
+// reason finds Finicity's code and message in the body of an error. The message may contain
+// HTML entities.
 func reason(body []byte) (code, message string) {
-	// Without its NULs UTF-16 can be read, less an apostrophe or two, and without its CDATA an element is like any other.
+	// Without its NULs, UTF-16 is readable apart from an apostrophe or two. Without its
+	// CDATA, an XML element looks like any other.
 	text := strings.NewReplacer("\x00", "", "<![CDATA[", "", "]]>", "").Replace(string(body))
 	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber() // The code comes as a number or as a string, and both must read the same.
+	decoder.UseNumber() // The code is a number or a string, and both must give the same text.
 	var value any
 	if decoder.Decode(&value) == nil {
 		code, message = findReason(value, 5)
@@ -103,7 +109,7 @@ func reason(body []byte) (code, message string) {
 			message = tags.ReplaceAllString(elements.ReplaceAllString(text, " "), " ")
 		}
 	}
-	// A gateway may put its own code around Finicity's, or the whole answer into its message.
+	// A gateway may wrap Finicity's code in its own, or put the whole answer into its message.
 	for _, m := range codes {
 		if verdict(m[1]) > verdict(code) {
 			code = m[1]
@@ -112,8 +118,9 @@ func reason(body []byte) (code, message string) {
 	return code, message
 }
 
-// findReason looks for the first object with a code in it: Finicity sends {"code","message"} flat, or an object or a
-// list below "Errors", there with the names "ReasonCode" and "Description". Without a code, the first message counts.
+// findReason looks for the first object that contains a code. Finicity sends
+// {"code","message"} at the top level, or an object or a list below "Errors" with the names
+// "ReasonCode" and "Description". If there is no code, the first message counts.
 func findReason(value any, depth int) (code, message string) {
 	if depth == 0 {
 		return "", ""
@@ -121,7 +128,7 @@ func findReason(value any, depth int) (code, message string) {
 	var inner []any
 	switch value := value.(type) {
 	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(value)) { // Sorted, so that the same body gives the same error.
+		for _, key := range slices.Sorted(maps.Keys(value)) { // The same body gives the same error.
 			switch strings.ToLower(key) {
 			case "code", "reasoncode", "errorcode", "error_code":
 				if c := scalar(value[key]); codeFormat.MatchString(c) {
@@ -159,7 +166,8 @@ func scalar(value any) string {
 	}
 }
 
-// readable makes one short line of text from outside: it goes into logs and terminals.
+// readable turns text from outside into one short line, because errors end up in logs and
+// terminals.
 func readable(text string) string {
 	text = strings.ToValidUTF8(text, " ")
 	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })

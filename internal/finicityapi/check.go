@@ -80,7 +80,8 @@ type Report struct {
 	Problem string
 }
 
-// checkLimit ends a check before the clients of Vault give up, after 60 seconds, and its report is lost.
+// checkLimit ends a check well before Vault's clients time out. They do so after 60 seconds,
+// and then the report would be lost.
 const checkLimit = 30 * time.Second
 
 // maxPage bounds how much of the answer to a check is read. It is discarded.
@@ -117,13 +118,13 @@ func (c *Client) Check(ctx context.Context) Report {
 	return p.answered(resp.StatusCode, cmp.Or(context.Cause(ctx), err))
 }
 
-// probe listens to one request. Its mutex is needed because net/http continues to
-// connect, and to report, after a request has timed out.
+// probe observes one request. Its mutex is needed because net/http continues to connect
+// and to report after a request has timed out.
 type probe struct {
 	mu       sync.Mutex
 	report   Report
 	proxyURL *url.URL
-	proxied  bool // A proxy is in use, or was to be used.
+	proxied  bool // A proxy is configured for the request, even if its address is unusable.
 	tunnel   bool // The proxy has connected to the host.
 	lookup   bool // The lookup of the host has started, and has not succeeded.
 	tls      bool // The handshake with the host has started.
@@ -137,7 +138,7 @@ func (p *probe) locked(do func()) {
 	do()
 }
 
-// proxy notes what the rule decides.
+// proxy wraps the rule that selects the proxy, and records its result.
 func (p *probe) proxy(rule func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(req *http.Request) (*url.URL, error) {
 		proxy, err := rule(req)
@@ -219,8 +220,8 @@ func (p *probe) show(text string) string {
 	return p.secrets.show(text, "[not shown, because it repeats the password of the proxy]")
 }
 
-// failed is the report of a request without an answer. problem is what to say of
-// it, and err is where it comes from.
+// failed returns the report of a request without an answer. problem is the error to show,
+// and err is the one that net/http returned.
 func (p *probe) failed(problem, err error) Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,8 +248,8 @@ func (p *probe) stage() Stage {
 	}
 }
 
-// cause is CauseOther for a failure before or after the handshake, whose errors are
-// of other types.
+// cause returns CauseOther for a failure before or after the handshake, because those errors
+// have other types.
 func cause(err error) Cause {
 	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
 	invalid, _ := errors.AsType[x509.CertificateInvalidError](err)
@@ -270,8 +271,7 @@ func cause(err error) Cause {
 	}
 }
 
-// answered is the report of a request with an answer, whose body may have broken
-// off.
+// answered returns the report of a request with an answer. err is set if its body broke off.
 func (p *probe) answered(status int, err error) Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -285,7 +285,7 @@ func (p *probe) answered(status int, err error) Report {
 	return p.copied()
 }
 
-// copied is the report without what may still be appended to it.
+// copied returns a report that shares no slice with p, which may still be appended to.
 func (p *probe) copied() Report {
 	report := p.report
 	report.Addresses = append([]string{}, report.Addresses...)

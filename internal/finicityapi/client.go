@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package finicityapi speaks the two calls of the Finicity (Mastercard Open Finance US) API that concern the partner
-// credential: authenticate, and modify partner secret.
+// Package finicityapi makes the two calls of the Finicity (Mastercard Open Finance US) API
+// that concern the partner credential: authenticate, and modify partner secret.
 //
-// Each method sends exactly one HTTP request. Nothing is retried here, not even below in net/http: five unsuccessful
-// attempts lock the whole company out, so only the caller, who keeps count, may decide to send another one.
+// [Client.Authenticate] and [Client.ModifySecret] send at most one HTTP request each. The
+// package never retries a call, and neither does net/http as configured here. Five failed
+// attempts lock the partner company-wide, so only the caller, which counts the attempts, may
+// decide to send another one.
 //
-// The facts about the API come from the Finicity partner documentation and its OpenAPI document, version 1.42.
+// The facts about the API are from Finicity's partner documentation and its OpenAPI
+// document, version 1.42.
 package finicityapi
 
 import (
@@ -29,66 +32,72 @@ import (
 	"vault-plugin-secrets-finicity/internal/confidential"
 )
 
-// DefaultBaseURL is Finicity's production address. The sandbox has the same one: it differs by partner ID only.
+// DefaultBaseURL is Finicity's address for production and for the sandbox. The two differ
+// only by partner ID.
 const DefaultBaseURL = "https://api.finicity.com"
 
 const (
 	authenticationPath = "/aggregation/v2/partners/authentication"
 
-	// maxAnswer bounds the memory that a broken or hostile answer can take. Real answers are below 1 KiB.
+	// maxAnswer bounds the memory that a broken or hostile answer can use, in bytes. Real
+	// answers are smaller than 1 KiB.
 	maxAnswer = 1 << 20
 
-	// maxToken is far above the 20 characters that Finicity sends, and below what HTTP servers take as a header.
+	// maxToken is the length limit of a token, in bytes. Finicity sends 20 characters, and
+	// HTTP servers accept longer headers than this.
 	maxToken = 4096
 )
 
-// Credential is what Finicity knows a company by. It prints and encodes itself
-// without its secrets.
+// Credential identifies a company to Finicity. It never prints or encodes its secrets.
 type Credential struct {
 	PartnerID     string
 	PartnerSecret confidential.Text
 	AppKey        confidential.Text
 }
 
-// Config says how Finicity is reached.
+// Config says how to connect to Finicity.
 type Config struct {
-	// BaseURL is scheme and host, with an optional path before Finicity's own; no trailing slash.
+	// BaseURL is the scheme and the host, and optionally a path that precedes Finicity's
+	// own. It has no trailing slash.
 	BaseURL string
 	// CACert is a PEM bundle that replaces the system's roots. Empty means the system's roots.
 	CACert string
-	// Timeout bounds one call, from connecting to the last byte of the answer.
+	// Timeout bounds one call, from connecting to the last byte of the answer. It must be
+	// more than 0.
 	Timeout time.Duration
-	// UserAgent is sent with each call, for Finicity's support to find the caller in their logs.
+	// UserAgent is sent with each call, so that Finicity's support can find the calls in
+	// their logs.
 	UserAgent string
-	// DialContext replaces the network, for tests without sockets. Nil means the network.
+	// DialContext replaces the network, for tests without sockets. nil means the network.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Client calls Finicity. It keeps no connection and no state between calls, so it needs no closing, and it is safe for
-// concurrent use.
+// Client calls Finicity. It keeps no connection and no state between calls, so it need not
+// be closed. It is safe for concurrent use.
 type Client struct {
 	baseURL   string
 	timeout   time.Duration
 	userAgent string
-	transport *http.Transport // of http
+	transport *http.Transport // The transport of http.
 	http      *http.Client
 }
 
-// New builds a client. The only error is a CACert without a certificate in it.
+// New returns a client. It fails only if CACert contains no certificate.
 func New(cfg Config) (*Client, error) {
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12} // Finicity refuses less.
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12} // Finicity refuses older versions.
 	if cfg.CACert != "" {
 		tlsConfig.RootCAs = x509.NewCertPool()
 		if !tlsConfig.RootCAs.AppendCertsFromPEM([]byte(cfg.CACert)) {
-			return nil, errors.New("the CA bundle holds no certificate in PEM form")
+			return nil, errors.New("the CA bundle contains no PEM certificate")
 		}
 	}
 	transport := &http.Transport{
 		Proxy:           proxyFromEnvironment,
 		DialContext:     cfg.DialContext,
 		TLSClientConfig: tlsConfig,
-		// With calls 90 minutes apart a kept connection is a dead one. net/http resends some requests when it
-		// finds that out; on a fresh connection it never does.
+		// Calls are about 90 minutes apart, and no connection survives that long. On a
+		// dead connection net/http resends some requests, which would be a second attempt.
+		// On a new connection it never does.
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
@@ -97,26 +106,28 @@ func New(cfg Config) (*Client, error) {
 		timeout:   cfg.Timeout,
 		userAgent: cfg.UserAgent,
 		transport: transport,
-		http:      &http.Client{Transport: &undirected{transport}},
+		http:      &http.Client{Transport: &withoutLocation{transport}},
 	}, nil
 }
 
-// undirected leaves out where a redirect points, so that an http.Client can't follow it: that would carry the secret
-// along. Nor can it quote what it can't read there: of an answer that holds a token, the quotation may lack the name that
-// the token is known by.
-type undirected struct{ *http.Transport }
+// withoutLocation removes the Location header of a redirect, so that http.Client cannot
+// follow it: that would send the secret to another address. http.Client also cannot quote
+// an unreadable Location in its error. Such a quotation could contain a token without the
+// name by which the redactor recognizes it.
+type withoutLocation struct{ *http.Transport }
 
 // RoundTrip sends the request as the transport does.
-func (u *undirected) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := u.Transport.RoundTrip(req)
+func (w *withoutLocation) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := w.Transport.RoundTrip(req)
 	if err == nil {
 		resp.Header.Del("Location")
 	}
 	return resp, err
 }
 
-// Authenticate trades the credential for a token, which is good for all calls of the API for two hours. The answer
-// names no expiry. A failure is always an *Error.
+// Authenticate exchanges the credential for a token, which Finicity accepts for two hours
+// according to its documentation. The answer does not contain an expiry time. Every error
+// is an *[Error].
 func (c *Client) Authenticate(ctx context.Context, cred Credential) (string, error) {
 	body := map[string]any{"partnerId": cred.PartnerID, "partnerSecret": cred.PartnerSecret.Reveal()}
 	ans, err := c.call(ctx, http.MethodPost, cred, body, confidential.Text{})
@@ -126,7 +137,7 @@ func (c *Client) Authenticate(ctx context.Context, cred Credential) (string, err
 	if ans.status != http.StatusOK {
 		return "", ans.refusal(classifyAuthenticate)
 	}
-	// From here on the body may hold a token, so nothing of it goes into an error.
+	// From here on, the body may contain a token, so no error may quote it.
 	var out struct {
 		Token string `json:"token"`
 	}
@@ -134,14 +145,15 @@ func (c *Client) Authenticate(ctx context.Context, cred Credential) (string, err
 		return "", &Error{Status: ans.status, Message: ans.broken}
 	}
 	if json.Unmarshal(ans.body, &out) != nil || !isHeaderValue(out.Token) {
-		return "", &Error{Status: ans.status, Message: "the answer holds no readable token"}
+		return "", &Error{Status: ans.status, Message: "the answer contains no readable token"}
 	}
 	return out.Token, nil
 }
 
-// ModifySecret changes the partner secret from cred.PartnerSecret to newSecret. With grace the old secret stays valid
-// for 30 days too, otherwise it is refused from then on. A failure is always an *Error; see [Error.Ambiguous] for
-// whether the secret may have changed all the same.
+// ModifySecret changes the partner secret from cred.PartnerSecret to newSecret. With grace,
+// Finicity accepts the old secret for 30 more days. Without, it refuses the old secret from
+// then on. Every error is an *[Error]. [Error.Ambiguous] reports whether the secret may have
+// changed despite the error.
 func (c *Client) ModifySecret(ctx context.Context, cred Credential, newSecret confidential.Text, grace bool) error {
 	body := map[string]any{
 		"partnerId":        cred.PartnerID,
@@ -159,7 +171,8 @@ func (c *Client) ModifySecret(ctx context.Context, cred Credential, newSecret co
 	return nil
 }
 
-// call sends one request and reads its answer. newSecret is here only to be kept out of error texts.
+// call sends one request and reads its answer. It needs newSecret only to keep it out of
+// error texts.
 func (c *Client) call(
 	ctx context.Context, method string, cred Credential, body map[string]any, newSecret confidential.Text,
 ) (*answer, error) {
@@ -174,8 +187,8 @@ func (c *Client) call(
 		return nil, &Error{NotSent: true, Message: "the request cannot be encoded"}
 	}
 
-	// A connection is handed to the request only when it is ready to be written to. Without one, not a byte of the
-	// request can have left this machine.
+	// A request gets a connection only once the connection is ready for writing. Until
+	// then, no byte of the request can have left this machine.
 	var connected atomic.Bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -184,7 +197,7 @@ func (c *Client) call(
 	if err != nil {
 		return nil, &Error{NotSent: true, Message: "the base URL cannot be used"}
 	}
-	req.GetBody = nil // Without it net/http has nothing to send a second time.
+	req.GetBody = nil // Without GetBody, net/http cannot send the body a second time.
 	req.Header.Set("Finicity-App-Key", cred.AppKey.Reveal())
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
@@ -192,15 +205,16 @@ func (c *Client) call(
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		// net/http goes on connecting when the call has ended, for another call to use the connection. This stops it.
+		// net/http continues to connect after the call has ended, so that another call can
+		// use the connection. This stops it.
 		c.http.CloseIdleConnections()
 		return nil, noAnswer(ctx, err, !connected.Load(), secrets)
 	}
-	defer func() { _ = resp.Body.Close() }() // The answer has been read or given up; closing can't change that.
+	defer func() { _ = resp.Body.Close() }() // An error of Close cannot change the answer.
 
 	ans := &answer{status: resp.StatusCode, header: resp.Header, secrets: secrets}
 	if ans.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		ans.broken = "the answer broke off" // The error stays out of it: it may quote the answer, and so a token.
+		ans.broken = "the answer broke off" // err may quote the answer, and thus a token.
 		if cause := context.Cause(ctx); cause != nil {
 			ans.broken += ": " + cause.Error()
 		}
@@ -210,11 +224,11 @@ func (c *Client) call(
 
 func noAnswer(ctx context.Context, err error, notSent bool, secrets func() *redactor) *Error {
 	if cause := context.Cause(ctx); cause != nil {
-		err = cause // The time-out with its length, or the caller's own reason.
+		err = cause // The timeout with its duration, or the caller's own reason.
 	} else if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // The method and the address add nothing that the operator does not know.
+		err = wrapped.Err // The operator knows the method and the address.
 	}
-	// A malformed answer is quoted in the error, so the error is text from outside like any other.
+	// The error quotes a malformed answer, so it is text from outside like any other.
 	return &Error{NotSent: notSent, Message: secrets().show(err.Error(), notShown)}
 }
 
@@ -227,8 +241,9 @@ func isHeaderValue(s string) bool {
 	return s != "" && len(s) <= maxToken
 }
 
-// proxyFromEnvironment is the standard rule, less its error text, which may quote the proxy's address and so a password
-// that stands in it. (Go 1.26 ignores an address that it cannot parse, and refuses HTTP_PROXY in a CGI environment.)
+// proxyFromEnvironment is [http.ProxyFromEnvironment] without its error text, which may
+// quote the proxy's address and with it a password. Go 1.26 ignores an address that it
+// cannot parse, and refuses HTTP_PROXY in a CGI environment.
 func proxyFromEnvironment(req *http.Request) (*url.URL, error) {
 	proxy, err := http.ProxyFromEnvironment(req)
 	if err != nil {

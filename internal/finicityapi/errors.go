@@ -10,21 +10,24 @@ import (
 	"time"
 )
 
-// AddressHint is what the error of a 404 without a code of Finicity's says.
+// AddressHint is the hint in the error of a 404 without a Finicity code.
 const AddressHint = "check base_url"
 
-// Class says what an unsuccessful call means for the credential.
+// Class says what a failed call means for the credential.
 type Class int
 
 const (
-	// Unavailable is no verdict on the credential: no answer, or one that says nothing about it. The zero value, so
-	// that a failure nobody thought of is never taken for a verdict.
+	// Unavailable means that there is no verdict on the credential: no answer, or an answer
+	// that says nothing about the credential. It is the zero value, so that an unforeseen
+	// failure never counts as a verdict.
 	Unavailable Class = iota
-	// Rejected is a verdict: the credential or the request was refused, and it counts towards the lock-out.
+	// Rejected means that the credential or the request was refused. The call counts toward
+	// the lockout.
 	Rejected
-	// Locked is the verdict that the partner is locked. Only Finicity's support unlocks it.
+	// Locked means that the partner is locked. Only Finicity's support can unlock it.
 	Locked
-	// RefusedByPolicy is Finicity's no to the new secret of [Client.ModifySecret]. Nothing has changed.
+	// RefusedByPolicy means that the new secret of [Client.ModifySecret] violates Finicity's
+	// rules for secrets. Nothing has changed.
 	RefusedByPolicy
 )
 
@@ -41,47 +44,52 @@ func (c Class) String() string {
 	}
 }
 
-// Error is an unsuccessful call. Whatever the server sent, its texts are one short line without secret or app key, in
-// any encoding that an echo is likely to have, and without a token that stands beside its name.
+// Error is a failed call.
+//
+// Each of its texts is one short line, whatever the server sent. The texts contain neither
+// the secret nor the app key, in any encoding that an echo is likely to have. They also
+// contain no token that follows its name, as in "token: …".
 type Error struct {
 	Class Class
-	// NotSent means that no connection was made, so that the call cannot have had any effect.
+	// NotSent means that no connection was made, so the call cannot have had any effect.
 	NotSent bool
 	// Status is the HTTP status, 0 without an answer.
 	Status int
-	// Code is Finicity's own error code, empty when the answer held none.
+	// Code is Finicity's error code, empty if the answer contained none.
 	Code string
-	// Message is Finicity's message, or what went wrong on the way.
+	// Message is Finicity's message, or what prevented an answer.
 	Message string
-	// RetryAfter is how long the server asked to be left alone, at most [MaxRetryAfter]; 0 when it did not ask.
+	// RetryAfter is how long the server asked callers to wait, at most [MaxRetryAfter]. It is
+	// 0 if the server did not ask.
 	RetryAfter time.Duration
 
-	appKey bool // The message is about the app key. Finicity also says it without a code.
+	appKey bool // The message names the app key. Finicity may say so without a code.
 }
 
-// MaxRetryAfter bounds what a server's Retry-After can hold up. Tokens live two hours; a longer wait would turn a
-// mistyped header into an outage.
+// MaxRetryAfter is the longest Retry-After that a call obeys. A token lives for two hours,
+// so a longer wait would turn a mistyped header into an outage.
 const MaxRetryAfter = time.Hour
 
-// Ambiguous reports whether a change of secret may have been carried out although the call failed.
+// Ambiguous reports whether Finicity may have changed the secret although the call failed.
 func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
 
-// SecretRefused reports whether the answer is a verdict on the secret, and not on something else about the call, like
-// the app key, the request, or the place it came from. sure means that it says so in so many words.
+// SecretRefused reports whether the answer is a verdict on the secret, and not on the app
+// key, the request or the caller's location. sure means that the answer has code 10001,
+// invalid credentials.
 func (e *Error) SecretRefused() (refused, sure bool) {
 	sure = e.Class == Rejected && e.Code == codeInvalidCredentials
 	return sure || e.Class == Rejected && e.Status == http.StatusUnauthorized && !e.AppKeyRefused(), sure
 }
 
-// AppKeyRefused reports whether the app key is missing or wrong. Then nothing was carried out.
+// AppKeyRefused reports whether the app key is missing or wrong. Then nothing has changed.
 func (e *Error) AppKeyRefused() bool { return e.Code == codeAppKey || e.appKey }
 
-// FromFinicity reports whether the answer has one of Finicity's own codes. Without one it may come from a gateway that
-// never asked Finicity.
+// FromFinicity reports whether the answer has a Finicity code, or says that the partner is
+// locked. Any other answer may come from a gateway that never called Finicity.
 func (e *Error) FromFinicity() bool { return e.Class == Locked || verdict(e.Code) != Unavailable }
 
-// CredentialRefused reports whether the answer is a verdict on the credential as a whole: the same one, sent again,
-// would be refused again.
+// CredentialRefused reports whether the answer is a verdict on the whole credential, so that
+// Finicity would refuse the same credential again.
 func (e *Error) CredentialRefused() bool {
 	return e.Class == Rejected && (e.Status == http.StatusUnauthorized ||
 		e.Code == codeInvalidCredentials || e.Code == codeAppKey || e.Code == codePartnerNotFound)
@@ -113,7 +121,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// hint says what an answer means for the reader. Empty if Finicity's own words do, and if the cause is unknown.
+// hint says what an answer means for the reader. It is empty if Finicity's own message says
+// so, or if the cause is unknown.
 func (e *Error) hint() string {
 	switch {
 	case e.Code == codeInvalidCredentials:
@@ -149,7 +158,7 @@ const (
 	codeSecretPolicy       = "24437"
 )
 
-// verdict is what a code says by itself.
+// verdict returns the class of a code alone, whatever the status.
 func verdict(code string) Class {
 	switch code {
 	case codeAccountLocked:
@@ -162,8 +171,9 @@ func verdict(code string) Class {
 	}
 }
 
-// classifyAuthenticate trusts the code before the status, since Finicity reports a lock as HTTP 500. A 4xx that nobody
-// has described counts as a rejection: to think so wrongly delays a token, the opposite locks the company out.
+// classifyAuthenticate trusts the code more than the status, because Finicity reports a lock
+// as HTTP 500. An undocumented 4xx counts as a rejection: if that is wrong, a token is
+// delayed. The opposite mistake could lock the partner.
 func classifyAuthenticate(status int, code, message string) Class {
 	if class := verdict(code); class != Unavailable {
 		return class
@@ -181,9 +191,9 @@ func classifyAuthenticate(status int, code, message string) Class {
 	}
 }
 
-// classifyModify takes only described answers for a refusal. To think wrongly that nothing has changed loses the
-// secret; the opposite costs one more attempt when the rotation is settled. So a page of a gateway that speaks of a lock
-// proves nothing here.
+// classifyModify counts only documented answers as a refusal. Wrongly assuming that nothing
+// has changed would lose the secret. The opposite mistake costs one more attempt when the
+// engine resolves the rotation. So a gateway's page that mentions a lock proves nothing here.
 func classifyModify(status int, code, message string) Class {
 	if code == codeAccountLocked {
 		return Locked
@@ -203,10 +213,12 @@ func classifyModify(status int, code, message string) Class {
 	}
 }
 
-// lockedText wants both words close together and whole: many a gateway's page has "blocked" in it, and an account.
+// lockedText requires both words, whole and close together: the pages of many gateways
+// contain "blocked" and "account".
 var lockedText = regexp.MustCompile(`(?is)\blocked\b.{0,40}\baccount\b|\baccount\b.{0,40}\blocked\b`)
 
-// saysLocked finds the lock in an answer that lost its code on the way, say in a gateway that rewrites errors as text.
+// saysLocked reports whether an answer without a code says that the partner is locked. A
+// gateway that rewrites errors as text removes the code.
 func saysLocked(status int, code, message string) bool {
 	return status >= 400 && code == "" && lockedText.MatchString(message)
 }

@@ -16,8 +16,9 @@ import (
 	"strings"
 )
 
-// window is how many characters of a secret in a row are recognised as a part of it. Fewer would hide ordinary words
-// of a message; a run of seven or less may stay visible, which is useless to whoever reads it.
+// window is how many consecutive characters of a secret are recognized as a part of it. A
+// smaller window would hide ordinary words of a message. A run of up to seven characters may
+// stay visible, which is too little to be useful to a reader.
 const window = 8
 
 const (
@@ -25,23 +26,26 @@ const (
 	notShown = "[not shown, because it repeats the secret or the app key]"
 )
 
-// tokenName finds where a token stands beside its name. What Finicity hands out is not known beforehand, as the secrets are
-// that were sent. It goes on until one of the valueEnds, and one of seven characters or less is none.
+// tokenName finds the name of a token in front of its value. The redactor knows the secrets
+// that were sent, but not a token in the answer, so only its name identifies it. The value
+// continues until one of valueEnds. A value of up to seven characters is not a token.
 var tokenName = regexp.MustCompile(`(?i)token[\\"']*\s*(?:[:=>]|%3[ad])+\s*(?:<!\[CDATA\[)?[\\"'\[{(<]*(?:bearer\s+)?[\\"']*`)
 
 const valueEnds = "\\\"' \t\r\n\v\f,;&<>{}()[]"
 
-// escapes are characters as JSON and many loggers write them; a text that was quoted twice has more backslashes, and one
-// that was cut off may end within one.
+// escapes are characters as JSON and many loggers write them. A text that was quoted twice
+// has more backslashes, and a text that was cut off may end within an escape.
 var escapes = regexp.MustCompile(`\\+u(?:[0-9a-fA-F]{4}|[0-9a-fA-F]{0,3}$)`)
 
-// byteEscapes are bytes and line breaks as programming languages, addresses and standards write them.
+// byteEscapes are bytes and line breaks as programming languages, URLs and standards write
+// them.
 var byteEscapes = regexp.MustCompile(`(?i)(?:%|%u00|\\+x|\\+u00|0x|u\+00)[0-9a-f]{2}|\\+[nrt]`)
 
-// redactor removes what this call sent in confidence from text that came back: gateways and debug modes echo requests.
+// redactor removes the secrets of a call from the text of its answer. Gateways and servers
+// in debug mode echo requests.
 type redactor struct {
-	whole   []string            // secrets shorter than a window, to be found as they are
-	windows map[string]struct{} // every run of window characters of the longer ones and their bones, lower case
+	whole   []string            // The secrets shorter than a window.
+	windows map[string]struct{} // All windows of the longer secrets and of their bones, in lower case.
 }
 
 func newRedactor(secrets ...string) *redactor {
@@ -56,16 +60,16 @@ func newRedactor(secrets ...string) *redactor {
 			secret,
 			strings.Trim(string(inJSON), `"`),
 			html.EscapeString(secret),
-			html.UnescapeString(secret), // "&lt" may stand in a secret, and is a sign when the text is taken for a page.
+			html.UnescapeString(secret), // A secret may contain "&lt", which is an entity in a page.
 			inQuery,
 			url.PathEscape(secret),
-			strings.ReplaceAll(inQuery, "%2A", "*"), // as browsers and Java encode a form
-			strings.NewReplacer("%2A", "*", "%21", "!").Replace(inQuery), // as JavaScript encodes a part of an address
+			strings.ReplaceAll(inQuery, "%2A", "*"), // As browsers and Java encode a form.
+			strings.NewReplacer("%2A", "*", "%21", "!").Replace(inQuery), // As JavaScript encodes a part of a URL.
 			hex.EncodeToString([]byte(secret)),
 			base32.StdEncoding.EncodeToString([]byte(secret)),
 			fmt.Sprintf("%d", []byte(secret)),
 		}
-		for shift := range 3 { // What stands before it in the encoded text decides how a secret looks in base64.
+		for shift := range 3 { // In base64, the text before a secret shifts the secret's encoding.
 			padded := []byte("\x00\x00"[:shift] + secret)
 			forms = append(forms, base64.StdEncoding.EncodeToString(padded), base64.URLEncoding.EncodeToString(padded))
 		}
@@ -84,8 +88,8 @@ func newRedactor(secrets ...string) *redactor {
 	return r
 }
 
-// show makes a text from outside fit for an error: one short line, without what was sent in confidence, or else the
-// substitute.
+// show prepares a text from outside for an error: one short line without the secrets. It
+// returns the substitute if it cannot tell where in the text a secret is.
 func (r *redactor) show(text, substitute string) string {
 	line := readable(r.clean(text))
 	if slices.ContainsFunc(strings.Split(line, redacted), r.repeatedIn) {
@@ -94,12 +98,15 @@ func (r *redactor) show(text, substitute string) string {
 	return line
 }
 
-// repeatedIn is the coarse net behind clean, and looks at no more than what is to be shown. It finds a secret that is taken apart, by whatever is no letter or digit, or
-// written character by character, in up to three layers. It can't say where, so the text is lost as a whole; and a text
-// that only has the words of a secret in a row, like "partner not found" those of Partner-Not-Found-1, is lost with it.
+// repeatedIn reports whether a line still repeats a secret after clean. It finds a secret
+// whose characters are separated by anything but letters and digits, or that is escaped
+// character by character, in up to three layers. It cannot tell where the secret is, so the
+// whole text is hidden. That also hides a text which has the words of a secret in a row:
+// with the secret Partner-Not-Found-1, it hides "partner not found".
 //
-// It does not find a secret with letters or digits in between (a numbered list), backwards, in look-alike letters, in
-// octal, compressed, or in base64 twice or of UTF-16; nor parts of less than a window.
+// It does not find a secret with letters or digits in between (a numbered list), backwards,
+// in look-alike letters, in octal, compressed, in base64 twice or in base64 of UTF-16. Nor
+// does it find parts shorter than a window.
 func (r *redactor) repeatedIn(line string) bool {
 	for range 4 {
 		for _, text := range []string{line, tags.ReplaceAllString(line, "")} {
@@ -124,8 +131,9 @@ func (r *redactor) hasWindow(text string) bool {
 	return false
 }
 
-// bones are what is left of a text without what may stand between the characters of an echo: its letters and digits, and
-// these with the other characters that a secret can have, for one that has few letters.
+// bones returns a text without the separators that an echo may have between its characters:
+// once with only its letters and digits, and once also with the other characters that a
+// secret can contain, for a secret with few letters.
 func bones(text string) []string {
 	only := func(keep string) string {
 		return strings.Map(func(r rune) rune {
@@ -139,10 +147,12 @@ func bones(text string) []string {
 	return []string{only(letters), only(letters + "!@#$%&*_-+")}
 }
 
-// clean replaces every part of a secret in text, in any of the encodings that an echo is likely to have.
+// clean replaces every part of a secret in a text, in any encoding that an echo is likely to
+// have.
 func (r *redactor) clean(text string) string {
 	text = escapes.ReplaceAllStringFunc(text, func(escape string) string {
-		character, _ := strconv.Unquote(`"\` + escape[strings.IndexByte(escape, 'u'):] + `"`) // Empty for a part of one, which is no loss.
+		// An incomplete escape at the end becomes empty, which loses nothing.
+		character, _ := strconv.Unquote(`"\` + escape[strings.IndexByte(escape, 'u'):] + `"`)
 		return character
 	})
 	folded := lower(text)
@@ -185,7 +195,8 @@ func (r *redactor) clean(text string) string {
 
 type span struct{ from, to int }
 
-// tokensIn are the places of tokens that stand beside their name. What stands beside another name within one goes with it.
+// tokensIn returns the positions of tokens that follow their name. A name within a token is
+// a part of that token.
 func tokensIn(text string) (found []span) {
 	end := 0
 	for _, name := range tokenName.FindAllStringIndex(text, -1) {
