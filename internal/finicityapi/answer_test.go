@@ -118,7 +118,8 @@ func TestACompleteBodyIsNotNeededForAVerdict(t *testing.T) {
 	}
 }
 
-// Errors go into logs, terminals and Vault's answers. What they must not be made of, failure checks on each.
+// Errors appear in logs, in terminals and in Vault's responses. failure checks each of
+// them for unwanted characters.
 func TestHostileTextBecomesOneShortPrintableLine(t *testing.T) {
 	for name, text := range map[string]string{
 		"colours":          "\x1b[31mred\x1b[0m \x1b]0;title\x07",
@@ -152,7 +153,8 @@ func TestHostileTextBecomesOneShortPrintableLine(t *testing.T) {
 	})
 }
 
-// The time-out ends the network's work, not ours: an answer that takes minutes to look through would hold every reader.
+// The timeout bounds the network, not the client's own work. An answer that takes
+// minutes to parse would block every reader.
 func TestNoAnswerTakesLongToRead(t *testing.T) {
 	for _, piece := range []string{
 		"<script>", "<style x", "<", "&#", `"code":`, "<code> ", "<code x", `"code":24302,`, "<![CDATA[", " code = ", `"message":"`, "token:", "token \t", "locked ", "account ",
@@ -162,9 +164,10 @@ func TestNoAnswerTakesLongToRead(t *testing.T) {
 	}
 }
 
-// takesNoMoreThanItsShare reads an answer of that size, made of pieces, and one of an eighth of it. Work that grows with the
-// size takes eight times as long, and work that grows with its square 64 times. No clock is trusted on its own, since the
-// machine may be slow or busy: of ten tries one must show it.
+// takesNoMoreThanItsShare reads an answer of the given size, made of pieces, and one of
+// an eighth of that size. If the work is linear in the size, the large answer takes
+// eight times as long. If it is quadratic, 64 times. The machine may be slow or busy,
+// so one of ten tries must show it.
 func takesNoMoreThanItsShare(t *testing.T, piece string, size int) {
 	t.Helper()
 	took := func(size int) time.Duration {
@@ -191,7 +194,7 @@ func takesNoMoreThanItsShare(t *testing.T, piece string, size int) {
 }
 
 func TestAnEndlessAnswerEnds(t *testing.T) {
-	head := "HTTP/1.1 401 No\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 100) // Real ones are below 2 KiB.
+	head := "HTTP/1.1 401 No\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 100) // Real headers are smaller than 2 KiB.
 	dial := wire(writes(head + "\r\n"))
 	if e := failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: dial}))); e.Status != 0 {
 		t.Error("100 KiB of headers were read")
@@ -212,7 +215,8 @@ func TestAnEndlessAnswerEnds(t *testing.T) {
 	}
 }
 
-// A redirect would carry the secret to wherever it points, and be a second request besides.
+// Following a redirect would send the secret to another address, and would be a second
+// request.
 func TestARedirectIsNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("the redirect was followed with a %s", r.Method)
@@ -239,7 +243,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-// A slip of a digit in a header would otherwise be an outage of days.
+// Without a bound, a mistyped digit in a header would cause an outage of days.
 func TestRetryAfterIsBounded(t *testing.T) {
 	const most = finicityapi.MaxRetryAfter
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }

@@ -25,8 +25,8 @@ const (
 	proxysPassword = "hunter2hunter2"
 )
 
-// checkAlone checks in a process of its own, because net/http reads the environment
-// once per process.
+// checkAlone runs a check in a process of its own, because net/http reads the
+// environment once per process.
 func checkAlone(t *testing.T, cfg finicityapi.Config, env ...string) finicityapi.Report {
 	t.Helper()
 	self, err := os.Executable()
@@ -54,7 +54,7 @@ func checkAlone(t *testing.T, cfg finicityapi.Config, env ...string) finicityapi
 func TestTheChildThatChecks(t *testing.T) {
 	config := os.Getenv(childsConfig)
 	if config == "" {
-		return // It is started by the tests below.
+		return // The tests below start it.
 	}
 	url, ca, _ := strings.Cut(config, "\n")
 	report, err := json.Marshal(checked(t, finicityapi.Config{BaseURL: url, CACert: ca}))
@@ -66,7 +66,8 @@ func TestTheChildThatChecks(t *testing.T) {
 	}
 }
 
-// tunnel connects the other side of a proxy to a server, whatever was asked for.
+// tunnel connects the client of a proxy to a server, whatever host the client asked
+// for.
 func tunnel(client net.Conn, server string) {
 	defer client.Close()
 	upstream, err := net.Dial("tcp", server) //nolint:noctx // Loopback.
@@ -75,10 +76,10 @@ func tunnel(client net.Conn, server string) {
 	}
 	defer upstream.Close()
 	go func() { _, _ = io.Copy(upstream, client) }() // Ends when the client closes.
-	_, _ = io.Copy(client, upstream)                 // Likewise the server, after its answer.
+	_, _ = io.Copy(client, upstream)                 // Ends when the server closes, after its answer.
 }
 
-// connects is a proxy that makes each connection, to the same server.
+// connects is a proxy that allows each connection, always to the same server.
 func connects(server string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") == "" {
@@ -93,7 +94,8 @@ func connects(server string) http.HandlerFunc {
 	}
 }
 
-// repeats is a proxy that answers with a line and what it was sent in confidence.
+// repeats is a proxy whose answer is a line that includes the proxy password it
+// received.
 func repeats(line string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -128,7 +130,7 @@ func socks(t *testing.T, server string) (address string) {
 	return listener.Addr().String()
 }
 
-// example.com is a name of the certificate, and nobody resolves it here.
+// The certificate is for example.com. The proxy does not resolve that name here.
 func TestACheckGoesThroughTheProxyOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	url, ca := overTLS(t, nil)
@@ -217,7 +219,8 @@ func TestTheProxyOfACheckIsShownWithItsPort(t *testing.T) {
 	}
 }
 
-// In a process of its own, since the environment of this one may have a proxy.
+// The check runs in a process of its own, because the environment of this one may have
+// a proxy.
 func TestACheckOfAHostThatNobodyKnowsFailsInDNS(t *testing.T) {
 	t.Parallel()
 	r := checkAlone(t, finicityapi.Config{BaseURL: "https://finicity.invalid"})

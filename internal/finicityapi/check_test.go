@@ -30,10 +30,10 @@ func checked(t *testing.T, cfg finicityapi.Config) finicityapi.Report {
 	return newClient(t, cfg).Check(t.Context())
 }
 
-// hostOf is host and port of a server.
+// hostOf returns the host and port of a server.
 func hostOf(url string) string { return url[strings.Index(url, "//")+2:] }
 
-// validFrom is a TLS server with a certificate of its own, and its CA bundle.
+// validFrom starts a TLS server with its own certificate, and returns its CA bundle.
 func validFrom(t *testing.T, begin, end time.Time) (url, ca string) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
@@ -62,7 +62,7 @@ func TestACheckIsOneGetThatCarriesNothing(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 	})
 	client := newClient(t, finicityapi.Config{BaseURL: server.URL + "/gateway", UserAgent: "the engine"})
-	for range 2 { // The second one has no cookie of the first.
+	for range 2 { // The second check sends no cookie from the first.
 		r := client.Check(t.Context())
 		if r.Failed != "" || r.Status != http.StatusNotFound || r.ConnectedTo != hostOf(server.URL) {
 			t.Errorf("the report is %+v", r)
@@ -99,13 +99,13 @@ func TestACheckSaysWhatWasNegotiated(t *testing.T) {
 	}
 }
 
-// A check that differs from the calls would find out about something else.
+// A check that connects differently from the calls would diagnose something else.
 func TestACheckGreetsAServerAsACallDoes(t *testing.T) {
 	var greetings []string
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		greetings = append(greetings, fmt.Sprint(hello.SupportedVersions, hello.SupportedProtos, hello.CipherSuites, hello.ServerName))
-		return nil, nil //nolint:nilnil // That is how crypto/tls is told to continue as before.
+		return nil, nil //nolint:nilnil // Returning nil tells crypto/tls to continue as before.
 	}
 	url, ca := overTLS(t, cfg)
 	client := newClient(t, finicityapi.Config{BaseURL: url, CACert: ca})
@@ -120,10 +120,10 @@ func TestACheckGreetsAServerAsACallDoes(t *testing.T) {
 	}
 }
 
-// Each of these needs another person to do something else.
+// Each of these failures needs a different person to do something else.
 func TestACheckTellsWhatFailedAndWhere(t *testing.T) {
 	url, ca := overTLS(t, nil)
-	oldURL, oldCA := overTLS(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}) //nolint:gosec // G402: it is to be refused
+	oldURL, oldCA := overTLS(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}) //nolint:gosec // G402: the client must refuse it.
 	now := time.Now()
 	expiredURL, expiredCA := validFrom(t, now.Add(-48*time.Hour), now.Add(-24*time.Hour))
 	earlyURL, earlyCA := validFrom(t, now.Add(24*time.Hour), now.Add(48*time.Hour))
@@ -134,7 +134,7 @@ func TestACheckTellsWhatFailedAndWhere(t *testing.T) {
 		failed  finicityapi.Stage
 		cause   finicityapi.Cause
 		problem string
-		subject string // of the certificate, empty without one
+		subject string // The subject of the certificate, empty without one.
 	}{
 		"refused port":  {finicityapi.Config{BaseURL: "http://127.0.0.1:1"}, finicityapi.StageTCP, finicityapi.CauseOther, "refused", ""},
 		"unknown CA":    {finicityapi.Config{BaseURL: url, CACert: otherCA(t)}, finicityapi.StageTLS, finicityapi.CauseUntrusted, untrusted, "O=Acme Co"},
@@ -202,7 +202,7 @@ func TestACheckFollowsNoRedirect(t *testing.T) {
 func TestACheckReadsNoEndlessPage(t *testing.T) {
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		for err := error(nil); err == nil; {
-			_, err = w.Write(make([]byte, 4096)) // Until the other side closes.
+			_, err = w.Write(make([]byte, 4096)) // Until the client closes.
 		}
 	})
 	if r := checked(t, finicityapi.Config{BaseURL: server.URL}); r.Failed != "" || r.Status != http.StatusOK {
@@ -210,8 +210,8 @@ func TestACheckReadsNoEndlessPage(t *testing.T) {
 	}
 }
 
-// The caller leaves when the other side has what it will not answer, so that no
-// time has to pass.
+// The caller cancels once the server has what it does not answer, so that no time has
+// to pass.
 func TestACheckThatGetsNoAnswerSaysHowFarItCame(t *testing.T) {
 	for scheme, failed := range map[string]finicityapi.Stage{"http": finicityapi.StageHTTP, "https": finicityapi.StageTLS} {
 		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -240,7 +240,7 @@ func TestACheckThatGetsNoAnswerSaysHowFarItCame(t *testing.T) {
 	}
 }
 
-// The clients of Vault wait for 60 seconds.
+// Vault's clients wait for 60 seconds.
 func TestACheckTakesNoLongerThanTheTimeoutAndHalfAMinute(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 	for name, test := range map[string]struct {

@@ -28,7 +28,8 @@ import (
 
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// wire is a network without sockets: the far end of each connection is handed to the server.
+// wire is a network without sockets. It passes the far end of each connection to the
+// server.
 func wire(server func(net.Conn)) dialer {
 	return func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -40,7 +41,7 @@ func wire(server func(net.Conn)) dialer {
 	}
 }
 
-// writes takes one request and answers it with exactly these bytes.
+// writes reads one request and answers it with exactly these bytes.
 func writes(answer string) func(net.Conn) {
 	return func(conn net.Conn) {
 		if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
@@ -50,7 +51,7 @@ func writes(answer string) func(net.Conn) {
 	}
 }
 
-// stalls answers like writes, and then neither goes on nor closes.
+// stalls answers as writes does, and then neither continues nor closes.
 func stalls(answer string) func(net.Conn) {
 	return func(conn net.Conn) {
 		writes(answer)(conn)
@@ -66,7 +67,7 @@ func pemOf(certificate []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
 }
 
-// overTLS serves the expected answers to both calls.
+// overTLS serves the successful answers to both calls.
 func overTLS(t *testing.T, cfg *tls.Config) (url, certificate string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +77,7 @@ func overTLS(t *testing.T, cfg *tls.Config) (url, certificate string) {
 		}
 		_, _ = io.WriteString(w, `{"token":"`+token+`"}`)
 	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // It would log the handshakes that are to fail.
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // It would log the handshakes that the tests expect to fail.
 	server.TLS = cfg
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -97,17 +98,17 @@ func otherCA(t *testing.T) string {
 	return pemOf(certificate)
 }
 
-// NotSent gives an attempt back and lets a rotation drop its candidate, so it may be claimed only of a request that
-// cannot have arrived.
+// NotSent gives an attempt back and lets a rotation discard its candidate. So the
+// client may claim it only for a request that cannot have arrived.
 func TestNotSentIsClaimedOnlyWithoutAConnection(t *testing.T) {
 	tlsURL, tlsCA := overTLS(t, nil)
-	oldURL, oldCA := overTLS(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}) //nolint:gosec // G402: it is to be refused
+	oldURL, oldCA := overTLS(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}) //nolint:gosec // G402: the client must refuse it.
 	plain := serve(t, answering(http.StatusNoContent, "")).URL
 
 	for name, tc := range map[string]struct {
 		cfg     finicityapi.Config
 		notSent bool
-		text    string // that the operator needs to see
+		text    string // The text that the operator needs to see.
 	}{
 		"connection refused": {finicityapi.Config{BaseURL: "http://127.0.0.1:1"}, true, "refused"},
 		"no such host": {finicityapi.Config{
@@ -140,7 +141,8 @@ func TestNotSentIsClaimedOnlyWithoutAConnection(t *testing.T) {
 	}
 }
 
-// The other half of the test above: it is the CA and the version that its servers are refused for.
+// The counterpart of the test above: its servers are refused only for their CA and TLS
+// version.
 func TestTheCABundleIsTheRoots(t *testing.T) {
 	for name, cfg := range map[string]*tls.Config{
 		"TLS 1.2": {MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12},
@@ -168,7 +170,7 @@ func TestACABundleWithoutACertificateIsAnError(t *testing.T) {
 	}
 }
 
-// With the clock of the bubble a call lasts as long as it is said to, to the nanosecond.
+// With the fake clock of synctest, a call lasts exactly as long as the test says.
 func TestTheTimeoutCoversConnectToLastByte(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 	dripping := func(conn net.Conn) {
@@ -180,7 +182,7 @@ func TestTheTimeoutCoversConnectToLastByte(t *testing.T) {
 		}()
 		for {
 			select {
-			case <-time.After(10 * time.Second): // Each byte comes well within the time-out.
+			case <-time.After(10 * time.Second): // Each byte arrives well within the timeout.
 				_, _ = conn.Write([]byte{' '})
 			case <-closed:
 				return
@@ -225,7 +227,7 @@ func TestTheTimeoutCoversConnectToLastByte(t *testing.T) {
 	}
 }
 
-// Otherwise the operator would go and raise a request_timeout that has nothing to do with it.
+// Otherwise the operator would raise request_timeout, which has nothing to do with it.
 func TestACallThatItsCallerEndsIsNotCalledATimeout(t *testing.T) {
 	for name, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
 		"cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -258,7 +260,8 @@ func TestACallThatItsCallerEndsIsNotCalledATimeout(t *testing.T) {
 	}
 }
 
-// net/http reads the environment once per process, so each setting needs a process of its own: this test again.
+// net/http reads the environment once per process, so this test runs itself in a new
+// process for each setting.
 func TestAProxyPasswordStaysOutOfErrors(t *testing.T) {
 	const password, child, done = "hunter2hunter2", "FINICITYAPI_TEST_BASE_URL", "the child has checked"
 	if base := os.Getenv(child); base != "" {
@@ -283,9 +286,10 @@ func TestAProxyPasswordStaysOutOfErrors(t *testing.T) {
 	}
 	for name, env := range map[string][]string{
 		"usable": {child + "=https://finicity.invalid", "HTTPS_PROXY=http://me:" + password + "@proxy.invalid:3128", "WANT_DIALLED=proxy.invalid:3128"},
-		// net/http passes over a proxy address that it can't parse, and so do we.
+		// net/http ignores a proxy address that it cannot parse, and so does the
+		// client.
 		"unparsable": {child + "=https://finicity.invalid", "HTTPS_PROXY=http://me:" + password + "%zz@proxy.invalid:3128", "WANT_DIALLED=finicity.invalid:443"},
-		// The one setting that it refuses.
+		// The only setting that net/http refuses.
 		"refused": {child + "=http://127.0.0.1", "HTTP_PROXY=http://me:" + password + "@proxy.invalid:3128", "REQUEST_METHOD=GET", "WANT_TEXT=HTTP_PROXY"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// Of the shape and alphabet of real ones, and the second one with most characters that encodings differ in. No part of one may turn up in an error or in a test's failure message.
+// Values with the shape and alphabet of real ones. The second secret contains most of
+// the characters that encodings change. No part of them may appear in an error or in a
+// failure message of a test.
 const (
 	oldSecret = "aqJ5&Ic4&Vx2+gDQ6oR4"
 	newSecret = "Or7*@!j*#!tC@*!b5$xV9"
@@ -51,7 +53,8 @@ func newClient(t *testing.T, cfg finicityapi.Config) *finicityapi.Client {
 	return client
 }
 
-// serve answers plain HTTP on the loopback. The certificate failures that some tests provoke are not worth a log line.
+// serve answers plain HTTP on the loopback interface. It discards the log, because some
+// tests cause certificate failures.
 func serve(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -68,7 +71,7 @@ func answering(status int, body string) http.HandlerFunc {
 	}
 }
 
-// A call is one of the two; what holds for both is tested on both.
+// A call is one of the two calls. What holds for both is tested with both.
 type call struct {
 	name string
 	do   func(t *testing.T, client *finicityapi.Client) error
@@ -92,7 +95,8 @@ func modify(t *testing.T, client *finicityapi.Client) error {
 	return client.ModifySecret(t.Context(), credential(), confidential.New(newSecret), false)
 }
 
-// failure is the error of a call that must fail. What is promised of every error's text is checked on every one.
+// failure returns the error of a call that must fail, and checks the guarantees for
+// every error's text.
 func failure(t *testing.T, err error) *finicityapi.Error {
 	t.Helper()
 	var e *finicityapi.Error
@@ -116,7 +120,8 @@ func failure(t *testing.T, err error) *finicityapi.Error {
 	return e
 }
 
-// hasRun reports whether n characters in a row of confidential stand in text, in upper or lower case.
+// hasRun reports whether text contains n consecutive characters of confidential, in
+// upper or lower case.
 func hasRun(text, confidential string, n int) bool {
 	text, confidential = strings.ToLower(text), strings.ToLower(confidential)
 	for i := 0; i+n <= len(confidential); i++ {
@@ -159,7 +164,8 @@ func TestEachCallIsTheDocumentedRequest(t *testing.T) {
 					}
 					r.Header.Del(key)
 				}
-				// These are net/http's own. Anything else would be told to Finicity without need.
+				// net/http sets these headers. Any other header would disclose
+				// something to Finicity without need.
 				for key := range r.Header {
 					if !slices.Contains([]string{"Accept-Encoding", "Connection", "Content-Length"}, key) {
 						t.Errorf("unexpected header %s", key)
@@ -189,7 +195,8 @@ func TestEachCallIsTheDocumentedRequest(t *testing.T) {
 	}
 }
 
-// A token read wrongly would be refused wherever an app sends it, with nothing to show why.
+// If the client misread a token, every app that sends it would be refused, and nothing
+// would show why.
 func TestATokenIsReturnedExactlyAsSentOrNotAtAll(t *testing.T) {
 	longest := strings.Repeat("x", 4096)
 	for name, tc := range map[string]struct{ body, want string }{
@@ -245,7 +252,7 @@ func TestATokenIsReturnedExactlyAsSentOrNotAtAll(t *testing.T) {
 func TestATokenInABodyThatBreaksOffIsNotTaken(t *testing.T) {
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
-		_, _ = io.WriteString(w, `{"token":"`+token+`"}`) // Whole as it looks, and yet not what the server meant.
+		_, _ = io.WriteString(w, `{"token":"`+token+`"}`) // The token looks complete, but the body is not what the server meant to send.
 	})
 	e := failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: server.URL})))
 	if e.Class != finicityapi.Unavailable || e.Status != http.StatusOK || e.NotSent || hasRun(e.Error(), token, 3) {
@@ -253,13 +260,14 @@ func TestATokenInABodyThatBreaksOffIsNotTaken(t *testing.T) {
 	}
 }
 
-// A second request would be a second attempt towards the lock-out that nobody has counted.
+// A second request would be a second attempt toward the lockout, which the engine has
+// not counted.
 func TestOneCallIsOneRequestOnItsOwnConnection(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"answered":            answering(http.StatusOK, `{"token":"`+token+`"}`),
 		"closed unanswered":   func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"asked to come again": answering(http.StatusServiceUnavailable, ""),
-		"asked again, 408":    answering(http.StatusRequestTimeout, ""), // net/http resends after this one, on a kept connection.
+		"asked again, 408":    answering(http.StatusRequestTimeout, ""), // net/http resends after this status on a kept connection.
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests, connections atomic.Int32
@@ -277,7 +285,7 @@ func TestOneCallIsOneRequestOnItsOwnConnection(t *testing.T) {
 			client := newClient(t, finicityapi.Config{BaseURL: server.URL})
 			for n := range int32(4) {
 				for _, c := range both() {
-					_ = c.do(t, client) // Its result is the subject of other tests.
+					_ = c.do(t, client) // Other tests check its result.
 				}
 				if r, c := requests.Load(), connections.Load(); r != 2*n+2 || c != 2*n+2 {
 					t.Fatalf("%d calls made %d requests on %d connections", 2*n+2, r, c)
@@ -331,7 +339,8 @@ func TestACredentialIsNotFormattedWithItsSecrets(t *testing.T) {
 			"behind a pointer in a struct": holder{Pointer: &cred}, "in a list": []finicityapi.Credential{cred},
 			"in a map": map[string]any{"cred": cred}, "in an error": fmt.Errorf("with %v", cred),
 		} {
-			// Hexadecimal would hide the secret from the comparison, not from a reader.
+			// Hexadecimal would hide the secret from the comparison, but not from a
+			// reader.
 			text := fmt.Sprintf(verb, value)
 			for _, secret := range []string{oldSecret, appKey} {
 				if hasRun(text, secret, 5) || hasRun(text, fmt.Sprintf("%x", secret), 10) {
@@ -340,7 +349,7 @@ func TestACredentialIsNotFormattedWithItsSecrets(t *testing.T) {
 			}
 		}
 	}
-	// What is left still has to tell partners apart.
+	// The remaining text must still distinguish partners.
 	if text := fmt.Sprint(cred); !strings.Contains(text, cred.PartnerID) {
 		t.Errorf("the text %q does not name the partner", text)
 	}

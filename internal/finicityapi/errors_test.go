@@ -18,10 +18,11 @@ const (
 	policy      = finicityapi.RefusedByPolicy
 )
 
-// Finicity's sentence, as its partners report it.
+// Finicity's message for a locked partner, as partners report it.
 const lockedYou = "For your security, we've locked your account. Please contact support."
 
-// A class too harmless costs the partner a lock-out; a refusal of the PUT that was none costs the secret.
+// A class that is too harmless may lock the partner. A false refusal of the PUT loses
+// the secret.
 func TestEachAnswerHasItsClass(t *testing.T) {
 	const wrapped = `{"Errors":{"Error":[{"Source":"Partner","ReasonCode":"%d","Description":"%s","Recoverable":false}]}}`
 	for _, tc := range []struct {
@@ -54,7 +55,7 @@ func TestEachAnswerHasItsClass(t *testing.T) {
 		{"gateway, 503", 503, "", unavailable, unavailable, ""},
 		{"gateway, 504", 504, "upstream request timeout", unavailable, unavailable, ""},
 
-		// A lock is one under any status, and also when only its text survives.
+		// A lock counts under any status, and even if only its text survives.
 		{"locked under 401", 401, `{"code":24302}`, locked, locked, "24302"},
 		{"locked under 400", 400, `{"code":"24302"}`, locked, locked, "24302"},
 		{"locked under 429", 429, `{"code":"24302"}`, locked, locked, "24302"},
@@ -70,7 +71,8 @@ func TestEachAnswerHasItsClass(t *testing.T) {
 		{"locked, a page", 502, "<html><p>For your security, we&#39;ve <b>locked</b>\n your account.</p></html>", locked, unavailable, ""},
 		{"locked, the other way round", 500, "Account is locked", locked, unavailable, ""},
 		{"locked, after a long page", 500, strings.Repeat("<p>Dear customer</p>\n", 500) + lockedYou, locked, unavailable, ""},
-		// And what only sounds like one is none: it would stop the engine, and drop a secret that may be in force.
+		// A text that only resembles a lock does not count: it would stop the engine,
+		// and drop a secret that may be in effect.
 		{"blocked", 403, "Request blocked. Contact your account manager.", rejected, rejected, ""},
 		{"blocked, 503", 503, "Request blocked. Contact your account manager.", unavailable, unavailable, ""},
 		{"unlocked", 500, "Your account was unlocked", unavailable, unavailable, ""},
@@ -78,13 +80,14 @@ func TestEachAnswerHasItsClass(t *testing.T) {
 		{"threat of a lock", 401, `{"code":10001,"message":"After five attempts your account will be locked"}`, rejected, rejected, "10001"},
 		{"lock in a success", 200, `{"code":24302,"message":"` + lockedYou + `"}`, unavailable, unavailable, ""},
 
-		// Described codes under other statuses: a verdict for the token; for the PUT only what is described counts.
+		// Documented codes under other statuses are a verdict for the POST. For the
+		// PUT, only the documented combinations count.
 		{"invalid credentials under 500", 500, `{"code":"10001"}`, rejected, unavailable, "10001"},
 		{"not authorized under 503", 503, `{"code":10021}`, rejected, unavailable, "10021"},
 		{"no partner under 500", 500, `{"code":12401}`, rejected, unavailable, "12401"},
 		{"policy under 500", 500, `{"code":24437}`, rejected, unavailable, "24437"},
 		{"policy under 401", 401, `{"code":24437}`, rejected, rejected, "24437"},
-		// Nobody has described these.
+		// Undocumented answers.
 		{"402", 402, "", rejected, unavailable, ""},
 		{"405", 405, `{"code":405}`, rejected, unavailable, "405"},
 		{"409", 409, "conflict", rejected, unavailable, ""},
@@ -98,7 +101,7 @@ func TestEachAnswerHasItsClass(t *testing.T) {
 		{"501", 501, "", unavailable, unavailable, ""},
 		{"599", 599, `{"code":"599"}`, unavailable, unavailable, "599"},
 		{"999", 999, "", unavailable, unavailable, ""},
-		// Successes and redirects that were not expected. What they did is unknown.
+		// Unexpected successes and redirects. Their effect is unknown.
 		{"201", 201, `{"token":"` + token + `"}`, unavailable, unavailable, ""},
 		{"202", 202, "", unavailable, unavailable, ""},
 		{"206", 206, `{"token":"` + token + `"}`, unavailable, unavailable, ""},
@@ -126,7 +129,8 @@ func check(t *testing.T, call string, e *finicityapi.Error, status int, class fi
 	}
 }
 
-// net/http hands these on as they are. An attempt that a proxy answered for Finicity was not refused by Finicity.
+// net/http returns these answers unchanged. If a proxy answers in place of Finicity,
+// Finicity has not refused the attempt.
 func TestAnAnswerBeforeTheFinalOneIsNoVerdict(t *testing.T) {
 	for _, status := range []int{101, 99, 1, 0} {
 		for _, code := range []string{"10001", "24302", "24437"} {
@@ -141,7 +145,7 @@ func TestAnAnswerBeforeTheFinalOneIsNoVerdict(t *testing.T) {
 	}
 }
 
-// The success of one call is no success of the other.
+// The status that means success for one call does not mean success for the other.
 func TestEachCallHasOneSuccess(t *testing.T) {
 	for _, status := range []int{200, 201, 202, 203, 204, 205, 207, 226, 299} {
 		body := `{"token":"` + token + `"}`
@@ -163,7 +167,7 @@ func TestEachCallHasOneSuccess(t *testing.T) {
 	}
 }
 
-// Whoever reads the error should be able to look it up in Finicity's documentation.
+// Operators should be able to look the error up in Finicity's documentation.
 func TestAnErrorSaysWhatFinicitySaid(t *testing.T) {
 	const region = " (often a geographic block: call from a country that Finicity takes calls from, such as the US or Canada)"
 	const between = " (no Finicity code: the answer might come from a proxy or a gateway)"
@@ -210,7 +214,7 @@ func TestEachClassHasItsWord(t *testing.T) {
 	if len(words) != 4 || words[""] {
 		t.Errorf("four classes have the words %v", words)
 	}
-	// A class from a later version is no verdict either.
+	// A class of a later version is not a verdict either.
 	if got := finicityapi.Class(99).String(); got != unavailable.String() {
 		t.Errorf("an unknown class is called %q", got)
 	}
@@ -219,8 +223,10 @@ func TestEachClassHasItsWord(t *testing.T) {
 	}
 }
 
-// Where the first says yes, settling a rotation tries the next secret, and with a grace period where both do. Where the
-// third does, the same credential is not sent again by a config write.
+// If SecretRefused reports true, the engine tries the next secret to resolve a
+// rotation. With a grace period, it does so only if the refusal is also sure. If
+// CredentialRefused reports true, a config write does not send the same credential
+// again.
 func TestVerdictsOnTheSecretAndOnTheCredential(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status                    int
@@ -257,8 +263,9 @@ func TestVerdictsOnTheSecretAndOnTheCredential(t *testing.T) {
 	}
 }
 
-// Without the code, only the text tells. Taken for a verdict on the secret, it would cost one more attempt with the next
-// one, which the wrong app key dooms as well.
+// Without the code, only the text identifies the app key. If the answer counted as a
+// verdict on the secret, the engine would waste one more attempt on the next secret,
+// which fails for the same app key.
 func TestARefusedAppKeyIsNoVerdictOnTheSecretWhateverItsLayout(t *testing.T) {
 	for name, body := range map[string]string{
 		"text":       "Invalid (Finicity-App-Key)",

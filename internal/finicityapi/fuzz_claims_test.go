@@ -18,19 +18,21 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// sub is the character that stands for an echo in what the fuzzer writes: a mutation moves it whole, where it would tear
-// the echo itself to pieces.
+// sub is the character that marks an echo in the fuzzer's input. A mutation moves it as
+// a whole, but would tear an echo to pieces.
 const sub = "\x1a"
 
-// echo is what a server may repeat, and the forms of which an error must not show eight characters in a row.
+// echo is a value that a server may repeat. An error must not show eight consecutive
+// characters of any of its forms.
 type echo struct {
 	text     string
 	hidden   []string
-	newOne   bool // of the new secret, which only the change of secret sends
-	inHeader bool // also hidden where net/http quotes a header
+	newOne   bool // The new secret, which only the change of secret sends.
+	inHeader bool // Also hidden where net/http quotes a header.
 }
 
-// echoes are each confidential value in each encoding, and a token beside its name.
+// echoes returns each confidential value in each encoding, and a token that follows its
+// name.
 func echoes() []echo {
 	var all []echo
 	byName := encodings()
@@ -51,7 +53,7 @@ func echoes() []echo {
 func hiddenForms(encoding, secret, echoed string) []string {
 	forms := []string{secret, echoed, html.UnescapeString(echoed), html.EscapeString(echoed)}
 	for i, form := range forms[1:] {
-		// Of base64 behind something else the first characters are not the secret's.
+		// In base64 after other text, the first characters also depend on that text.
 		if strings.HasPrefix(encoding, "base64, ") {
 			forms[i+1] = form[min(12, len(form)):]
 		}
@@ -59,8 +61,9 @@ func hiddenForms(encoding, secret, echoed string) []string {
 	return forms
 }
 
-// asked makes both calls to a server that answers with these bytes, checks what is promised of any answer, and shows what
-// came of it to visit: the token of a success, or the error of a failure.
+// asked makes both calls to a server that answers with these bytes, and checks the
+// guarantees for any answer. It passes the result to visit: the token of a success, or
+// the error of a failure.
 func asked(t *testing.T, wireBytes string, e echo, visit func(call, got string, failed *finicityapi.Error)) {
 	t.Helper()
 	for _, call := range []string{http.MethodPost, http.MethodPut} {
@@ -102,7 +105,7 @@ func asked(t *testing.T, wireBytes string, e echo, visit func(call, got string, 
 	}
 }
 
-// sane checks what holds for any failure of a call that has reached a server, whatever that said.
+// sane checks the guarantees for any failure of a call that has reached a server.
 func sane(t *testing.T, call string, e *finicityapi.Error) {
 	t.Helper()
 	known := []finicityapi.Class{unavailable, rejected, locked, policy}
@@ -127,7 +130,8 @@ func sane(t *testing.T, call string, e *finicityapi.Error) {
 	}
 }
 
-// The classes of Finicity's errors, once more: whatever the body, these statuses and codes decide.
+// The expected classes of Finicity's errors: these statuses and codes decide, whatever
+// the body.
 func checkClass(t *testing.T, call string, e *finicityapi.Error) {
 	t.Helper()
 	definite := slices.Contains([]int{400, 401, 403, 404}, e.Status)
@@ -151,7 +155,7 @@ func checkClass(t *testing.T, call string, e *finicityapi.Error) {
 		want = []finicityapi.Class{unavailable}
 	}
 	if e.Code == "" && e.Status >= 400 && (!put || definite) {
-		want = append(want, locked) // It may say so in words.
+		want = append(want, locked) // The text may say so.
 	}
 	if !slices.Contains(want, e.Class) {
 		t.Errorf("%s, HTTP %d, code %q: class %v, want one of %v", call, e.Status, e.Code, e.Class, want)

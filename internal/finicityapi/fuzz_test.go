@@ -22,8 +22,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// What Finicity, gateways and debug pages are known to send, with sub where an echo may stand. No seed holds anything
-// confidential itself: torn to pieces, a token is no longer beside its name.
+// Bodies that Finicity, gateways and debug pages are known to send. sub marks where an
+// echo may be. The seeds contain nothing confidential themselves, because a mutation
+// could separate a token from its name.
 func bodySeeds() []string {
 	return []string{
 		"", "{}", "null", `"` + sub + `"`, sub, "{", "\x00\xff\xfe", "\ufeff{}",
@@ -39,7 +40,7 @@ func bodySeeds() []string {
 	}
 }
 
-// framings are how a body can be sent. The last one breaks off.
+// framings are the ways to send a body. The last one breaks off.
 func framings() []func(body string) (header, onTheWire string) {
 	length := func(more int) func(string) (string, string) {
 		return func(body string) (string, string) { return fmt.Sprintf("Content-Length: %d\r\n", len(body)+more), body }
@@ -54,7 +55,8 @@ func framings() []func(body string) (header, onTheWire string) {
 	}
 }
 
-// inCode puts the body into a content coding, and says what is to be read of it, if anything is.
+// inCode applies a content coding to the body. It returns the text that the client
+// should read, if it should read any.
 func inCode(t *testing.T, coding byte, body string) (header, coded, read string, readable bool) {
 	t.Helper()
 	switch coding % 4 {
@@ -65,7 +67,7 @@ func inCode(t *testing.T, coding byte, body string) (header, coded, read string,
 			t.Fatal("cannot compress")
 		}
 		return "Content-Encoding: gzip\r\n", b.String(), body, true
-	case 2: // Most likely not what it says.
+	case 2: // Most likely not in that coding.
 		r, err := gzip.NewReader(strings.NewReader(body))
 		if err != nil {
 			return "Content-Encoding: gzip\r\n", body, "", false
@@ -73,13 +75,13 @@ func inCode(t *testing.T, coding byte, body string) (header, coded, read string,
 		plain, err := io.ReadAll(r)
 		return "Content-Encoding: gzip\r\n", body, string(plain), err == nil
 	case 3:
-		return "Content-Encoding: br\r\n", body, body, true // As nobody has asked for.
+		return "Content-Encoding: br\r\n", body, body, true // The client has not asked for this coding.
 	default:
 		return "", body, body, true
 	}
 }
 
-// tokensIn are the values that a JSON object has for its field token, if the text is one.
+// tokensIn returns the values of the field token if the text is a JSON object.
 func tokensIn(text string) (values []any) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	if open, err := decoder.Token(); !json.Valid([]byte(text)) || err != nil || open != json.Delim('{') {
@@ -98,15 +100,15 @@ func tokensIn(text string) (values []any) {
 	return values
 }
 
-// sendable is what an app can send as a header.
+// sendable reports whether an app can send the value in a header.
 func sendable(token string) bool {
 	return token != "" && len(token) <= 4096 && strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
 var wholeSeconds = regexp.MustCompile(`^[0-9]{1,9}$`)
 
-// A verdict that is none stops the engine or loses the secret, a token read wrongly fails wherever it is sent, and what an
-// error quotes ends up in logs.
+// A false verdict stops the engine or loses the secret. A misread token fails wherever
+// an app sends it. Text that an error quotes ends up in logs.
 func FuzzEveryAnswerIsReadAsWhatItIs(f *testing.F) {
 	for i, body := range bodySeeds() {
 		for j, status := range []uint16{200, 204, 401, 500, 302, 400, 429, 403} {
@@ -127,7 +129,7 @@ func FuzzEveryAnswerIsReadAsWhatItIs(f *testing.F) {
 		f.Add(uint16(401), "text/html", "", "", "1 < 2, "+sub+" &amp; so on", byte(0), byte(n))
 	}
 	f.Fuzz(func(t *testing.T, status uint16, contentType, retryAfter, location, body string, layout, echoed byte) {
-		code := 200 + (int(status)+600)%800 // 200 to 999, and those of the seeds as they are.
+		code := 200 + (int(status)+600)%800 // 200 to 999. The statuses of the seeds stay as they are.
 		e := all[int(echoed)%len(all)]
 		substitute := func(s string) string { return strings.ReplaceAll(s, sub, e.text) }
 		inHeader := func(s string) string { return strings.NewReplacer("\r", " ", "\n", " ").Replace(substitute(s)) }
@@ -147,7 +149,7 @@ func FuzzEveryAnswerIsReadAsWhatItIs(f *testing.F) {
 				}
 				return
 			}
-			if failed.Status == 0 { // Its header could not be read.
+			if failed.Status == 0 { // The header was unreadable.
 				return
 			}
 			if failed.Status != code {
@@ -163,7 +165,7 @@ func FuzzEveryAnswerIsReadAsWhatItIs(f *testing.F) {
 				t.Error("a change that was carried out is not taken for one")
 			}
 			if code >= 300 && wholeSeconds.MatchString(retryAfter) {
-				seconds, _ := strconv.Atoi(retryAfter) // It is a number.
+				seconds, _ := strconv.Atoi(retryAfter) // The seed is a number.
 				if want := min(time.Duration(seconds)*time.Second, time.Hour); failed.RetryAfter != want {
 					t.Errorf("told to wait %d seconds, it waits %s", seconds, failed.RetryAfter)
 				}
@@ -172,7 +174,7 @@ func FuzzEveryAnswerIsReadAsWhatItIs(f *testing.F) {
 	})
 }
 
-// Not only the body may be anything: something else may listen at the address.
+// Not only the body can be anything: another service may listen at the address.
 func FuzzNothingOnTheWireDoesHarm(f *testing.F) {
 	for i, body := range bodySeeds() {
 		f.Add(fmt.Sprintf("HTTP/1.1 401 No\r\nContent-Length: %d\r\n\r\n%s", len(body), body), byte(i*3))
@@ -189,7 +191,8 @@ func FuzzNothingOnTheWireDoesHarm(f *testing.F) {
 	} {
 		f.Add(answer, byte(i*11))
 	}
-	// Of a line with a blank in it net/http quotes less than the whole, and a token is known by its name alone.
+	// net/http quotes only a part of a line with a space in it, and a token is
+	// recognized only by its name.
 	all := slices.DeleteFunc(echoes(), func(e echo) bool { return e.text == "Finicity-App-Token: "+token })
 	f.Fuzz(func(t *testing.T, answer string, echoed byte) {
 		e := all[int(echoed)%len(all)]
@@ -206,7 +209,7 @@ func FuzzNothingOnTheWireDoesHarm(f *testing.F) {
 	})
 }
 
-// inRules makes a secret by Finicity's rules of anything, as far as its characters go.
+// inRules turns any text into a secret whose characters follow Finicity's rules.
 func inRules(anything string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!@#$%&*_-+"
 	secret := []byte(anything)
@@ -218,7 +221,8 @@ func inRules(anything string) string {
 	return string(secret[:min(len(secret), 255)])
 }
 
-// The other targets repeat secrets that the tests know. What a secret looks like must not matter.
+// The other targets repeat secrets that the tests know. Here the secret itself is
+// random.
 func FuzzAnEchoOfAnySecretIsHidden(f *testing.F) {
 	for i, layout := range bodySeeds() {
 		before, after, _ := strings.Cut(layout, sub)
@@ -244,9 +248,9 @@ func FuzzAnEchoOfAnySecretIsHidden(f *testing.F) {
 		sane(t, http.MethodPost, e)
 		switch {
 		case strings.HasPrefix(name, "base64, "):
-			echoed = echoed[12:] // Of base64 behind something else the first characters are not the secret's.
+			echoed = echoed[12:] // In base64 after other text, the first characters also depend on that text.
 		case name == "twice", name == "in a longer word":
-			echoed = secret // What spans its ends is not the secret's either, and may stand elsewhere in the text.
+			echoed = secret // A run across its ends is not a part of the secret, and may occur elsewhere in the text.
 		}
 		for _, form := range []string{secret, html.UnescapeString(secret), echoed} {
 			if hasRun(e.Message+"\n"+e.Code, form, 8) {

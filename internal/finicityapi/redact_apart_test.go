@@ -21,7 +21,7 @@ import (
 
 const notShown = "[not shown, because it repeats the secret or the app key]"
 
-// each writes every character by itself, with separator in between.
+// each encodes every character separately, with the separator in between.
 func each(format, separator string) func(string) string {
 	return func(s string) string {
 		var all []string
@@ -32,7 +32,7 @@ func each(format, separator string) func(string) string {
 	}
 }
 
-// inPieces puts the separator behind every so many characters.
+// inPieces inserts the separator after every n characters.
 func inPieces(length int, separator string) func(string) string {
 	return func(s string) string {
 		var all []string
@@ -47,7 +47,8 @@ func after(outer, inner func(string) string) func(string) string {
 	return func(s string) string { return outer(inner(s)) }
 }
 
-// What a reader can put together again, although no eight characters of the secret stand in a row.
+// Echoes that a reader can reassemble, although no eight characters of the secret are
+// consecutive.
 func takenApart() map[string]func(string) string {
 	inHex := func(s string) string { return hex.EncodeToString([]byte(s)) }
 	inBase64 := base64.StdEncoding.EncodeToString
@@ -102,7 +103,8 @@ func takenApart() map[string]func(string) string {
 	}
 }
 
-// bare is what a reader makes of a text who has no eye for what stands between the characters.
+// bare returns a text as seen by a reader who ignores everything between the
+// characters.
 func bare(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' {
@@ -112,7 +114,8 @@ func bare(s string) string {
 	}, strings.ToLower(s))
 }
 
-// show fails when the error tells more of the secret than seven characters, as they are or as they came.
+// show fails if the error reveals more than seven characters of the secret, in the
+// clear or in the echo's encoding.
 func show(t *testing.T, e *finicityapi.Error, secret, echo, what string) {
 	t.Helper()
 	text := bare(strings.ReplaceAll(e.Error(), notShown, ""))
@@ -154,13 +157,14 @@ func TestAnEchoThatIsTakenApartIsHidden(t *testing.T) {
 					t.Errorf("%s, in the %s: class %v", name, place, e.Class)
 				}
 			}
-			line := strings.NewReplacer("\r", "", "\n", "").Replace(echo) // net/http quotes one line.
+			line := strings.NewReplacer("\r", "", "\n", "").Replace(echo) // net/http quotes only one line.
 			show(t, respondRaw(t, line+"\r\n\r\n"), secret, line, fmt.Sprintf("%s, %s, in a malformed answer", secretName, name))
 		}
 	}
 }
 
-// respond is the error of a call that was answered so, without the sockets that thousands of calls would leave behind.
+// respond returns the error of a call with this answer. It uses no sockets, because
+// thousands of calls would leave too many behind.
 func respond(t *testing.T, status int, body string) *finicityapi.Error {
 	t.Helper()
 	return respondRaw(t, fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body))
@@ -171,7 +175,7 @@ func respondRaw(t *testing.T, answer string) *finicityapi.Error {
 	return failure(t, modify(t, newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: wire(writes(answer))})))
 }
 
-// Where a text is hidden whole, its code and its class are not.
+// If the whole message is hidden, the code and the class must remain.
 func TestHidingAMessageHidesNoVerdict(t *testing.T) {
 	spaced := each("%c", " ")(oldSecret)
 	if e := respond(t, 500, `{"code":24302,"message":"locked for `+spaced+`"}`); e.Class != locked || e.Code != "24302" || e.Message != notShown {
@@ -180,14 +184,17 @@ func TestHidingAMessageHidesNoVerdict(t *testing.T) {
 	if e := respond(t, 500, `{"code":"`+each("%02x", "-")(oldSecret[:10])+`","message":"m"}`); e.Code != "[redacted]" || e.Message != "m" {
 		t.Errorf("code %q, message %q", e.Code, e.Message)
 	}
-	// Taken for a verdict on the secret, it would cost one more attempt with the next one.
+	// If the answer counted as a verdict on the secret, the engine would waste one more
+	// attempt on the next secret.
 	e := respond(t, 401, "Invalid (Finicity-App-Key): "+each("%c", " ")(appKey))
 	if refused, _ := e.SecretRefused(); refused || !e.CredentialRefused() || e.Message != notShown {
 		t.Errorf("a refusal of the app key is taken for one of the secret: %v, and of the credential: %v", refused, e.CredentialRefused())
 	}
 }
 
-// What is made of words is not told from them. Their own characters are hidden; a phrase with them hides the whole text.
+// The redactor cannot tell a secret made of words from the same words in a message. It
+// hides the characters of the secret. A phrase that contains its words hides the whole
+// text.
 func TestASecretOfOrdinaryWordsHidesThem(t *testing.T) {
 	for _, tc := range []struct{ secret, message, want string }{
 		{"Credentials-1234", "Invalid credentials", "Invalid [redacted]"},

@@ -19,7 +19,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// quoted is s as it stands between the quotes of a JSON string.
+// quoted returns s as it appears between the quotes of a JSON string.
 func quoted(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -46,7 +46,7 @@ func entities(format string) func(string) string {
 	}
 }
 
-// What gateways, frameworks and debug pages make of a value that they echo.
+// The ways in which gateways, frameworks and debug pages encode a value that they echo.
 func encodings() map[string]func(string) string {
 	return map[string]func(string) string{
 		"plain":                    func(s string) string { return s },
@@ -80,7 +80,8 @@ func encodings() map[string]func(string) string {
 	}
 }
 
-// The server sends the echo where it can go; what an error may keep of it is seven characters in a row.
+// The server puts the echo in every possible place. An error may keep at most seven
+// consecutive characters of it.
 func TestAnEchoedSecretIsHidden(t *testing.T) {
 	echoes := map[string]struct {
 		status int
@@ -103,7 +104,8 @@ func TestAnEchoedSecretIsHidden(t *testing.T) {
 				server := serve(t, answering(tc.status, fmt.Sprintf(tc.format, echo)))
 				e := failure(t, modify(t, newClient(t, finicityapi.Config{BaseURL: server.URL})))
 				for _, form := range []string{secret, echo, html.UnescapeString(echo), html.EscapeString(echo)} {
-					// Of base64 behind something else the first characters are not the secret's.
+					// In base64 after other text, the first characters also depend on
+					// that text.
 					if strings.HasPrefix(encoding, "base64, ") {
 						form = form[min(12, len(form)):]
 					}
@@ -117,11 +119,11 @@ func TestAnEchoedSecretIsHidden(t *testing.T) {
 	}
 }
 
-// An answer may end anywhere: within the echo, and within a character that is written as an escape.
+// An answer may end anywhere: within the echo, and within an escaped character.
 func TestASecretThatIsCutOffIsHidden(t *testing.T) {
 	for encoding, encode := range encodings() {
 		if encoding == "in a longer word" {
-			continue // Its first character is not the secret's.
+			continue // Its first character also depends on other text.
 		}
 		echo := encode(newSecret)
 		for length := 8; length < len(echo); length++ {
@@ -137,7 +139,7 @@ func TestASecretThatIsCutOffIsHidden(t *testing.T) {
 	}
 }
 
-// net/http quotes what it can't read.
+// net/http quotes text that it cannot parse.
 func TestASecretInAMalformedAnswerIsHidden(t *testing.T) {
 	for _, format := range []string{
 		"%s\r\n\r\n", "HTTP/1.1 %s\r\n\r\n", "HTTP/1.1 200%s\r\n\r\n", "%s 200 OK\r\n\r\n", "HTTP/1.1 401 No\r\n%s\r\n\r\n",
@@ -154,7 +156,7 @@ func TestASecretInAMalformedAnswerIsHidden(t *testing.T) {
 					echo = echo[12:]
 				}
 				if strings.HasPrefix(encoding, "HTML, ") || encoding == "JSON in JSON" {
-					continue // Not in a header; the check in failure has been made.
+					continue // The echo does not fit in a header. failure has made its check.
 				}
 				if hasRun(e.Error(), echo, 8) {
 					t.Errorf("the error shows a part of a secret, encoded as %s, in %q", encoding, format)
@@ -164,7 +166,8 @@ func TestASecretInAMalformedAnswerIsHidden(t *testing.T) {
 	}
 }
 
-// An answer is taken for a page, where "&lt" is a sign: what is left of such a secret is easily read back.
+// The client decodes HTML entities, and "&lt" is one. A reader could easily reconstruct
+// a secret from the rest of it.
 func TestASecretThatReadsLikeAnEntityIsHidden(t *testing.T) {
 	for secret, read := range map[string]string{"aq&lt5Jx&gt1Vx2": "aq<5Jx>1Vx2", "&lt&gt&amp1A2": "<>&1A2", "A1&#98&#99&#97x": "A1bcax"} {
 		client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusBadRequest, "sent "+secret)).URL})
@@ -175,7 +178,7 @@ func TestASecretThatReadsLikeAnEntityIsHidden(t *testing.T) {
 	}
 }
 
-// A token comes from the other side, so that only its name tells what it is.
+// The client does not know a token in an answer, so only its name identifies it.
 func TestATokenInAnErrorIsHidden(t *testing.T) {
 	for _, body := range []string{
 		`{"token":"` + token + `"}`, `{"token" : "` + token, `{"access_token":"` + token + `"}`, `{"x":{"Token":"` + token + `"}}`, "token=" + token,
@@ -188,14 +191,16 @@ func TestATokenInAnErrorIsHidden(t *testing.T) {
 		for _, status := range []int{400, 401, 404, 500, 502} {
 			_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: serve(t, answering(status, body)).URL})))
 		}
-		// net/http quotes a line like this; of one with a blank in it less than the whole, so the name may be missing.
+		// net/http quotes a line like this. It quotes only a part of a line with a
+		// space in it, so the name may be missing.
 		line := strings.ReplaceAll(html.UnescapeString(body), " ", "")
 		dial := wire(writes(line + "\r\n\r\n"))
 		_ = failure(t, authenticate(t, newClient(t, finicityapi.Config{BaseURL: "http://127.0.0.1", DialContext: dial})))
 	}
 }
 
-// A sign of HTML needs no semicolon: read as one, "&not" leaves "oken" of the name.
+// An HTML entity needs no semicolon. If "&not" is decoded, only "oken" remains of the
+// name.
 func TestATokenWhoseNameReadsLikeAnEntityIsHidden(t *testing.T) {
 	for _, name := range []string{"&notoken", "&gtoken", "&lttoken", "&quotoken", "&amp;notoken"} {
 		for _, format := range []string{"%s=%s", `{"message":"%s=%s"}`, "<p>%s: %s</p>", "message=\"%s: %s\""} {
@@ -205,7 +210,7 @@ func TestATokenWhoseNameReadsLikeAnEntityIsHidden(t *testing.T) {
 	}
 }
 
-// Whatever it is made of, and however a sign in it is written.
+// Whatever characters a token contains, and however an entity in it is written.
 func TestATokenIsHiddenToItsEnd(t *testing.T) {
 	for _, sign := range []string{"&#43;", "&#x2F;", ":", "=", "%2B", `\u002b`, "+"} {
 		for _, name := range []string{"token=", "token: ", "token%3D", "Finicity-App-Token: Bearer ", `token":"Bearer `, "Finicity-App-Token:[", "Token=('"} {
@@ -220,7 +225,7 @@ func TestAShortSecretIsHiddenWhole(t *testing.T) {
 		cred := finicityapi.Credential{PartnerID: "1", PartnerSecret: confidential.New(secret), AppKey: confidential.New("k")}
 		for encoding, encode := range encodings() {
 			if strings.Contains(encoding, "half") || strings.HasPrefix(encoding, "base64, ") || encoding == "JSON in JSON" {
-				continue // Too little is left of it, or too much is around it. Finicity's secrets are no shorter than 12.
+				continue // Too little of it remains, or too much surrounds it. Finicity's secrets have at least 12 characters.
 			}
 			echo := encode(secret)
 			client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(http.StatusBadRequest, "sent "+echo+" or "+echo)).URL})
@@ -232,7 +237,8 @@ func TestAShortSecretIsHiddenWhole(t *testing.T) {
 	}
 }
 
-// A verdict that is hidden would be lost: the class comes from what was sent, the text from what may be shown.
+// Redaction must not hide the verdict: the class is determined from the original text,
+// the message from the redacted one.
 func TestASecretThatLooksLikeAnAnswerHidesNoVerdict(t *testing.T) {
 	client := newClient(t, finicityapi.Config{BaseURL: serve(t, answering(500, `{"code":"24302","message":"bad credentials"}`)).URL})
 	_, err := client.Authenticate(t.Context(), finicityapi.Credential{PartnerID: "1", PartnerSecret: confidential.New("24302"), AppKey: confidential.New("3")})
@@ -249,10 +255,11 @@ func TestNoSecretsHideNothing(t *testing.T) {
 	}
 }
 
-// An error that hides its own words with the secret's tells the operator nothing.
+// If an error hid Finicity's own words together with the secret's, it would tell the
+// operator nothing.
 func TestFinicitysOwnWordsStayAsTheyAre(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!@#$%&*_-+"
-	random := rand.New(rand.NewPCG(1, 2)) // The same on each run; none of them is in use.
+	random := rand.New(rand.NewPCG(1, 2)) // The same secrets on each run. None of them is in use.
 	secret := func(length int) string {
 		b := make([]byte, length)
 		for i := range b {
@@ -264,7 +271,7 @@ func TestFinicitysOwnWordsStayAsTheyAre(t *testing.T) {
 		"Invalid credentials", "You are not authorized.", "Missing parameter (Finicity-App-Key)", "Invalid (Finicity-App-Key)",
 		"Missing parameter (partnerId)", "Missing parameter (partnerSecret)", "Bad request.", "partner not found", lockedYou,
 		"New password is not as per policy", "Invalid token", "Missing parameter (Finicity-App-Token)", "Resource Not Found.",
-		// And those who stand in between.
+		// Messages of gateways in between.
 		"Access Denied You don't have permission to access \"http://api.finicity.com/aggregation/v2/partners/authentication\" on " +
 			"this server. Reference #18.4d3c1202.1763812345.1a2b3c4d https://errors.edgesuite.net/18.4d3c1202.1763812345.1a2b3c4d",
 		"The request could not be satisfied. Request ID: QeXv1w-pJ0mD3mHnq2wkRz0vG5Yk0uQ7d1sB8t6LxW9cN4aF2hE==",
