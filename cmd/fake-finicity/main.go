@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command fake-finicity runs a stand-in for api.finicity.com on a loopback address, for demos and end-to-end tests.
-// It has an endpoint of its own under /_fake/ to order faults and to look behind the scenes; see package fakefinicity
-// for the rules that it enforces.
+// Command fake-finicity runs a mock server for api.finicity.com on a loopback address, for
+// demos and end-to-end tests. Its admin paths under /_fake/ order faults and show the
+// server's state. Package fakefinicity describes the rules that the server enforces.
 //
-// Without -partner there is one sandbox partner:
+// Without -partner, there is one sandbox partner:
 //
 //	ID       1000000000001
 //	secret   Fake-Sandbox-Secret-1
 //	app key  fake-sandbox-app-key
 //
-// Never give it a real credential: command lines are readable by every user of the machine.
+// Never use a real credential: every user of the machine can read command lines.
 package main
 
 import (
@@ -37,7 +37,8 @@ const (
 	defaultListen  = "127.0.0.1:8210"
 	defaultPartner = "1000000000001:Fake-Sandbox-Secret-1:fake-sandbox-app-key"
 
-	// shutdownTimeout is what is left to answers under way, after held and delayed ones were cut off.
+	// shutdownTimeout is how long a shutdown waits for answers in progress, once held
+	// and delayed calls are cut off.
 	shutdownTimeout = 2 * time.Second
 )
 
@@ -49,7 +50,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends or a signal to end arrives.
+// run serves until ctx ends or a termination signal arrives.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -74,7 +75,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		// No ReadTimeout and no WriteTimeout: both would end a call that is held or delayed by order.
+		// No ReadTimeout and no WriteTimeout: both would end a call that a fault holds
+		// or delays.
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -113,17 +115,17 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return nil
 	})
 	flags.DurationVar(&o.config.TokenLifetime, "token-lifetime", fakefinicity.DefaultTokenLifetime,
-		"how long a token is honoured")
+		"how long a token is accepted")
 	flags.BoolVar(&o.config.SuccessKeepsCount, "success-keeps-count", false,
-		"a success does not reset the count of wrong attempts")
+		"a success does not reset the count of failed attempts")
 	flags.BoolVar(&o.config.TokensDieWithSecret, "tokens-die-with-secret", false,
-		"live tokens die when the secret changes without a grace period")
+		"a change of the secret without a grace period invalidates tokens")
 	flags.BoolVar(&o.config.AppKeyRateLimited, "app-key-rate-limited", false,
-		"an invalid app key is answered with 429, and not with 401")
-	flags.StringVar(&o.state, "state", "", "`file` to keep partners and tokens in; if it exists, go on with them")
+		"answer an invalid app key with 429 instead of 401")
+	flags.StringVar(&o.state, "state", "", "`file` to store partners and tokens in; if it exists, it is loaded")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	flags.Usage = func() {
-		// Nobody is left to tell if it can't be printed.
+		// An error of printing cannot be reported.
 		_, _ = fmt.Fprintln(stderr, "Usage of fake-finicity:")
 		flags.PrintDefaults()
 		_, _ = fmt.Fprintf(stderr, "\n%s", fakefinicity.Help())
@@ -138,7 +140,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		partners = []string{defaultPartner}
 	}
 	for i, value := range partners {
-		// The value is kept out of the error, in case someone does give a real one.
+		// The error does not contain the value, in case it is a real credential.
 		parts := strings.Split(value, ":")
 		if len(parts) != 3 {
 			return o, fmt.Errorf("partner %d is not of the form id:secret:appkey", i+1)
@@ -148,12 +150,13 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	return o, o.config.Validate()
 }
 
-// kept is the server that keeps what it knows in a file, if there is one. Each answer may change that.
+// kept returns a server that stores its state in a file, if there is one. Each answer
+// may change the state.
 func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
 	if file == "" {
 		return fake, nil
 	}
-	last, err := os.ReadFile(file) //nolint:gosec // The person who starts the server names it.
+	last, err := os.ReadFile(file) //nolint:gosec // The operator of the server chose the path.
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
@@ -165,7 +168,7 @@ func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
 	}
 	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { // Also after a call that is left without an answer, which is a panic.
+		defer func() { // Also after a call without an answer, which is a panic.
 			mu.Lock()
 			defer mu.Unlock()
 			if now := fake.State(); !bytes.Equal(now, last) {
@@ -179,7 +182,8 @@ func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
 	}), nil
 }
 
-// listenLoopback refuses any other address: the endpoint under /_fake/ has no authentication.
+// listenLoopback refuses any other address, because the endpoint under /_fake/ has no
+// authentication.
 func listenLoopback(ctx context.Context, address string) (net.Listener, error) {
 	resolved, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {

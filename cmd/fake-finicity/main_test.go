@@ -21,7 +21,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// start runs the command on a free port and returns its URL, and the error with which it ends.
+// start runs the command on a free port. It returns the URL and the error with which
+// the command ends.
 func start(ctx context.Context, t *testing.T, args ...string) (string, <-chan error) {
 	t.Helper()
 	reader, writer := io.Pipe()
@@ -41,7 +42,7 @@ func start(ctx context.Context, t *testing.T, args ...string) (string, <-chan er
 	return url[1], ended
 }
 
-// send returns status and body of the answer, or zero if there was none.
+// send returns the status and the body of the answer, or 0 if there was none.
 func send(t *testing.T, method, url, body string, header map[string]string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -179,7 +180,7 @@ func TestRefusesWhatItCannotServe(t *testing.T) {
 		"unreadable duration": {"-token-lifetime", "soon"},
 	} {
 		var stdout, stderr bytes.Buffer
-		// What is served after all ends soon, and without an error.
+		// If the command serves after all, it soon ends without an error.
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		err := run(ctx, args, &stdout, &stderr)
 		cancel()

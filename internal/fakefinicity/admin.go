@@ -13,14 +13,15 @@ import (
 	"time"
 )
 
-// adminPrefix starts the paths of the stand-in's own endpoint, which has no authentication: whoever reaches it can set
-// secrets and have them confirmed. That is why cmd/fake-finicity listens on loopback addresses only.
+// adminPrefix is the start of the paths of the admin endpoint. The endpoint has no
+// authentication: any client that can connect to it can set secrets, and check them.
+// That is why cmd/fake-finicity listens only on loopback addresses.
 const adminPrefix = "/_fake/"
 
-// route is a path of the endpoint.
+// route is a path of the admin endpoint.
 type route struct {
 	pattern string
-	body    string // an example, empty without one
+	body    string // An example, empty without one.
 	about   string
 	handle  http.HandlerFunc
 }
@@ -28,34 +29,34 @@ type route struct {
 func (s *Server) adminRoutes() []route {
 	const partner = "/_fake/partners/{id}/"
 	return []route{
-		{"GET /_fake/health", "", "answers when the server does", func(w http.ResponseWriter, _ *http.Request) {
+		{"GET /_fake/health", "", "answers once the server is ready", func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, map[string]string{"status": "ok"})
 		}},
 		{"GET /_fake/requests", "", "the calls so far", func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, s.Requests())
 		}},
-		{"DELETE /_fake/requests", "", "forgets them", func(w http.ResponseWriter, _ *http.Request) {
+		{"DELETE /_fake/requests", "", "clears the list of calls", func(w http.ResponseWriter, _ *http.Request) {
 			s.ResetLog()
 			w.WriteHeader(http.StatusNoContent)
 		}},
 		{"GET /_fake/counters", "", "the totals of each partner", func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, s.allCounters())
 		}},
-		{"POST /_fake/faults", `{"call":"authenticate","kind":"dropped","count":3}`, "orders faults, one or a list", s.adminOrder},
-		{"DELETE /_fake/faults", "", "cancels those that are left", func(w http.ResponseWriter, _ *http.Request) {
+		{"POST /_fake/faults", `{"call":"authenticate","kind":"dropped","count":3}`, "orders one fault or a list of faults", s.adminOrder},
+		{"DELETE /_fake/faults", "", "cancels the remaining faults", func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, map[string]int{"cleared": s.ClearFaults()})
 		}},
 		{"GET /_fake/held", "", "how many calls are held", func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, map[string]int{"held": s.Held()})
 		}},
-		{"POST /_fake/release", "", "releases them", func(w http.ResponseWriter, _ *http.Request) {
+		{"POST /_fake/release", "", "releases the held calls", func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, map[string]int{"released": s.Release()})
 		}},
 		{"POST " + partner + "lock", "", "locks the partner, as five failed attempts do", s.onPartner(s.adminLock)},
 		{"POST " + partner + "unlock", "", "unlocks the partner, as Finicity support does", s.onPartner(s.adminUnlock)},
 		{"POST " + partner + "secret", `{"secret":"New-Secret-1"}`, "changes the secret, as the developer portal does", s.onPartner(s.adminSecret)},
 		{"POST " + partner + "app-key", `{"appKey":"new-key"}`, "changes the app key, as the developer portal does", s.onPartner(s.adminAppKey)},
-		{"POST " + partner + "accepts", `{"secret":"New-Secret-1"}`, "whether a secret or a token is good now", s.onPartner(s.adminAccepts)},
+		{"POST " + partner + "accepts", `{"secret":"New-Secret-1"}`, "whether a secret or a token works now", s.onPartner(s.adminAccepts)},
 		{"POST /_fake/webhooks", `{"partnerId":"1000000000001","url":"http://127.0.0.1:8300/","eventType":"added"}`, "sends a signed webhook", s.adminWebhook},
 	}
 }
@@ -67,15 +68,15 @@ func (s *Server) adminHandler() http.Handler {
 	}
 	mux.HandleFunc("GET /_fake/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, Help()) // Nobody is left to tell if the client has gone.
+		_, _ = io.WriteString(w, Help()) // An error means that the client has disconnected.
 	})
 	return mux
 }
 
-// Help lists the paths of the endpoint, and the faults that can be ordered there.
+// Help lists the paths of the admin endpoint and the faults that a client can order.
 func Help() string {
 	var b strings.Builder
-	b.WriteString("Orders and questions (GET /_fake/ shows this list):\n\n")
+	b.WriteString("Admin paths (GET /_fake/ shows this list):\n\n")
 	for _, r := range new(Server).adminRoutes() {
 		fmt.Fprintf(&b, "  %s\n      %s%s\n", r.pattern, r.about, with(r.body))
 	}
@@ -104,7 +105,7 @@ func (s *Server) allCounters() map[string]Counters {
 	return all
 }
 
-// faultOrder is a Fault as JSON, with its delay as a duration string such as 1m30s.
+// faultOrder is a Fault in JSON. Its delay is a duration string such as 1m30s.
 type faultOrder struct {
 	Call        string            `json:"call"`
 	Kind        Kind              `json:"kind"`
@@ -131,7 +132,8 @@ func (o faultOrder) fault() (Fault, error) {
 	return f, f.Validate()
 }
 
-// adminOrder takes one fault or a list. One bad fault in a list leaves the queue as it was.
+// adminOrder orders one fault or a list of faults. If one fault of a list is invalid,
+// none is ordered.
 func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) {
 	var raw json.RawMessage
 	var orders []faultOrder
@@ -158,7 +160,8 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]int{"ordered": len(faults)})
 }
 
-// onPartner answers 404 unless the partner exists, 400 to an error, and 204 to a change without a result.
+// onPartner answers 404 if the partner does not exist, 400 to an error, and 204 to a
+// change without a result.
 func (s *Server) onPartner(handle func(partnerID string, body io.Reader) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := r.PathValue("id")
@@ -227,7 +230,7 @@ func (s *Server) adminAccepts(partnerID string, body io.Reader) (any, error) {
 		return nil, err
 	}
 	if (question.Secret == "") == (question.Token == "") {
-		return nil, errors.New("either secret or token is wanted")
+		return nil, errors.New("set either secret or token")
 	}
 	accepted := s.AcceptsToken(partnerID, question.Token)
 	if question.Secret != "" {
@@ -259,17 +262,17 @@ func (s *Server) adminWebhook(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"eventId": d.eventID, "status": status})
 }
 
-// readJSON takes exactly one JSON value and names a field that does not exist: a misspelt one would make a test pass
-// for the wrong reason.
+// readJSON reads exactly one JSON value. An unknown field is an error that names the
+// field: a misspelled field could make a test pass for the wrong reason.
 func readJSON(from io.Reader, into any) error {
 	decoder := json.NewDecoder(io.LimitReader(from, 1<<20))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
-	// More would take a stray } or ] for the end.
+	// More would accept a stray } or ] as the end.
 	if err := decoder.Decode(&json.RawMessage{}); !errors.Is(err, io.EOF) {
-		return errors.New("body: something follows the JSON value")
+		return errors.New("body: there is text after the JSON value")
 	}
 	return nil
 }
@@ -277,7 +280,7 @@ func readJSON(from io.Reader, into any) error {
 func reply(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", jsonContentType)
 	w.WriteHeader(status)
-	// Nobody is left to tell if the client has gone.
+	// An error means that the client has disconnected.
 	_, _ = w.Write(append(encode(value), '\n'))
 }
 

@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// admin calls the stand-in's own endpoint and returns the body without the newline at its end.
+// admin calls the admin endpoint and returns the body without its final newline.
 func (c *caller) admin(method, path, body string, status int) string {
 	c.t.Helper()
 	got := c.do(method, "/_fake/"+path, body, nil)

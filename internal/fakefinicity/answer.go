@@ -12,7 +12,7 @@ import (
 
 const jsonContentType = "application/json"
 
-// answer is what Finicity has decided about a call, before anything happens to it on its way.
+// answer is Finicity's decision about a call, before a fault changes it.
 type answer struct {
 	status      int
 	contentType string
@@ -23,7 +23,8 @@ type answer struct {
 	code    string
 }
 
-// errorAnswer has the shape ErrorMessage of the OpenAPI document 1.42, which allows code as number and as string.
+// errorAnswer has the shape ErrorMessage of the OpenAPI document 1.42. The document
+// allows the code as a number and as a string.
 func errorAnswer(status int, outcome Outcome, code any, message string) *answer {
 	return &answer{
 		status:      status,
@@ -61,7 +62,8 @@ func wrongAppKey(appKey string) *answer {
 	return errorAnswer(http.StatusUnauthorized, OutcomeRejected, "10026", message)
 }
 
-// rateLimited comes from Finicity's edge: it has no code, and the authentication service has not seen the call.
+// rateLimited comes from Finicity's edge. It has no code, and the authentication
+// service has not received the call.
 func rateLimited() *answer {
 	return &answer{status: http.StatusTooManyRequests, contentType: "text/plain", body: []byte("Too Many Requests"), outcome: OutcomeRefused}
 }
@@ -73,14 +75,15 @@ func wrongToken(token string) *answer {
 	return errorAnswer(http.StatusUnauthorized, OutcomeRejected, "10023", "Invalid or expired (Finicity-App-Token)")
 }
 
-// partnerLocked is the one answer that the OpenAPI document does not have: the partner documentation describes it, with
-// the status 500 and the code as a number.
+// partnerLocked is the only answer that is not in the OpenAPI document. The partner
+// documentation describes it, with HTTP status 500 and the code as a number.
 func partnerLocked() *answer {
 	return errorAnswer(http.StatusInternalServerError, OutcomeLocked, 24302,
 		"Bad credentials. For your security, we've locked your account. Contact support to unlock it.")
 }
 
-// unknownPartner has the shape ErrorWrapper of the OpenAPI document 1.42. Modify Partner Secret has no 404 there.
+// unknownPartner has the shape ErrorWrapper of the OpenAPI document 1.42. Modify
+// Partner Secret has no 404 in that document.
 func unknownPartner(callName string) *answer {
 	if callName == CallModifySecret {
 		return invalidCredentials()
@@ -110,19 +113,20 @@ func unknownPartner(callName string) *answer {
 	}
 }
 
-// encode leaves & and < as they are: an echoed secret must look the way it was sent, or a redacting client is not put
-// to the test.
+// encode does not escape & and <. An echoed secret must look as it was sent; otherwise
+// the client's redaction is not tested.
 func encode(value any) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
-		panic("fakefinicity: " + err.Error()) // only values of this package come here
+		panic("fakefinicity: " + err.Error()) // Only values of this package are encoded.
 	}
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// send writes the answer, unless its client has gone: then the log must not say that it was answered.
+// send writes the answer. If the client has disconnected, it writes nothing, and the
+// log does not show the call as answered.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, a *answer, entry *Request) {
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler)
@@ -143,8 +147,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a *answer, entry *
 	}
 }
 
-// sendCut sends about half of the answer's body and closes the connection. An answer without a body loses half of its
-// status line instead, or a caller could not tell it from a whole one.
+// sendCut sends about half of the answer's body and closes the connection. For an
+// answer without a body, it sends half of the status line instead: otherwise the client
+// could not tell the answer from a complete one.
 func (s *Server) sendCut(w http.ResponseWriter, a *answer, entry *Request) {
 	statusLine := fmt.Sprintf("HTTP/1.1 %d %s\r\n", a.status, http.StatusText(a.status))
 	cut := statusLine[:len(statusLine)/2]
@@ -154,10 +159,11 @@ func (s *Server) sendCut(w http.ResponseWriter, a *answer, entry *Request) {
 	}
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // not a plain HTTP/1.1 connection: a closed one is as close as it gets
+		panic(http.ErrAbortHandler) // Without a plain HTTP/1.1 connection, closing it is the closest equivalent.
 	}
 	s.answered(entry, a.status)
-	// A client that has gone makes these fail, and sees what it is meant to see all the same.
+	// These fail if the client has disconnected, and the client sees a cut answer
+	// anyway.
 	_, _ = io.WriteString(conn, cut)
 	_ = conn.Close()
 }

@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	// maxBody bounds the body of a call, in bytes. Real ones are below one KiB.
+	// maxBody bounds the body of a call, in bytes. Real bodies are smaller than 1 KiB.
 	maxBody = 64 << 10
-	// maxDrained is how much of a longer one is still read: a client that is cut off while it sends sees no answer.
+	// maxDrained is how many bytes of a longer body are still read. A client that is
+	// cut off while it sends would not see the answer.
 	maxDrained = 1 << 20
 )
 
-// call is a request, read to its end and detached from its connection, so that it can be applied after its client has
-// gone.
+// call is a complete request without its connection. It can therefore be applied after
+// the client has disconnected.
 type call struct {
 	name      string
 	userAgent string
@@ -31,12 +32,12 @@ type call struct {
 	partnerID string
 	secret    string
 	newSecret string
-	grace     bool // immediate is false: the old secret stays good for a while
+	grace     bool // The request has immediate=false: the old secret works for 30 more days.
 
-	malformed *answer // the refusal of a call that cannot be understood
+	malformed *answer // The refusal of a malformed call.
 }
 
-// readCall fails if the client goes away while it is still sending.
+// readCall fails if the client disconnects while it sends.
 func readCall(r *http.Request) (*call, error) {
 	c := &call{
 		userAgent: r.UserAgent(),
@@ -67,8 +68,8 @@ func readCall(r *http.Request) (*call, error) {
 	return c, nil
 }
 
-// parse reads the fields by their exact names; encoding/json alone would also take partnerid for partnerId, which
-// Finicity does not.
+// parse reads the fields by their exact names. encoding/json alone would also accept
+// partnerid for partnerId, which Finicity does not.
 func (c *call) parse() *answer {
 	var fields map[string]any
 	if err := json.Unmarshal(c.body, &fields); err != nil || fields == nil {
@@ -105,8 +106,9 @@ func (c *call) parse() *answer {
 	return missing
 }
 
-// admitsJSON reports whether an Accept header is there and admits application/json. Without the header Finicity may
-// answer in XML, so its absence is the caller's error here.
+// admitsJSON reports whether an Accept header is present and allows application/json.
+// Without the header, Finicity may answer in XML, so the mock server treats a missing
+// header as a mistake of the caller.
 func admitsJSON(accept []string) bool {
 	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		mediaType, params, err := mime.ParseMediaType(part)

@@ -9,19 +9,22 @@ import (
 	"net"
 )
 
-// Dialer returns a function for http.Transport.DialContext that reaches the stand-in in memory, whatever the address.
-// Each connection is served by a real [http.Server] over net.Pipe, so it works inside a testing/synctest bubble. Its
-// goroutines end when the connection is closed by the client (http.Transport.CloseIdleConnections) or by
-// [Server.Close]. Plain HTTP only: the base URL is one like http://127.0.0.1.
+// Dialer returns a function for http.Transport.DialContext that connects to the mock
+// server in memory, whatever the address.
+//
+// A real [http.Server] serves each connection over net.Pipe, so it works inside a
+// testing/synctest bubble. Its goroutines end when the client closes the connection
+// (http.Transport.CloseIdleConnections), or with [Server.Close]. Only plain HTTP works:
+// use a base URL such as http://127.0.0.1.
 func (s *Server) Dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		client, server := net.Pipe()
-		// Serve returns as soon as the one connection is handed over.
+		// Serve returns once it has accepted the only connection.
 		if err := s.pipes.Serve(&oneConnection{conn: server}); !errors.Is(err, errHandedOver) {
-			return nil, errors.Join(fmt.Errorf("dialling the stand-in: %w", err), client.Close(), server.Close())
+			return nil, errors.Join(fmt.Errorf("dialing the mock server: %w", err), client.Close(), server.Close())
 		}
 		return client, nil
 	}
@@ -29,7 +32,8 @@ func (s *Server) Dialer() func(ctx context.Context, network, addr string) (net.C
 
 var errHandedOver = errors.New("the connection is handed over")
 
-// oneConnection is a listener with a single connection. It needs no goroutine of its own, as a listening one would.
+// oneConnection is a listener with a single connection. Unlike a real listener, it
+// needs no goroutine.
 type oneConnection struct {
 	conn net.Conn
 }

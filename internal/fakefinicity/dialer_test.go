@@ -13,7 +13,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// The bubble fails if a goroutine is left.
+// The bubble fails if a goroutine is still running.
 func TestDialledConnectionsAreReusedAndEndWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakefinicity.New(fakefinicity.Config{Partners: twoPartners()})

@@ -12,46 +12,53 @@ import (
 	"time"
 )
 
-// Kind is what goes wrong with a call.
+// Kind is the kind of a fault.
 type Kind string
 
-// The faults to order. "Applied" means that Finicity's rules were run on the call: it may have counted as a wrong
-// attempt, minted a token or changed the secret.
+// The kinds of faults. "Applied" means that the call takes effect under Finicity's
+// rules: it may count as a failed attempt, issue a token or change the secret.
 const (
-	// KindLost is applied, and the connection is closed without an answer.
+	// KindLost applies the call and closes the connection without an answer.
 	KindLost Kind = "lost"
-	// KindDropped is closed without an answer and never applied.
+	// KindDropped closes the connection without an answer and never applies the call.
 	KindDropped Kind = "dropped"
-	// KindSlow is applied and answered after Delay, applied also when the client has gone by then.
+	// KindSlow applies and answers the call after Delay. It applies the call even if
+	// the client has disconnected by then.
 	KindSlow Kind = "slow"
-	// KindSlowAnswer is applied at once and answered after Delay.
+	// KindSlowAnswer applies the call at once and answers it after Delay.
 	KindSlowAnswer Kind = "slow_answer"
-	// KindLate is closed without an answer at once, and applied after Delay under the rules that hold then: a change
-	// of a secret that is wrong by then counts as a wrong attempt.
+	// KindLate closes the connection at once without an answer, and applies the call
+	// after Delay. The rules then apply to the state at that time: if the old secret is
+	// wrong by then, the change counts as a failed attempt.
 	KindLate Kind = "late"
-	// KindHoldBefore is held until Release, then applied and answered, applied also when the client has gone by then.
+	// KindHoldBefore holds the call until Release, then applies and answers it. It
+	// applies the call even if the client has disconnected by then.
 	KindHoldBefore Kind = "hold_before"
-	// KindHoldAfter is applied, then held until Release, then answered.
+	// KindHoldAfter applies the call, holds it until Release, and then answers it.
 	KindHoldAfter Kind = "hold_after"
-	// KindStatus is answered with Status, Body and what else is given, and never applied.
+	// KindStatus answers with Status, Body and the other fields, and never applies the
+	// call.
 	KindStatus Kind = "status"
-	// KindMisleading is answered with Status, Body and what else is given, whatever the rules make of it: it is applied
-	// before that answer, or Delay after it.
+	// KindMisleading answers with Status, Body and the other fields, whatever the
+	// result of the call. It applies the call before the answer, or Delay after it.
 	KindMisleading Kind = "misleading"
-	// KindTwice is a gateway that sends the call twice. Without Delay, the first answer gets lost and the client gets the
-	// second. With Delay, the client gets the first answer, and the copy arrives later. Each copy has its entry in the log.
+	// KindTwice is a gateway that sends the call twice. Without Delay, the first answer
+	// is lost and the client gets the second. With Delay, the client gets the first
+	// answer, and the copy arrives later. Each copy has its own entry in the log.
 	KindTwice Kind = "twice"
-	// KindCut is applied and answered with half of the answer: half of the body, or of the status line for a 204.
+	// KindCut applies the call and sends half of the answer: half of the body, or half
+	// of the status line for a 204.
 	KindCut Kind = "cut"
-	// KindGarbage is applied and answered with the right status and a body that is none, Body if given. A 204, which
-	// has no body to spoil, becomes a 200.
+	// KindGarbage applies the call and answers with the right status and an unreadable
+	// body, or with Body if it is set. A 204 has no body, so it becomes a 200.
 	KindGarbage Kind = "garbage"
-	// KindEcho is never applied and answered 401 with a message that repeats the complete request body and the app
-	// key: no real answer should, and a client must keep its secrets out of its errors and logs even so.
+	// KindEcho never applies the call. It answers 401 with a message that repeats the
+	// complete request body and the app key. No real answer should do that, but a
+	// client must keep its secrets out of its errors and logs even then.
 	KindEcho Kind = "echo"
 )
 
-// kinds are all of them, as an endpoint that orders them has to explain them.
+// kinds are all kinds. The admin endpoint lists them.
 func kinds() []struct {
 	kind  Kind
 	about string
@@ -78,30 +85,35 @@ func kinds() []struct {
 
 func calls() []string { return []string{CallAuthenticate, CallModifySecret, CallCustomers} }
 
-// maxFaultCount is as good as for ever, and the sum of what is in the queue is still a number.
+// maxFaultCount is practically unlimited, and the sum of all faults in the queue still
+// fits in an int.
 const maxFaultCount = 1_000_000
 
-// Fault is an order for calls that are still to come.
+// Fault is a fault for future calls.
 type Fault struct {
-	// Call is the call that it is for: CallAuthenticate, CallModifySecret or CallCustomers. Empty is the next of any.
+	// Call restricts the fault to one call: CallAuthenticate, CallModifySecret or
+	// CallCustomers. Empty means any call.
 	Call string
 	Kind Kind
-	// Count is for how many calls it is good, at most a million. Zero means one.
+	// Count is the number of calls that get the fault, at most a million. 0 means 1.
 	Count int
-	// Delay is for KindSlow, KindSlowAnswer, KindLate, KindMisleading and KindTwice.
+	// Delay applies to KindSlow, KindSlowAnswer, KindLate, KindMisleading and
+	// KindTwice.
 	Delay time.Duration
-	// Status is for KindStatus and KindMisleading, 200 to 599.
+	// Status applies to KindStatus and KindMisleading. It is between 200 and 599.
 	Status int
-	// RetryAfter and Header are for the same two: the header of that name as it is sent, and others, such as Location.
+	// RetryAfter and Header apply to KindStatus and KindMisleading. RetryAfter is the
+	// value of that header, and Header has other headers, such as Location.
 	RetryAfter string
 	Header     map[string]string
-	// Body and ContentType are for the same two and KindGarbage. An empty ContentType means application/json.
+	// Body and ContentType apply to KindStatus, KindMisleading and KindGarbage. An
+	// empty ContentType means application/json.
 	Body        string
 	ContentType string
 }
 
-// Validate names the first thing that is wrong with the order. Something that its kind would not use is an error, so
-// that no test relies on what never happens.
+// Validate returns the first mistake in the fault. A field that the kind does not use
+// is an error, so that no test relies on a setting without effect.
 func (f Fault) Validate() error {
 	delayed := slices.Contains([]Kind{KindSlow, KindSlowAnswer, KindLate, KindMisleading, KindTwice}, f.Kind)
 	answered := f.Kind == KindStatus || f.Kind == KindMisleading
@@ -133,12 +145,12 @@ func (f Fault) Validate() error {
 	return f.validateHeader()
 }
 
-// validateHeader refuses what net/http would leave out or write in another way than it was ordered.
+// validateHeader refuses headers that net/http would leave out or change.
 func (f Fault) validateHeader() error {
 	values := []string{f.RetryAfter, f.ContentType}
 	for name, value := range f.Header {
 		if name == "" || strings.ContainsAny(name, " \t\r\n:") {
-			return fmt.Errorf("%q is no name of a header", name)
+			return fmt.Errorf("%q is not a valid header name", name)
 		}
 		values = append(values, value)
 	}
@@ -148,8 +160,9 @@ func (f Fault) validateHeader() error {
 	return nil
 }
 
-// Order puts faults in the queue. Each call takes the first one that is for it. It panics on a fault that is not valid:
-// ask [Fault.Validate] first where it comes from a person.
+// Order adds faults to the queue. Each call gets the first fault that applies to it.
+// Order panics if a fault is invalid: call [Fault.Validate] first for a fault from user
+// input.
 func (s *Server) Order(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +175,8 @@ func (s *Server) Order(faults ...Fault) {
 	}
 }
 
-// ClearFaults takes all faults out of the queue and returns for how many calls they would still have been good. Calls
-// that a fault has already met are not affected.
+// ClearFaults removes all faults from the queue. It returns the number of calls that
+// they would still have affected. Calls that already have their fault are not affected.
 func (s *Server) ClearFaults() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +188,7 @@ func (s *Server) ClearFaults() int {
 	return left
 }
 
-// takeFaultLocked returns the fault for a call, nil for most.
+// takeFaultLocked returns the fault for a call, usually nil.
 func (s *Server) takeFaultLocked(callName string) *Fault {
 	i := slices.IndexFunc(s.faults, func(f *Fault) bool { return f.Call == "" || f.Call == callName })
 	if i < 0 {
@@ -188,8 +201,9 @@ func (s *Server) takeFaultLocked(callName string) *Fault {
 	return f
 }
 
-// perform takes the call to its end, by way of its fault if it has one. It returns only after an answer; everything
-// else ends in http.ErrAbortHandler, which makes the standard server close the connection and log nothing.
+// perform completes the call, with its fault if it has one. It returns only after an
+// answer. In every other case it panics with http.ErrAbortHandler, which makes the
+// standard server close the connection and log nothing.
 func (s *Server) perform(w http.ResponseWriter, r *http.Request, c *call, entry *Request, f *Fault) {
 	if f == nil {
 		s.send(w, r, s.apply(c, entry), entry)
@@ -234,12 +248,13 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, c *call, entry 
 	case KindLate:
 		s.applyLater(f.Delay, c, entry)
 		panic(http.ErrAbortHandler)
-	default: // KindDropped
+	default: // KindDropped.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// sendTwice applies the call and its copy, at once or after the delay, and sends the answer that a client would get.
+// sendTwice applies the call and its copy, at once or after the delay, and sends the
+// answer that a client would get.
 func (s *Server) sendTwice(w http.ResponseWriter, r *http.Request, c *call, entry *Request, delay time.Duration) {
 	second := &Request{Call: entry.Call, PartnerID: entry.PartnerID, Fault: entry.Fault, UserAgent: entry.UserAgent}
 	a := s.apply(c, entry)
@@ -255,7 +270,7 @@ func (s *Server) sendTwice(w http.ResponseWriter, r *http.Request, c *call, entr
 	s.send(w, r, s.apply(c, second), second)
 }
 
-// answer is that of KindStatus and KindMisleading.
+// answer returns the answer of KindStatus and KindMisleading.
 func (f *Fault) answer() *answer {
 	a := &answer{status: f.Status, contentType: f.contentType(), header: map[string]string{}, body: []byte(f.Body)}
 	if f.RetryAfter != "" {

@@ -34,7 +34,7 @@ func TestMisleadingIsAppliedAndAnsweredAsOrdered(t *testing.T) {
 	wantEqual(t, "outcome", entry.Outcome, fakefinicity.OutcomeAccepted)
 	wantEqual(t, "status in the log", entry.Status, 429)
 
-	// Right or wrong, the client reads the same.
+	// The client gets the same answer whether the call is right or wrong.
 	c.authenticate(alphaID, nextSecret, alphaKey).want(t, 403, "24437")
 	wantEqual(t, "tokens", c.fake.Counters(alphaID).Authentications, 1)
 	c.alpha().want(t, 403, "24437")
@@ -59,7 +59,8 @@ func TestMisleadingWithADelayIsAnsweredFirstAndAppliedLater(t *testing.T) {
 	})
 }
 
-// The copy of a change carries a secret that the first one has replaced. With a grace period that secret still works.
+// The copy of a change contains the secret that the first change has replaced. With a
+// grace period, that secret still works.
 func TestTwiceAnswersWithWhatTheSecondCopyCameTo(t *testing.T) {
 	for _, test := range []struct {
 		immediate                 bool
@@ -78,7 +79,7 @@ func TestTwiceAnswersWithWhatTheSecondCopyCameTo(t *testing.T) {
 		log := c.fake.Requests()
 		wantEqual(t, "entries", len(log), 2)
 		for i, want := range []fakefinicity.Request{
-			{Seq: 1, Outcome: fakefinicity.OutcomeAccepted}, // Its answer got lost.
+			{Seq: 1, Outcome: fakefinicity.OutcomeAccepted}, // Its answer was lost.
 			{Seq: 2, Status: test.status, Code: test.code, Outcome: log[1].Outcome},
 		} {
 			want.Time, want.Applied, want.Fault = log[i].Time, true, fakefinicity.KindTwice
@@ -98,7 +99,8 @@ func TestTwiceWithADelayAnswersFirstAndItsCopyArrivesLater(t *testing.T) {
 		c.modify(third).want(t, 204, "")
 		<-time.After(time.Hour)
 		synctest.Wait()
-		// It is under the rules of its moment: the old secret still works, so the first change wins once more.
+		// The rules apply to the state when it arrives: the old secret still works, so
+		// the first change wins once more.
 		wantEqual(t, "secret", c.fake.HoldsSecret(alphaID, nextSecret), true)
 		entry := last(t, c.fake)
 		wantEqual(t, "sequence number", entry.Seq, 3)

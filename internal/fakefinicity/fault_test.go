@@ -34,7 +34,7 @@ func TestFaultsThatNeedNoTimeOverRealConnections(t *testing.T) {
 	tests := map[string]struct {
 		fault   fakefinicity.Fault
 		status  int
-		whole   bool // the client reads the answer without an error
+		whole   bool // The client reads the answer without an error.
 		applied bool
 	}{
 		"lost":           {fakefinicity.Fault{Kind: fakefinicity.KindLost}, noAnswer, false, true},
@@ -84,7 +84,7 @@ func TestCutAnswerEndsInTheMiddleOfItsBody(t *testing.T) {
 		t.Fatalf("body %q", got.body)
 	}
 	wantEqual(t, "status in the log", last(t, c.fake).Status, 200)
-	// A recorder is no connection that could be cut.
+	// A recorder has no connection to cut.
 	c.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindCut})
 	defer func() { wantEqual[any](t, "panic", recover(), http.ErrAbortHandler) }()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fakefinicity.PathCustomers, nil)
@@ -207,7 +207,7 @@ func TestFaultsThatWouldNotDoWhatTheySayAreRefused(t *testing.T) {
 	wantEqual(t, "ordered", fake.ClearFaults(), 0)
 }
 
-// inBubble runs f in a bubble with a caller of its own, whose t is that of the bubble.
+// inBubble runs f in a synctest bubble with its own caller, whose t is the bubble's.
 func inBubble(t *testing.T, f func(c *caller)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -215,7 +215,7 @@ func inBubble(t *testing.T, f func(c *caller)) {
 	})
 }
 
-// impatient makes the caller give up after d.
+// impatient makes the caller time out after d.
 func (c *caller) impatient(d time.Duration) *caller {
 	client := *c.http
 	client.Timeout = d
@@ -277,7 +277,7 @@ func TestLateIsAppliedUnderTheRulesOfItsMoment(t *testing.T) {
 		c.alpha().want(t, 401, "10001")
 		c.authenticate(alphaID, nextSecret, alphaKey).want(t, 200, "")
 
-		// The old secret is good when this one is sent, and wrong when it arrives.
+		// The old secret is valid when this call is sent, and wrong when it arrives.
 		c.fake.Order(late)
 		third := map[string]any{"partnerSecret": nextSecret, "newPartnerSecret": "Fake-Secret-Third-4"}
 		if got := c.modify(third); got.err == nil {

@@ -33,7 +33,7 @@ func twoPartners() []fakefinicity.Partner {
 	}
 }
 
-// clock is advanced by hand.
+// clock is a clock that the test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -53,7 +53,8 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// caller is a client that reaches the stand-in in memory, on a connection of its own for each call.
+// caller is a client that connects to the mock server in memory, with a new connection
+// for each call.
 type caller struct {
 	t    *testing.T
 	fake *fakefinicity.Server
@@ -72,7 +73,7 @@ func newCaller(t *testing.T, cfg fakefinicity.Config) *caller {
 	return &caller{t: t, fake: fake, http: &http.Client{Transport: transport}, base: "http://127.0.0.1"}
 }
 
-// result is what the client saw. Its err is set when there was no whole answer.
+// result is what the client received. err is set if there was no complete answer.
 type result struct {
 	status int
 	code   string

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Release lets all calls go on that are held now, and returns how many they are. Later ones are held anew.
+// Release lets all calls continue that are held now, and returns their number. Later
+// calls are held again.
 func (s *Server) Release() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -21,14 +22,15 @@ func (s *Server) Release() int {
 	return released
 }
 
-// Held returns how many calls are held.
+// Held returns the number of held calls.
 func (s *Server) Held() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.held)
 }
 
-// WaitHeld returns once at least n calls are held. Its error is that of ctx, or says that the server was closed.
+// WaitHeld returns once at least n calls are held. Otherwise its error is that of ctx,
+// or says that the server was closed.
 func (s *Server) WaitHeld(ctx context.Context, n int) error {
 	for {
 		s.mu.Lock()
@@ -47,7 +49,8 @@ func (s *Server) WaitHeld(ctx context.Context, n int) error {
 	}
 }
 
-// hold returns after Release. It does not ask whether the client is still there: Finicity would not either.
+// hold returns after Release. It does not check whether the client is still connected,
+// because Finicity would not either.
 func (s *Server) hold() {
 	released := make(chan struct{})
 	s.mu.Lock()
@@ -74,12 +77,13 @@ func (s *Server) wait(d time.Duration, gone <-chan struct{}) {
 	}
 }
 
-// applyLater applies the call after d, unless the server is closed before.
+// applyLater applies the call after d, unless the server is closed before that.
 func (s *Server) applyLater(d time.Duration, c *call, entry *Request) {
 	s.later(d, func() { s.applyLocked(c, entry) })
 }
 
-// later runs effect under the lock after d, unless the server is closed before.
+// later runs effect with the lock held after d, unless the server is closed before
+// that.
 func (s *Server) later(d time.Duration, effect func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// modifyAside sends the PUT from another goroutine and returns once it is held.
+// modifyAside sends the PUT from another goroutine and returns once the call is held.
 func (c *caller) modifyAside() <-chan result {
 	c.t.Helper()
 	answered := make(chan result, 1)
@@ -97,7 +97,7 @@ func TestWaitHeldEndsWithItsContextAndWithTheServer(t *testing.T) {
 	})
 }
 
-// The bubble fails if a goroutine is left.
+// The bubble fails if a goroutine is still running.
 func TestCloseEndsEverythingThatWaits(t *testing.T) {
 	inBubble(t, func(c *caller) {
 		t := c.t

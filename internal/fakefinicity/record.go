@@ -7,34 +7,39 @@ import (
 	"time"
 )
 
-// maxLog bounds the request log; when it is full the older half goes. Counters are not affected.
+// maxLog bounds the request log, in entries. When the log is full, its older half is
+// removed. Counters are not affected.
 const maxLog = 1 << 16
 
-// Outcome is what the rules made of a call.
+// Outcome is the result of a call under Finicity's rules.
 type Outcome string
 
 // The outcomes. A call that was not applied has none.
 const (
 	OutcomeAccepted Outcome = "accepted"
-	OutcomeRejected Outcome = "rejected" // 401 or 404; on the authentication path it counts towards the lock
+	OutcomeRejected Outcome = "rejected" // 401 or 404; on the authentication path, it counts toward the lock
 	OutcomeRefused  Outcome = "refused"  // 400 or 429: nothing changed and nothing counted
 	OutcomeLocked   Outcome = "locked"   // code 24302
 )
 
-// Request is an entry of the request log. It never holds a secret, a token or an app key.
+// Request is an entry of the request log. It never contains a secret, a token or an app
+// key.
 type Request struct {
-	Seq  int       `json:"seq"`  // from 1, in the order of arrival; ResetLog does not start it anew
+	Seq  int       `json:"seq"`  // from 1, in the order of arrival; ResetLog does not reset it
 	Time time.Time `json:"time"` // of arrival, UTC
 	Call string    `json:"call"`
-	// PartnerID is empty if the call names no partner that exists: a stray value may be a secret.
+	// PartnerID is empty if the call does not name an existing partner: an unknown
+	// value may be a secret.
 	PartnerID string `json:"partnerId"`
-	// Status is that of the answer, or zero if there was none, or none yet.
+	// Status is the HTTP status of the answer. It is 0 without an answer, and before
+	// it.
 	Status int `json:"status"`
-	// Code is Finicity's code for the outcome, such as 10001, whether or not the answer arrived.
+	// Code is Finicity's code for the outcome, such as 10001, even if the answer was
+	// lost.
 	Code    string  `json:"code,omitempty"`
 	Outcome Outcome `json:"outcome,omitempty"`
-	// Applied says that the rules were run on it. For KindSlow, KindLate, KindHoldBefore and a KindMisleading with Delay it
-	// becomes true later.
+	// Applied means that the call has taken effect. For KindSlow, KindLate,
+	// KindHoldBefore and a KindMisleading with Delay, it becomes true later.
 	Applied   bool   `json:"applied"`
 	Fault     Kind   `json:"fault,omitempty"`
 	UserAgent string `json:"userAgent"`
@@ -43,10 +48,10 @@ type Request struct {
 // Counters are the totals of one partner.
 type Counters struct {
 	Authentications int  `json:"authentications"` // tokens issued
-	Rejected        int  `json:"rejected"`        // wrong attempts, authenticate and modify_secret together
-	TowardLock      int  `json:"towardLock"`      // those that count now; the fifth locks
+	Rejected        int  `json:"rejected"`        // failed attempts of authenticate and modify_secret together
+	TowardLock      int  `json:"towardLock"`      // failed attempts that count now; the fifth locks
 	Locked          bool `json:"locked"`
-	WhileLocked     int  `json:"whileLocked"` // attempts, right or wrong, answered with the lock after it
+	WhileLocked     int  `json:"whileLocked"` // attempts, right or wrong, that were answered with the lock
 	SecretChanges   int  `json:"secretChanges"`
 	APICalls        int  `json:"apiCalls"`   // customers calls that were accepted
 	APIRefused      int  `json:"apiRefused"` // customers calls with the partner's app key and a bad token
@@ -63,14 +68,14 @@ func (s *Server) Requests() []Request {
 	return log
 }
 
-// ResetLog empties the request log. Counters stay.
+// ResetLog empties the request log. It does not reset the counters.
 func (s *Server) ResetLog() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log = nil
 }
 
-// Counters returns the totals of a partner, zero for one that does not exist.
+// Counters returns the totals of a partner, all zero if the partner does not exist.
 func (s *Server) Counters(partnerID string) Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,36 +85,39 @@ func (s *Server) Counters(partnerID string) Counters {
 	return Counters{}
 }
 
-// Lock locks a partner, as five wrong attempts do.
+// Lock locks a partner, as five failed attempts do.
 func (s *Server) Lock(partnerID string) {
 	s.change(partnerID, func(p *partner) { p.counters.Locked = true })
 }
 
-// Unlock does what Finicity support does for a locked partner: it may try again, with a fresh count.
-// Like all changes of a partner it panics if there is none of that ID.
+// Unlock unlocks a partner and resets the count of failed attempts, as Finicity's
+// support does. Like all changes of a partner, it panics if no partner has that ID.
 func (s *Server) Unlock(partnerID string) {
 	s.change(partnerID, func(p *partner) { p.counters.Locked, p.counters.TowardLock = false, 0 })
 }
 
-// SetSecret changes the secret as if by other hands: every earlier one is dead at once. It is not held to the secret
-// rules.
+// SetSecret changes the secret as if outside the engine, for example in the portal.
+// Every earlier secret stops working at once. The secret rules do not apply.
 func (s *Server) SetSecret(partnerID, secret string) {
 	s.change(partnerID, func(p *partner) { s.cutOver(p, secret) })
 }
 
-// SetAppKey rotates the app key as the developer portal does: the old one is dead at once.
+// SetAppKey rotates the app key as the developer portal does: the old app key stops
+// working at once.
 func (s *Server) SetAppKey(partnerID, appKey string) {
 	s.change(partnerID, func(p *partner) { p.AppKey = appKey })
 }
 
-// SetTokenLifetime changes how long the tokens of later authentications are honoured, as for Config.TokenLifetime.
+// SetTokenLifetime changes the lifetime of tokens that are issued from now on. See
+// Config.TokenLifetime.
 func (s *Server) SetTokenLifetime(lifetime time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokenLifetime = lifetime
 }
 
-// AcceptsSecret reports whether the secret is good now, the lock aside. Asking counts as nothing.
+// AcceptsSecret reports whether the secret works now, apart from a lock. It does not
+// count as an attempt.
 func (s *Server) AcceptsSecret(partnerID, secret string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,8 +125,8 @@ func (s *Server) AcceptsSecret(partnerID, secret string) bool {
 	return p != nil && p.accepts(secret, s.now())
 }
 
-// HoldsSecret reports whether the secret is the partner's own, and not one that a grace period keeps alive. Asking counts
-// as nothing.
+// HoldsSecret reports whether the secret is the partner's current one, not one that
+// only works because of a grace period. It does not count as an attempt.
 func (s *Server) HoldsSecret(partnerID, secret string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +134,8 @@ func (s *Server) HoldsSecret(partnerID, secret string) bool {
 	return p != nil && p.Secret == secret
 }
 
-// AcceptsToken reports whether the token is good now, together with the partner's app key. Asking counts as nothing.
+// AcceptsToken reports whether the token works now, together with the partner's app
+// key. It does not count as a call.
 func (s *Server) AcceptsToken(partnerID, token string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +153,8 @@ func (s *Server) change(partnerID string, change func(*partner)) {
 	change(p)
 }
 
-// begin logs the arrival of a call and finds its fault in one step, so that faults meet calls in the order of the log.
+// begin logs the arrival of a call and takes its fault in one step, so that calls get
+// faults in the order of the log.
 func (s *Server) begin(c *call) (*Request, *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +185,8 @@ func (s *Server) recordLocked(entry *Request) {
 	s.log = append(s.log, entry)
 }
 
-// answered notes the status just before it is sent: a client that has its answer finds it in the log.
+// answered records the status just before the answer is sent, so that a client that has
+// its answer finds the status in the log.
 func (s *Server) answered(entry *Request, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	// lockLimit is the unsuccessful attempt that locks a partner (OpenAPI document 1.42, Create Access Token).
+	// lockLimit is the number of failed attempts that lock a partner (OpenAPI document
+	// 1.42, Create Access Token).
 	lockLimit = 5
 
-	// gracePeriod is how long the old secret stays good after a change with immediate=false (Finicity partner
-	// documentation).
+	// gracePeriod is how long the old secret still works after a change with
+	// immediate=false (Finicity partner documentation).
 	gracePeriod = 30 * 24 * time.Hour
 
-	// tokenLength is that of the OpenAPI document's example.
+	// tokenLength is the length of the token in the OpenAPI document's example.
 	tokenLength = 20
 
 	minSecretLength = 12
 	maxSecretLength = 255
 )
 
-// partner is what Finicity knows about one.
+// partner is the state of one partner.
 type partner struct {
 	Partner
 	outgoing []outgoingSecret
@@ -44,7 +45,8 @@ type issuedToken struct {
 	expires time.Time
 }
 
-// apply is the moment at which a call takes effect; what it finds is what holds then, not when the call was sent.
+// apply makes a call take effect. The rules apply to the state at that moment, not when
+// the call was sent.
 func (s *Server) apply(c *call, entry *Request) *answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +133,8 @@ func (s *Server) customers(c *call, entry *Request, now time.Time) *answer {
 	}
 }
 
-// knowsAppKey reports whether the app key is that of the partner in the call, or, in a call that names none, of any.
+// knowsAppKey reports whether the app key belongs to the partner that the call names.
+// If the call names no partner, the app key may belong to any.
 func (s *Server) knowsAppKey(c *call) bool {
 	p := s.partner(c.partnerID)
 	if p != nil {
@@ -140,8 +143,9 @@ func (s *Server) knowsAppKey(c *call) bool {
 	return slices.ContainsFunc(s.partners, func(p *partner) bool { return p.AppKey == c.appKey })
 }
 
-// identify holds a call to app key, lock and secret. A wrong attempt counts for the partner whose ID it carries,
-// whatever else is wrong: a caller that is careful only with its secret must not pass.
+// identify checks the app key, the lock and the secret of a call. A failed attempt
+// counts for the partner whose ID is in the call, whatever is wrong with it: it is not
+// enough that a caller is careful with its secret.
 func (s *Server) identify(c *call, now time.Time) (*partner, *answer) {
 	p := s.partner(c.partnerID)
 	switch {
@@ -169,7 +173,8 @@ func (s *Server) partner(id string) *partner {
 	return nil
 }
 
-// reject counts a wrong attempt. The one that locks the partner is itself answered with the lock.
+// reject counts a failed attempt. The attempt that locks the partner is itself answered
+// with the lock.
 func (p *partner) reject(a *answer) *answer {
 	p.counters.Rejected++
 	p.counters.TowardLock++
@@ -192,7 +197,7 @@ func (p *partner) accepts(secret string, now time.Time) bool {
 		slices.ContainsFunc(p.outgoing, func(o outgoingSecret) bool { return o.secret == secret })
 }
 
-// cutOver makes secret the only one.
+// cutOver makes secret the only valid one.
 func (s *Server) cutOver(p *partner, secret string) {
 	p.Secret, p.outgoing = secret, nil
 	if s.tokensDieWithSecret {
@@ -200,8 +205,8 @@ func (s *Server) cutOver(p *partner, secret string) {
 	}
 }
 
-// issueToken also drops the expired tokens at the head of the queue, so that a long run keeps two hours of them at
-// most and each costs the same.
+// issueToken also removes the expired tokens at the head of the queue. So a long run
+// keeps at most two hours of tokens, and issuing each takes the same time.
 func (s *Server) issueToken(p *partner, now time.Time) string {
 	dead := 0
 	for dead < len(s.tokenQueue) && !now.Before(s.tokens[s.tokenQueue[dead]].expires) {
@@ -214,7 +219,8 @@ func (s *Server) issueToken(p *partner, now time.Time) string {
 	return token
 }
 
-// validSecret holds a new secret to the rules (OpenAPI document 1.42, Modify Partner Secret).
+// validSecret checks a new secret against the rules (OpenAPI document 1.42, Modify
+// Partner Secret).
 func validSecret(secret string) bool {
 	const (
 		letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -46,7 +46,7 @@ func TestATokenIsRefusedAfterItsLifetimeWithAnotherPartnersKeyAndWhenMissing(t *
 	clock.Advance(time.Nanosecond)
 	c.customers(alphaKey, token).want(t, 401, "10023")
 	wantEqual(t, "accepts", c.fake.AcceptsToken(alphaID, token), false)
-	// A later token makes the expired one go for good.
+	// Issuing a later token removes the expired one.
 	c.alpha().want(t, 200, "")
 	c.customers(alphaKey, token).want(t, 401, "10023")
 	wantEqual(t, "refused", c.fake.Counters(alphaID).APIRefused, 4)
@@ -115,7 +115,7 @@ func TestWhetherASuccessResetsTheCountIsConfigured(t *testing.T) {
 	}
 }
 
-// The edge has not passed the call on, so that nothing counts.
+// The edge has not passed the call on, so nothing counts.
 func TestAnInvalidAppKeyIsARateLimitIfConfigured(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{AppKeyRateLimited: true})
 	token := c.alpha().token
@@ -189,7 +189,8 @@ func TestTokensDieWithTheSecretIfConfigured(t *testing.T) {
 	c.customers(betaKey, other).want(t, 200, "")
 }
 
-// Of the printable ASCII characters, letters, digits and these ten are allowed (OpenAPI document 1.42).
+// Of the printable ASCII characters, letters, digits and these ten are allowed (OpenAPI
+// document 1.42).
 func TestNewSecretMayHoldTheseCharactersAndNoOthers(t *testing.T) {
 	for c := byte(' '); c <= '~'; c++ {
 		secret := "Secret-1-with-" + string(c) + "-inside"

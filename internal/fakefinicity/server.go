@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package fakefinicity is a stand-in for api.finicity.com (Mastercard Open Finance, US): an [http.Handler] that
-// holds its callers to the rules of the real one. It knows the two authentication operations and one customers call,
-// which is enough to prove a token.
+// Package fakefinicity is a mock server for api.finicity.com (Mastercard Open Finance,
+// US). It is an [http.Handler] that enforces Finicity's rules. It has the two
+// authentication operations and one customers call, which shows whether a token works.
 //
-// It is not a mock. Five wrong attempts lock a partner, a changed secret kills the old one, a token dies after two
-// hours, and an answer can be ordered to get lost on its way ([Server.Order]). What the documentation leaves open is
-// settled to the caller's disadvantage: a test that passes here must not lock a partner out there.
+// It behaves as the real API does. Five failed attempts lock a partner, a changed
+// secret invalidates the old one, and a token expires after two hours. A test can order
+// an answer to be lost ([Server.Order]). Where the documentation is silent, the mock
+// server assumes the worst for the caller: a client that passes a test here must not
+// lock a partner at Finicity.
 //
-// Everything is kept in memory. A [Server] starts nothing when it is made, so that a simulation can afford a new one
-// for each run; make it inside a testing/synctest bubble if it is to be used in one.
+// All state is in memory. A new [Server] starts no goroutine, so a simulation can
+// create one for each run. For use in a testing/synctest bubble, create it inside the
+// bubble.
 package fakefinicity
 
 import (
@@ -22,57 +25,65 @@ import (
 	"time"
 )
 
-// The paths that the stand-in serves, besides its own ones under /_fake/.
+// The paths that the mock server serves, apart from the admin paths under /_fake/.
 const (
 	PathAuthentication = "/aggregation/v2/partners/authentication"
 	PathCustomers      = "/aggregation/v1/customers"
 )
 
-// The calls, as they are named in a [Fault] and in the request log.
+// The names of the calls in a [Fault] and in the request log.
 const (
 	CallAuthenticate = "authenticate"  // POST PathAuthentication
 	CallModifySecret = "modify_secret" // PUT PathAuthentication
 	CallCustomers    = "customers"     // GET PathCustomers
-	callOther        = "other"         // anything else; answered 404 or 405
+	callOther        = "other"         // Anything else; answered 404 or 405.
 )
 
-// DefaultTokenLifetime is how long Finicity honours a token (Finicity partner documentation).
+// DefaultTokenLifetime is how long Finicity accepts a token (Finicity partner
+// documentation).
 const DefaultTokenLifetime = 2 * time.Hour
 
-// Partner is one partner credential.
+// Partner is the credential of one partner.
 type Partner struct {
 	ID     string
 	Secret string
 	AppKey string
 }
 
-// Config says which partners exist and how the stand-in behaves where Finicity's documentation is silent.
+// Config says which partners exist, and how the mock server behaves where Finicity's
+// documentation is silent.
 type Config struct {
-	// Partners that exist at the start. IDs are unique; an app key may be shared.
+	// Partners are the partners at the start. Their IDs must be unique; they may share
+	// an app key.
 	Partners []Partner
 
-	// TokenLifetime is how long a token is honoured. Zero means DefaultTokenLifetime.
+	// TokenLifetime is how long a token is accepted. 0 means DefaultTokenLifetime.
 	TokenLifetime time.Duration
 
-	// Now is the clock for expiry, grace periods and the log, time.Now if nil. Delays of faults use package time. It is
-	// called under the server's lock and must not call the server.
+	// Now is the clock for expiry, grace periods and the log, time.Now if nil. Delays
+	// of faults use package time. The server calls Now with its lock held, so Now must
+	// not call the server.
 	Now func() time.Time
 
-	// SuccessKeepsCount leaves the count of wrong attempts standing when a right one follows. Finicity says "five
-	// failed attempts" and not whether in a row; a caller that relies on the reset locks its partner out if there
-	// is none.
+	// SuccessKeepsCount means that a success does not reset the count of failed
+	// attempts. Finicity documents "five failed attempts" and does not say whether in a
+	// row. If a success does not reset the count, a caller that relies on the reset
+	// locks its partner.
 	SuccessKeepsCount bool
 
-	// TokensDieWithSecret ends all tokens of a partner when its secret changes without a grace period. Finicity does
-	// not say; a caller that goes on with the token gets a 401 for each call if it is so.
+	// TokensDieWithSecret invalidates all tokens of a partner when its secret changes
+	// without a grace period. Finicity does not document this. If it is so, a caller
+	// that keeps using the old token gets a 401 for each call.
 	TokensDieWithSecret bool
 
-	// AppKeyRateLimited answers a call with an invalid app key with 429 and no code, before anything is counted. Finicity's
-	// onboarding page says that such a key has "a rate limit of 0"; its API reference says 401.
+	// AppKeyRateLimited answers a call with an invalid app key with 429 and no code,
+	// before anything counts. Finicity's onboarding page says that such a key has "a
+	// rate limit of 0"; its API reference says 401.
 	AppKeyRateLimited bool
 }
 
-// Validate names the first thing that is wrong with the configuration, never a secret.
+// Validate returns the first mistake in the configuration. The error never contains a
+// secret.
 func (c Config) Validate() error {
 	for i, p := range c.Partners {
 		switch {
@@ -81,7 +92,7 @@ func (c Config) Validate() error {
 		case strings.TrimSpace(p.Secret) == "" || strings.TrimSpace(p.AppKey) == "":
 			return fmt.Errorf("partner %s needs a secret and an app key", p.ID)
 		case slices.ContainsFunc(c.Partners[:i], func(other Partner) bool { return other.ID == p.ID }):
-			return fmt.Errorf("partner %s is there twice", p.ID)
+			return fmt.Errorf("partner %s is listed twice", p.ID)
 		}
 	}
 	if c.TokenLifetime < 0 {
@@ -90,23 +101,23 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Server is the stand-in. All its methods may be called at the same time from several goroutines.
+// Server is the mock server. All its methods are safe for concurrent use.
 type Server struct {
 	now                 func() time.Time
 	successKeepsCount   bool
 	tokensDieWithSecret bool
 	appKeyRateLimited   bool
 
-	admin     func() http.Handler // made when it is first used
+	admin     func() http.Handler // Created on first use.
 	pipes     *http.Server
 	closed    chan struct{}
 	closeOnce sync.Once
 
-	mu            sync.Mutex // for all below
+	mu            sync.Mutex // Guards all fields below.
 	tokenLifetime time.Duration
 	partners      []*partner
 	tokens        map[string]issuedToken
-	tokenQueue    []string // by time of issue, for pruning
+	tokenQueue    []string // By time of issue, for pruning.
 	faults        []*Fault
 	log           []*Request
 	seq           int
@@ -116,8 +127,8 @@ type Server struct {
 	deliveries    []delivery
 }
 
-// New makes a stand-in. It panics if the configuration is not valid: ask [Config.Validate] first where it comes from a
-// person.
+// New returns a mock server. It panics if the configuration is invalid: call
+// [Config.Validate] first for a configuration from user input.
 func New(cfg Config) *Server {
 	if err := cfg.Validate(); err != nil {
 		panic("fakefinicity: " + err.Error())
@@ -148,9 +159,10 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Close ends everything that waits: held and delayed calls are cut off without an answer, late ones are never applied,
-// connections of [Server.Dialer] are closed. State and log can still be read. A server that waits for its handlers,
-// as httptest.Server.Close does, must be closed after this one.
+// Close ends every wait: held and delayed calls are cut off without an answer, late
+// calls are never applied, and connections of [Server.Dialer] are closed. State and log
+// remain readable. If a server waits for its handlers, as httptest.Server.Close does,
+// close this one first.
 func (s *Server) Close() {
 	s.closeOnce.Do(func() {
 		close(s.closed)
@@ -160,12 +172,13 @@ func (s *Server) Close() {
 		}
 		clear(s.late)
 		s.mu.Unlock()
-		// The only errors are those of connections that are gone already.
+		// The only errors are those of connections that are already closed.
 		_ = s.pipes.Close()
 	})
 }
 
-// ServeHTTP answers one request. It panics with [http.ErrAbortHandler] to leave one without an answer.
+// ServeHTTP answers one request. It panics with [http.ErrAbortHandler] to leave the
+// request without an answer.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
 		s.admin().ServeHTTP(w, r)

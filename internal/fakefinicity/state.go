@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// state is what a Finicity that is down for a while still knows afterwards.
+// state is what a server keeps across a restart.
 type state struct {
 	Partners []partnerState `json:"partners"`
-	Tokens   []tokenState   `json:"tokens"` // by time of issue
+	Tokens   []tokenState   `json:"tokens"` // By time of issue.
 }
 
 type partnerState struct {
@@ -34,8 +34,8 @@ type tokenState struct {
 	Expires   time.Time `json:"expires"`
 }
 
-// State returns the partners, their counters, secrets and tokens, for [Server.Restore] in another process. It holds
-// secrets.
+// State returns the partners with their counters, secrets and tokens, for
+// [Server.Restore] in another process. It contains secrets.
 func (s *Server) State() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,14 +48,14 @@ func (s *Server) State() []byte {
 		kept.Partners = append(kept.Partners, saved)
 	}
 	for _, token := range s.tokenQueue {
-		if issued := s.tokens[token]; issued.partner != nil { // It may have died with its secret.
+		if issued := s.tokens[token]; issued.partner != nil { // It may have been invalidated with its secret.
 			kept.Tokens = append(kept.Tokens, tokenState{token, issued.partner.ID, issued.expires})
 		}
 	}
 	return encode(kept)
 }
 
-// Restore replaces the partners and the tokens by those of an earlier server.
+// Restore replaces the partners and the tokens with those of an earlier server.
 func (s *Server) Restore(saved []byte) error {
 	var kept state
 	if err := json.Unmarshal(saved, &kept); err != nil {
@@ -73,7 +73,7 @@ func (s *Server) Restore(saved []byte) error {
 	var queue []string
 	for _, t := range kept.Tokens {
 		if partners[t.PartnerID] == nil {
-			return errors.New("the state has a token of a partner that is not in it")
+			return errors.New("the state has a token of a partner that it does not list")
 		}
 		queue, tokens[t.Token] = append(queue, t.Token), issuedToken{partners[t.PartnerID], t.Expires}
 	}

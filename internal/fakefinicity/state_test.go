@@ -23,7 +23,7 @@ func TestAServerGoesOnWithWhatAnEarlierOneKnew(t *testing.T) {
 	}
 	wantEqual(t, "the state", string(after.fake.State()), string(before.fake.State()))
 	after.customers(alphaKey, token).want(t, 200, "")
-	after.alpha().want(t, 200, "") // By its grace period.
+	after.alpha().want(t, 200, "") // It works because of its grace period.
 	after.authenticate(alphaID, nextSecret, alphaKey).want(t, 200, "")
 	after.authenticate(betaID, betaSecret, "portal-app-key").want(t, 200, "")
 	wantEqual(t, "rejected", after.fake.Counters(betaID).Rejected, 1)
@@ -39,7 +39,7 @@ func TestARestoreIsAllOrNothing(t *testing.T) {
 	c.alpha().want(t, 200, "")
 }
 
-// A reader has nothing but the address.
+// A reader has only the address.
 func TestAdminListsItsPathsAndTheKindsOfFaults(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	list := c.admin(http.MethodGet, "", "", 200) + "\n"

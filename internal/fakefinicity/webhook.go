@@ -19,13 +19,14 @@ import (
 	"time"
 )
 
-// SignatureHeader carries the signature of a Connect webhook: the hex HMAC-SHA256 of the raw body, keyed with the
-// partner secret (Finicity partner documentation).
+// SignatureHeader is the header with the signature of a Connect webhook: the hex
+// HMAC-SHA256 of the raw body, keyed with the partner secret (Finicity partner
+// documentation).
 const SignatureHeader = "X-Finicity-Signature"
 
 const (
 	webhookTimeout = 10 * time.Second
-	maxDeliveries  = 100 // how many webhooks can still be retried
+	maxDeliveries  = 100 // How many webhooks can still be retried.
 )
 
 var (
@@ -33,8 +34,8 @@ var (
 	errNoDelivery = errors.New("there is no such webhook to retry")
 )
 
-// SignWebhook returns the value of SignatureHeader for a body, under the partner's current secret. It fails for a
-// partner that does not exist.
+// SignWebhook returns the value of SignatureHeader for a body, signed with the
+// partner's current secret. It fails if the partner does not exist.
 func (s *Server) SignWebhook(partnerID string, body []byte) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +48,8 @@ func (s *Server) SignWebhook(partnerID string, body []byte) (string, error) {
 	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
-// webhookOrder is the body of the admin call: a new webhook, or the eventId of an earlier one to send once more.
+// webhookOrder is the body of the admin call: a new webhook, or the eventId of an
+// earlier one to send again.
 type webhookOrder struct {
 	PartnerID  string          `json:"partnerId"`
 	URL        string          `json:"url"`
@@ -57,8 +59,8 @@ type webhookOrder struct {
 	Retry      string          `json:"retry"`
 }
 
-// delivery is a signed webhook. It is kept as it was signed: Finicity retries for three days, and a retry after a
-// rotation still carries the signature of the old secret.
+// delivery is a signed webhook, with its original signature. Finicity retries for three
+// days, and a retry after a rotation still has the signature of the old secret.
 type delivery struct {
 	eventID   string
 	url       string
@@ -102,7 +104,7 @@ func (s *Server) prepareWebhook(order webhookOrder) (delivery, error) {
 
 func (s *Server) earlierWebhook(order webhookOrder) (delivery, error) {
 	if order.PartnerID != "" || order.URL != "" || order.EventType != "" || order.CustomerID != "" || order.Payload != nil {
-		return delivery{}, errors.New("retry sends the same again and takes no other field")
+		return delivery{}, errors.New("retry sends the same webhook again and takes no other field")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +115,7 @@ func (s *Server) earlierWebhook(order webhookOrder) (delivery, error) {
 	return s.deliveries[i], nil
 }
 
-// deliver returns the status with which the webhook was received.
+// deliver returns the HTTP status of the receiver's answer.
 func (d delivery) deliver(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()
@@ -123,7 +125,7 @@ func (d delivery) deliver(ctx context.Context) (int, error) {
 	}
 	request.Header.Set("Content-Type", jsonContentType)
 	request.Header.Set(SignatureHeader, d.signature)
-	// A redirect is not followed: it might lead away from this machine.
+	// It does not follow a redirect, which might lead to another machine.
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -135,7 +137,7 @@ func (d delivery) deliver(ctx context.Context) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// checkLoopback keeps the stand-in from being used to send requests to other machines.
+// checkLoopback prevents the mock server from sending requests to other machines.
 func checkLoopback(rawURL string) error {
 	u, err := url.Parse(rawURL)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestWebhooksAreSignedWithTheCurrentSecret(t *testing.T) {
 	}
 }
 
-// receiver is the other end of the webhooks.
+// receiver receives the webhooks.
 type receiver struct {
 	*httptest.Server
 	mu         sync.Mutex
@@ -53,7 +53,7 @@ func newReceiver(t *testing.T, status int) *receiver {
 		defer r.mu.Unlock()
 		r.bodies = append(r.bodies, string(body))
 		r.signatures = append(r.signatures, request.Header.Get(fakefinicity.SignatureHeader))
-		w.Header().Set("Location", "/elsewhere") // Followed, it would be one delivery more.
+		w.Header().Set("Location", "/elsewhere") // A client that follows it makes one more delivery.
 		w.WriteHeader(status)
 	}))
 	t.Cleanup(r.Close)
