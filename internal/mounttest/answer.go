@@ -12,16 +12,17 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// Answer is what a client of Vault gets.
+// Answer is the response that a client of Vault gets.
 type Answer struct {
-	Status   int    // as Vault's HTTP status would be
-	Text     string // of the error
+	Status   int    // As Vault's HTTP status would be.
+	Text     string // The text of the error.
 	Data     map[string]any
 	Warnings []string
 	Secret   *logical.Secret
 }
 
-// OnTheWire is data after its way through JSON, as it is on the way into a plugin: each number is a float64.
+// OnTheWire returns data as a plugin receives it: after its conversion to JSON, each
+// number is a float64.
 func OnTheWire(t *testing.T, data Fields) map[string]any {
 	t.Helper()
 	encoded, err := json.Marshal(data)
@@ -35,7 +36,8 @@ func OnTheWire(t *testing.T, data Fields) map[string]any {
 	return out
 }
 
-// Take turns a response into an answer, and keeps its words for the search for secrets.
+// Take turns a response into an answer, and records its text for the search for
+// secrets.
 func (h *Harness) Take(path string, resp *logical.Response, err error) Answer {
 	h.T.Helper()
 	status, text := Outcome(resp, err)
@@ -61,7 +63,8 @@ func (h *Harness) Take(path string, resp *logical.Response, err error) Answer {
 	return a
 }
 
-// Outcome is the HTTP status and the error text that Vault makes of a response.
+// Outcome returns the HTTP status and the error text that Vault derives from a
+// response.
 func Outcome(resp *logical.Response, err error) (status int, text string) {
 	var coded logical.HTTPCodedError
 	switch {

@@ -11,14 +11,14 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// Guess is one of many secrets that are nobody's.
+// Guess returns one of many wrong secrets.
 func (h *Harness) Guess(i int) string {
 	secret := fmt.Sprintf("%02dWqzT8!nL4vB_xK7p", i)
 	h.Leaks.Add(secret)
 	return secret
 }
 
-// Record is the stored record of the partner that most tests are about.
+// Record returns the stored record of the partner that most tests use.
 func (h *Harness) Record() attempts.Record {
 	h.T.Helper()
 	st := h.Stored()
@@ -28,8 +28,8 @@ func (h *Harness) Record() attempts.Record {
 	return st.Records[PartnerID]
 }
 
-// Spent checks how many attempts the stored record counts as refused, and how
-// many without an answer. It counts those that were cleared by a success too.
+// Spent checks how many attempts the stored record counts as refused, and how many as
+// unanswered. It also counts attempts that a success has cleared.
 func (h *Harness) Spent(rejected, unanswered int) {
 	h.T.Helper()
 	gotRejected, gotUnanswered := 0, 0
@@ -46,7 +46,8 @@ func (h *Harness) Spent(rejected, unanswered int) {
 	}
 }
 
-// Wrongly checks how many wrong attempts Finicity has counted in all, and that it has not locked the partner.
+// Wrongly checks how many failed attempts Finicity has counted in total, and that
+// Finicity has not locked the partner.
 func (h *Harness) Wrongly(times int) {
 	h.T.Helper()
 	c := h.Fake.Counters(PartnerID)
@@ -56,7 +57,7 @@ func (h *Harness) Wrongly(times int) {
 	}
 }
 
-// Guesses has so many wrong secrets written to config, each of which Finicity refuses.
+// Guesses writes n wrong secrets to config, each of which Finicity refuses.
 func (h *Harness) Guesses(n int) {
 	h.T.Helper()
 	for i := range n {
@@ -64,7 +65,8 @@ func (h *Harness) Guesses(n int) {
 	}
 }
 
-// NewRefused is a configured harness without a usable token, whose secret has been changed by other hands.
+// NewRefused returns a configured harness without a usable token, whose secret was
+// changed outside the engine.
 func NewRefused(t *testing.T) *Harness {
 	t.Helper()
 	h := NewConfigured(t, nil)
@@ -73,7 +75,8 @@ func NewRefused(t *testing.T) *Harness {
 	return h
 }
 
-// Answering makes Finicity answer so many calls with this status and body, without looking at them.
+// Answering makes Finicity answer the next n calls with this status and body, without
+// reading them.
 func (h *Harness) Answering(status int, body string, count int) {
 	h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: status, Body: body, Count: count})
 }

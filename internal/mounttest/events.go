@@ -21,14 +21,15 @@ type told struct {
 	Data map[string]any
 }
 
-// EventRecorder takes the place of Vault's event bus and of its observation system. What it hears is searched for secrets.
+// EventRecorder replaces Vault's event bus and its observation system. Everything that
+// it receives is searched for secrets.
 type EventRecorder struct {
 	mu                   sync.Mutex
 	events, observations []told
 	leaks                *LeakDetector
 	// Deaf makes it answer as OpenBao does.
 	Deaf bool
-	// Stuck makes it answer only when the caller has given up.
+	// Stuck makes it answer only after the caller has given up.
 	Stuck bool
 }
 
@@ -53,17 +54,18 @@ func (e *EventRecorder) hear(ctx context.Context, list *[]told, kind string, dat
 	return nil
 }
 
-// SendEvent takes an event.
+// SendEvent records an event.
 func (e *EventRecorder) SendEvent(ctx context.Context, kind logical.EventType, event *logical.EventData) error {
 	return e.hear(ctx, &e.events, string(kind), event.GetMetadata().AsMap())
 }
 
-// RecordObservationFromPlugin takes an observation.
+// RecordObservationFromPlugin records an observation.
 func (e *EventRecorder) RecordObservationFromPlugin(ctx context.Context, kind string, data map[string]any) error {
 	return e.hear(ctx, &e.observations, kind, data)
 }
 
-// Heard are the kinds of all events so far, each of which must have an observation beside it.
+// Heard returns the kinds of all events so far. Each event must have an observation
+// with it.
 func (h *Harness) Heard() []string {
 	h.T.Helper()
 	h.Events.mu.Lock()
@@ -81,7 +83,7 @@ func (h *Harness) Heard() []string {
 	return events
 }
 
-// Described checks an answer's data against what the path says of it.
+// Described checks the data of an answer against the schema of the path.
 func (h *Harness) Described(t *testing.T, req *logical.Request, resp *logical.Response) {
 	t.Helper()
 	b, ok := h.B.(interface {
@@ -109,7 +111,7 @@ func (h *Harness) Described(t *testing.T, req *logical.Request, resp *logical.Re
 	schema.ValidateResponse(t, described, resp, true)
 }
 
-// Recorded are the events of a kind so far, without their observations.
+// Recorded returns the events of a kind so far, without their observations.
 func (h *Harness) Recorded(kind string) (data []map[string]any) {
 	h.Events.mu.Lock()
 	defer h.Events.mu.Unlock()
@@ -121,7 +123,7 @@ func (h *Harness) Recorded(kind string) (data []map[string]any) {
 	return data
 }
 
-// Observed are the observations of a kind so far.
+// Observed returns the observations of a kind so far.
 func (h *Harness) Observed(kind string) (data []map[string]any) {
 	h.Events.mu.Lock()
 	defer h.Events.mu.Unlock()

@@ -17,19 +17,21 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// Golden is the storage of a mount as an earlier version wrote it, with what
-// Finicity knew then. internal/engine/testdata has a README for each version.
+// Golden is the storage of a mount as an earlier version wrote it, together with
+// Finicity's state at that time. internal/engine/testdata has a README for each
+// version.
 type Golden struct {
 	Name        string                     `json:"-"`
 	Description string                     `json:"description"`
 	Now         time.Time                  `json:"now"`
 	Finicity    GoldenFinicity             `json:"finicity"`
 	Entries     map[string]json.RawMessage `json:"entries"`
-	// Expect is what a later version must read, in files since version 2.
+	// Expect is the state that a later version must read. Files have it since version
+	// 2.
 	Expect json.RawMessage `json:"expect,omitempty"`
 }
 
-// GoldenFinicity is what Finicity knew of the partner.
+// GoldenFinicity is Finicity's state of the partner.
 type GoldenFinicity struct {
 	AlsoAccepts []string `json:"also_accepts"`
 	AppKey      string   `json:"app_key"`
@@ -60,7 +62,7 @@ func Goldens(t testing.TB, folder string) (all []Golden) {
 	return all
 }
 
-// Value is the exact value of an entry. The salt is the only one that is no JSON.
+// Value returns the exact value of an entry. Only the salt is not JSON.
 func (g *Golden) Value(key string) []byte {
 	var text string
 	if json.Unmarshal(g.Entries[key], &text) == nil {
@@ -72,8 +74,8 @@ func (g *Golden) Value(key string) []byte {
 	return append(bytes.Clone(g.Entries[key]), '\n') // Version 1 stored a line break.
 }
 
-// V1 is the configuration in a file of version 1. This is not the engine's own
-// reading of it, which is under test.
+// V1 is the configuration in a file of version 1. It is separate from the engine's own
+// parser, which is under test.
 type V1 struct {
 	BaseURL           string          `json:"base_url"`
 	CACert            string          `json:"ca_cert"`
@@ -96,7 +98,7 @@ type V1 struct {
 	} `json:"credential"`
 }
 
-// CandidateV1 is a secret that version 1 had sent or set aside.
+// CandidateV1 is a secret that version 1 had sent or retained.
 type CandidateV1 struct {
 	Secret   string    `json:"secret"`
 	Since    time.Time `json:"since"`
@@ -105,13 +107,13 @@ type CandidateV1 struct {
 	Grace    bool      `json:"grace"`
 }
 
-// PreviousV1 is a secret that webhooks may be signed with.
+// PreviousV1 is a secret with which webhooks may be signed.
 type PreviousV1 struct {
 	Secret string    `json:"secret"`
 	Until  time.Time `json:"until"`
 }
 
-// V1 is the configuration of a file of version 1, nil when it has none.
+// V1 returns the configuration of a file of version 1, nil if there is none.
 func (g *Golden) V1(t *testing.T) *V1 {
 	t.Helper()
 	raw, found := g.Entries["config"]
@@ -128,8 +130,9 @@ func (g *Golden) V1(t *testing.T) *V1 {
 	return cfg
 }
 
-// Candidates are the secrets that may be in effect, and whether the engine sent
-// each. What an operator brought and replaced before it was proven is left out.
+// Candidates returns the secrets that may be in effect, and whether the engine sent
+// each of them. It leaves out a secret that an operator brought and replaced before it
+// was proven.
 func (v *V1) Candidates() map[string]bool {
 	all := map[string]bool{v.Credential.Current: false}
 	for _, a := range v.Credential.Abandoned {
@@ -143,8 +146,8 @@ func (v *V1) Candidates() map[string]bool {
 	return all
 }
 
-// NewGolden is a harness with the storage, the wall clock and the Finicity of a
-// golden file.
+// NewGolden returns a harness with the storage, the wall clock and the Finicity state
+// of a golden file.
 func NewGolden(t *testing.T, g *Golden) *Harness {
 	t.Helper()
 	first := append(append([]string{}, g.Finicity.AlsoAccepts...), g.Finicity.Holds)

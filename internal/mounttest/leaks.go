@@ -14,8 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// LeakDetector is everything that the engine says, in answers and in its log, and every secret it must not say. As an io.Writer
-// it is the log.
+// LeakDetector collects everything that the engine says, in answers and in its log, and
+// every secret that it must not say. As an io.Writer, it is the log.
 type LeakDetector struct {
 	mu      sync.Mutex
 	said    []string
@@ -23,7 +23,7 @@ type LeakDetector struct {
 	secrets []string
 }
 
-// NewLeakDetector looks for these secrets.
+// NewLeakDetector returns a detector for these secrets.
 func NewLeakDetector(secrets ...string) *LeakDetector { return &LeakDetector{secrets: secrets} }
 
 func (w *LeakDetector) Write(line []byte) (int, error) {
@@ -32,7 +32,7 @@ func (w *LeakDetector) Write(line []byte) (int, error) {
 	return w.log.Write(line)
 }
 
-// Note notes what was said.
+// Note records a text.
 func (w *LeakDetector) Note(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,8 +50,8 @@ func (w *LeakDetector) Add(secrets ...string) {
 	}
 }
 
-// Learn adds the secrets in what is written to storage: no test knows beforehand
-// what the engine generates.
+// Learn adds the secrets of a storage entry, because no test knows in advance which
+// secrets the engine generates.
 func (w *LeakDetector) Learn(value []byte) {
 	st, err := engine.Decode(value)
 	if err != nil {
@@ -66,21 +66,21 @@ func (w *LeakDetector) Learn(value []byte) {
 	}
 }
 
-// Logged reports whether the log has a phrase in it.
+// Logged reports whether the log contains a phrase.
 func (w *LeakDetector) Logged(phrase string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return strings.Contains(w.log.String(), phrase)
 }
 
-// Log is everything that was logged so far.
+// Log returns everything that was logged so far.
 func (w *LeakDetector) Log() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.log.String()
 }
 
-// Hide makes a text fit for a failure message.
+// Hide removes the secrets from a text for a failure message.
 func (w *LeakDetector) Hide(text string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func (w *LeakDetector) Hide(text string) string {
 	return text
 }
 
-// Check looks for any ten characters of any secret in all that was said.
+// Check searches all texts for any ten consecutive characters of any secret.
 func (w *LeakDetector) Check(t *testing.T) {
 	t.Helper()
 	w.mu.Lock()
@@ -107,8 +107,8 @@ func (w *LeakDetector) Check(t *testing.T) {
 	}
 }
 
-// leaked returns the index of a secret that is in the text, -1 if there is none.
-// It goes through the text once, however many secrets a test has seen.
+// leaked returns the index of a secret in the text, -1 if there is none. It scans the
+// text once, however many secrets a test has.
 func leaked(text string, secrets []string) int {
 	const window = 10
 	parts := map[string]int{}

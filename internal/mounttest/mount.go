@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package mounttest runs a mount as Vault runs it: the backend, its storage and
-// its log, Finicity behind it, and a wall clock. Everything that the engine
-// answers, logs or announces is searched for secrets when a test ends.
+// Package mounttest runs a mount as Vault runs it: the backend with its storage and its
+// log, Finicity behind it, and a wall clock. When a test ends, everything that the
+// engine has answered, logged or published is searched for secrets.
 package mounttest
 
 import (
@@ -25,7 +25,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// Of the shape and alphabet of real ones, with the signs that need escaping somewhere.
+// Values with the shape and alphabet of real ones, with the characters that encodings
+// escape.
 const (
 	PartnerID     = "1000000000001"
 	PartnerSecret = "aqJ5Ic4S&Vx2+gDQ6oR4"
@@ -35,7 +36,7 @@ const (
 	OtherSecret = "OrU7tj!A3tI@pC#b85xV"
 	OtherKey    = "a1d95e0b3c7f48620b3c7f4862a1d95e"
 
-	// WrongSecret and NewKey are nobody's, until a test gives them to Finicity.
+	// WrongSecret and NewKey are wrong until a test changes Finicity to use them.
 	WrongSecret = "Zk3mW9*eYt_1LqN%d7sH"
 	NewKey      = "5b8e2c4f6a90d7135b8e2c4f6a90d713"
 
@@ -45,7 +46,7 @@ const (
 // Fields are the data of a request.
 type Fields map[string]any
 
-// Harness is a mount. Make it inside a bubble of testing/synctest, where waiting
+// Harness is a mount. Create it inside a bubble of testing/synctest, where waiting
 // takes no time.
 type Harness struct {
 	T       *testing.T
@@ -57,19 +58,19 @@ type Harness struct {
 	B       logical.Backend
 	Mount   string
 
-	// Zone is that of the wall clock, and offset is by how much it was set. The
-	// process's own clock continues as it was.
+	// Zone is the time zone of the wall clock, and offset is how far the wall clock was
+	// set ahead. The process clock is not affected.
 	Zone   *time.Location
 	offset atomic.Int64
 }
 
-// New is a mount that is not configured.
+// New returns a mount that is not configured.
 func New(t *testing.T) *Harness {
 	t.Helper()
 	return NewWith(t, fakefinicity.Config{})
 }
 
-// NewWith is New with another Finicity.
+// NewWith is New with a different Finicity configuration.
 func NewWith(t *testing.T, cfg fakefinicity.Config) *Harness {
 	t.Helper()
 	if cfg.Partners == nil {
@@ -95,7 +96,7 @@ func NewWith(t *testing.T, cfg fakefinicity.Config) *Harness {
 	return h
 }
 
-// NewConfigured is a harness whose mount has its credential, and has shared the token that this brought.
+// NewConfigured returns a harness whose mount has its credential and a shared token.
 func NewConfigured(t *testing.T, extra Fields) *Harness {
 	t.Helper()
 	h := New(t)
@@ -103,13 +104,13 @@ func NewConfigured(t *testing.T, extra Fields) *Harness {
 	return h
 }
 
-// Restart is what a restart of the plugin comes to: nothing is left but storage.
+// Restart restarts the plugin: only storage remains.
 func (h *Harness) Restart() {
 	h.T.Helper()
 	h.RestartWith(h.Fake.Dialer())
 }
 
-// RestartWith restarts with another network.
+// RestartWith restarts with a different network.
 func (h *Harness) RestartWith(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	h.T.Helper()
 	var err error
@@ -122,24 +123,25 @@ func (h *Harness) RestartWith(dial func(ctx context.Context, network, address st
 	}
 }
 
-// Now is the wall clock. It has no monotonic reading, as times from storage have none.
+// Now returns the time of the wall clock. It has no monotonic reading, like times from
+// storage.
 func (h *Harness) Now() time.Time {
 	return time.Now().Round(0).Add(time.Duration(h.offset.Load())).In(h.Zone)
 }
 
-// SetClock moves the wall clock alone.
+// SetClock moves only the wall clock.
 func (h *Harness) SetClock(by time.Duration) { h.offset.Add(int64(by)) }
 
-// Pass lets time go by, on both clocks.
+// Pass lets time pass, on both clocks.
 func (h *Harness) Pass(d time.Duration) { <-time.After(d) }
 
-// Send does a request the way that Vault does it.
+// Send makes a request in the same way as Vault.
 func (h *Harness) Send(ctx context.Context, op logical.Operation, path string, data Fields) Answer {
 	h.T.Helper()
 	req := &logical.Request{
 		Operation: op, Path: path, MountPoint: h.Mount, Storage: h.Storage, Data: OnTheWire(h.T, data),
 	}
-	if op == logical.UpdateOperation { // Vault asks first whether it is one, or the first write.
+	if op == logical.UpdateOperation { // Vault first asks whether the entry exists.
 		found, exists, err := h.B.HandleExistenceCheck(ctx, req)
 		switch {
 		case err != nil && !errors.Is(err, logical.ErrUnsupportedPath):
@@ -155,7 +157,7 @@ func (h *Harness) Send(ctx context.Context, op logical.Operation, path string, d
 	return h.Take(path, resp, err)
 }
 
-// Tick is what Vault does once a minute.
+// Tick makes the call that Vault makes once a minute.
 func (h *Harness) Tick() {
 	h.T.Helper()
 	if _, err := h.B.HandleRequest(h.T.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage}); err != nil {
@@ -164,38 +166,38 @@ func (h *Harness) Tick() {
 	}
 }
 
-// Read does a read.
+// Read makes a read request.
 func (h *Harness) Read(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.ReadOperation, path, data)
 }
 
-// Write does a write, which is a create where nothing exists.
+// Write makes a write request, which is a create request if the entry does not exist.
 func (h *Harness) Write(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.UpdateOperation, path, data)
 }
 
-// Remove does a delete.
+// Remove makes a delete request.
 func (h *Harness) Remove(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.DeleteOperation, path, data)
 }
 
-// Patch does a patch.
+// Patch makes a patch request.
 func (h *Harness) Patch(path string, data Fields) Answer {
 	h.T.Helper()
 	return h.Send(h.T.Context(), logical.PatchOperation, path, data)
 }
 
-// Background does a request that is to be waited for later.
+// Background makes a request that the test waits for later.
 func (h *Harness) Background(do func() Answer) <-chan Answer {
 	done := make(chan Answer, 1)
 	go func() { done <- do() }()
 	return done
 }
 
-// Credentials is what the first write needs, with more or other Fields on top.
+// Credentials returns the fields of the first write, with additional or changed fields.
 func Credentials(extra Fields) Fields {
 	all := Fields{
 		"partner_id": PartnerID, "partner_secret": PartnerSecret, "app_key": AppKey, "base_url": "http://127.0.0.1",
@@ -204,7 +206,8 @@ func Credentials(extra Fields) Fields {
 	return all
 }
 
-// Configure does the first write, which must succeed, with more or other fields.
+// Configure makes the first write, which must succeed, with additional or changed
+// fields.
 func (h *Harness) Configure(extra Fields) {
 	h.T.Helper()
 	h.Succeeds(h.Write("config", Credentials(extra)))
@@ -222,8 +225,8 @@ func (h *Harness) Token() string {
 	return token
 }
 
-// Refreshed is what a read gets after the refresh that an earlier read has begun:
-// no read of a usable token waits for one.
+// Refreshed returns the token after the refresh that an earlier read has started. No
+// read of a usable token waits for a refresh.
 func (h *Harness) Refreshed() Answer {
 	h.T.Helper()
 	h.Token()
@@ -247,7 +250,7 @@ func (h *Harness) Succeeds(a Answer) {
 	}
 }
 
-// Fails checks the status of a failure, and that its text has each of the phrases in it.
+// Fails checks the status of a failure, and that its text contains each of the phrases.
 func (h *Harness) Fails(a Answer, status int, phrases ...string) {
 	h.T.Helper()
 	if a.Status != status {
@@ -260,7 +263,8 @@ func (h *Harness) Fails(a Answer, status int, phrases ...string) {
 	}
 }
 
-// Warned checks that there is one warning, and that it has each of the phrases in it. None means that there must be none.
+// Warned checks that there is one warning, which contains each of the phrases. Without
+// phrases, there must be no warning.
 func (h *Harness) Warned(a Answer, phrases ...string) {
 	h.T.Helper()
 	want := min(len(phrases), 1)
@@ -274,7 +278,7 @@ func (h *Harness) Warned(a Answer, phrases ...string) {
 	}
 }
 
-// Stored is the state in storage, nil when there is none.
+// Stored returns the state in storage, nil if there is none.
 func (h *Harness) Stored() *engine.State {
 	h.T.Helper()
 	value, found := h.Storage.Peek("config")
@@ -288,7 +292,7 @@ func (h *Harness) Stored() *engine.State {
 	return st
 }
 
-// Calls counts the requests that have reached Finicity.
+// Calls returns the number of requests that have reached Finicity.
 func (h *Harness) Calls(name string) int {
 	n := 0
 	for _, request := range h.Fake.Requests() {
@@ -299,7 +303,7 @@ func (h *Harness) Calls(name string) int {
 	return n
 }
 
-// Called checks how many authentications and changes of the secret have been sent, since the beginning.
+// Called checks how many authentications and changes of the secret were sent in total.
 func (h *Harness) Called(authentications, changes int) {
 	h.T.Helper()
 	gotAuth, gotChanges := h.Calls(fakefinicity.CallAuthenticate), h.Calls(fakefinicity.CallModifySecret)
@@ -309,8 +313,8 @@ func (h *Harness) Called(authentications, changes int) {
 	}
 }
 
-// InEffect reports whether Finicity accepts the stored secrets: the current one,
-// and the pending one if there is one.
+// InEffect reports whether Finicity accepts the stored secrets: the current one, and
+// the pending one if there is one.
 func (h *Harness) InEffect() (current, pending bool) {
 	h.T.Helper()
 	st := h.Stored()

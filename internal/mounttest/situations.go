@@ -20,7 +20,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// EitherWay runs a test in both worlds: the one where an interrupted change of the secret has arrived, and the other.
+// EitherWay runs a test in both worlds: in one, Finicity has carried out an interrupted
+// change of the secret, and in the other it has not.
 func EitherWay(t *testing.T, test func(t *testing.T, applied bool)) {
 	t.Helper()
 	for name, applied := range map[string]bool{"applied": true, "not applied": false} {
@@ -31,7 +32,8 @@ func EitherWay(t *testing.T, test func(t *testing.T, applied bool)) {
 	}
 }
 
-// NewUnsettled is a configured harness whose rotation has got no answer. applied says whether the change has arrived.
+// NewUnsettled returns a configured harness whose rotation got no answer. applied says
+// whether Finicity has carried out the change.
 func NewUnsettled(t *testing.T, applied bool, extra Fields) *Harness {
 	t.Helper()
 	h := NewConfigured(t, extra)
@@ -39,7 +41,7 @@ func NewUnsettled(t *testing.T, applied bool, extra Fields) *Harness {
 	return h
 }
 
-// Interrupt begins a rotation whose answer gets lost.
+// Interrupt starts a rotation whose answer is lost.
 func (h *Harness) Interrupt(applied bool) {
 	h.T.Helper()
 	kind := fakefinicity.KindDropped
@@ -54,8 +56,8 @@ func (h *Harness) Interrupt(applied bool) {
 	}
 }
 
-// Resolved checks that no rotation is pending and that the current secret is the one in effect, also when all grace
-// periods have ended.
+// Resolved checks that no rotation is pending and that the current secret is the one in
+// effect, even after all grace periods have ended.
 func (h *Harness) Resolved() {
 	h.T.Helper()
 	if _, pending := h.Stored().Secrets.Pending(); pending {
@@ -73,8 +75,8 @@ func (h *Harness) Resolved() {
 // Down makes Finicity answer 503 from now on.
 func (h *Harness) Down() { h.Answering(http.StatusServiceUnavailable, "maintenance", 1000) }
 
-// During lets something happen after Finicity has carried out a call that do makes, and before it answers. An empty name means
-// any call.
+// During runs a function after Finicity has carried out a call that do makes, and
+// before Finicity answers it. An empty name means any call.
 func (h *Harness) During(call string, do func() Answer, meanwhile func()) Answer {
 	h.T.Helper()
 	h.Fake.Order(fakefinicity.Fault{Call: call, Kind: fakefinicity.KindHoldAfter})
@@ -87,8 +89,8 @@ func (h *Harness) During(call string, do func() Answer, meanwhile func()) Answer
 	return <-done
 }
 
-// Dies lets the process die while do waits for Finicity. The call takes effect there, and a new process starts with what
-// storage has.
+// Dies kills the process while do waits for Finicity. Finicity carries out the call, and
+// a new process starts with the content of storage.
 func (h *Harness) Dies(do func() Answer) {
 	h.T.Helper()
 	var left map[string][]byte
@@ -114,8 +116,8 @@ func Rejections() map[string]fakefinicity.Fault {
 	}
 }
 
-// States bring a mount without a usable token into each state that its attempts can be in, with at least one attempt
-// left for an operator.
+// States bring a mount without a usable token into each state of its attempts, with at
+// least one attempt left for an operator.
 func States() map[string]func(h *Harness) {
 	refused := func(h *Harness) {
 		h.Fake.Order(Rejections()["10001"])
@@ -154,7 +156,7 @@ func States() map[string]func(h *Harness) {
 	}
 }
 
-// SelfSigned is a certificate and its key, in PEM.
+// SelfSigned returns a certificate and its key, in PEM.
 func SelfSigned(t *testing.T) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -186,14 +188,15 @@ func (h *Harness) Unchanged(before *engine.State) {
 	}
 }
 
-// Same reports whether two states are the same, except for the attempts and the time of the write.
+// Same reports whether two states are equal, except for the attempts and the time of
+// the write.
 func Same(a, b *engine.State) bool {
 	a, b = copied(a), copied(b)
 	a.Records, a.Clock, a.Guard = b.Records, b.Clock, b.Guard
 	return reflect.DeepEqual(a, b)
 }
 
-// copied copies a state. An entry that holds attempts only is as good as none.
+// copied returns a copy of a state. A state with nothing but attempts counts as none.
 func copied(st *engine.State) *engine.State {
 	if st == nil {
 		return new(engine.State)

@@ -14,19 +14,19 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// Storage is storage whose every access can be made to fail. Like the real one it copies what goes in and out, and
-// does nothing for a request that has ended.
+// Storage is storage in which a test can make any access fail. As real storage does, it
+// copies what it reads and writes, and does nothing for a request that has ended.
 type Storage struct {
 	mu      sync.Mutex
 	entries map[string][]byte
 	faults  []*Fault
 	counts  map[Access]int
 	healed  chan struct{}
-	// Learn sees what is written, before it is.
+	// Learn is called with each value before it is written.
 	Learn func(value []byte)
-	// AfterGet is called with the key of what was read, before the mount has it.
+	// AfterGet is called with the key of a read, before the mount gets the value.
 	AfterGet func(key string)
-	// BeforeGet is called before it is read.
+	// BeforeGet is called with the key before the read.
 	BeforeGet func(key string)
 }
 
@@ -45,17 +45,19 @@ func Del(key string) Access { return Access{"delete", key} }
 // Fault makes one access fail, or all of them.
 type Fault struct {
 	On      Access
-	Skip    int  // so many go well first
-	Applied bool // it has taken effect, only the answer says otherwise
-	Always  bool // until Heal
-	// Hangs means that there is no answer before Heal or the end of the request, as over gRPC.
+	Skip    int  // The number of accesses that succeed first.
+	Applied bool // The access takes effect, although it returns an error.
+	Always  bool // Until Heal.
+	// Hangs means that there is no answer before Heal or the end of the request, as
+	// over gRPC.
 	Hangs bool
 }
 
-// ErrStorage is what a full disk, a sealed Vault and one that has stepped down come to.
+// ErrStorage is the error for a full disk, a sealed Vault, or a node that has stepped
+// down.
 var ErrStorage = errors.New("storage is out of order")
 
-// NewStorage is empty storage.
+// NewStorage returns empty storage.
 func NewStorage() *Storage {
 	return &Storage{
 		entries: map[string][]byte{}, counts: map[Access]int{}, healed: make(chan struct{}),
@@ -70,7 +72,7 @@ func (s *Storage) Fail(f Fault) {
 	s.faults = append(s.faults, &f)
 }
 
-// Heal takes back all faults.
+// Heal removes all faults.
 func (s *Storage) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +81,7 @@ func (s *Storage) Heal() {
 	s.healed = make(chan struct{})
 }
 
-// Accesses counts those of one kind, or all if none is given.
+// Accesses counts the accesses of a kind, or all accesses if no kind is given.
 func (s *Storage) Accesses(on ...Access) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +94,8 @@ func (s *Storage) Accesses(on ...Access) int {
 	return n
 }
 
-// Peek reads a value. Peek, Plant and Discard bypass the counting and the faults.
+// Peek reads a value. Peek, Plant and Discard are not counted, and no fault affects
+// them.
 func (s *Storage) Peek(key string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +117,7 @@ func (s *Storage) Discard(key string) {
 	delete(s.entries, key)
 }
 
-// access does what apply does, unless a fault has it otherwise.
+// access calls apply, unless a fault prevents it.
 func (s *Storage) do(ctx context.Context, on Access, apply func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -148,7 +151,7 @@ func (s *Storage) do(ctx context.Context, on Access, apply func()) error {
 	return nil
 }
 
-// hang waits, with s unlocked meanwhile.
+// hang waits, and unlocks s while it does.
 func (s *Storage) hang(ctx context.Context) error {
 	healed := s.healed
 	s.mu.Unlock()
@@ -161,7 +164,7 @@ func (s *Storage) hang(ctx context.Context) error {
 	}
 }
 
-// Get is what a mount reads.
+// Get implements a mount's read.
 func (s *Storage) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
 	s.BeforeGet(key)
 	var entry *logical.StorageEntry
@@ -177,18 +180,18 @@ func (s *Storage) Get(ctx context.Context, key string) (*logical.StorageEntry, e
 	return entry, nil
 }
 
-// Put is what a mount writes.
+// Put implements a mount's write.
 func (s *Storage) Put(ctx context.Context, entry *logical.StorageEntry) error {
 	s.Learn(entry.Value)
 	return s.do(ctx, Put(entry.Key), func() { s.entries[entry.Key] = bytes.Clone(entry.Value) })
 }
 
-// Delete is what a mount deletes.
+// Delete implements a mount's deletion.
 func (s *Storage) Delete(ctx context.Context, key string) error {
 	return s.do(ctx, Del(key), func() { delete(s.entries, key) })
 }
 
-// List is what a mount lists.
+// List implements a mount's list.
 func (s *Storage) List(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
 	err := s.do(ctx, Access{"list", prefix}, func() {
@@ -201,7 +204,7 @@ func (s *Storage) List(ctx context.Context, prefix string) ([]string, error) {
 	return keys, err
 }
 
-// Snapshot is a copy of all entries, as a backup has it.
+// Snapshot returns a copy of all entries, as a backup has it.
 func (s *Storage) Snapshot() map[string][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +215,7 @@ func (s *Storage) Snapshot() map[string][]byte {
 	return taken
 }
 
-// Restore brings a snapshot back.
+// Restore restores a snapshot.
 func (s *Storage) Restore(taken map[string][]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package storytest tells a story and checks it. A story is a text of steps: a
-// command, four dashes, and the state after it.
+// Package storytest runs a story and checks it. A story is a text of steps. Each step
+// is a command, four dashes, and the state after the command:
 //
 //	# The change is carried out, and its answer is lost.
 //	propose b
@@ -9,7 +9,7 @@
 //	a  brought, proven
 //	b  sent
 //
-// Lines that begin with # and empty lines are for the reader.
+// Lines that begin with # and empty lines are comments for the reader.
 package storytest
 
 import (
@@ -21,13 +21,13 @@ import (
 
 var update = flag.Bool("update-stories", false, "write what happens into the stories") //nolint:gochecknoglobals // A flag.
 
-// T is what a story needs of *testing.T.
+// T is the part of *testing.T that a story needs.
 type T interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// Files returns the stories of a package, by name.
+// Files returns the paths of a package's stories, by name.
 func Files(t T) map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob("testdata/*.txt")
@@ -41,7 +41,7 @@ func Files(t T) map[string]string {
 	return files
 }
 
-// Check runs a story. do executes a command, and returns the state after it.
+// Check runs a story. do executes a command and returns the state after it.
 func Check(t T, path string, do func(command []string) string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -64,10 +64,10 @@ func Check(t T, path string, do func(command []string) string) {
 	}
 }
 
-// tell returns the story with what happens.
+// tell returns the story with the actual states.
 func tell(story string, do func(command []string) string) string {
 	var out strings.Builder
-	inState := false // the old one, up to an empty line
+	inState := false // In the old state, which ends with an empty line.
 	for line := range strings.Lines(story) {
 		line = strings.TrimRight(line, "\n")
 		switch {

@@ -16,11 +16,12 @@ import (
 	"time"
 )
 
-// Patience is how long anything may take before it counts as hanging. It is no limit that a slow or busy machine ever
-// reaches.
+// Patience is how long an operation may take before it counts as hanging. Even a slow
+// or busy machine does not reach it.
 const Patience = 10 * time.Minute
 
-// Poll calls done every 50 ms until it returns true or an error. At the end of its patience it fails with the error of why.
+// Poll calls done every 50 ms until done returns true or an error. After [Patience],
+// Poll fails with the error of why.
 func Poll(ctx context.Context, done func() (bool, error), why func() error) error {
 	return poll(ctx.Done(), done, why)
 }
@@ -44,7 +45,7 @@ func poll(canceled <-chan struct{}, done func() (bool, error), why func() error)
 	}
 }
 
-// Eventually repeats a call until it succeeds, for as long as the server lives.
+// Eventually repeats a call until it succeeds, as long as the server runs.
 func (s *Server) Eventually(ctx context.Context, method, path string, in, out any) error {
 	var err error
 	return Poll(ctx, func() (bool, error) {
@@ -58,7 +59,8 @@ func (s *Server) Eventually(ctx context.Context, method, path string, in, out an
 	}, func() error { return err })
 }
 
-// Call makes one call of Vault's HTTP API with the root token. The path is what follows /v1/.
+// Call makes one call of Vault's HTTP API with the root token. The path is the part
+// after /v1/.
 func (s *Server) Call(ctx context.Context, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -88,7 +90,8 @@ func (s *Server) Call(ctx context.Context, method, path string, in, out any) err
 	return json.Unmarshal(answer, out)
 }
 
-// Register registers a program of the plugin directory as a secrets engine of the same name.
+// Register registers a program of the plugin directory as a secrets engine with the
+// same name.
 func (s *Server) Register(ctx context.Context, name string) error {
 	digest, err := Digest(filepath.Join(s.config.PluginDir, name))
 	if err != nil {
@@ -105,8 +108,9 @@ func (s *Server) Mount(ctx context.Context, engine, path string) error {
 
 // Install copies a plugin into a plugin directory, and returns the path of the copy.
 //
-// Another program does it: while this one has the copy open for writing, each child that it starts has too, and Vault could
-// not run the plugin.
+// It runs cp in another process. While this process has the copy open for writing, each
+// child that it starts inherits the open file, and then Vault could not execute the
+// plugin.
 func Install(ctx context.Context, plugin, dir string) (string, error) {
 	installed := filepath.Join(dir, filepath.Base(plugin))
 	if err := os.MkdirAll(dir, 0o700); err != nil || installed == plugin {
@@ -115,7 +119,7 @@ func Install(ctx context.Context, plugin, dir string) (string, error) {
 	return installed, exec.CommandContext(ctx, "cp", plugin, installed).Run()
 }
 
-// Digest is the checksum of a plugin as Vault wants it for registering.
+// Digest returns the checksum of a plugin in the form that Vault needs to register it.
 func Digest(plugin string) (string, error) {
 	binary, err := os.ReadFile(plugin)
 	return fmt.Sprintf("%x", sha256.Sum256(binary)), err

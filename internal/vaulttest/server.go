@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package vaulttest runs real Vault servers on loopback. It configures, starts, initializes and unseals a server, registers
-// plugins and calls the API. Stopping a server waits until its plugins have ended too.
+// Package vaulttest runs real Vault servers on loopback addresses. It configures,
+// starts, initializes and unseals a server, registers plugins and calls the API.
+// Stopping a server waits until its plugins have ended too.
 //
-// OpenBao works too: name its program instead of Vault's.
+// OpenBao works too: set Config.Bin to its program.
 package vaulttest
 
 import (
@@ -20,7 +21,7 @@ import (
 	"time"
 )
 
-// The storages of Vault that a server can have. In memory nothing waits for a disk.
+// The storage types of a server. With Memory, nothing waits for a disk.
 const (
 	Raft     = "raft"
 	InMemory = "inmem"
@@ -28,27 +29,27 @@ const (
 
 // Config describes a server.
 type Config struct {
-	Bin       string // the program, Vault's or OpenBao's
-	Dir       string // for all files of the server; its name is the ID of the raft node
+	Bin       string // The program, Vault's or OpenBao's.
+	Dir       string // For all files of the server. Its name is the ID of the raft node.
 	PluginDir string
 
-	Storage  string  // Raft if empty
-	LogLevel string  // "warn" if empty
-	Audit    bool    // have it write an audit log
-	Leader   *Server // join the cluster of this server; nil for a cluster of its own
+	Storage  string  // Raft if empty.
+	LogLevel string  // "warn" if empty.
+	Audit    bool    // The server writes an audit log.
+	Leader   *Server // Join the cluster of this server; nil for a separate cluster.
 
-	// TMPDIR is the folder for the sockets of plugins, so its path must be short: see [ShortFolder]. If it is empty, the server
-	// inherits the variable.
+	// TMPDIR is the folder for the sockets of plugins. Its path must be short: see
+	// [ShortFolder]. If it is empty, the server inherits the variable.
 	TMPDIR string
 }
 
-// Server is one Vault server, sealed and unsealed like a real one.
+// Server is one Vault server, which is sealed and unsealed as a real one is.
 type Server struct {
-	Address   string // a URL
+	Address   string // The URL of the server.
 	LogFile   string
 	AuditFile string
-	RootToken string // empty before the first start
-	StandbyOK bool   // a start is complete when the server is a standby node
+	RootToken string // Empty before the first start.
+	StandbyOK bool   // A start is complete even if the server is a standby node.
 
 	config     Config
 	configFile string
@@ -105,21 +106,21 @@ disable_mlock    = true
 log_level        = %q
 `, storage, port, clusterPort, s.Address, clusterPort, config.PluginDir, level)
 	if config.Audit {
-		// For OpenBao, which otherwise takes audit devices from this file alone. Vault takes them from its API alone, and
-		// warns of the line.
+		// OpenBao accepts audit devices only from this file. Vault accepts them only
+		// from its API, and warns about this line.
 		text += "\nunsafe_allow_api_audit_creation = true\n"
 	}
 	return s, os.WriteFile(s.configFile, []byte(text), 0o600)
 }
 
-// Start starts the server and unseals it. The first time, it also initializes the server and has it write an audit log.
-// The context ends the waiting, and not the server.
+// Start starts the server and unseals it. The first time, it also initializes the
+// server and enables the audit log. ctx bounds the waiting, not the life of the server.
 func (s *Server) Start(ctx context.Context) error {
 	log, err := os.OpenFile(s.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // The server has a copy of its own.
+	defer func() { _ = log.Close() }() // The server has its own copy.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.config.Bin, "server", "-config="+s.configFile)
 	cmd.Stdout, cmd.Stderr = log, log
 	if s.config.TMPDIR != "" {
@@ -130,7 +131,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	exited := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // Killed servers end with an error.
+		_ = cmd.Wait() // A killed server ends with an error.
 		close(exited)
 	}()
 	s.cmd, s.exited = cmd, exited
@@ -158,7 +159,8 @@ func (s *Server) unseal(ctx context.Context) error {
 	if err := s.Eventually(ctx, http.MethodPut, "sys/unseal", map[string]string{"key": s.unsealKey}, nil); err != nil {
 		return fmt.Errorf("unsealing: %w", err)
 	}
-	// Health is 200 on the active node only, unless a standby will do.
+	// The health endpoint returns 200 only on the active node, unless a standby node is
+	// acceptable.
 	path := "sys/health"
 	if s.StandbyOK {
 		path += "?standbyok=true"
@@ -166,21 +168,22 @@ func (s *Server) unseal(ctx context.Context) error {
 	return s.Eventually(ctx, http.MethodGet, path, nil, nil)
 }
 
-// Running reports whether the server was started, and not stopped or killed since.
+// Running reports whether the server was started and has not been stopped or killed.
 func (s *Server) Running() bool { return s.cmd != nil }
 
-// Stop ends the server as an operator does, and Kill as a crash does. Both leave nothing running: a plugin that outlives its
-// server is killed, and reported as an error.
+// Stop ends the server as an operator does, and Kill as a crash does. After both,
+// nothing is running: a plugin that outlives its server is killed, and reported as an
+// error.
 func (s *Server) Stop() error { return s.end(syscall.SIGTERM) }
 
-// Kill is described at [Server.Stop].
+// Kill ends the server as a crash does: see [Server.Stop].
 func (s *Server) Kill() error { return s.end(syscall.SIGKILL) }
 
 func (s *Server) end(signal syscall.Signal) error {
 	if !s.Running() {
 		return nil
 	}
-	plugins, _ := s.Plugins() // An error here means that there is nothing to list.
+	plugins, _ := s.Plugins() // An error means that there is nothing to list.
 	_ = s.cmd.Process.Signal(signal)
 	select {
 	case <-s.exited:
@@ -201,7 +204,7 @@ func (s *Server) end(signal syscall.Signal) error {
 	return err
 }
 
-// Plugins are the process IDs of this server's children, which are its plugins.
+// Plugins returns the process IDs of this server's children, which are its plugins.
 func (s *Server) Plugins() (ids []int, err error) {
 	all, err := Processes()
 	for _, p := range all {
@@ -212,5 +215,5 @@ func (s *Server) Plugins() (ids []int, err error) {
 	return ids, err
 }
 
-// HostPort is the address without its scheme.
+// HostPort returns the address without its scheme.
 func (s *Server) HostPort() string { return strings.TrimPrefix(s.Address, "http://") }

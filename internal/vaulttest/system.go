@@ -12,11 +12,13 @@ import (
 	"strings"
 )
 
-// LongestTMPDIR is how long the path of a TMPDIR may be in which Vault starts plugins. The path of a plugin's socket has
-// 103 bytes at most on macOS, and 107 on Linux. A longer one fails with "not compiled for this architecture".
+// LongestTMPDIR is the longest path of a TMPDIR, in bytes, in which Vault can start
+// plugins. The path of a plugin's socket can have at most 103 bytes on macOS, and 107
+// on Linux. With a longer path, Vault reports "not compiled for this architecture".
 const LongestTMPDIR = 103 - len("/plugin1234567890")
 
-// ShortFolder makes a folder below the first parent in which its path is short enough for plugins.
+// ShortFolder creates a folder below the first parent in which its path is short enough
+// for plugins.
 func ShortFolder(name string, parents ...string) (string, error) {
 	var all error
 	for _, parent := range parents {
@@ -33,13 +35,13 @@ func ShortFolder(name string, parents ...string) (string, error) {
 	return "", fmt.Errorf("%w\nset TMPDIR to a folder with a shorter path", all)
 }
 
-// FreePort is a port of the loopback address that nobody listens on.
+// FreePort returns a port of the loopback address on which no process listens.
 func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It takes no time.
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = listener.Close() }() // Nobody is connected to it.
+	defer func() { _ = listener.Close() }() // Nothing is connected to it.
 	addr, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
 		return 0, errors.New("not a TCP address")
@@ -50,7 +52,8 @@ func FreePort() (int, error) {
 // Process is a process of this machine.
 type Process struct{ ID, Parent, Group, Session int }
 
-// Processes are all that run. A small Linux machine may lack ps, and others have no /proc, and no number for a session.
+// Processes returns all running processes. Some small Linux machines have no ps. Other
+// systems have no /proc, and no session number.
 func Processes() (all []Process, err error) {
 	script := "ps -A -o pid=,ppid=,pgid=,stat= | while read -r id parent group state; do echo $id $parent $group 0 $state; done"
 	if runtime.GOOS == "linux" {
@@ -71,7 +74,7 @@ func Processes() (all []Process, err error) {
 		if _, err := fmt.Sscan(line, &p.ID, &p.Parent, &p.Group, &p.Session, &state); err != nil {
 			return nil, err
 		}
-		if !strings.HasPrefix(state, "Z") { // One that has ended, and whose parent has not asked.
+		if !strings.HasPrefix(state, "Z") { // A zombie has ended, but its parent has not waited for it yet.
 			all = append(all, p)
 		}
 	}

@@ -32,7 +32,8 @@ func TestAFolderForPluginsIsShort(t *testing.T) {
 	}
 }
 
-// A server that refuses its configuration ends at once, and a test must not wait for it until its patience ends.
+// A server that refuses its configuration ends at once. A test must not wait for it
+// until Patience is over.
 func TestAServerThatEndsAtOnceIsReportedWithItsLog(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Join(t.TempDir(), "vault")
