@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command vault-plugin-secrets-finicity is the plugin that Vault starts. Started by hand, it answers -version and
-// nothing else.
+// Command vault-plugin-secrets-finicity is the plugin that Vault starts. If you start
+// it yourself, it only answers -version.
 package main
 
 import (
@@ -19,8 +19,9 @@ import (
 )
 
 func main() {
-	parent := os.Getppid() // First of all: see endWithParent.
-	// Vault shows lines in this format at their level, and all others at level debug.
+	parent := os.Getppid() // This must come first: see endWithParent.
+	// Vault logs lines in this format at their own level, and all others at level
+	// debug.
 	log := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: startedByVault()})
 	version, ignored, err := parse(os.Args[1:])
 	switch {
@@ -41,7 +42,7 @@ func main() {
 		os.Exit(1)
 	}
 	go endWithParent(parent, func() {
-		log.Error("the Vault server is gone, and the plugin ends with it")
+		log.Error("the Vault server has ended, so the plugin ends too")
 		os.Exit(1)
 	})
 
@@ -54,8 +55,8 @@ func main() {
 
 func startedByVault() bool { return os.Getenv(plugin.HandshakeConfig.MagicCookieKey) != "" }
 
-// parse reads the arguments. It takes those that HashiCorp's own plugins take, which many guides have people register
-// every plugin with, and returns them in ignored.
+// parse reads the arguments. It accepts those of HashiCorp's own plugins, because many
+// guides register every plugin with them, and returns them in ignored.
 func parse(args []string) (version bool, ignored []string, err error) {
 	flags := flag.NewFlagSet("vault-plugin-secrets-finicity", flag.ContinueOnError)
 	flags.BoolVar(&version, "version", false, "print the version and exit")
@@ -65,7 +66,7 @@ func parse(args []string) (version bool, ignored []string, err error) {
 	}
 	flags.Bool("tls-skip-verify", false, ignore)
 	if startedByVault() {
-		flags.SetOutput(io.Discard) // The error says it.
+		flags.SetOutput(io.Discard) // The returned error says the same.
 	}
 	if err = flags.Parse(args); err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))

@@ -20,7 +20,8 @@ import (
 	"github.com/hashicorp/vault/sdk/plugin"
 )
 
-// role says what this program is in a test: the plugin, or the server that starts it.
+// role says what this program is in a test: the plugin, or the server that starts the
+// plugin.
 const role = "FINICITY_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// server starts the plugin and lets it print its address. It ends when it is killed.
+// server starts the plugin and lets the plugin print its address. The test kills it.
 func server() {
 	command := exec.Command(os.Args[0]) //nolint:noctx // It ends with its parent, or the test fails.
 	command.Env = append(os.Environ(), role+"=plugin")
@@ -42,10 +43,10 @@ func server() {
 	_ = command.Run()
 }
 
-// run prepares this program in a role, as Vault starts a plugin.
+// run prepares this program for a role, as Vault does when it starts a plugin.
 func run(t *testing.T, as string, args ...string) *exec.Cmd {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "plugin") //nolint:usetesting // The path of a socket has 104 bytes at most on some systems.
+	dir, err := os.MkdirTemp("/tmp", "plugin") //nolint:usetesting // On some systems, the path of a socket can have at most 104 bytes.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func run(t *testing.T, as string, args ...string) *exec.Cmd {
 	return command
 }
 
-// started starts the program, and returns its output after the plugin has printed its address.
+// started starts the program. It returns the output that follows the plugin's address.
 func started(t *testing.T, command *exec.Cmd) *bufio.Reader {
 	t.Helper()
 	stdout, err := command.StdoutPipe()
@@ -83,7 +84,7 @@ func TestItEndsWithItsServer(t *testing.T) {
 	lines := started(t, command)
 	ended := make(chan struct{})
 	go func() { // Both processes have the pipe open.
-		_, _ = io.Copy(io.Discard, lines) // An error is an end too.
+		_, _ = io.Copy(io.Discard, lines) // An error means the end too.
 		close(ended)
 	}()
 	select {
@@ -101,7 +102,7 @@ func TestItEndsWithItsServer(t *testing.T) {
 	}
 }
 
-// Many guides have people register every plugin with such arguments.
+// Many guides register every plugin with such arguments.
 func TestItStartsWithTheArgumentsOfOtherPlugins(t *testing.T) {
 	t.Parallel()
 	command := run(t, "plugin", "--tls-skip-verify=true", "-ca-cert=/etc/ca.pem")
@@ -136,7 +137,8 @@ func TestAnArgumentThatItDoesNotKnowIsAnErrorInVaultsLog(t *testing.T) {
 	}
 }
 
-// With a longer path than the system allows for a socket, Vault asks whether the plugin was compiled for this architecture.
+// If the path of a socket is too long for the system, Vault asks whether the plugin was
+// compiled for this architecture.
 func TestALongTMPDIRIsAnErrorInVaultsLog(t *testing.T) {
 	t.Parallel()
 	const room = "/plugin1234567890"

@@ -4,8 +4,9 @@ package main
 
 import "os"
 
-// endWithParent calls end when the process that started this one is gone. See parent_unix.go. Here an orphan keeps the ID
-// of its parent, but a process can wait for any other.
+// endWithParent calls end when the process that started this one has ended. See
+// parent_unix.go. On Windows, an orphan keeps the ID of its parent, but a process can
+// wait for any other process.
 func endWithParent(parent int, end func()) {
 	process, err := os.FindProcess(parent)
 	if err == nil {

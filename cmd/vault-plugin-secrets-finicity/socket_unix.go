@@ -11,8 +11,9 @@ import (
 	"syscall"
 )
 
-// roomForSocket is an error when the path of the socket that the plugin listens on would be longer than the system allows.
-// The plugin could not start, and Vault would ask whether it was compiled for this architecture.
+// roomForSocket returns an error if the path of the plugin's socket would be longer
+// than the system allows. The plugin could not start, and Vault would ask whether it
+// was compiled for this architecture.
 func roomForSocket() error {
 	dir := cmp.Or(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), os.TempDir())
 	if most := len(syscall.RawSockaddrUnix{}.Path) - len("/plugin1234567890") - 1; len(dir) > most {

@@ -2,5 +2,6 @@
 
 package main
 
-// roomForSocket is never an error here: the plugin listens on a port. See socket_unix.go.
+// roomForSocket never fails on Windows, where the plugin listens on a port. See
+// socket_unix.go.
 func roomForSocket() error { return nil }
