@@ -6,19 +6,20 @@
 pid_file = "agent.pid"
 
 vault {
-  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment overrides it.
+  address = "https://vault.example.com:8200" # EDIT. VAULT_ADDR in the environment takes precedence.
 }
 
 auto_auth {
   method "approle" {
-    # While Vault is away the agent tries again at least this often, also to read the token.
+    # While Vault is unreachable, the agent retries at least this often, also to read
+    # the token.
     max_backoff = "10s"
 
     config = {
       role_id_file_path   = "role-id"   # EDIT
       secret_id_file_path = "secret-id" # EDIT
 
-      # Otherwise an agent that is started again can't log in.
+      # Otherwise a restarted agent cannot log in.
       remove_secret_id_file_after_reading = false
     }
   }

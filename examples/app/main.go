@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command app is an app that calls Finicity's API. It knows nothing of Vault: Vault Agent gives it both headers, in a
-// file that it reads before each call, or in the environment.
+// Command app is an app that calls Finicity's API. It does not use Vault itself: Vault
+// Agent provides both headers, in a file that the app reads before each call, or in the
+// environment.
 //
 //	app -headers finicity.headers      see ../agent/agent.hcl
 //	app                                see ../agent/exec.hcl: FINICITY_APP_KEY and FINICITY_APP_TOKEN
 //
-// It ends with an error when a call fails.
+// It exits with an error when a call fails.
 package main
 
 import (
@@ -41,18 +42,18 @@ func main() {
 	}
 }
 
-// app is what it needs for a call.
+// app has what it needs for a call.
 type app struct {
 	client  *http.Client
 	url     string
-	headers func() (http.Header, error) // asked before each call
+	headers func() (http.Header, error) // Called before each call of the API.
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("app", flag.ContinueOnError)
-	file := flags.String("headers", os.Getenv("FINICITY_HEADERS"), "`file` with the headers; none: from the environment")
+	file := flags.String("headers", os.Getenv("FINICITY_HEADERS"), "`file` with the headers; empty: read them from the environment")
 	base := flags.String("url", cmp.Or(os.Getenv("FINICITY_URL"), "https://api.finicity.com"), "base `URL` of Finicity's API")
-	calls := flags.Int("calls", 0, "end after so many calls; 0: go on until SIGTERM")
+	calls := flags.Int("calls", 0, "number of calls; 0: continue until SIGTERM")
 	every := flags.Duration("every", time.Second, "time between calls")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for n := 1; ; n++ {
 		if err := a.call(ctx); err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // It was told to end, and the call with it.
+				return nil //nolint:nilerr // The app was told to stop, which ended the call.
 			}
 			return fmt.Errorf("call %d: %w", n, err)
 		}
@@ -93,7 +94,8 @@ func (a *app) call(ctx context.Context) error {
 	}
 	status, err := a.customers(ctx, headers)
 	if status == http.StatusUnauthorized {
-		// The file may have been replaced after it was read. The same headers once more would be no use.
+		// The file may have been replaced after the app read it. Retrying with the same
+		// headers would be pointless.
 		fresh, failed := a.headers()
 		if failed == nil && !reflect.DeepEqual(fresh, headers) {
 			status, err = a.customers(ctx, fresh)
@@ -117,11 +119,12 @@ func (a *app) customers(ctx context.Context, headers http.Header) (status int, e
 		return 0, err
 	}
 	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, resp.Body) // A real app has a use for it.
+	_, err = io.Copy(io.Discard, resp.Body) // A real app uses the body.
 	return resp.StatusCode, err
 }
 
-// fromFile reads lines like "Finicity-App-Key: …". The agent replaces the file as a whole, so it is never half written.
+// fromFile reads lines like "Finicity-App-Key: …". The agent replaces the whole file,
+// so the app never reads a partial one.
 func fromFile(name string) (http.Header, error) {
 	file, err := os.Open(name)
 	if err != nil {

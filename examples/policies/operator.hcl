@@ -1,10 +1,12 @@
-# For operators. They can replace the credential, and discard it with force, although Vault has the only copy after a
-# rotation. They get no token, and know a secret only if they have chosen it.
+# For operators. They can replace the credential, and discard it with force=true. There
+# is one secret, and after a rotation only the engine has a copy. Operators get no
+# token, and no secret except one that they choose.
 path "finicity/config" {
   capabilities = ["create", "update", "patch", "read", "delete"]
 }
 
-# A check sends no credential. Its update connects Vault to an address of the operator's choice.
+# A check sends no credential. With an update, the operator chooses the address that
+# Vault connects to.
 path "finicity/config/check" {
   capabilities = ["read", "update"]
 }

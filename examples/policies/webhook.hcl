@@ -1,4 +1,5 @@
-# For an app that receives Connect webhooks: allows checking whether Finicity has signed one, without the partner secret.
+# For apps that receive Connect webhooks. They learn whether Finicity signed a webhook,
+# without the partner secret.
 path "finicity/webhook/verify" {
   capabilities = ["update"]
 }

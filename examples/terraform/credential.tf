@@ -1,9 +1,11 @@
-# Terraform sends the credential once, when it creates this resource. Afterwards the engine owns the credential, and these
-# variables may stay empty.
+# The credential. Terraform sends it once, when it creates this resource. After that,
+# the engine manages the credential, and these variables may stay empty.
 #
-# This works with every provider that main.tf allows, but data_json is in plain text in the state file and in the plan of
-# the first apply, even if it is "sensitive". Rotate right afterwards, so that the secret there no longer works. The app
-# key there stays valid. write-only/credential.tf replaces this file, leaves no trace, and needs a newer provider.
+# This works with each version of the provider that main.tf allows. The cost: the state
+# file and the plan of the first apply contain data_json in plain text, "sensitive" or
+# not. Rotate right after the apply to invalidate that secret. The app key in the state
+# stays valid. write-only/credential.tf replaces this file and leaves no trace, but
+# needs a newer provider.
 variable "partner_id" {
   type = string
 }
@@ -35,17 +37,20 @@ resource "vault_generic_endpoint" "credential" {
     base_url       = var.base_url
   })
 
-  # A read returns neither the secret nor the app key, and another resource already reads the settings.
+  # A read returns neither the secret nor the app key, and main.tf reads the settings
+  # already.
   disable_read   = true
   disable_delete = true
 
   lifecycle {
-    # After the first rotation, Terraform has an old secret. The engine refuses it without a request to Finicity. Without
-    # this line, nothing would be lost, but every apply that writes the secret would fail.
+    # From the first rotation on, Terraform has an old secret. The engine refuses it
+    # without calling Finicity, so nothing would be lost without this line. But every
+    # apply that tries to write it would fail.
     ignore_changes = [data_json]
 
-    # disable_delete already protects the credential. This line prevents -replace, which would send the old secret again,
-    # and fail each time.
+    # This line does not protect the credential, because disable_delete does. It
+    # prevents a replacement of this resource (-replace), which would send the old
+    # secret again and keep failing.
     prevent_destroy = true
   }
 }

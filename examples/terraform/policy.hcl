@@ -1,8 +1,10 @@
-# For the token that Terraform uses. It can delete neither the configuration nor the mount, which have the only copy of the
-# secret. Even without prevent_destroy in the files, Vault refuses.
+# The policy of the token that Terraform uses. The token cannot delete the configuration
+# or the mount, which have the only copy of the secret. If you removed prevent_destroy
+# from the files, Vault would still refuse the delete.
 #
-# This prevents accidents, not misuse: a user with this token can overwrite the credential, register another program, or
-# extend a policy. Protect the token like a root token.
+# This prevents accidents. A person who has this token and wants to do harm can: write a
+# wrong credential over the right one, register another program, or add permissions to a
+# policy that others have. Protect the token like a root token.
 path "sys/plugins/catalog/secret/vault-plugin-secrets-finicity" {
   capabilities = ["create", "update", "read", "delete", "sudo"]
 }
@@ -19,7 +21,7 @@ path "finicity/config" {
   capabilities = ["create", "update", "read"]
 }
 
-# By name, so that the token can't change its own policy.
+# Listed by name, so that the token cannot change its own policy.
 path "sys/policies/acl/finicity-reader" {
   capabilities = ["create", "update", "read", "delete"]
 }
@@ -40,7 +42,7 @@ path "sys/policies/acl/finicity-operator" {
   capabilities = ["create", "update", "read", "delete"]
 }
 
-# The provider uses a child of the token with a TTL of 20 minutes.
+# The provider uses a child token that lives for 20 minutes.
 path "auth/token/create" {
   capabilities = ["update"]
 }

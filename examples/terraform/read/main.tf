@@ -1,9 +1,13 @@
-# Reads the shared token for a Terraform run that calls Finicity's API. The token is in no state file and no plan. This
-# configuration is separate from ../main.tf, for a team that has finicity-reader. Adjust the lines marked with EDIT.
+# Reads the shared token for commands that Terraform runs against Finicity's API. No
+# state file and no plan contains the token. This is a separate configuration for a team
+# with the policy finicity-reader, not a part of ../main.tf. Adjust the lines marked
+# with EDIT.
 #
-# It needs Terraform 1.11, or OpenTofu 1.11, and version 5.8.0 of the provider, which introduced the ephemeral resource.
+# It needs Terraform 1.11 or OpenTofu 1.11, and version 5.8.0 of the provider, which
+# introduced the ephemeral resource.
 #
-# test/e2e/testdata/terraform_read.txtar runs it with OpenTofu and a mock of the provider: see README.md.
+# test/e2e/testdata/terraform_read.txtar runs it with OpenTofu and a substitute for the
+# provider: see README.md.
 terraform {
   required_version = ">= 1.11"
 
@@ -15,20 +19,23 @@ terraform {
   }
 }
 
-# Set VAULT_ADDR and VAULT_TOKEN in the environment. The token needs finicity-reader and policy.hcl.
+# VAULT_ADDR and VAULT_TOKEN in the environment. The token needs finicity-reader and
+# policy.hcl.
 provider "vault" {}
 
-# Do not use the data source with this name, which stores the token in the state file. Terraform reads in each plan, and
-# again in an apply that needs the token. static-token creates no lease for these reads.
+# Do not use the data source of this name, which stores the token in the state file.
+# Terraform reads in each plan, and again in an apply that needs the token. Each read of
+# finicity/token would create a lease, so this uses finicity/static-token.
 ephemeral "vault_generic_secret" "finicity" {
   path = "finicity/static-token"
 }
 
-# EDIT: replace this with what needs the token. Terraform allows an ephemeral value in the configuration of a provider, in
-# a provisioner, and in write-only arguments, but in nothing that it stores. It hides the output of such a command.
+# EDIT: the command that needs the token. Terraform accepts an ephemeral value in the
+# configuration of a provider, in a provisioner and in write-only arguments. It never
+# stores the value, and does not print the output of such a command.
 resource "terraform_data" "customers" {
   provisioner "local-exec" {
-    command = "./app -calls=1" # of ../../app
+    command = "./app -calls=1" # The app of ../../app.
 
     environment = {
       FINICITY_APP_KEY   = ephemeral.vault_generic_secret.finicity.data["app_key"]

@@ -1,11 +1,13 @@
-# Replaces ../credential.tf, and stores the credential in no state file and no plan. Choose one of the two files before the
-# first apply.
+# Replaces ../credential.tf. No state file and no plan contains the credential. Choose
+# between the two before the first apply.
 #
-# It needs Terraform 1.11, or OpenTofu 1.11, and version 5.12.0 of the provider, which introduces data_json_wo. It was not
-# released at the time of writing: set version = ">= 5.12.0, < 6.0" in main.tf. An older provider says that the argument is
-# not supported, before it sends anything.
+# It needs Terraform 1.11 or OpenTofu 1.11, and version 5.12.0 of the provider, which
+# introduces data_json_wo. That version was not released when this was written. In
+# main.tf, require it with version = ">= 5.12.0, < 6.0". An older version reports that
+# the argument is not supported, before it sends anything.
 #
-# NOT RUN with HashiCorp's provider: see main.tf. test/e2e/testdata/terraform_write_only.txtar runs it with a mock.
+# NOT RUN with HashiCorp's provider: see main.tf.
+# test/e2e/testdata/terraform_write_only.txtar runs it with a substitute.
 terraform {
   required_version = ">= 1.11"
 }
@@ -34,7 +36,7 @@ variable "base_url" {
 }
 
 variable "credential_version" {
-  description = "One more sends the credential again. Terraform compares this number, and notes it even if Vault refuses."
+  description = "Increase this number to send the credential again. Terraform records it even if Vault refuses the write."
   type        = number
   default     = 1
 }
@@ -54,7 +56,7 @@ resource "vault_generic_endpoint" "credential" {
   disable_delete = true
 
   lifecycle {
-    # As in ../credential.tf: -replace would send the credential again.
+    # As in ../credential.tf: a replaced resource would send the credential again.
     prevent_destroy = true
   }
 }

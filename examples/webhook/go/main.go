@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command go receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is
-// right. See ../README.md. It is run by test/e2e/testdata/webhook.txtar.
+// Command go receives Finicity's Connect webhooks. It does not know the partner secret:
+// Vault verifies each signature. See ../README.md. test/e2e/testdata/webhook.txtar runs
+// it.
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 )
 
 const (
-	maxBody = 1 << 20 // bytes, as many as webhook/verify takes
+	maxBody = 1 << 20 // In bytes. webhook/verify accepts as many.
 	maxSeen = 10_000
 )
 
@@ -32,7 +33,7 @@ type receiver struct {
 
 	mu   sync.Mutex
 	seen map[string]bool
-	ids  []string // those that were seen, the oldest first
+	ids  []string // The events so far, the oldest first.
 }
 
 func main() {
@@ -42,12 +43,12 @@ func main() {
 		verifyURL: vault + "/v1/" + mount + "/webhook/verify",
 		vault: &http.Client{
 			Timeout: 5 * time.Second,
-			// A redirect would take the token along to wherever it leads.
+			// Following a redirect would send the token to another address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		seen: map[string]bool{},
 	}
-	// A loopback address: TLS, and Finicity, end at the proxy in front of it.
+	// A loopback address. TLS and Finicity's requests end at the proxy in front of it.
 	address := cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8300")
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
@@ -62,7 +63,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	// The raw bytes are what was signed. JSON that was parsed and written again has other ones.
+	// Finicity signs the raw bytes. JSON that is parsed and encoded again has different
+	// bytes.
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -75,7 +77,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// receive returns the status to answer with. Finicity repeats what is not answered with a 200, for three days.
+// receive returns the HTTP status of the answer. If it is not 200, Finicity repeats the
+// webhook for three days.
 func (r *receiver) receive(ctx context.Context, body []byte, signature string) int {
 	if signature == "" {
 		log.Print("refused: no signature")
@@ -83,19 +86,19 @@ func (r *receiver) receive(ctx context.Context, body []byte, signature string) i
 	}
 	valid, err := r.verify(ctx, body, signature)
 	switch {
-	case err != nil: // It may well be Finicity's. A 401 would say that it is not.
+	case err != nil: // The webhook may be from Finicity. A 401 would say that it is not.
 		log.Printf("no verdict from Vault: %v", err)
 		return http.StatusServiceUnavailable
 	case !valid:
-		log.Print("refused: the signature is not Finicity's, or the body has changed on its way")
+		log.Print("refused: the signature is not Finicity's, or the body was changed in transit")
 		return http.StatusUnauthorized
 	}
 	var e event
 	if err := json.Unmarshal(body, &e); err != nil {
-		log.Printf("signed, but not understood: %v", err)
+		log.Printf("signed, but not readable: %v", err)
 		return http.StatusBadRequest
 	}
-	if e.ID == "" { // A ping, which only wants to know whether anybody is there.
+	if e.ID == "" { // A ping, which only checks whether the receiver is running.
 		return http.StatusOK
 	}
 	if err := r.once(e); err != nil {
@@ -105,7 +108,8 @@ func (r *receiver) receive(ctx context.Context, body []byte, signature string) i
 	return http.StatusOK
 }
 
-// verify asks Vault, which compares in constant time and knows the secret before the last rotation too.
+// verify asks Vault, which compares signatures in constant time. Vault also accepts the
+// secret from before the last rotation.
 func (r *receiver) verify(ctx context.Context, body []byte, signature string) (bool, error) {
 	question, err := json.Marshal(map[string]any{"input": body, "signature": signature}) // []byte becomes base64.
 	if err != nil {
@@ -117,7 +121,7 @@ func (r *receiver) verify(ctx context.Context, body []byte, signature string) (b
 	}
 	for header, value := range map[string]string{
 		"X-Vault-Request":   "true",
-		"X-Vault-Token":     os.Getenv("VAULT_TOKEN"), // Not needed behind a Vault Agent that adds its own.
+		"X-Vault-Token":     os.Getenv("VAULT_TOKEN"), // Not needed if a Vault Agent adds its own token.
 		"X-Vault-Namespace": os.Getenv("VAULT_NAMESPACE"),
 	} {
 		if value != "" {
@@ -136,8 +140,8 @@ func (r *receiver) verify(ctx context.Context, body []byte, signature string) (b
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return false, err
 	}
-	if answer.Data.Valid == nil { // Something else than the engine has answered.
-		return false, errors.New("an answer without a verdict")
+	if answer.Data.Valid == nil { // The answer is not from the engine.
+		return false, errors.New("the answer has no verdict")
 	}
 	return *answer.Data.Valid, nil
 }
@@ -147,17 +151,19 @@ type event struct {
 	Type string `json:"eventType"`
 }
 
-// once does the work for an event that was not seen before: a webhook comes again when its answer was lost, or when somebody
-// has recorded it, and its signature is right each time. This memory ends with the process and is not shared. A real app
-// inserts the eventId into a column with a unique key, in the same transaction as the work.
+// once does the work for an event that it has not seen. A webhook arrives again if its
+// answer was lost, or if someone recorded and replays it. Its signature is right each
+// time. This memory is lost when the process ends, and other instances do not share it.
+// A real app inserts the eventId into a column with a unique key, in the same
+// transaction as the work.
 func (r *receiver) once(e event) error {
-	r.mu.Lock() // During the work too: a repetition must not be answered before it is known how that ends.
+	r.mu.Lock() // Also during the work: a repeated webhook must not be answered before the result of the work is known.
 	defer r.mu.Unlock()
 	if r.seen[e.ID] {
 		return nil
 	}
 	if err := work(e); err != nil {
-		return err // Not remembered, so that the next one tries again.
+		return err // Not recorded, so the next delivery tries again.
 	}
 	if len(r.ids) == maxSeen {
 		delete(r.seen, r.ids[0])

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Receives Finicity's Connect webhooks without knowing the partner secret: Vault says whether a signature is valid. See
-// ../README.md. It needs Node.js 18 or newer, and no packages. test/e2e/testdata/webhook.txtar runs it.
+// Receives Finicity's Connect webhooks. It does not know the partner secret: Vault
+// verifies each signature. See ../README.md. It needs Node.js 18 or newer and no
+// packages. test/e2e/testdata/webhook.txtar runs it.
 'use strict';
 
 const http = require('node:http');
 
-const MAX_BODY = 1 << 20; // bytes, as many as webhook/verify takes
+const MAX_BODY = 1 << 20; // In bytes. webhook/verify accepts as many.
 const MAX_SEEN = 10_000;
 
 const env = process.env;
@@ -14,43 +15,47 @@ const vault = (env.VAULT_ADDR || 'https://127.0.0.1:8200').replace(/\/+$/, '');
 const mount = (env.FINICITY_MOUNT || 'finicity').replace(/^\/+|\/+$/g, '');
 const verifyURL = `${vault}/v1/${mount}/webhook/verify`;
 const headers = { 'Content-Type': 'application/json', 'X-Vault-Request': 'true' };
-if (env.VAULT_TOKEN) headers['X-Vault-Token'] = env.VAULT_TOKEN; // Not needed behind a Vault Agent that adds its own.
+if (env.VAULT_TOKEN) headers['X-Vault-Token'] = env.VAULT_TOKEN; // Not needed if a Vault Agent adds its own token.
 if (env.VAULT_NAMESPACE) headers['X-Vault-Namespace'] = env.VAULT_NAMESPACE;
 
-// Finicity signed the raw bytes. JSON that was parsed and written again has other bytes, and so has decoded text.
+// Finicity signs the raw bytes. JSON that is parsed and encoded again has different
+// bytes, and so may text.
 async function rawBody(request) {
   const chunks = [];
   let size = 0;
   for await (const chunk of request) {
     size += chunk.length;
-    if (size <= MAX_BODY) chunks.push(chunk); // The rest is thrown away, and the connection kept for the answer.
+    if (size <= MAX_BODY) chunks.push(chunk); // Discard the rest, but keep the connection for the answer.
   }
   return size <= MAX_BODY ? Buffer.concat(chunks) : null;
 }
 
-// Vault compares in constant time, and also knows the secret before the last rotation. Throws if Vault gives no verdict.
+// Vault compares signatures in constant time, and also accepts the secret from before
+// the last rotation. Throws if there is no verdict.
 async function verify(body, signature) {
   const response = await fetch(verifyURL, {
     method: 'POST',
     headers,
     body: JSON.stringify({ input: body.toString('base64'), signature }),
-    redirect: 'error', // It would take the token along to wherever it leads.
+    redirect: 'error', // Following a redirect would send the token to another address.
     signal: AbortSignal.timeout(5_000),
   });
-  const answer = await response.json(); // Read even if it is not needed, which gives the connection back.
+  const answer = await response.json(); // Read the body even if it is not needed, to release the connection.
   if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
-  if (typeof answer.data?.valid !== 'boolean') throw new Error('an answer without a verdict');
+  if (typeof answer.data?.valid !== 'boolean') throw new Error('the answer has no verdict');
   return answer.data.valid;
 }
 
-// A webhook arrives again if its answer was lost, or if someone replays it. Its signature is valid each time. This memory
-// ends with the process and is not shared. A real app inserts the eventId into a column with a unique key, in the same
-// transaction as the work. Nothing awaits between the check and the insert, so no event passes twice.
-const seen = new Set(); // In the order of their arrival.
+// A webhook arrives again if its answer was lost, or if someone recorded and replays
+// it. Its signature is right each time. This memory is lost when the process ends, and
+// other instances do not share it. A real app inserts the eventId into a column with a
+// unique key, in the same transaction as the work. There is no await between the check
+// and the insert, so two deliveries cannot both pass.
+const seen = new Set(); // In the order of arrival.
 
 function once({ eventId, eventType }) {
   if (seen.has(eventId)) return;
-  work(eventType, eventId); // If it throws, the event is not remembered, and the next one tries again.
+  work(eventType, eventId); // If it throws, the event is not recorded, and the next delivery tries again.
   if (seen.size === MAX_SEEN) seen.delete(seen.values().next().value);
   seen.add(eventId);
 }
@@ -59,7 +64,8 @@ function work(eventType, eventId) {
   console.log(`done: ${JSON.stringify(eventType)} ${JSON.stringify(eventId)}`);
 }
 
-// The status to answer with. Finicity retries a webhook for three days until the answer is a 200.
+// Returns the HTTP status of the answer. If it is not 200, Finicity repeats the webhook
+// for three days.
 async function receive(request) {
   if (request.method !== 'POST') return 405;
   const body = await rawBody(request);
@@ -71,11 +77,11 @@ async function receive(request) {
   }
   try {
     if (!(await verify(body, signature))) {
-      console.error("refused: the signature is not Finicity's, or the body has changed on its way");
+      console.error("refused: the signature is not Finicity's, or the body was changed in transit");
       return 401;
     }
   } catch (err) {
-    // The webhook might be Finicity's. A 401 would say that it is not.
+    // The webhook may be from Finicity. A 401 would say that it is not.
     console.error('no verdict from Vault:', err.cause?.message || err.message);
     return 503;
   }
@@ -83,10 +89,10 @@ async function receive(request) {
   try {
     event = JSON.parse(body);
   } catch (err) {
-    console.error('signed, but not understood:', err.message);
+    console.error('signed, but not readable:', err.message);
     return 400;
   }
-  if (event.eventId) once(event); // A ping has none: it only wants to know whether anybody is there.
+  if (event.eventId) once(event); // A ping has none: it only checks whether the receiver is running.
   return 200;
 }
 
@@ -100,6 +106,6 @@ const server = http.createServer({ headersTimeout: 10_000, requestTimeout: 10_00
   response.writeHead(status).end();
 });
 
-// A loopback address: Finicity connects with TLS to the proxy in front of it.
+// A loopback address. TLS and Finicity's requests end at the proxy in front of it.
 const [, host, port] = /^(.*):(\d+)$/.exec(env.LISTEN || '127.0.0.1:8300');
 server.listen(Number(port), host, () => console.log(`listening on http://${host}:${server.address().port}`));
