@@ -7,16 +7,18 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# For the scripts too.
+# The scripts use this too.
 GO ?= go
 export GO
-# A path: take that Vault server. Empty: the one on PATH, else build it. "build": build it in any case.
+# A path: use that Vault server. Empty: the one on PATH, or else build it. "build":
+# always build it.
 VAULT_BIN ?=
 export VAULT_BIN
 # The server that SCRIPT=move moves to. Empty: the same program.
 OTHER_VAULT_BIN :=
 export FINICITY_E2E_OTHER_VAULT := $(abspath $(OTHER_VAULT_BIN))
-# What the end-to-end tests, the demo and `make dev` run. Absolute, because a test runs in the folder of its package.
+# The programs of the end-to-end tests, the demo and `make dev`. The paths are absolute,
+# because a test runs in the folder of its package.
 export FINICITY_E2E_VAULT := $(CURDIR)/bin/vault
 export FINICITY_E2E_PLUGIN := $(CURDIR)/bin/vault-plugin-secrets-finicity
 export FINICITY_E2E_FAKE := $(CURDIR)/bin/fake-finicity
@@ -24,18 +26,19 @@ export FINICITY_E2E_KUBECONFORM := $(CURDIR)/bin/kubeconform
 export FINICITY_E2E_TOFU := $(CURDIR)/bin/tofu
 export FINICITY_E2E_TERRAFORM_PROVIDER := $(CURDIR)/bin/terraform-provider-vault
 
-# Set on the command line for a release (make build VERSION=v0.1.0), never taken from the environment: Vault refuses a
-# plugin whose version is not the registered one, and takes any version if it has none, as in development builds.
+# Set this on the command line for a release (make build VERSION=v0.1.0). It never comes
+# from the environment: Vault refuses a plugin whose version differs from the registered
+# one. A development build has no version, and then Vault accepts any.
 VERSION :=
 ifneq ($(VERSION),)
 ifeq ($(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$$'),)
-$(error VERSION is "$(VERSION)", but has to look like v0.1.0)
+$(error VERSION is "$(VERSION)", but must look like v0.1.0)
 endif
 endif
 LDFLAGS := -s -w $(if $(VERSION),-X vault-plugin-secrets-finicity.Version=$(VERSION))
 
-# Each of these packages must be covered to COVER_MIN percent: the first ones by their own tests, the others by those and
-# the tests of a whole mount.
+# At least COVER_MIN percent of each of these packages must be covered: COVER_PACKAGES
+# by their own tests, COVER_MOUNT by these and the tests of a whole mount.
 COVER_MIN := 90
 COVER_PACKAGES := ./internal/secrets ./internal/attempts ./internal/schedule ./internal/token ./internal/confidential ./internal/finicityapi
 COVER_MOUNT := . ./internal/engine
@@ -47,8 +50,9 @@ help: ## Show this list (the default)
 
 ##: Build
 
-# Always run: the Go toolchain knows better than file times what is up to date. Without the state of the checkout in it the
-# same source gives the same bytes, whose checksum is what Vault trusts.
+# Always runs: the Go toolchain knows better than file times what is up to date. Without
+# version-control information, the same source gives the same bytes. Vault trusts the
+# plugin by their checksum.
 .PHONY: build
 build: ## Build the plugin at bin/vault-plugin-secrets-finicity (VERSION=v0.1.0 for a release)
 	@mkdir -p bin
@@ -71,7 +75,7 @@ bin/kubeconform: tools/kubeconform/go.mod tools/kubeconform/go.sum
 	@bash tools/build.sh kubeconform tools/kubeconform github.com/yannh/kubeconform/cmd/kubeconform $@ \
 		'less than a minute on two cores the first time, seconds later'
 
-# It calls itself v1.12.6-dev without the flag.
+# Without the flag, it reports the version v1.12.6-dev.
 bin/tofu: export CGO_ENABLED := 0
 bin/tofu: tools/opentofu/go.mod tools/opentofu/go.sum
 	@bash tools/build.sh opentofu tools/opentofu github.com/opentofu/opentofu/cmd/tofu $@ \
@@ -84,20 +88,22 @@ bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
 
 ##: Check
 
-# What the end-to-end tests run.
+# The programs that the end-to-end tests run.
 END_TO_END := vault build fake bin/kubeconform bin/tofu bin/terraform-provider-vault
 .PHONY: tools
 tools: $(END_TO_END)
 
-# Shows how far go test is. exec, so that a signal from make reaches it, and it the tests.
+# Shows the progress of go test. exec, so that a signal from make reaches it and the
+# tests.
 .PHONY: progress
 progress:
 	@mkdir -p bin
 	@$(GO) build -trimpath -buildvcs=false -o bin/progress ./tools/progress
 
-# Most of the end-to-end tests wait for time to pass, so more of them run at once than there are cores.
+# Most end-to-end tests wait for time to pass, so more of them run at once than there
+# are cores.
 .PHONY: test
-test: $(END_TO_END) progress ## Run every test with the race detector, the end-to-end tests and a little fuzzing included
+test: $(END_TO_END) progress ## Run every test with the race detector, including the end-to-end tests and a little fuzzing
 ##= 15 to 25 minutes on two cores; the first time half an hour more, for the tools
 	@exec env CGO_ENABLED=1 bin/progress -race -count=1 -parallel 4 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
@@ -105,10 +111,10 @@ test: $(END_TO_END) progress ## Run every test with the race detector, the end-t
 SCRIPT :=
 TEST :=
 .PHONY: e2e
-e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minutes
-##= SCRIPT=cluster for test/e2e/testdata/cluster.txtar alone, and to see each step
-##= TEST=TestDev for the tests whose name matches alone, and to see their output
-##= VAULT_BIN=/path/to/bao to run them on OpenBao, OTHER_VAULT_BIN to have SCRIPT=move move there
+e2e: $(END_TO_END) progress ## Run only the end-to-end tests, in about ten minutes
+##= SCRIPT=cluster runs only test/e2e/testdata/cluster.txtar, and shows each step
+##= TEST=TestDev runs only the tests whose name matches, and shows their output
+##= VAULT_BIN=/path/to/bao runs them on OpenBao; OTHER_VAULT_BIN is where SCRIPT=move moves to
 	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
@@ -116,25 +122,25 @@ e2e: $(END_TO_END) progress ## Run the end-to-end tests alone, in about ten minu
 PKG := . ./internal/... ./cmd/... ./test/bench ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./test/vso ./tools/progress ./tools/recording
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
-##= TEST=TestWhatTextsSayIsSo PKG=./test/mount for the tests of a package whose name matches, and to see their output
+##= TEST=TestWhatTextsSayIsSo PKG=./test/mount runs the matching tests of a package, and shows their output
 	@exec bin/progress $(if $(TEST),-v -count=1 -run '$(TEST)') $(PKG)
 
 DEPTH := 6
 .PHONY: prove
-prove: ## Walk through every sequence of DEPTH events, over the code of the rules (DEPTH=6)
+prove: ## Check the rules against every sequence of DEPTH events (DEPTH=6)
 ##= five minutes and 5 GB of memory on two idle cores
 	$(GO) test -v -count=1 -timeout 0 ./test/prove -depth $(DEPTH)
 
 MUTANT :=
 .PHONY: mutants
-mutants: ## Remove the safeguards one at a time, and see that each one is missed
-##= an hour or more; MUTANT=engine/write.go for some of them
+mutants: ## Remove the safeguards one at a time, and check that a test fails for each
+##= an hour or more; MUTANT=engine/write.go runs some of them
 	$(GO) test -v -count=1 -timeout 0 ./test/mutants -mutants -mutant '$(MUTANT)'
 
 ROUNDS := 9
 .PHONY: bench
-bench: vault build ## Compare reads with those of a plugin that returns a constant, on a real Vault server, in a quarter of an hour
-##= ROUNDS=3 for a look; an idle machine for figures; writes bin/bench.json and bin/bench.svg
+bench: vault build ## Compare reads with those of a plugin that returns a constant, on a real Vault server; 15 minutes
+##= ROUNDS=3 for a quick look; use an idle machine; writes bin/bench.json and bin/bench.svg
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/bench ./test/bench
 	@exec bin/bench -rounds $(ROUNDS) -json bin/bench.json -svg bin/bench.svg
@@ -143,24 +149,25 @@ READS := 1000000
 PARTS := cold,refresh,outage,memory,mounts,leases
 .PHONY: bench-fleet
 bench-fleet: vault build ## Measure what a fleet of readers costs: 10 000 at a cold start, a refresh, an outage, memory, leases
-##= ten minutes on two idle cores; READS=100000 for a look, PARTS=cold,refresh for some of it; writes bin/fleet.json
+##= ten minutes on two idle cores; READS=100000 for a quick look, PARTS=cold,refresh for parts; writes bin/fleet.json
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/bench ./test/bench
 	@exec bin/bench -fleet -parts $(PARTS) -reads $(READS) -json bin/fleet.json
 
 .PHONY: soak
-soak: ## Run the simulation until it is stopped or a promise is broken (SOAK_BATCH, SOAK_SEED)
+soak: ## Run the simulation until you stop it or a guarantee is violated (SOAK_BATCH, SOAK_SEED)
 	@bash scripts/soak.sh
 
 .PHONY: fuzz
-fuzz: ## Give the parsers what nobody would send, 10s for each of them, three minutes in all (FUZZTIME=10m, FUZZTARGET)
+fuzz: ## Fuzz the parsers, 10s each, three minutes in total (FUZZTIME=10m, FUZZTARGET)
 	@bash scripts/fuzz.sh
 
 .PHONY: cover
-cover: ## Measure coverage, fail if a package has less than 90 percent, write bin/cover.html, in two to four minutes
+cover: ## Measure coverage, fail if a package is below 90 percent, write bin/cover.html; two to four minutes
 	@bash tools/cover.sh $(COVER_MIN) '$(COVER_MOUNT)' $(COVER_PACKAGES)
 
-# Cheapest first. `golangci-lint run` checks the formatting too. tofu is to heed nobody's settings but its own.
+# The cheapest checks come first. `golangci-lint run` also checks the formatting. tofu
+# must ignore the user's settings.
 .PHONY: lint
 lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules, the scripts and examples/terraform
 ##= less than a minute; the first time five to eight minutes more, for the tools
@@ -173,11 +180,11 @@ lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules,
 	bin/golangci-lint run ./...
 
 .PHONY: openapi
-openapi: vault build ## Write the OpenAPI document that Vault generates to test/e2e/testdata/openapi.json, for a review
+openapi: vault build ## Write Vault's OpenAPI document to test/e2e/testdata/openapi.json, for review
 	$(GO) test -count=1 -run TestTheOpenAPIDocumentOfVault ./test/e2e -update
 
 .PHONY: schemas
-schemas: ## Write the schemas for examples/kubernetes anew, from what tools/kubeconform/main.go names
+schemas: ## Regenerate the schemas for examples/kubernetes from the sources in tools/kubeconform/main.go
 	cd tools/kubeconform && GOWORK=off $(GO) run .
 
 .PHONY: fmt
@@ -197,14 +204,14 @@ pictures: vault build fake ## Record what the demo prints, as docs/pictures/demo
 	@bash scripts/record-demo.sh
 
 .PHONY: dev
-dev: vault build fake ## Start a Vault server with the engine mounted, to play with
+dev: vault build fake ## Start a Vault server with the engine mounted, for experiments
 	@bash scripts/dev.sh
 
 ##: Clean
 
-# What takes longer stays.
+# Programs that take longer to build stay.
 .PHONY: clean
-clean: ## Remove what was built, but for the Vault server, the linter, kubeconform and OpenTofu
+clean: ## Remove the build output, except for the Vault server, the linter, kubeconform and OpenTofu
 	@rm -rf bin/vault-plugin-secrets-finicity bin/fake-finicity bin/terraform-provider-vault bin/cover.* bin/*.log
 
 .PHONY: distclean

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Lets root run a command as an ordinary user, in a copy of this clone. Made for .ci/run.
+# Lets root run a command as an ordinary user, in a copy of this clone. .ci/run uses it.
 #
 #   scripts/as-user.sh make test
 #
-# The user has an empty home, where Go has its caches, as on everybody's machine. Modules that root has downloaded are taken
-# from there. What fuzzing and the simulation find is copied back.
+# The user has an empty home directory, which contains Go's caches. Modules that root
+# has downloaded are used from root's cache. Findings of fuzzing and of the simulation
+# are copied back to this clone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go=${GO:-go}
-user=65534 # nobody, on most systems. It need not have a name.
+user=65534 # The user "nobody" on most systems. It need not have a name.
 
 say() { printf 'as-user: %s\n' "$*" >&2; }
 
@@ -27,7 +28,8 @@ if [ "${#change[@]}" = 0 ]; then
 	exec "$@"
 fi
 
-# Short, because sockets are made in it, and below a folder that the user may enter.
+# The path is short, because sockets are created in it, and the user may enter its
+# parent folders.
 dir=
 for parent in "${TMPDIR:-/tmp}" /tmp /var/tmp; do
 	dir=$(mktemp -d "$parent/ci.XXXXXX" 2>/dev/null) || continue
@@ -48,15 +50,15 @@ say "copying the clone to $dir"
 mkdir -p "$dir/clone" "$dir/home/.config/go" "$dir/tmp"
 cp -Rp . "$dir/clone"
 settings=(HOME="$dir/home" USER=nobody LOGNAME=nobody TMPDIR="$dir/tmp" VAULT_BIN=build)
-if [ -L bin/vault ]; then # The server that somebody has installed, which may be in root's home.
+if [ -L bin/vault ]; then # An installed server, which may be in root's home.
 	cp -L bin/vault "$dir/vault"
 	settings+=(VAULT_BIN="$dir/vault")
 fi
-# Settings that were made with go env -w, but for root's folders.
+# Keep the settings of go env -w, except for root's folders.
 if [ -f "$("$go" env GOENV)" ]; then
 	grep -vE '^(GOPATH|GOBIN|GOCACHE|GOMODCACHE|GOTMPDIR|GOROOT)=' "$("$go" env GOENV)" >"$dir/home/.config/go/env" || true
 fi
-if ! "${change[@]}" env HOME="$dir/home" "$go" version >/dev/null 2>&1; then # It is in root's home.
+if ! "${change[@]}" env HOME="$dir/home" "$go" version >/dev/null 2>&1; then # Go is in root's home.
 	cp -Rp "$("$go" env GOROOT)" "$dir/go"
 	settings+=(GO="$dir/go/bin/go" PATH="$dir/go/bin:$PATH")
 fi

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Puts a Vault server at bin/vault, for the end-to-end tests, the demo and `make dev`. The first of these that is there:
+# Provides a Vault server at bin/vault, for the end-to-end tests, the demo and `make
+# dev`. Uses the first of these:
 #
 #   1. VAULT_BIN=/path/to/vault   that one, by a link, and likewise an OpenBao server; VAULT_BIN=build goes straight to 3
 #   2. `vault` on PATH            that one, by a link
 #   3. tools/vault                built from source, the version that is pinned there
 #
-# Does nothing when bin/vault is what it would make.
+# Does nothing if bin/vault is already up to date.
 set -euo pipefail
 
 wanted=${VAULT_BIN:-}
@@ -23,8 +24,8 @@ fail() {
 	exit 1
 }
 
-# Like `command -v vault`, but passes over bin/ of this clone, which some people have on PATH: bin/vault would become a
-# link to itself.
+# Like `command -v vault`, but ignores bin/ of this clone, which some developers have on
+# PATH: bin/vault would become a link to itself.
 on_path() {
 	local dir IFS=:
 	set -f
@@ -54,7 +55,8 @@ build) server= ;;
 	;;
 esac
 
-# What bin/vault is made from, kept beside it. Contents and not times, since a fresh checkout makes every file new.
+# What bin/vault is built from, stored next to it. It compares contents and not times,
+# because a fresh checkout gives every file a new time.
 flags=(-tags minimal -ldflags '-s -w')
 if [ -n "$server" ]; then
 	source="link to $server"
@@ -64,11 +66,12 @@ fi
 if [ -x bin/vault ] && [ "$(cat bin/.vault-source 2>/dev/null)" = "$source" ]; then
 	exit 0
 fi
-# Away with the old one first: were this to be interrupted, bin/vault would be another one than bin/.vault-source says.
+# Remove the old one first. Otherwise, after an interruption, bin/vault would not match
+# bin/.vault-source.
 rm -f bin/vault
 
 if [ -n "$server" ]; then
-	# Vault's own answer, since many a program takes any argument for a reason to succeed.
+	# Check the version line, because many programs accept any argument and succeed.
 	version=$("$server" version </dev/null) || version=
 	case $version in
 	'Vault v'* | 'OpenBao v'*) ;;
@@ -82,8 +85,9 @@ if [ -n "$server" ]; then
 	echo "vault: bin/vault is a link to $server ($version)"
 else
 	echo "$source" >bin/.vault-source
-	# exec, so that a signal to this process is one to the build. No cgo, as in the released binaries; "minimal" leaves
-	# out the databases and the clouds, half of the code.
+	# exec, so that a signal to this process reaches the build. Without cgo, as in the
+	# released binaries. "minimal" leaves out the databases and the clouds, which are
+	# half of the code.
 	CGO_ENABLED=0 exec bash tools/build.sh vault tools/vault . bin/vault \
 		"about six minutes on two idle cores the first time, seconds later (VAULT_BIN=/path/to/vault spares it)" "${flags[@]}"
 fi

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# The tour of a first user, on a real Vault server and a mock server for Finicity. Shows each command before its output,
-# and ends with a failure as soon as one does not give what is expected.
+# A first tour, on a real Vault server and a mock server for Finicity. It shows each
+# command before its output, and fails as soon as a command does not give the expected
+# result.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -23,7 +24,8 @@ step() {
 	printf '\n%d. %s\n\n' "$step" "$*"
 }
 
-# show COMMAND: prints it, runs it, prints and keeps its output in $out. Secrets and tokens are values of the mock server.
+# show COMMAND: prints and runs it, then prints its output and stores the output in
+# $out. All secrets and tokens are values of the mock server.
 show() {
 	last_command=$1
 	printf '   $ %s\n' "$1"
@@ -33,7 +35,7 @@ show() {
 	return "$status"
 }
 
-# refuse COMMAND: the same for one that must fail.
+# refuse COMMAND: like show, for a command that must fail.
 refuse() {
 	if show "$1"; then
 		fail "it succeeded, and should have been refused"
@@ -41,15 +43,16 @@ refuse() {
 }
 
 fail() {
-	say "   Not as expected: $*" >&2
+	say "   Unexpected result: $*" >&2
 	exit 1
 }
 
-expect() { # TEXT: stands in the output of the last command
+expect() { # TEXT: must be in the output of the last command
 	case $out in *"$1"*) ;; *) fail "the output lacks: $1" ;; esac
 }
 
-# Finicity's API is called with curl. Where there is none, this knows the few flags that are used here.
+# The demo calls Finicity's API with curl. Without curl, this function supports the few
+# flags that the demo uses.
 if ! command -v curl >/dev/null; then
 	curl() {
 		local method=GET data='' headers='' url='' host path line body=
@@ -90,7 +93,7 @@ say "Vault:    $VAULT_ADDR"
 say "Finicity: $FINICITY (the mock server; partner $PARTNER_ID)"
 
 step "Register the plugin with Vault, by the checksum of its binary, and mount it."
-# shellcheck disable=SC2016 # Shown as typed, and expanded when it is run.
+# Shown as typed, and expanded when the command runs.
 show 'vault plugin register -sha256=$SHA256 secret vault-plugin-secrets-finicity'
 show 'vault secrets enable -path=finicity vault-plugin-secrets-finicity'
 
@@ -151,4 +154,4 @@ expect 'Success'
 refuse 'vault read finicity/token'
 
 say ""
-say "That was all. Stopping both servers. To play with the same set: make dev"
+say "Done. Stopping both servers. To experiment with the same environment: make dev"

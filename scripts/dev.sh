@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Starts a Vault server with the engine mounted and configured, and a mock server for Finicity, until Ctrl-C or until Vault
-# ends. The mock server may be ended and started again, as in an outage.
+# Starts a Vault server with the engine mounted and configured, and a mock server for
+# Finicity. Both run until Ctrl-C or until Vault ends. You can stop the mock server and
+# start it again, to simulate an outage.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 trap 'stop_all; say "Both servers are stopped."' EXIT
@@ -40,7 +41,8 @@ To start it again, with the same secret and tokens: ${fake_command[*]}
 Ctrl-C stops both.
 END
 
-# `wait -n` would say who has ended, but the bash of macOS has none.
+# `wait -n` would say which process has ended, but the bash of macOS does not support
+# it.
 ended=
 while true; do
 	if [ -z "$ended" ] && ! kill -0 "${pids[0]}" 2>/dev/null; then

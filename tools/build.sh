@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Builds a large development tool from the module that pins it, and shows that it is alive: a build of several
-# minutes without a word looks like one that hangs, and gets killed. Plain lines, because a CI log is no terminal.
+# Builds a large development tool from the module that pins its version, and shows
+# progress. A build of several minutes without output looks as if it hangs. The progress
+# is plain lines, because a CI log is not a terminal.
 #
 #   tools/build.sh NAME MODULE_DIR PACKAGE OUTPUT HOW_LONG [go build flag...]
 #
-# OUTPUT is replaced only by a complete build. What go prints is shown only if that fails.
+# OUTPUT is replaced only by a complete build. The output of go is shown only if the
+# build fails.
 set -euo pipefail
 
 if [ $# -lt 5 ]; then
@@ -17,21 +19,24 @@ name=$1 module=$2 package=$3 output=$4 how_long=$5
 shift 5
 go=${GO:-go}
 
-# The tool runs on this machine, whatever the plugin is built for, and a workspace further up knows nothing of its module.
+# The tool runs on this machine, whatever the plugin is built for. A workspace in a
+# parent folder does not include its module.
 unset GOOS GOARCH
 export GOWORK=off
 
 mkdir -p "$(dirname "$output")"
 folder=$(cd "$(dirname "$output")" && pwd)
 output=$folder/$(basename "$output")
-# Beside the output, so that the last step is a rename. Never built in place: the output may be a link to somebody's
-# own installed program, and go build would write through it.
+# Next to the output, so that the last step is a rename. The tool is never built in
+# place: the output may be a link to an installed program, and go build would write
+# through the link.
 fresh=$folder/.$(basename "$output").new.$$
 log=$folder/$(basename "$output").build.log
 child=
 
 stop() {
-	# The build has a process group of its own (set -m), so that its compilers and linker stop with it.
+	# The build has its own process group (set -m), so that its compilers and linkers
+	# stop with it.
 	[ -z "$child" ] || kill -TERM -- "-$child" 2>/dev/null || true
 	rm -f "$fresh"
 }
@@ -40,7 +45,7 @@ trap 'echo "$name: interrupted" >&2; exit 130' INT
 trap 'echo "$name: stopped" >&2; exit 143' HUP TERM
 
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
-# With -v go names each package that it builds; what comes ready from its cache is mostly not named.
+# With -v, go prints each package that it builds, and mostly omits those from its cache.
 progress() {
 	awk '/^go: downloading /{d++} !/^go: /{c++} END{printf "%d modules downloaded, %d packages built", d, c}' "$log"
 }
@@ -67,12 +72,13 @@ child=
 if [ "$status" -ne 0 ]; then
 	{
 		echo "$name: the build failed after $(elapsed) (exit code $status):"
-		# Without the names of packages and modules, between which the message is lost: the others are built to the end.
+		# Leave out the names of packages and modules, which would hide the message: go
+		# builds the others to the end.
 		grep -v -e '^[^ :]*$' -e '^go: downloading ' "$log" | tail -n 25 | sed 's/^/    /' || true
-		echo "$name: try the same by hand with: cd $module && CGO_ENABLED=$("$go" env CGO_ENABLED) $go build $(printf '%q ' "$@")-o /dev/null $package"
-		echo "$name: downloads need a Go module proxy ('$go env GOPROXY'); 'signal: killed' means too little memory (4 GiB do),"
-		echo "$name: 'no space left' too little disk for the Go caches (10 GiB do). What is built already is kept."
-		echo "$name: all that go printed is in $log"
+		echo "$name: to reproduce it, run: cd $module && CGO_ENABLED=$("$go" env CGO_ENABLED) $go build $(printf '%q ' "$@")-o /dev/null $package"
+		echo "$name: downloads need a Go module proxy ('$go env GOPROXY'); 'signal: killed' means too little memory (4 GiB are enough),"
+		echo "$name: 'no space left' means too little disk for the Go caches (10 GiB are enough). Packages that were built are kept."
+		echo "$name: the complete output is in $log"
 	} >&2
 	exit 1
 fi

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Fails unless each of the packages is covered to at least MINIMUM percent of its statements: the packages of the list by
-# their own tests, and those of MOUNT by their own tests and those of a whole mount. Prints the functions that are covered
-# least, to show where to begin.
+# Fails unless at least MINIMUM percent of the statements of each package are covered.
+# The packages of the list must be covered by their own tests. Those of MOUNT must be
+# covered by their own tests and the tests of a whole mount. Prints the least covered
+# functions, to show where to start.
 #
 #   tools/cover.sh MINIMUM 'MOUNT…' PACKAGE...
 set -euo pipefail
@@ -27,13 +28,15 @@ rm bin/cover.mount
 
 echo
 echo "Least covered functions:"
-# The last line is the total over all packages, where a well covered one hides the other.
+# The last line is the total over all packages, in which a well-covered package hides
+# another one.
 "$go" tool cover -func=bin/cover.out | sed '$d' | awk '{print $NF "\t" $0}' | sort -n | cut -f 2- | sed -n 1,15p
 echo
 echo "Line by line: bin/cover.html"
 echo
 
-# A line of the profile: import/path/file.go:from,to STATEMENTS HITS. Each test program has its own lines.
+# A line of the profile is: import/path/file.go:from,to STATEMENTS HITS. Each test
+# program has its own lines.
 packages=$("$go" list "$@" "${mount[@]}" | tr '\n' ' ')
 awk -v minimum="$minimum" -v packages="$packages" '
 	NR > 1 {
