@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// call is a request as it is drawn: what depends on the world, like the secret
-// that is right, is named and looked up when the request is made.
+// call is a request as it is drawn. Values that depend on the world, such as the right
+// secret, have a name, which is looked up when the request is made.
 type call struct {
 	text string
 	make func(w *world) request
@@ -49,7 +49,7 @@ func anyCall(t *rapid.T) call {
 	}
 }
 
-// choose makes a secret that an operator has the engine change to.
+// choose draws the secret to which an operator makes the engine change.
 func (w *world) choose() string {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
@@ -69,9 +69,9 @@ func readCall(t *rapid.T) call {
 
 // write is a write of config as it is drawn.
 type write struct {
-	secret, key string // by name
-	move        string // the base URL
-	bare        bool   // without what a move needs
+	secret, key string // Names of values.
+	move        string // The base URL.
+	bare        bool   // Without the fields that a move needs.
 	untried     bool
 	setting     fields
 }
@@ -130,7 +130,7 @@ func (x write) request(w *world) request {
 	if data == nil {
 		data = fields{}
 	}
-	if x.move != "" && !x.bare { // It needs both.
+	if x.move != "" && !x.bare { // A move needs both.
 		data["partner_secret"], data["app_key"] = w.portal, w.key
 	}
 	if x.secret != "" {
@@ -157,19 +157,19 @@ func (x write) request(w *world) request {
 	return request{updateOp, "config", data}
 }
 
-// secretNamed looks up a secret that somebody writes to config.
+// secretNamed returns the value of a secret that an operator writes to config.
 func (w *world) secretNamed(name string) string {
 	switch name {
 	case "the portal's":
 		return w.portal
-	case "the first": // Stale as soon as there was a rotation.
+	case "the first": // Outdated after the first rotation.
 		return partnerSecret
 	case "a wrong one":
 		return wrongSecret
 	case "one that is never right":
 		return neverRight
 	}
-	// Support has told it, or it was read out of a backup.
+	// The operator got it from support, or from a backup.
 	for _, secret := range secretsOf(w.disk.configured()) {
 		if w.fake.HoldsSecret(partnerID, secret) {
 			return secret
@@ -178,8 +178,8 @@ func (w *world) secretNamed(name string) string {
 	return w.portal
 }
 
-// duration is how long something lasts. None is a request's timeout, or two
-// things would happen at the same moment.
+// duration is how long something lasts. No duration equals a request's timeout: two
+// things would then happen at the same moment.
 func duration(t *rapid.T, most time.Duration) time.Duration {
 	all := []time.Duration{
 		0, time.Second, 5500 * time.Millisecond, 20 * time.Second, 29 * time.Second, 31 * time.Second, 70 * time.Second,

@@ -18,26 +18,26 @@ import (
 
 const stateKey = "config"
 
-// disk is the storage that all nodes of a simulated cluster share. A node that
-// has died or lost its leadership gets errors from then on, whatever it still
-// does upstream.
+// disk is the storage that all nodes of a simulated cluster share. After a node has
+// died or lost its leadership, its accesses fail, whatever it still sends to Finicity.
 type disk struct {
 	w  *world
-	mu sync.Mutex // for the ledgers too
+	mu sync.Mutex // Also guards the ledgers.
 
 	entries map[string][]byte
-	// state is the decoded entry of the engine, nil when there is none.
+	// state is the decoded entry of the engine, nil if there is none.
 	state     *engine.State
 	snapshots []snapshot
 
 	faults   []diskFault
 	crash    *crashPoint
-	failedAt time.Time // when an access last failed, so that a 500 is the truth
+	failedAt time.Time // When an access last failed, which justifies a 500.
 
-	// sent are all secrets that were ever stored, and lost those that the engine
-	// can't have any more: a snapshot is older, or a person discarded them by force.
+	// sent are all secrets that were ever stored. lost are those that the engine can no
+	// longer have: it was restored from an older snapshot, or an operator discarded
+	// them with force.
 	sent, lost map[string]bool
-	discarding int // forced deletions that are under way
+	discarding int // Forced deletions in progress.
 	// allowed are, by place, the secrets that may be sent there.
 	allowed map[string]map[string]bool
 }
@@ -48,30 +48,30 @@ type snapshot struct {
 	taken   included
 }
 
-// writeKind is what a write of the entry is for.
+// writeKind is the purpose of a write of the entry.
 type writeKind string
 
 const (
 	writeAny     writeKind = ""
-	writeCharge  writeKind = "charge"  // of an attempt that is about to be sent
-	writeOutcome writeKind = "outcome" // of an attempt that was sent
+	writeCharge  writeKind = "charge"  // Of an attempt that is about to be sent.
+	writeOutcome writeKind = "outcome" // Of an attempt that was sent.
 	writeOther   writeKind = "other"
 )
 
 // diskFault makes some accesses fail.
 type diskFault struct {
-	op      string    // get, put or delete
-	kind    writeKind // of a put
-	skip    int       // so many go well first
-	count   int       // and so many fail
-	every   bool      // with as many in between that go well, instead of all in a row
-	applied bool      // they have taken effect, only the answer says otherwise
-	left    int       // that go well until the next one fails
+	op      string    // Get, put or delete.
+	kind    writeKind // Of a put.
+	skip    int       // The number of accesses that succeed first.
+	count   int       // The number of accesses that then fail.
+	every   bool      // As many accesses succeed in between. Otherwise the failures are consecutive.
+	applied bool      // The accesses take effect, although they return errors.
+	left    int       // The accesses that succeed until the next failure.
 }
 
-// crashPoint is an access to storage at which the node dies: before it, after
-// it, or after the node has gone on to what comes next, so that its call is
-// still sent.
+// crashPoint is an access to storage at which the node dies: before the access, after
+// it, or after the node has continued with the next step, so that its call is still
+// sent.
 type crashPoint struct {
 	skip    int
 	applied bool
@@ -109,14 +109,14 @@ func (d *disk) orderCrash(c crashPoint) {
 	d.crash = &c
 }
 
-// quiet reports whether storage works, and is going to.
+// quiet reports whether storage works, and no fault is ordered.
 func (d *disk) quiet() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.faults) == 0 && d.crash == nil
 }
 
-// configured is the stored state, nil when the mount is not configured.
+// configured returns the stored state, nil if the mount is not configured.
 func (d *disk) configured() *engine.State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -137,8 +137,7 @@ func (d *disk) failLocked(err error) error {
 	return err
 }
 
-// access does what apply does, unless the node is dead, dies now, or a fault has
-// it otherwise.
+// access calls apply, unless the node is dead, dies now, or a fault prevents it.
 func (d *disk) access(ctx context.Context, n *node, op string, next *engine.State, apply func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -189,7 +188,7 @@ func (d *disk) access(ctx context.Context, n *node, op string, next *engine.Stat
 	return nil
 }
 
-// kindOf tells what a write is for, from what it changes.
+// kindOf returns the purpose of a write, according to what it changes.
 func (d *disk) kindOf(next *engine.State) writeKind {
 	if next == nil {
 		return writeOther
@@ -223,8 +222,8 @@ func unanswered(st *engine.State) map[time.Time]bool {
 	return at
 }
 
-// write is a write or a deletion that is applied. st is what it holds, nil for
-// other entries and for none.
+// write applies a write or a deletion. st is the decoded value, nil for other entries
+// and for a deletion.
 func (d *disk) write(n *node, key string, value []byte, st *engine.State) {
 	if value == nil {
 		delete(d.entries, key)
@@ -239,10 +238,10 @@ func (d *disk) write(n *node, key string, value []byte, st *engine.State) {
 	d.w.attempts.stored(n)
 	d.w.tokens.stored(st)
 	if before != nil && before.Configured() && (st == nil || !st.Configured()) && d.discarding > 0 {
-		maps.Copy(d.lost, d.sent) // A person has discarded what the engine had.
+		maps.Copy(d.lost, d.sent) // An operator has discarded the engine's secrets.
 	}
 	if st == nil || !st.Configured() {
-		maps.Copy(d.lost, d.w.chosen) // And they have a copy of what they chose.
+		maps.Copy(d.lost, d.w.chosen) // The operator has copies of the secrets that they chose.
 	}
 	for _, secret := range secretsOf(st) {
 		if !d.sent[secret] && !d.w.known[secret] { // The engine has just generated it.
@@ -254,7 +253,7 @@ func (d *disk) write(n *node, key string, value []byte, st *engine.State) {
 	d.checkSecretLocked()
 }
 
-// restore brings a snapshot back. What was stored later is lost.
+// restore restores a snapshot. Later writes are lost.
 func (d *disk) restore(s snapshot) {
 	d.entries, d.state = maps.Clone(s.entries), s.state
 	maps.Copy(d.lost, d.sent)

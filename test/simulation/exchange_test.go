@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// exchange is one call to Finicity, as it passed over the wire: what the engine
-// has sent, and what it was told. What Finicity made of it is in Finicity's log.
+// exchange is one call to Finicity as seen on the wire: the request of the engine, and
+// the answer that the engine received. Finicity's log has the effect of the call.
 type exchange struct {
 	id     int
 	caller caller
@@ -29,7 +29,7 @@ type exchange struct {
 	partner, key, secret, newSecret string
 	grace                           bool
 
-	answered time.Time // zero without an answer that can be read
+	answered time.Time // Zero without a readable answer.
 	status   int
 	code     string
 	verdict  verdict
@@ -37,19 +37,19 @@ type exchange struct {
 	retryAfter string
 }
 
-// verdict is what an answer means to someone who reads it by DESIGN section 2.
+// verdict is what an answer means according to Finicity's documentation.
 type verdict int
 
 const (
-	none     verdict = iota // no verdict
-	success                 // a token, or the 204 of a change
-	refused                 // without one of Finicity's codes
-	coded                   // refused with one
-	locked                  // 24302
-	byPolicy                // 24437 to a change
+	none     verdict = iota // No verdict.
+	success                 // A token, or the 204 of a change.
+	refused                 // A refusal without a Finicity code.
+	coded                   // A refusal with a Finicity code.
+	locked                  // 24302.
+	byPolicy                // 24437 in answer to a change.
 )
 
-// tap is a connection that the oracle listens to.
+// tap is a connection that the oracle observes.
 type tap struct {
 	net.Conn
 	w *world
@@ -67,7 +67,7 @@ type outage struct {
 	mu    sync.Mutex
 	count int
 	delay time.Duration
-	was   bool // at any time
+	was   bool // At any time.
 }
 
 var errUnreachable = errors.New("no route to host")
@@ -135,7 +135,7 @@ func (t *tap) Write(b []byte) (int, error) {
 	return t.Conn.Write(b)
 }
 
-// Read notes an answer before the engine has it.
+// Read records an answer before the engine gets it.
 func (t *tap) Read(b []byte) (int, error) {
 	n, err := t.Conn.Read(b)
 	t.mu.Lock()
@@ -147,7 +147,7 @@ func (t *tap) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close notes that the engine has given up on an answer.
+// Close records that the engine no longer waits for an answer.
 func (t *tap) Close() error {
 	t.mu.Lock()
 	if t.sent && !t.answered {
@@ -187,8 +187,8 @@ var (
 	tokenIn = regexp.MustCompile(`"token":\s*"[A-Z0-9]+"`)
 )
 
-// readAnswer reads an answer, and reports whether there is one: a complete one,
-// or the head of one whose body broke off.
+// readAnswer reads an answer, and reports whether there is one: a complete answer, or
+// the header of an answer whose body broke off.
 func (e *exchange) readAnswer(raw []byte, ended bool) bool {
 	method := http.MethodPost
 	if e.change {
@@ -198,7 +198,7 @@ func (e *exchange) readAnswer(raw []byte, ended bool) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = resp.Body.Close() }() // Reading from memory; closing can't fail.
+	defer func() { _ = resp.Body.Close() }() // Reading from memory; closing cannot fail.
 	body, err := io.ReadAll(resp.Body)
 	complete := err == nil
 	if !complete && !ended {
@@ -229,7 +229,7 @@ func (e *exchange) judge(token bool) verdict {
 		case e.status == http.StatusBadRequest && e.code == policy:
 			return byPolicy
 		case !slices.Contains([]int{400, 401, 403, 404}, e.status):
-			return none // By DESIGN ambiguous: Finicity does not answer a change like that.
+			return none // The result is ambiguous: Finicity does not answer a change this way.
 		}
 	case e.status == http.StatusOK && token:
 		return success

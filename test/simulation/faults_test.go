@@ -12,7 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// answerOf is an answer that Finicity has not given, or not to this call.
+// answerOf is an answer that did not come from Finicity, or that belongs to another
+// call.
 type answerOf struct {
 	text   string
 	status int
@@ -28,8 +29,8 @@ func withCode(status int, code string) answerOf {
 	return answerOf{fmt.Sprintf("%d %s", status, code), status, fmt.Sprintf(`{"code":%q,"message":"Refused."}`, code)}
 }
 
-// unhelpful are answers to a call that was not carried out. The 204 and those
-// without a code are a gateway's.
+// unhelpful are answers to a call that was not carried out. The 204 and the answers
+// without a code come from a gateway.
 func unhelpful() []answerOf {
 	return []answerOf{
 		{"503", 503, ""},
@@ -59,7 +60,7 @@ func misleading() []answerOf {
 	}
 }
 
-// kinds are what can go wrong with a call.
+// kinds are the ways in which a call can fail.
 func kinds() []fakefinicity.Kind {
 	return []fakefinicity.Kind{
 		fakefinicity.KindDropped, fakefinicity.KindLost, fakefinicity.KindSlow, fakefinicity.KindSlowAnswer,
@@ -69,8 +70,8 @@ func kinds() []fakefinicity.Kind {
 	}
 }
 
-// fault is one of Finicity's. All that can be ordered is, with all that a client
-// could mistake it for.
+// fault draws a fault of Finicity. It covers every kind, and every answer that a client
+// could misread.
 func fault(t *rapid.T, callName string, count int) (fakefinicity.Fault, string) {
 	all := append(kinds(), fakefinicity.KindEcho)
 	return faultOf(t, callName, count, rapid.SampledFrom(all).Draw(t, "fault"), misleading())
@@ -132,7 +133,7 @@ func diskFaultOf(t *rapid.T) diskFault {
 		every: rapid.Bool().Draw(t, "every"),
 	}
 	most := 6
-	if f.op == "put" { // One kind alone: attempts are charged, and what comes of them can't be stored, or the other way.
+	if f.op == "put" { // Only one kind of write fails: attempts are charged but their outcomes cannot be stored, or the reverse.
 		f.kind = rapid.SampledFrom([]writeKind{writeAny, writeAny, writeCharge, writeOutcome, writeOutcome, writeOther}).Draw(t, "kind")
 		if f.kind != writeAny {
 			most = 2

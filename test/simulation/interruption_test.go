@@ -16,20 +16,21 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// interruption is the one thing that goes wrong with a rotation.
+// interruption is the single failure of a rotation.
 type interruption struct {
 	text string
-	// before is done before rotate-root is called, and during while it is answered.
-	// after is waited for in between.
+	// before is called before rotate-root, and during while Finicity answers. after is
+	// how long the world then waits.
 	before func(w *world)
 	after  time.Duration
 	during func(w *world, leave context.CancelFunc)
 }
 
-// honestFault is a fault without a refusal that has one of Finicity's codes and is
-// none of Finicity's: two of them stop, whatever they are for, and the second is
-// that of the old secret. Not excluded is 24437 to a change, which counts as no
-// attempt, and 10001 to one that was carried out: a copy of it is answered so.
+// honestFault draws a fault that does not refuse a call with a Finicity code that
+// Finicity did not send. Two such refusals stop attempts, and the second is the refusal
+// of the old secret. A 24437 in answer to a change is allowed, because it does not
+// count as an attempt. A 10001 in answer to a change that was carried out is also
+// allowed, because a copy of the change gets that answer.
 func honestFault(t *rapid.T, callName string) (fakefinicity.Fault, string) {
 	wrongly := slices.DeleteFunc(misleading(), func(a answerOf) bool {
 		return strings.Contains(a.body, "10005") ||
@@ -37,7 +38,7 @@ func honestFault(t *rapid.T, callName string) (fakefinicity.Fault, string) {
 	})
 	f, text := faultOf(t, callName, 1, rapid.SampledFrom(kinds()).Draw(t, "fault"), wrongly)
 	if strings.Contains(f.Body, "10001") {
-		f.Delay = 0 // Or the old secret is still right when it is called wrong.
+		f.Delay = 0 // Otherwise the old secret is still right when the answer calls it wrong.
 	}
 	return f, text
 }
@@ -97,9 +98,9 @@ func interruptionOf(t *rapid.T) interruption {
 	}
 }
 
-// A change of the secret that takes effect within the wait before settling costs
-// no wrong attempt, one that never does costs one, and a later one two. Apps read
-// and Vault calls once a minute; nobody else is there to repair it.
+// A change that takes effect within the wait before the engine resolves the rotation
+// costs no failed attempt. A change that never takes effect costs one, and a later one
+// two. Apps read, Vault calls once a minute, and no operator helps.
 func TestOneInterruptionOfARotationCostsOneAttemptAndNeedsNobody(t *testing.T) {
 	check(t, 400, func(rt *rapid.T) {
 		x := interrupted{
@@ -154,20 +155,20 @@ func (x interrupted) play(w *world) {
 		return a
 	}
 	use(30, x.pace)
-	if x.silence > 0 { // Vault calls once a minute, and the engine notes once an hour that it is alive: one call stands for all.
+	if x.silence > 0 { // Vault calls once a minute, and the engine notes once an hour that it is alive. One call represents them all.
 		w.pass(time.Hour)
 		w.ask(minute())
 		w.rest()
 		w.pass(x.silence - time.Hour)
 	}
-	// What is late takes effect within two hours; a hold is over sooner; and then all
-	// tokens are refreshed.
+	// A late change takes effect within two hours, and a hold ends sooner. Then all
+	// tokens must be refreshed.
 	use(30, 10*time.Minute)
 	w.awaitRequests()
 	w.undisturbed(use(1, 0), false)
 	if x.grace {
-		// The old secret has ended. The token is refreshed, at the cost of an attempt
-		// when the change was late.
+		// The old secret has stopped working. The token is refreshed, which costs an
+		// attempt if the change was late.
 		w.pass(31 * day)
 		use(4, 10*time.Minute)
 		w.undisturbed(use(1, 0), true)
@@ -178,8 +179,8 @@ func (x interrupted) play(w *world) {
 	}
 }
 
-// mostWrong returns how many wrong attempts the interruption may cost, and how
-// many Finicity has counted without those that a gateway has made by itself.
+// mostWrong returns how many failed attempts the interruption may cost. It also returns
+// how many Finicity has counted, without those that a gateway made.
 func (w *world) mostWrong() (most, wrong int) {
 	most = 1
 	twice, doubted := 0, false
@@ -197,12 +198,12 @@ func (w *world) mostWrong() (most, wrong int) {
 		case r.Call != fakefinicity.CallModifySecret || !r.Applied:
 		case r.Fault == fakefinicity.KindLate, r.Fault == fakefinicity.KindSlow && r.Status == 0:
 			most = 2
-		case r.Fault == fakefinicity.KindMisleading: // It may be late too.
+		case r.Fault == fakefinicity.KindMisleading: // It may also be late.
 			most = 2
 		case r.Fault == fakefinicity.KindTwice:
-			most = 1 // The copy may bring the old secret to the engine's notice.
+			most = 1 // The copy may make the engine try the old secret.
 		default:
-			most = 0 // The new secret is tried first, and it is the right one.
+			most = 0 // The engine tries the new secret first, and it is right.
 		}
 	}
 	if doubted { // A gateway has refused the new secret.
@@ -211,7 +212,7 @@ func (w *world) mostWrong() (most, wrong int) {
 	return most, wrong
 }
 
-// undisturbed checks that all is well although no person has done anything.
+// undisturbed checks that everything works although no operator has acted.
 func (w *world) undisturbed(a answer, settled bool) {
 	if a.Status != http.StatusOK {
 		w.violate("one interruption, and reads answer %d at last: %s", a.Status, a.Text)

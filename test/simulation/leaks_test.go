@@ -13,9 +13,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// leaks is everything that the engine says, in answers, events and its log, and
-// every secret that it must not say. As an io.Writer it is the log. The detector
-// of mounttest looks for the same, and is too slow for a million schedules.
+// leaks collects everything that the engine says, in answers, in events and in its log,
+// and every secret that it must not say. As an io.Writer, it is the log. The detector
+// of mounttest has the same task, but is too slow for a million schedules.
 type leaks struct {
 	mu      sync.Mutex
 	said    strings.Builder
@@ -46,8 +46,8 @@ func (l *leaks) add(secrets ...string) {
 	}
 }
 
-// learn adds the secrets in what is about to be stored: nobody knows beforehand
-// what the engine generates.
+// learn adds the secrets in a value that is about to be stored, because the engine
+// generates secrets that the test does not know in advance.
 func (l *leaks) learn(st *engine.State) {
 	if st == nil {
 		return
@@ -59,9 +59,9 @@ func (l *leaks) learn(st *engine.State) {
 	}
 }
 
-// find looks for any ten characters of any secret in all that was said, in the
-// encodings that an echo is likely to have. It returns which secret it is, from
-// one, and zero for none.
+// find searches all texts for any ten consecutive characters of any secret, in the
+// encodings that an echo is likely to have. It returns the number of the secret,
+// starting at 1, and 0 if there is none.
 func (l *leaks) find() int {
 	const window = 10
 	l.mu.Lock()

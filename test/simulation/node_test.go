@@ -17,22 +17,22 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// node is one Vault server with the plugin in it. It can die, and what it has
-// begun upstream continues all the same.
+// node is one Vault server with the plugin. If the node dies, its calls to Finicity
+// continue.
 type node struct {
 	w    *world
 	id   int
 	b    logical.Backend
 	dead atomic.Bool
-	// busy is how many requests it is at.
+	// busy is the number of its running requests.
 	busy atomic.Int64
-	// writing is how many writes of config it is at.
+	// writing is the number of its running writes of config.
 	writing int
-	// ahead is set while an access to storage has failed since the last write, which
-	// may have been the first half of one: the process goes by what it knows, and not
-	// by what storage may have all the same.
+	// ahead is set if an access to storage has failed since the last write, which may
+	// have been the first half of that write. The process then relies on its memory,
+	// and storage may have something else.
 	ahead bool
-	// gone is closed when its requests are told that it goes away.
+	// gone is closed when the node's requests are told that it steps down.
 	gone chan struct{}
 	stop func()
 }
@@ -52,7 +52,7 @@ func newNode(w *world, id int) *node {
 	return n
 }
 
-// invalidate tells the node that another one has written a key.
+// invalidate tells the node that another node has written a key.
 func (n *node) invalidate(key string) {
 	if key == stateKey {
 		n.w.disk.mu.Lock()
@@ -99,7 +99,7 @@ func (n *node) List(ctx context.Context, prefix string) ([]string, error) {
 	return keys, err
 }
 
-// announcements take the place of Vault's event bus and of its observations.
+// announcements replaces Vault's event bus and its observations.
 type announcements struct{ w *world }
 
 func (a announcements) SendEvent(_ context.Context, kind logical.EventType, event *logical.EventData) error {

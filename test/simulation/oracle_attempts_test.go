@@ -13,89 +13,89 @@ import (
 
 const (
 	day   = 24 * time.Hour
-	limit = 4 // failed attempts without force
+	limit = 4 // Failed attempts without force.
 )
 
-// refusal is an attempt that was refused, and that the engine was told of.
+// refusal is an attempt whose refusal the engine received.
 type refusal struct {
 	*exchange
-	node, memory int64 // that was told
+	node, memory int64 // The node that received the refusal, and how often it had lost its memory.
 	// successes are the places at which an attempt succeeded since.
 	successes map[string]bool
-	// accepted is set when Finicity has accepted the same credential since.
+	// accepted is set once Finicity has accepted the same credential since.
 	accepted bool
-	// candidate is set for a verdict on another secret than the one accepted last.
+	// candidate is set for a verdict on a secret other than the one accepted last.
 	candidate bool
 }
 
-// succeed notes a later success.
+// succeed records a later success.
 func (r *refusal) succeed(e *exchange) {
 	r.successes[e.place] = true
 	r.accepted = r.accepted || r.same(e)
 }
 
-// same reports whether an attempt sends the credential that was refused.
+// same reports whether an attempt sends the refused credential.
 func (r *refusal) same(e *exchange) bool {
 	return r.secret == e.secret && r.key == e.key && r.place == e.place
 }
 
-// at reports whether the refusal is one of the row at a place: since then there
-// was no success there, nor at its own place.
+// at reports whether the refusal is one of the consecutive refusals at a place: no
+// attempt has succeeded since, there or at the refusal's own place.
 func (r *refusal) at(place string) bool { return !r.successes[place] && !r.successes[r.place] }
 
 func (r *refusal) stored() bool { return r.caller.path != "config" }
 
-// included are the calls that the stored entry knows of.
+// included are the calls that the stored entry contains.
 type included struct {
-	charged map[int]bool // their attempts
-	settled map[int]bool // and their outcomes
+	charged map[int]bool // Their attempts.
+	settled map[int]bool // Their outcomes.
 }
 
 func (i included) clone() included {
 	return included{maps.Clone(i.charged), maps.Clone(i.settled)}
 }
 
-// attemptLedger checks each attempt when it is sent, against what the engine was
-// told before. It forgives what the engine can't know:
+// attemptLedger checks each attempt when it is sent, against the answers that the
+// engine has received. It allows for facts that the engine cannot know:
 //
-//   - An attempt whose answer was lost, came late or was unreadable is given back:
-//     it looks the same as an outage.
-//   - A refusal that a process was told of, and that it could not store before it
-//     ended or had to forget its memory, is an attempt without an answer. It counts
-//     towards the four, and holds nothing back.
+//   - The engine gives back an attempt whose answer was lost, late or unreadable: it
+//     looks like an outage.
+//   - A process may get a refusal and not store it before the process ends or loses its
+//     memory. Then the attempt has no answer. It counts toward the four, and does not
+//     delay other attempts.
 //   - A restored snapshot has the attempts of its time.
-//   - A copy of a call that a gateway makes is not the engine's.
-//   - A success at one address says nothing about what was refused at another one,
-//     and both count.
-//   - An operator who forces an attempt, and is right, settles what came before.
+//   - The engine does not count a copy of a call that a gateway makes.
+//   - A success at one address says nothing about refusals at another one, and both
+//     count.
+//   - A forced attempt that succeeds clears everything before it.
 type attemptLedger struct {
 	w         *world
 	exchanges []*exchange
 	included  included
 	refusals  []*refusal
-	// untold is set when Finicity may count what the engine can't: a call was
-	// repeated, a snapshot restored, an attempt forced.
+	// untold is set if Finicity may have counted attempts that the engine cannot know:
+	// a call was repeated, a snapshot restored, or an attempt forced.
 	untold bool
-	// confirmed is the last attempt of an operator that succeeded.
+	// confirmed is the last successful attempt of an operator.
 	confirmed    int
-	acknowledged map[string]time.Time // by place: when a change was last answered 204
-	succeeded    map[int]bool         // the nodes that had a success
-	unstored     map[int][]*exchange  // by node: answered, and not stored yet
-	memory       map[int]int64        // by node: how often it had to forget
-	backoffs     map[int]backoff      // by node
+	acknowledged map[string]time.Time // By place: when a change was last answered 204.
+	succeeded    map[int]bool         // The nodes that had a success.
+	unstored     map[int][]*exchange  // By node: answered, and not stored yet.
+	memory       map[int]int64        // By node: how often it lost its memory.
+	backoffs     map[int]backoff      // By node.
 	// good is whether the stored credential was accepted, and not refused or replaced
 	// since. current is its secret.
 	good    bool
 	current string
 	// proven are the secrets of the engine's own that were accepted while their node
-	// was alive, and announced how many were announced.
+	// was alive. announced is the number of announced secrets.
 	proven    map[string]bool
 	announced int
 }
 
 // backoff is how long a node waits after failures without a verdict.
 type backoff struct {
-	count int // in a row
+	count int // Consecutive failures.
 	until time.Time
 }
 
@@ -107,8 +107,8 @@ func newAttemptLedger(w *world) *attemptLedger {
 	}
 }
 
-// stored notes that a write of the node was applied. What the node was told
-// before is in it.
+// stored records that a write of the node was applied. It contains all answers that the
+// node has received.
 func (l *attemptLedger) stored(n *node) {
 	for _, e := range l.unstored[n.id] {
 		l.included.settled[e.id] = true
@@ -116,7 +116,7 @@ func (l *attemptLedger) stored(n *node) {
 	delete(l.unstored, n.id)
 }
 
-// forget notes that a node drops what it has in memory alone.
+// forget records that a node loses what it has only in memory.
 func (l *attemptLedger) forget(n *node) {
 	l.memory[n.id]++
 	delete(l.unstored, n.id)
@@ -129,7 +129,7 @@ func (l *attemptLedger) restore(taken included) {
 	l.refusals = slices.DeleteFunc(slices.Clone(l.refusals), func(r *refusal) bool { return !taken.charged[r.id] })
 }
 
-// send checks an attempt that is being sent.
+// send checks an attempt that is about to be sent.
 func (l *attemptLedger) send(n *node, e *exchange) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
@@ -151,7 +151,7 @@ func (l *attemptLedger) send(n *node, e *exchange) {
 	}
 }
 
-// checkLimit: no fifth attempt after four refused ones, in a row and in a day.
+// checkLimit: after four refused attempts, in a row or in a day, there is no fifth.
 func (l *attemptLedger) checkLimit(e *exchange) {
 	used := 0
 	for _, r := range l.refusals {
@@ -167,13 +167,13 @@ func (l *attemptLedger) checkLimit(e *exchange) {
 	}
 }
 
-// checkAutomatic: what apps and jobs may do, however many they are.
+// checkAutomatic: the limits for apps and jobs, however many there are.
 func (l *attemptLedger) checkAutomatic(n *node, e *exchange) {
 	known := func(r *refusal) bool {
 		return l.included.settled[r.id] || r.node == int64(n.id) && r.memory == l.memory[n.id]
 	}
-	// An operator's success means that the cause was found, and apps may go on: the
-	// limit of four alone goes by the day then.
+	// An operator's success means that the cause was found, and apps may continue.
+	// After it, only the limit of four counts refusals by the day.
 	inDay, lockedOut := 0, false
 	var row []*refusal
 	for _, r := range l.refusals {
@@ -201,14 +201,14 @@ func (l *attemptLedger) checkAutomatic(n *node, e *exchange) {
 	if len(row) > 0 {
 		l.checkRow(n, e, row)
 	}
-	// Finicity is unavailable: all readers share the wait.
+	// While Finicity is unavailable, all readers share the wait.
 	if wait := l.backoffs[n.id].until.Sub(e.sent); wait > 0 && e.caller.path != "rotate-root" && e.caller.path != "config/rotate" && e.caller.op != minuteOp {
 		l.w.violate("call %d is sent although Finicity was unavailable, %s too early", e.id, wait)
 	}
 }
 
-// checkRow: after one refusal of the stored credential, automatic attempts wait;
-// after two with a code, or three, they stop.
+// checkRow: after one refusal of the stored credential, automatic attempts wait. They
+// stop after two refusals with a code, or after three.
 func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 	last, certain, ofStored := row[len(row)-1], 0, 0
 	for _, r := range row {
@@ -220,8 +220,7 @@ func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 		}
 	}
 	// One candidate was refused. The proven secret does not wait, not even in a process
-	// that had no success yet: a restart in the middle of a rotation would need an
-	// operator otherwise.
+	// without a success. Otherwise a restart during a rotation would need an operator.
 	if len(row) == 1 && last.ofSecret() && last.secret != e.secret && !e.change && l.acceptedBefore(e) {
 		return
 	}
@@ -251,8 +250,8 @@ func (l *attemptLedger) acceptedBefore(e *exchange) bool {
 	})
 }
 
-// checkWritten: a credential that was refused with a code, and not accepted since, is
-// not sent again by a write for a day.
+// checkWritten: if a credential was refused with a code and not accepted since, a write
+// does not send it again for a day.
 func (l *attemptLedger) checkWritten(e *exchange) {
 	for _, r := range l.refusals {
 		if r.same(e) && !r.accepted && r.verdict == coded && (r.status == 401 || r.status == 404) && !r.change && l.included.settled[r.id] &&
@@ -262,8 +261,9 @@ func (l *attemptLedger) checkWritten(e *exchange) {
 	}
 }
 
-// answer notes what the engine is told, before it acts on it, and reports whether that is an answer yet: see readAnswer. Other
-// calls are judged by this one's verdict, so it is read under the same lock.
+// answer records the answer before the engine acts on it, and reports whether the
+// answer is complete: see readAnswer. Other calls are judged by this verdict, so it is
+// read under the same lock.
 func (l *attemptLedger) answer(n *node, e *exchange, raw []byte, ended bool) bool {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
@@ -287,10 +287,10 @@ func (l *attemptLedger) answer(n *node, e *exchange, raw []byte, ended bool) boo
 		l.acknowledged[e.place] = e.answered
 	case e.verdict == success:
 		l.succeed(n, e)
-	case !l.included.charged[e.id]: // A snapshot from before it was restored meanwhile.
+	case !l.included.charged[e.id]: // A snapshot from before the attempt was restored in the meantime.
 	case e.verdict == refused, e.verdict == coded, e.verdict == locked:
 		r := &refusal{exchange: e, node: int64(n.id), memory: l.memory[n.id], successes: map[string]bool{}, candidate: candidate}
-		for _, s := range l.exchanges[e.id:] { // Of the node that came after the one that was told.
+		for _, s := range l.exchanges[e.id:] { // Of the node that replaced the one that got the answer.
 			if s.verdict == success && !s.change {
 				r.succeed(s)
 			}
@@ -300,8 +300,8 @@ func (l *attemptLedger) answer(n *node, e *exchange, raw []byte, ended bool) boo
 	return true
 }
 
-// unreachable notes that a connection failed, and unanswered that an answer did
-// not come.
+// unreachable records that a connection failed, and unanswered that there was no
+// answer.
 func (l *attemptLedger) unreachable(n *node, c caller) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
@@ -315,10 +315,10 @@ func (l *attemptLedger) unanswered(n *node, e *exchange) {
 	l.fail(n, e.caller, "")
 }
 
-// fail notes a failure without a verdict: 1s, 2s, 4s … 60s, or as long as
-// Finicity has asked for, up to an hour.
+// fail records a failure without a verdict. The wait is 1s, 2s, 4s and so on up to 60s,
+// or as long as Finicity has asked for, up to an hour.
 func (l *attemptLedger) fail(n *node, c caller, retryAfter string) {
-	if c.path == "config" { // Perhaps that of another address.
+	if c.path == "config" { // The failure may be that of another address.
 		return
 	}
 	b := l.backoffs[n.id]
@@ -331,7 +331,7 @@ func (l *attemptLedger) fail(n *node, c caller, retryAfter string) {
 
 func (l *attemptLedger) succeed(n *node, e *exchange) {
 	l.succeeded[n.id] = true
-	if !n.dead.Load() { // Or nobody hears of it.
+	if !n.dead.Load() { // Otherwise no caller gets the answer.
 		l.good, l.current = true, e.secret
 	}
 	l.w.tokens.accepted(n, e)
@@ -343,7 +343,7 @@ func (l *attemptLedger) succeed(n *node, e *exchange) {
 	}
 	if e.caller.by == forced {
 		l.refusals = slices.DeleteFunc(l.refusals, func(r *refusal) bool { return r.id < e.id })
-		for _, earlier := range l.exchanges[:e.id-1] { // Also what a dead node has under way.
+		for _, earlier := range l.exchanges[:e.id-1] { // Includes the running calls of a dead node.
 			delete(l.included.charged, earlier.id)
 		}
 	}
@@ -362,8 +362,8 @@ func (l *attemptLedger) announce(kind string) {
 	}
 }
 
-// checkAnnounced: each secret of the engine's own that is in effect was announced
-// when it was first accepted, whoever found that out.
+// checkAnnounced: each secret of the engine's own that took effect was announced when
+// it was first accepted, whichever request found that out.
 func (l *attemptLedger) checkAnnounced() {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
@@ -372,8 +372,8 @@ func (l *attemptLedger) checkAnnounced() {
 	}
 }
 
-// checkLock: Finicity has not locked the partner, unless it counts what the
-// engine was not told of, or for longer than a day. The ledger has the rest.
+// checkLock: Finicity has not locked the partner, unless it counts attempts that the
+// engine does not know, or counts for longer than a day. The ledger checks the rest.
 func (l *attemptLedger) checkLock() {
 	c := l.w.fake.Counters(partnerID)
 	l.w.disk.mu.Lock()
@@ -391,7 +391,7 @@ func (l *attemptLedger) checkLock() {
 	l.w.violate("Finicity has locked the partner")
 }
 
-// last is the last call of a request, nil for none.
+// last returns the last call of a request, nil if it made none.
 func (l *attemptLedger) last(request int) *exchange {
 	for _, e := range slices.Backward(l.exchanges) {
 		if e.caller.request == request {
@@ -401,7 +401,7 @@ func (l *attemptLedger) last(request int) *exchange {
 	return nil
 }
 
-// of counts what came of the calls of a request.
+// of counts the outcomes of a request's calls.
 func (l *attemptLedger) of(request int, which func(e *exchange) bool) (n int) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()

@@ -14,12 +14,12 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// checkSecret: the secret in effect is in the stored list, whatever its place, or
-// a person has it. With a grace period there are several that work; this is about
-// the one that outlives the others.
+// checkSecret: the secret in effect is in the stored list, at whatever place, or an
+// operator has it. With a grace period several secrets work; this check is about the
+// one that outlives the others.
 //
-// Excused is what only the portal can help with: a secret that a restored
-// snapshot is older than, and one that a person has discarded with force.
+// Two cases are excused, because only the portal can help: a secret that is newer than
+// a restored snapshot, and one that an operator discarded with force.
 func (d *disk) checkSecret() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -41,9 +41,9 @@ func (d *disk) checkSecretLocked() {
 	d.w.violate("the secret in effect at Finicity is stored nowhere, and nobody has it")
 }
 
-// checkFindable: four attempts find the secret in effect, now and when grace
-// periods are over, if it is one that only the engine has. This asks the engine's
-// own rules for their order, without a call.
+// checkFindable: four attempts find the secret in effect, now and after all grace
+// periods, if only the engine has it. The check uses the engine's own rules for the
+// order, without a call.
 func (d *disk) checkFindable() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,16 +75,16 @@ func (d *disk) checkFindable() {
 	}
 }
 
-// sentTo: a secret is only sent to an address that it was written for, or where
-// the engine has proposed it. Otherwise who may write config, but does not know
-// the secret, could have it sent to a host of theirs.
+// sentTo: a secret is sent only to an address that it was written for, or where the
+// engine has proposed it. Otherwise a user who may write config, but does not know the
+// secret, could have it sent to their own host.
 func (d *disk) sentTo(e *exchange) {
 	if !d.allowed[e.place][e.secret] {
 		d.w.violate("call %d sends a secret to an address that it was not written for", e.id)
 	}
 }
 
-// allow notes that a secret may be sent to a place.
+// allow records that a secret may be sent to a place.
 func (d *disk) allow(place, secret string) {
 	if d.allowed[place] == nil {
 		d.allowed[place] = map[string]bool{}
@@ -92,7 +92,7 @@ func (d *disk) allow(place, secret string) {
 	d.allowed[place][secret] = true
 }
 
-// text says what an exchange sends, without the secret.
+// text describes what an exchange sends, without the secret.
 func (e *exchange) text(w *world) string {
 	kind := "authenticate"
 	if e.change {
@@ -101,7 +101,7 @@ func (e *exchange) text(w *world) string {
 	return fmt.Sprintf("%s with %s", kind, w.name(e.secret))
 }
 
-// name is how a secret is called in the trace.
+// name returns the name of a secret in the trace.
 func (w *world) name(secret string) string {
 	switch {
 	case secret == partnerSecret:
@@ -117,7 +117,7 @@ func (w *world) name(secret string) string {
 	return "its own " + hex.EncodeToString(sum[:2])
 }
 
-// signedWith checks a webhook that was signed with a secret.
+// signedWith checks a webhook that is signed with a secret.
 func (w *world) signedWith(secret string) (valid bool, a answer) {
 	body := []byte(`{"eventType":"added"}`)
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -128,8 +128,8 @@ func (w *world) signedWith(secret string) (valid bool, a answer) {
 	return a.Data["valid"] == true, a
 }
 
-// checkSignature: a secret that Finicity has never accepted, and that the engine
-// has not sent, signs nothing.
+// checkSignature: a secret that Finicity has never accepted, and that the engine has
+// not sent, signs no webhook.
 func (w *world) checkSignature(secret string) {
 	w.disk.mu.Lock()
 	was := w.inEffect[secret]
@@ -139,7 +139,7 @@ func (w *world) checkSignature(secret string) {
 	}
 }
 
-// here are the stored secrets that the engine would try.
+// here returns the stored secrets that the engine would try.
 func here(st *engine.State) (all []string) {
 	for _, s := range st.Secrets.Secrets {
 		if s.Place == st.Secrets.Place && (s.Superseded.IsZero() || s.Grace || !s.GraceEnds.IsZero()) {

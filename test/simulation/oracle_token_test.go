@@ -11,7 +11,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// origin is what a token comes from, and how many others there were before.
+// origin is the credential of a token, and how many other credentials there were
+// before.
 type origin struct {
 	partner, key, place string
 	change              int
@@ -21,20 +22,21 @@ func (o origin) same(other origin) bool {
 	return o.partner == other.partner && o.key == other.key && o.place == other.place
 }
 
-// tokenLedger checks the tokens that are served.
+// tokenLedger checks the tokens that the engine serves.
 type tokenLedger struct {
 	w *world
-	// stored is the origin of what is stored, and latest that of what was last
-	// about to be stored. settled is the stored one when the active node last had
-	// nothing to do.
+	// inStorage is the origin of the stored state, and latest the origin of the state
+	// that was last about to be stored. settled is the stored origin at the last moment
+	// when the active node was idle.
 	inStorage, latest, settled origin
 	minted                     map[string]mint
 	mints                      int
-	// retired are how many tokens there were when one was last replaced for good.
+	// retired is the number of tokens at the time when a token was last replaced for
+	// good.
 	retired int
-	// served is by node what a read must be able to get.
+	// served is, by node, the token that a read must be able to get.
 	served map[int]promise
-	// fresh is by node when a token was last requested that is good for 90 minutes.
+	// fresh is, by node, when a token that is good for 90 minutes was last requested.
 	fresh map[int]time.Time
 }
 
@@ -43,10 +45,10 @@ type mint struct {
 	number int
 }
 
-// promise is a token that a node has served: until then a read gets one.
+// promise is a token that a node has served. Until that time, a read must get a token.
 type promise struct {
 	until time.Time
-	steps int // of the wall clock
+	steps int // Of the wall clock.
 }
 
 func newTokenLedger(w *world) *tokenLedger {
@@ -64,7 +66,7 @@ func (l *tokenLedger) originOf(st *engine.State) origin {
 	return o
 }
 
-// minted notes where a token comes from that is about to be stored.
+// mint records the origin of a token that is about to be stored.
 func (l *tokenLedger) mint(st *engine.State) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
@@ -84,8 +86,8 @@ func (l *tokenLedger) stored(st *engine.State) {
 	l.inStorage = l.latest
 }
 
-// settle notes a moment at which nothing is under way on the active node. No
-// token of an earlier credential may be served later.
+// settle records a moment at which the active node is idle. After it, no token of an
+// earlier credential may be served.
 func (l *tokenLedger) settle() {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
@@ -95,24 +97,24 @@ func (l *tokenLedger) settle() {
 	}
 }
 
-// restore notes that storage is that of a snapshot, with its token.
+// restore records that storage is a snapshot's, with its token.
 func (l *tokenLedger) restore(st *engine.State) {
 	l.stored(st)
 	l.retired = 0
 }
 
-// disturb notes that a node may have lost its token for a good reason.
+// disturb records that a node may have lost its token for a good reason.
 func (l *tokenLedger) disturb(n *node) {
 	delete(l.served, n.id)
 	delete(l.fresh, n.id)
 }
 
-// accepted notes that the engine gets a token.
+// accepted records that the engine gets a token.
 func (l *tokenLedger) accepted(n *node, e *exchange) { l.fresh[n.id] = e.sent }
 
-// refreshes: a read does not ask for a token while one is less than 90 minutes
-// old. Excluded are a min_ttl, a clock that was set (it may say that the token is
-// older), and a token that a person has taken away.
+// refreshes: a read requests no token while there is one less than 90 minutes old.
+// Excluded are reads with min_ttl, reads after a change of the clock, which can make
+// the token look older, and reads after an operator has discarded the token.
 func (l *tokenLedger) refreshes(n *node, e *exchange) {
 	since, known := l.fresh[n.id]
 	if e.caller.path != "token" || e.caller.minTTL || !known {
@@ -123,7 +125,7 @@ func (l *tokenLedger) refreshes(n *node, e *exchange) {
 	}
 }
 
-// begin is what a read is held to.
+// begin records the expectations for a read.
 type begin struct {
 	at      time.Time
 	settled origin
@@ -137,11 +139,11 @@ func (l *tokenLedger) begin(n *node) begin {
 	return begin{time.Now(), l.settled, l.retired, l.served[n.id]}
 }
 
-// available: while a token can be served, no failure stops a read.
+// available: while a token can be served, no failure makes a read fail.
 func (l *tokenLedger) available(n *node, b begin, a answer) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
-	if st := l.w.disk.state; st == nil || !st.Configured() { // A delete took effect, whatever storage said.
+	if st := l.w.disk.state; st == nil || !st.Configured() { // A delete took effect, even if storage returned an error.
 		return
 	}
 	promised := b.promise == l.served[n.id] && b.promise.steps == len(l.w.clockSteps())
@@ -160,8 +162,7 @@ func (l *tokenLedger) atOnce(n *node, b begin) {
 	}
 }
 
-// serve checks a token that is served: Finicity accepts it, until the last second
-// of its ttl.
+// serve checks a served token: Finicity accepts it, until the last second of its ttl.
 func (l *tokenLedger) serve(n *node, b begin, a answer) {
 	token, _ := a.Data["token"].(string)
 	key, _ := a.Data["app_key"].(string)
@@ -181,7 +182,7 @@ func (l *tokenLedger) serve(n *node, b begin, a answer) {
 	switch {
 	case !seen && !ahead:
 		l.w.violate("a token is served that was never stored")
-	case !seen: // Its write has failed before it began.
+	case !seen: // The write of the token failed before it began.
 	case m.number <= b.retired:
 		l.w.violate("a token is served that was replaced")
 	case m.from.change < b.settled.change && !m.from.same(b.settled) && !m.from.same(now):
@@ -207,18 +208,18 @@ func (l *tokenLedger) serve(n *node, b begin, a answer) {
 	})
 }
 
-// replaced notes that rotate-token has succeeded: no token from before it began is
-// served any more, until a snapshot is restored.
+// replaced records that rotate-token has succeeded. Tokens from before it began are no
+// longer served, until a snapshot is restored.
 func (l *tokenLedger) replaced(mints int) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
 	l.retired = max(l.retired, mints)
 }
 
-// sound reports whether the engine can know how old a token is. For one that
-// comes from storage it has the wall clock alone: when that was set back by more
-// than the margin since the token was issued, the engine takes it for younger
-// than it is.
+// sound reports whether the engine can know the age of a token. For a token from
+// storage, it has only the wall clock. If the clock was set back by more than the
+// margin since the token was issued, the engine assumes that the token is younger than
+// it is.
 func sound(steps []clockStep) bool {
 	const slack = 5*time.Minute - 2*time.Second
 	offset := steps[len(steps)-1].offset

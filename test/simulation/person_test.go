@@ -15,9 +15,9 @@ const (
 	untriedAdvice = "verify_connection=false"
 )
 
-// repair is what a sensible person does who reads the errors and types nothing
-// that no error has named. When they have made sure of the credential, what they
-// type has to work at once.
+// repair does what a sensible operator does who reads the errors and types only
+// commands that an error has named. Once they have verified the credential, each
+// command must work at once.
 func (w *world) repair(a answer) {
 	tries, unlocked := 0, false
 	for range 12 {
@@ -54,7 +54,7 @@ func (w *world) repair(a answer) {
 			unlocked = true
 			a = w.ask(commandIn(a))
 		case st.AppKey.Reveal() == w.key && w.holds(st) && strings.Contains(a.Text, verifyCommand):
-			// Each one finds the secret, or tries one more of those that are stored.
+			// Each attempt finds the secret, or tries one more of the stored ones.
 			if tries++; tries > limit {
 				w.violate("the secret in effect is stored, and config/verify does not find it: %s", a.Text)
 				return
@@ -68,7 +68,7 @@ func (w *world) repair(a answer) {
 	w.violate("a person does what the errors say, and comes to no end: %s", a.Text)
 }
 
-// sure is what a person does who can't know which secret is in effect: they set a
+// sure does what an operator does who cannot know which secret is in effect: they set a
 // new one in the portal, and write it.
 func (w *world) sure(a answer, data fields) {
 	if !strings.Contains(a.Text, "vault write ") {
@@ -101,7 +101,7 @@ func (w *world) sure(a answer, data fields) {
 	}
 }
 
-// commandIn is the config/verify that an error names.
+// commandIn returns the config/verify command that an error names.
 func commandIn(a answer) request {
 	command := verify()
 	if strings.Contains(a.Text, forceCommand) {
@@ -112,8 +112,8 @@ func commandIn(a answer) request {
 
 const untriedField = "verify_connection"
 
-// callSupport has the partner unlocked. The ledger knows whether the engine is to
-// blame; with answers lost it need not be.
+// callSupport has the partner unlocked. The ledger decides whether the engine caused
+// the lock. With lost answers, it may be innocent.
 func (w *world) callSupport() {
 	if w.fake.Counters(partnerID).Locked {
 		w.tell("support unlocks the partner")

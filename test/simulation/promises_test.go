@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// expectation is what a request is held to, as it was when the request began.
+// expectation is what the oracle expects of a request, as of its beginning.
 type expectation struct {
 	begin
 	mints  int
-	paused bool // the schedule must not rotate
-	writes bool // config is being written
-	// resumes means that the request may resume the schedule, resumed is how many such
-	// requests had begun, and resuming how many of them were under way.
+	paused bool // The schedule must not rotate.
+	writes bool // config is being written.
+	// resumes means that the request may resume the schedule. resumed is how many such
+	// requests had begun by then, and resuming how many of them were running.
 	resumes           bool
 	resumed, resuming int
-	// left is set when the caller has gone: nobody hears the answer.
+	// left is set if the caller is gone and does not get the answer.
 	left bool
 }
 
-// expect notes what a request is held to, before it is made.
+// expect records what the oracle expects of a request, before the request is made.
 func (w *world) expect(n *node, r request) (x expectation) {
 	x.begin = w.tokens.begin(n)
 	x.writes = r.path == "config" && r.op != readOp
@@ -42,7 +42,7 @@ func (w *world) expect(n *node, r request) (x expectation) {
 		delete(w.attempts.backoffs, n.id)
 		w.writes(r)
 	}
-	// What a process knows and storage does not have is not held against it.
+	// The process may know something that storage does not have.
 	if st := w.disk.state; r.op == minuteOp && st != nil && w.disk.failedAt.IsZero() && scheduled(r, st.Settings.Schedule.Disabled,
 		st.Settings.Schedule.Period, st.Settings.Schedule.Cron) {
 		silence := w.now().Sub(st.Guard.Alive)
@@ -55,7 +55,8 @@ func scheduled(_ request, disabled bool, period time.Duration, cron string) bool
 	return !disabled && (period != 0 || cron != "")
 }
 
-// writes notes what a person knows who writes config, and where that may be sent.
+// writes records the secrets that the writer of config knows, and the addresses to
+// which these may be sent.
 func (w *world) writes(r request) {
 	if r.op == deleteOp {
 		if r.data["force"] == true {
@@ -76,7 +77,7 @@ func (w *world) writes(r request) {
 	}
 }
 
-// meets checks an answer against what the request is held to.
+// meets checks an answer against the expectation.
 func (w *world) meets(n *node, r request, x expectation, a answer) {
 	w.disk.mu.Lock()
 	writing := n.writing > 0
@@ -88,7 +89,7 @@ func (w *world) meets(n *node, r request, x expectation, a answer) {
 		n.writing--
 		w.tokens.disturb(n)
 		delete(w.attempts.backoffs, n.id)
-		if a.Status != http.StatusBadRequest && w.attempts.last(a.number) == nil { // Perhaps it is stored without being tried.
+		if a.Status != http.StatusBadRequest && w.attempts.last(a.number) == nil { // The credential may be stored without an attempt.
 			w.attempts.good = false
 		}
 		if r.op == deleteOp && r.data["force"] == true {
@@ -123,8 +124,9 @@ func (w *world) meets(n *node, r request, x expectation, a answer) {
 	}
 }
 
-// answersAsAgreed: Vault's clients repeat a 5xx automatically, so no refusal is
-// one, and nothing else that a person or a job has had sent.
+// answersAsAgreed: Vault's clients automatically repeat a request after a 5xx. So no
+// refusal is a 5xx, and no other answer to a request of an operator or a job that may
+// have reached Finicity.
 func (w *world) answersAsAgreed(x expectation, r request, a answer) {
 	w.disk.mu.Lock()
 	last := w.attempts.last(a.number)
@@ -140,8 +142,8 @@ func (w *world) answersAsAgreed(x expectation, r request, a answer) {
 	}
 }
 
-// proven reports whether the last change of a request was followed by an
-// authentication with the new secret that succeeded.
+// proven reports whether the last change of a request was followed by a successful
+// authentication with the new secret.
 func (w *world) proven(request int) bool {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
@@ -158,8 +160,8 @@ func (w *world) proven(request int) bool {
 	return proven
 }
 
-// underWay reports whether a call may still be answered. Its reader may have left,
-// and until then it is one of the four.
+// underWay reports whether a call may still be answered. Its reader may have left, and
+// until the answer the call counts as one of the four attempts.
 func (l *attemptLedger) underWay() bool {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
@@ -169,7 +171,7 @@ func (l *attemptLedger) underWay() bool {
 }
 
 // statusAgrees reads the status and then the token, at a moment when nothing else
-// happens, and holds one to the other.
+// happens, and compares the two.
 func (w *world) statusAgrees() {
 	if w.active.Load() > 0 || !w.disk.quiet() || w.node.dead.Load() || w.attempts.underWay() {
 		return
@@ -178,11 +180,12 @@ func (w *world) statusAgrees() {
 	a := w.ask(read())
 	after := w.ask(status())
 	if !before.ok() || !after.ok() || !w.disk.quiet() || w.node.dead.Load() {
-		return // Storage was out of order on the way.
+		return // Storage failed in between.
 	}
 	got := a.Status == http.StatusOK
 	switch {
-	// After a failed write, or a failed request for a token, nobody knows whether the next one works until it is made.
+	// After a failed write, or a failed request for a token, it is unknown whether the
+	// next one works until it is made.
 	case got && before.Data["token_available"] == false && before.Data["storage_error"] == "" && before.Data["last_error"] == "":
 		w.violate("a read gets a token, and the status said that there is none")
 	case got != (after.Data["token_available"] == true):

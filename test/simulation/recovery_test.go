@@ -11,16 +11,16 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// recovers: when faults have stopped, a token is served and the secret in effect
-// is the stored one, or the error says that a person must act and what to type;
-// and typing that helps, without a restart.
+// recovers: once faults have stopped, the engine serves a token and the stored secret
+// is the one in effect. Otherwise the error says that an operator must act, and which
+// command to type. That command helps, without a restart.
 func (w *world) recovers() {
 	w.fake.ClearFaults()
 	w.outage.order(0, 0)
 	w.disk.heal()
 	w.awaitRequests()
 	// The latest change of the secret takes effect within two hours. Then all tokens
-	// have to be refreshed.
+	// must be refreshed.
 	for range 14 {
 		w.pass(20 * time.Minute)
 		w.ask(read())
@@ -36,8 +36,8 @@ func (w *world) recovers() {
 	w.keepsSchedule()
 }
 
-// judge holds a mount without faults to its promises. settled is whether all
-// grace periods are over.
+// judge checks the guarantees for a mount without faults. settled is whether all grace
+// periods are over.
 func (w *world) judge(settled bool) {
 	if !w.ok() {
 		return
@@ -62,7 +62,7 @@ func (w *world) judge(settled bool) {
 		w.repair(a)
 		w.rest()
 		w.statusAgrees()
-		w.pass(2 * time.Minute) // In which the engine resolves a rotation.
+		w.pass(2 * time.Minute) // Meanwhile, the engine resolves a rotation.
 		w.ask(minute())
 		w.rest()
 		if a = w.ask(read()); a.Status != http.StatusOK {
@@ -73,8 +73,8 @@ func (w *world) judge(settled bool) {
 	w.healthy(a, settled)
 }
 
-// retryAsSaid waits where an error says that the engine makes one more attempt:
-// it must make it.
+// retryAsSaid: if an error says that the engine will make one more attempt, it waits
+// for that attempt, which must happen.
 func (w *world) retryAsSaid(a answer) answer {
 	for strings.Contains(a.Text, "the engine retries once, at ") {
 		_, rest, _ := strings.Cut(a.Text, "the engine retries once, at ")
@@ -86,7 +86,7 @@ func (w *world) retryAsSaid(a answer) answer {
 		}
 		wait := at.Sub(w.now()) + time.Second
 		longest := time.Hour
-		if state := w.ask(status()).Data["authentication"]; state == "stopped" { // Until its oldest refusal is a day old.
+		if state := w.ask(status()).Data["authentication"]; state == "stopped" { // Until the oldest refusal is a day old.
 			longest = day + time.Minute
 		}
 		if wait > longest {
@@ -104,8 +104,7 @@ func (w *world) retryAsSaid(a answer) answer {
 	return a
 }
 
-// healthy checks what must hold when a token is served and nothing is wrong any
-// more.
+// healthy checks what must hold when a token is served and nothing is wrong any more.
 func (w *world) healthy(a answer, settled bool) {
 	token, _ := a.Data["token"].(string)
 	st := w.disk.configured()
@@ -139,8 +138,8 @@ func (w *world) healthy(a answer, settled bool) {
 	}
 }
 
-// rotatesAtLast: a healthy mount can change its secret, and an error that says
-// what to do first, or when, is right.
+// rotatesAtLast: a healthy mount can change its secret. If it cannot yet, the error
+// correctly says what to do first, or when.
 func (w *world) rotatesAtLast() {
 	if !w.ok() {
 		return
@@ -185,8 +184,8 @@ func (w *world) rotatesAtLast() {
 	}
 }
 
-// hasRotated: the new secret is the one in effect, and webhooks that were signed
-// with the last one are still good.
+// hasRotated: the new secret is the one in effect, and webhooks signed with the
+// previous secret are still valid.
 func (w *world) hasRotated(before string) {
 	current, _ := w.disk.configured().Secrets.Current()
 	secret := current.Value.Reveal()
@@ -197,10 +196,10 @@ func (w *world) hasRotated(before string) {
 		w.violate("rotate-root succeeds, and the current secret is not the one in effect")
 	}
 	if w.fake.AcceptsSecret(partnerID, before) {
-		return // With a grace period both are good.
+		return // With a grace period, both are valid.
 	}
 	if st := w.disk.configured(); st.Settings.Schedule.Period != 0 || st.Settings.Schedule.Cron != "" {
-		return // The schedule comes next.
+		return // The schedule is next.
 	}
 	w.pass(3 * day)
 	w.ask(read())
@@ -211,12 +210,12 @@ func (w *world) hasRotated(before string) {
 
 func graceful(s secrets.Secret) bool { return s.Grace || !s.GraceEnds.IsZero() }
 
-// keepsSchedule: a healthy mount with a schedule rotates when that is due, once,
-// as long as Vault calls once a minute. Here it calls every half hour.
+// keepsSchedule: a healthy mount with a schedule rotates once when the rotation is due,
+// as long as Vault calls once a minute. Here, Vault calls every half hour.
 func (w *world) keepsSchedule() {
 	st := w.disk.configured()
 	if !w.ok() || st == nil || st.Settings.SecretGracePeriod || slices.ContainsFunc(st.Secrets.Secrets, graceful) {
-		return // While a grace period may run, two rotations in a day are the most.
+		return // While a grace period may run, there are at most two rotations in a day.
 	}
 	due := st.Settings.Schedule.Period
 	if st.Settings.Schedule.Cron != "" {

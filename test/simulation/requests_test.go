@@ -20,12 +20,12 @@ const (
 	readOp   = logical.ReadOperation
 	updateOp = logical.UpdateOperation
 	deleteOp = logical.DeleteOperation
-	minuteOp = logical.RollbackOperation // What Vault does once a minute.
+	minuteOp = logical.RollbackOperation // Vault makes it once a minute.
 )
 
-// trigger is who may make a request, by the policies in examples/policies. An
-// app reads the token and replaces it. A job rotates the secret, and Vault calls
-// once a minute. An operator writes config.
+// trigger is what makes a request, according to examples/policies. An app reads the
+// token and replaces it. A job rotates the secret, and Vault calls once a minute. An
+// operator writes config.
 type trigger string
 
 const (
@@ -35,11 +35,10 @@ const (
 	forced   trigger = "operator with force"
 )
 
-// automatic reports whether an attempt is one of those that all apps and jobs
-// share.
+// automatic reports whether an attempt is one of those that all apps and jobs share.
 func (t trigger) automatic() bool { return t == app || t == job }
 
-// caller is what a call to Finicity is made for.
+// caller is the request for which a call to Finicity is made.
 type caller struct {
 	request int
 	node    int
@@ -51,7 +50,7 @@ type caller struct {
 
 type callerKey struct{}
 
-// request is one that the simulation makes of the engine.
+// request is a request that the simulation makes of the engine.
 type request struct {
 	op   logical.Operation
 	path string
@@ -75,12 +74,12 @@ func (r request) rotates() bool { return r.path == "rotate-root" || r.path == "c
 
 type answer struct {
 	mounttest.Answer
-	number int // of the request
+	number int // Of the request.
 }
 
 func (a answer) ok() bool { return a.Status == http.StatusOK || a.Status == http.StatusNoContent }
 
-// do makes a request of a node, and waits for its answer.
+// do makes a request to a node, and waits for its answer.
 func (w *world) do(ctx context.Context, n *node, r request) answer {
 	w.mu.Lock()
 	w.requests++
@@ -94,7 +93,7 @@ func (w *world) do(ctx context.Context, n *node, r request) answer {
 	defer leave()
 
 	req := &logical.Request{Operation: r.op, Path: r.path, MountPoint: mounttest.DefaultMount, Storage: n, Data: r.data}
-	if r.op == logical.UpdateOperation { // Vault asks first whether it is one, or the first write.
+	if r.op == logical.UpdateOperation { // Vault first asks whether the entry exists.
 		found, exists, err := n.b.HandleExistenceCheck(ctx, req)
 		switch {
 		case err != nil && !errors.Is(err, logical.ErrUnsupportedPath):
@@ -110,7 +109,7 @@ func (w *world) do(ctx context.Context, n *node, r request) answer {
 	return a
 }
 
-// take turns a response into an answer, and keeps its words for the search for
+// take turns a response into an answer, and records its text for the search for
 // secrets.
 func (w *world) take(n *node, c caller, begun time.Time, resp *logical.Response, err error) answer {
 	status, text := mounttest.Outcome(resp, err)
@@ -137,20 +136,20 @@ func (w *world) take(n *node, c caller, begun time.Time, resp *logical.Response,
 	said := fmt.Sprintf("%s on node %d: %s %s %d %s %s", c.by, n.id, c.op, c.path, status, text, strings.Join(a.Warnings, "; "))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if said != w.said { // Reads in a row all say the same.
+	if said != w.said { // Consecutive reads all give the same answer.
 		w.trace = append(w.trace, fmt.Sprintf("    %d %s", c.request, said))
 		w.said = said
 	}
 	return a
 }
 
-// ask makes a request of the active node, and waits for its answer.
+// ask makes a request to the active node, and waits for its answer.
 func (w *world) ask(r request) answer { return w.do(context.Background(), w.aliveNode(), r) }
 
-// inBackground makes a request that is not waited for.
+// inBackground makes a request and does not wait for it.
 func (w *world) inBackground(ctx context.Context, r request) <-chan answer {
 	done := make(chan answer, 1)
-	n := w.aliveNode() //nolint:contextcheck // A node that starts is no part of the request.
+	n := w.aliveNode() //nolint:contextcheck // A starting node is not part of the request.
 	w.running.Add(1)
 	n.busy.Add(1)
 	go func() {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package simulation runs random schedules against a whole mount: everything
-// that happens to a Vault, to Finicity and to the people between them, in an
-// order that rapid draws. Time is that of a synctest bubble, so a schedule of
-// months takes milliseconds.
+// Package simulation runs random schedules against a whole mount: all events of Vault,
+// of Finicity and of the operators, in an order that rapid draws. Time is that of a
+// synctest bubble, so a schedule of months takes milliseconds.
 //
-// The oracle watches what the engine sends and stores, and not how it decides.
-// It holds each schedule to the promises of the design; what it does not hold is
-// written down beside each check, with the reason.
+// The oracle observes what the engine sends and stores, not how it decides. It checks
+// each schedule against the guarantees of the design. The comment of each check names
+// its exceptions, with the reason.
 //
 // To see what happened in a failing schedule:
 //
@@ -24,11 +23,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// check checks a property of n schedules, or of as many as -rapid.checks says.
+// check checks a property with n schedules, or with the number that -rapid.checks
+// gives.
 func check(t *testing.T, n int, property func(rt *rapid.T)) {
 	t.Helper()
 	t.Parallel()
-	const each = 100 // rapid's default
+	const each = 100 // The default of rapid.
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" || f.Name == "rapid.failfile" })
 	if given || testing.Short() {

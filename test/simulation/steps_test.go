@@ -13,8 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// step is a thing that happens in the world. It is drawn before the world begins,
-// so it is a plain value.
+// step is an event in the world. It is drawn before the world begins, so it is a plain
+// value.
 type step struct {
 	text string
 	do   func(w *world)
@@ -34,8 +34,7 @@ func (s scenario) GoString() string {
 	return text
 }
 
-// anyStep draws a step. The shares are such that trouble meets trouble often
-// enough.
+// anyStep draws a step. The probabilities make faults coincide often enough.
 func anyStep(t *rapid.T) step {
 	switch n := rapid.IntRange(0, 99).Draw(t, "step"); {
 	case n < 32:
@@ -70,7 +69,7 @@ func anyStep(t *rapid.T) step {
 	}
 }
 
-// requestStep makes a request, in one of the ways in which requests are made.
+// requestStep makes a request, in one of the ways in which callers make them.
 func requestStep(t *rapid.T, c call) step {
 	switch n := rapid.IntRange(0, 9).Draw(t, "manner"); {
 	case n < 6:
@@ -105,8 +104,8 @@ func requestStep(t *rapid.T, c call) step {
 	}
 }
 
-// readsStep reads again and again, long enough apart for tokens to be refreshed
-// and holds to end.
+// readsStep reads repeatedly, at intervals long enough for tokens to be refreshed and
+// holds to end.
 func readsStep(t *rapid.T) step {
 	n := rapid.IntRange(2, 6).Draw(t, "n")
 	apart := rapid.SampledFrom([]time.Duration{61 * time.Second, 6 * time.Minute, 40 * time.Minute, 91 * time.Minute, 2 * time.Hour}).Draw(t, "apart")
@@ -121,8 +120,8 @@ func readsStep(t *rapid.T) step {
 	}}
 }
 
-// togetherStep makes several requests at the same time, while Finicity is slow:
-// a fleet of apps, or some of each kind.
+// togetherStep makes several requests at the same time, while Finicity is slow: those
+// of a fleet of apps, or some of each kind.
 func togetherStep(t *rapid.T) step {
 	var calls []call
 	if rapid.Bool().Draw(t, "alike") {
@@ -146,12 +145,12 @@ func togetherStep(t *rapid.T) step {
 	}}
 }
 
-// portalStep is something that happens behind the engine's back.
+// portalStep is a change outside the engine.
 func portalStep(t *rapid.T) step {
 	switch rapid.IntRange(0, 4).Draw(t, "portal") {
 	case 0:
 		return step{"portal: a new app key", func(w *world) { w.setPortalKey() }}
-	case 1: // One that was wrong becomes right.
+	case 1: // A wrong secret becomes right.
 		return step{"portal: the wrong secret becomes the right one", func(w *world) { w.setPortal(wrongSecret) }}
 	default:
 		return step{"portal: a new secret", func(w *world) { w.setPortal(w.freshSecret()) }}

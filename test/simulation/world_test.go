@@ -23,12 +23,12 @@ const (
 	partnerID     = mounttest.PartnerID
 	partnerSecret = mounttest.PartnerSecret
 	appKey        = mounttest.AppKey
-	// wrongSecret is wrong until the portal makes it right, and neverRight always.
+	// wrongSecret is wrong until the portal makes it right. neverRight is always wrong.
 	wrongSecret = mounttest.WrongSecret
 	neverRight  = "Hn4$rT8uWq2@Lx6_vB0z"
 	wrongKey    = mounttest.NewKey
 
-	// Both addresses reach the same Finicity.
+	// Both addresses lead to the same Finicity.
 	home = "http://127.0.0.1"
 	away = "http://localhost"
 )
@@ -37,11 +37,11 @@ type fields = mounttest.Fields
 
 func credentials(extra fields) fields { return mounttest.Credentials(extra) }
 
-// world is a company: its Vault, of which one node at a time is active,
-// Finicity, and what its people know. Make it inside a bubble of testing/synctest.
+// world is a company: its Vault, of which one node at a time is active, Finicity, and
+// what its operators know. Create it inside a bubble of testing/synctest.
 //
-// It runs steps one after the other. Requests may continue in the background
-// meanwhile, also those of nodes that have died.
+// It runs steps one after the other. Meanwhile, requests may continue in the
+// background, even those of nodes that have died.
 type world struct {
 	fake       *fakefinicity.Server
 	keepsCount bool
@@ -51,51 +51,51 @@ type world struct {
 	attempts   *attemptLedger
 	tokens     *tokenLedger
 
-	// offset is by how much somebody has set the wall clock, and steps has all the
-	// offsets that there were.
+	// offset is how far the wall clock was set ahead. steps has all changes of the
+	// clock.
 	offset time.Duration
 	steps  []clockStep
 
-	// portal and key are what the developer portal shows, as people last set them
-	// there. After a rotation the secret there is no longer in effect.
+	// portal and key are the values that the developer portal shows, as operators last
+	// set them there. After a rotation, the portal's secret is no longer in effect.
 	portal string
 	key    string
-	keys   []string // all app keys that were good at some time
-	fresh  int      // secrets and keys that were set in the portal so far
-	// known are the secrets that a person has seen or written, and chosen those that one
-	// has had the engine change to.
+	keys   []string // All app keys that were valid at some time.
+	fresh  int      // The number of secrets and keys that were set in the portal so far.
+	// known are the secrets that an operator has seen or written. chosen are those to
+	// which an operator made the engine change.
 	known, chosen map[string]bool
 	// inEffect are those that the portal has ever put in effect.
 	inEffect map[string]bool
 
-	cluster  []*node // all that there were
+	cluster  []*node // All nodes so far.
 	requests int
 	running  sync.WaitGroup
-	active   atomic.Int64 // requests that are running, on any node
+	active   atomic.Int64 // Running requests, on any node.
 	outage   outage
 
-	// resumed is how many requests that may resume the schedule have begun, and resuming
-	// how many are under way.
+	// resumed is how many requests that may resume the schedule have begun. resuming is
+	// how many of them are running.
 	resumed, resuming int
 
 	mu     sync.Mutex
-	broken []string // promises
-	trace  []string // what happened, for the report
-	said   string   // by the last request
+	broken []string // Violated guarantees.
+	trace  []string // The events, for the report.
+	said   string   // The answer of the last request.
 }
 
 type clockStep struct {
-	at     time.Time // by the process's own clock
+	at     time.Time // By the process clock.
 	offset time.Duration
 }
 
-// simulate runs play in a world of its own, and returns which promise was
-// broken. It must not fail the test: rapid has to be told outside of the bubble.
+// simulate runs play in its own world, and returns which guarantee was violated. It
+// must not fail the test, because rapid must be told outside the bubble.
 func simulate(t *testing.T, keepsCount bool, play func(w *world)) (w *world, err error) {
 	t.Helper()
 	w = &world{keepsCount: keepsCount}
 	defer func() {
-		if r := recover(); r != nil { // A goroutine was left behind when everything had ended.
+		if r := recover(); r != nil { // A goroutine was still running when everything had ended.
 			err = fmt.Errorf("the world did not end: %v", r)
 		}
 	}()
@@ -133,7 +133,7 @@ func (w *world) begin() {
 
 func (w *world) end() {
 	w.awaitRequests()
-	w.pass(fakefinicity.DefaultTokenLifetime) // The last tokens are watched to their end.
+	w.pass(fakefinicity.DefaultTokenLifetime) // Watch the last tokens until they expire.
 	for _, n := range w.cluster {
 		n.stop()
 	}
@@ -144,8 +144,7 @@ func (w *world) end() {
 	}
 }
 
-// violate notes a broken promise. One that is broken all the time is reported
-// once.
+// violate records a violated guarantee. Repeated violations are reported once.
 func (w *world) violate(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	w.mu.Lock()
@@ -168,8 +167,8 @@ func (w *world) tell(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
 }
 
-// now is the wall clock. It has no monotonic reading, as times from storage have
-// none.
+// now returns the time of the wall clock. It has no monotonic reading, like times from
+// storage.
 func (w *world) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -186,8 +185,8 @@ func (w *world) setClock(by time.Duration) {
 
 func (w *world) pass(d time.Duration) { <-time.After(d) }
 
-// awaitRequests lets all requests come to their end, and holds them to it: an
-// hour is more than the longest queue takes.
+// awaitRequests waits until all requests have ended. They must: an hour is longer than
+// the longest queue takes.
 func (w *world) awaitRequests() {
 	done := make(chan struct{})
 	go func() { w.running.Wait(); close(done) }()
@@ -200,7 +199,7 @@ func (w *world) awaitRequests() {
 	}
 }
 
-// rest is between two steps.
+// rest waits between two steps.
 func (w *world) rest() {
 	synctest.Wait()
 	if n := w.aliveNode(); n.busy.Load() == 0 {
@@ -211,17 +210,17 @@ func (w *world) rest() {
 	w.pass(10 * time.Millisecond)
 }
 
-// start makes a new node the active one. Nothing is left of the one before but
-// storage, and what it has begun upstream.
+// start makes a new node the active one. From the previous node, only storage remains,
+// and its calls to Finicity.
 func (w *world) start() {
 	w.node = newNode(w, len(w.cluster)+1)
 	w.cluster = append(w.cluster, w.node)
 	w.tokens.settle()
 }
 
-// die ends the active node. With cut its requests are told so, as when Vault
-// steps down. Without it they find out when they next need storage: a process
-// that was killed looks the same from outside.
+// die ends the active node. With cut, its requests are told so, as when Vault steps
+// down. Without cut, they find out at their next access to storage, as after a killed
+// process.
 func (w *world) die(cut bool) {
 	w.kill(cut)
 	w.start()
@@ -236,15 +235,15 @@ func (w *world) kill(cut bool) {
 	}
 }
 
-// aliveNode is the living node.
+// aliveNode returns the living node.
 func (w *world) aliveNode() *node {
-	if w.node.dead.Load() { // It has met its crash point.
+	if w.node.dead.Load() { // It has reached its crash point.
 		w.start()
 	}
 	return w.node
 }
 
-// freshSecret is one that the portal generates and shows.
+// freshSecret returns a secret that the portal generates and shows.
 func (w *world) freshSecret() string {
 	w.fresh++
 	secret := fmt.Sprintf("Pt%02d*Kw8&rYv3@Lm6zQ", w.fresh)
@@ -261,7 +260,7 @@ func (w *world) setPortal(secret string) {
 	w.fake.SetSecret(partnerID, secret)
 }
 
-// know notes that a person has the secret.
+// know records that an operator has the secret.
 func (w *world) know(secret string) {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
@@ -286,7 +285,7 @@ func (w *world) takeSnapshot() {
 	})
 }
 
-// restoreSnapshot brings storage as a whole back, followed by a new process.
+// restoreSnapshot restores all of storage, and then starts a new process.
 func (w *world) restoreSnapshot(which int, cut bool) {
 	w.kill(cut)
 	w.disk.mu.Lock()
@@ -298,7 +297,7 @@ func (w *world) restoreSnapshot(which int, cut bool) {
 	w.start()
 }
 
-// newContext is what a request on a node comes with.
+// newContext returns the context of a request on a node.
 func (w *world) newContext(parent context.Context, n *node, c caller) (context.Context, context.CancelFunc) {
 	ctx, leave := context.WithCancel(context.WithValue(parent, callerKey{}, c))
 	go func() {
