@@ -11,24 +11,25 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// scene is a mount after a request whose texts are held to what they say.
+// scene is a mount after a request. The test checks the texts of the answer.
 type scene struct {
 	*mounttest.Harness
 	// ask repeats the request.
 	ask func() mounttest.Answer
-	// wrote are the fields of the write of config that the request was, if any.
+	// wrote are the fields if the request was a write of config.
 	wrote mounttest.Fields
 	// status is what each text came with: an HTTP status, or "status" for a field of it.
 	status map[string]string
 }
 
-// requests are what people and jobs send to a mount. Each says what was asked.
+// requests are the requests that operators and jobs send to a mount. Each returns the
+// scene.
 func requests() map[string]func(s *scene) mounttest.Answer {
 	write := func(prepare func(s *scene), fields mounttest.Fields) func(s *scene) mounttest.Answer {
 		return func(s *scene) mounttest.Answer {
 			prepare(s)
 			s.wrote = fields
-			if !s.readable() || !s.IsConfigured() { // The first write needs them all.
+			if !s.readable() || !s.IsConfigured() { // The first write needs all fields.
 				s.wrote = joined(mounttest.Credentials(nil), fields)
 			}
 			return s.Write("config", s.wrote)
@@ -94,13 +95,14 @@ func requests() map[string]func(s *scene) mounttest.Answer {
 	}
 }
 
-// portalSecret is one that an operator makes in the developer portal.
+// portalSecret is a secret that an operator creates in the developer portal.
 const portalSecret = "P0rtal!made-4nother-One"
 
-// readable reports whether the entry is one that this version can use.
+// readable reports whether this version of the engine can use the entry.
 func (s *scene) readable() bool { return s.Read("status", nil).Data != nil }
 
-// fill gives the blanks of a command the values that are right at Finicity now.
+// fill replaces the placeholders of a command with the values that are right at
+// Finicity now.
 func (s *scene) fill(c command) mounttest.Fields {
 	s.T.Helper()
 	fields := joined(c.fields, nil)
@@ -132,7 +134,7 @@ func (s *scene) fill(c command) mounttest.Fields {
 	return fields
 }
 
-// partner is the one that the write was for, or else the stored one.
+// partner returns the partner of the write, or else the stored one.
 func (s *scene) partner() string {
 	if id, given := s.wrote["partner_id"].(string); given {
 		return id
@@ -140,8 +142,8 @@ func (s *scene) partner() string {
 	return mounttest.PartnerID
 }
 
-// rightSecret is the secret in effect if a person knows it, or a new one from the
-// portal.
+// rightSecret returns the secret in effect if an operator knows it, or a new one from
+// the portal.
 func (s *scene) rightSecret(partner string) string {
 	for _, secret := range []string{mounttest.PartnerSecret, mounttest.WrongSecret, mounttest.OtherSecret, portalSecret} {
 		if s.Fake.HoldsSecret(partner, secret) {
@@ -152,8 +154,8 @@ func (s *scene) rightSecret(partner string) string {
 	return portalSecret
 }
 
-// rightKey is the app key that Finicity has for a partner: what a request brought,
-// or else what it was from the beginning.
+// rightKey returns the app key that Finicity has for a partner: the request's, or else
+// the original one.
 func (s *scene) rightKey(partner string) string {
 	if partner == mounttest.OtherID {
 		return mounttest.OtherKey
@@ -167,9 +169,9 @@ func (s *scene) rightKey(partner string) string {
 // keyIsNew reports whether the request has changed the app key at Finicity.
 func (s *scene) keyIsNew() bool { return s.wrote["app_key"] == mounttest.NewKey }
 
-// storedIsRight makes the stored credential the one in effect, if it is not. Of
-// several secrets that were refused, the right one is the one whose turn it is: that
-// each has its turn within four attempts is for the simulation to show.
+// storedIsRight puts the stored credential in effect. If several secrets were refused,
+// the one that the engine tries next becomes the right one. The simulation shows that
+// the engine tries each of them within four attempts.
 func (s *scene) storedIsRight() {
 	st := s.Stored()
 	s.Fake.SetAppKey(st.PartnerID, st.AppKey.Reveal())
@@ -183,7 +185,7 @@ func (s *scene) storedIsRight() {
 	s.Fake.SetSecret(st.PartnerID, next.Value.Reveal())
 }
 
-// anotherIsRight makes the stored secret a wrong one, if it is not.
+// anotherIsRight makes the stored secret wrong.
 func (s *scene) anotherIsRight() {
 	if !s.IsConfigured() {
 		return
@@ -194,7 +196,7 @@ func (s *scene) anotherIsRight() {
 	}
 }
 
-// writtenIsRight makes what the request wrote the credential in effect.
+// writtenIsRight puts the written credential in effect.
 func (s *scene) writtenIsRight() {
 	partner := s.partner()
 	if secret, given := s.wrote["partner_secret"].(string); given {
@@ -207,7 +209,7 @@ func (s *scene) writtenIsRight() {
 	}
 }
 
-// same fills the blanks of a command with what the request wrote.
+// same replaces the placeholders of a command with the values of the request.
 func (s *scene) same(c command) mounttest.Fields {
 	fields := joined(c.fields, nil)
 	for _, name := range c.blanks {

@@ -10,8 +10,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// situation is a mount in a state that its texts have to fit. fields are those of
-// the first write; nil is a mount without one.
+// situation is a mount in a state that its texts must match. fields are those of the
+// first write; nil is a mount without a configuration.
 type situation struct {
 	fields mounttest.Fields
 	enter  func(h *mounttest.Harness)
@@ -29,7 +29,7 @@ func onSchedule(then func(h *mounttest.Harness)) situation {
 	return situation{mounttest.Fields{"rotation_period": "24h"}, then}
 }
 
-// Steps into a state. Each makes sure that it has got there.
+// Steps into a state. Each checks that the mount is in it.
 func changedElsewhere(h *mounttest.Harness) {
 	h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 }
@@ -48,8 +48,8 @@ func refusedBy(request string, n int) func(h *mounttest.Harness) {
 	}
 }
 
-// refusedToday has a gateway refuse n automatic attempts in a day, each followed by
-// a success, the last one by nothing.
+// refusedToday has a gateway refuse n automatic attempts in a day. Each is followed by
+// a success, except for the last.
 func refusedToday(n int, then bool) func(h *mounttest.Harness) {
 	return func(h *mounttest.Harness) {
 		for i := range n {
@@ -71,7 +71,8 @@ func atFour(h *mounttest.Harness) {
 	}
 }
 
-// reservedLast are ways to use up three attempts without a verdict on the stored credential.
+// reservedLast are ways to use up three attempts without a verdict on the stored
+// credential.
 func reservedLast() map[string]func(h *mounttest.Harness) {
 	return map[string]func(h *mounttest.Harness){
 		"three refusals without a code": blocked(3),
@@ -110,7 +111,7 @@ func crashed(n int) func(h *mounttest.Harness) {
 	}
 }
 
-// lockedOut has Finicity say so until support has unlocked the partner.
+// lockedOut has Finicity report the lock until support has unlocked the partner.
 func lockedOut(h *mounttest.Harness) {
 	lock := mounttest.Rejections()["locked"]
 	lock.Count = 1000
@@ -118,7 +119,7 @@ func lockedOut(h *mounttest.Harness) {
 	h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "24302")
 }
 
-// unconfirmed makes changes until no more may be made. Their answers get lost.
+// unconfirmed makes changes until no more are allowed. Their answers are lost.
 func unconfirmed(h *mounttest.Harness) {
 	for range 2 {
 		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindDropped})
@@ -129,7 +130,7 @@ func unconfirmed(h *mounttest.Harness) {
 	h.Pass(2 * time.Hour)
 }
 
-// stoppedSchedule has so many scheduled changes refused that the schedule stops.
+// stoppedSchedule has scheduled changes refused until the schedule stops.
 func stoppedSchedule(refusal fakefinicity.Fault) func(h *mounttest.Harness) {
 	return func(h *mounttest.Harness) {
 		refusal.Count = 1000
@@ -170,7 +171,7 @@ var byPolicy = fakefinicity.Fault{
 	Kind: fakefinicity.KindStatus, Status: 400, Body: `{"code":24437,"message":"New password is not as per policy"}`,
 }
 
-// situations are the states in which people read texts.
+// situations are the states in which operators read texts.
 func situations() map[string]situation {
 	interrupted := func(applied bool) func(h *mounttest.Harness) {
 		return func(h *mounttest.Harness) { h.Interrupt(applied) }

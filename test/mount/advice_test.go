@@ -18,9 +18,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Every text is held to what it says, in each state, after each request: the
-// commands in it are typed, and the times in it are waited for. Wrong advice costs an
-// operator one of five attempts.
+// In each state, after each request, this test checks every text: it types the commands
+// in the text, and waits for the times in it. Wrong advice costs an operator one of
+// five attempts.
 func TestWhatTextsSayIsSo(t *testing.T) {
 	t.Parallel()
 	var met sync.Map // the states, the promises that some text makes, and the commands typed
@@ -35,10 +35,10 @@ func TestWhatTextsSayIsSo(t *testing.T) {
 			}
 		})
 	}
-	t.Cleanup(func() { // The subtests are over.
+	t.Cleanup(func() { // The subtests have ended.
 		for state := range all {
 			if _, ran := met.Load("in the state " + state); !ran {
-				return // Only some of them were asked for.
+				return // Only some subtests were selected.
 			}
 		}
 		for _, promise := range promises {
@@ -99,8 +99,8 @@ func holdsIn(t *testing.T, in situation, page []catalogued) (promised, typed []s
 	return promised, typed
 }
 
-// inScene brings a new mount into the state, asks, and goes on from there. Each time
-// the same happens.
+// inScene brings a new mount into the state, makes the request, and continues from
+// there. The result is the same each time.
 func inScene(
 	t *testing.T, name string, in situation, ask func(s *scene) mounttest.Answer, then func(s *scene, texts []string),
 ) {
@@ -135,7 +135,7 @@ func inScene(
 	})
 }
 
-// saysAgain checks that the scene is the one that the text comes from.
+// saysAgain checks that the scene gives the same text again.
 func (s *scene) saysAgain(texts []string, text string) {
 	s.T.Helper()
 	if !slices.Contains(texts, text) {
@@ -143,7 +143,7 @@ func (s *scene) saysAgain(texts []string, text string) {
 	}
 }
 
-// follow does what an advice says, when what it is for is the case.
+// follow does what the advice says, if its condition is met.
 func (s *scene) follow(a advice) {
 	s.T.Helper()
 	clause := strings.ToLower(a.clause)
@@ -191,7 +191,7 @@ func (s *scene) follow(a advice) {
 }
 
 // enter types a command, which must succeed. Only the first write of a partner may be
-// refused, and then its answer has to help: the engine did not know before which
+// refused, and then its answer must help: the engine did not know in advance which
 // partner that would be.
 func (s *scene) enter(c command, fields mounttest.Fields, text string) (refused string) {
 	s.T.Helper()
@@ -212,7 +212,7 @@ func (s *scene) enter(c command, fields mounttest.Fields, text string) (refused 
 	return ""
 }
 
-// keeps checks what an advice is for, after its commands.
+// keeps checks the effect of an advice, after its commands.
 func (s *scene) keeps(clause string, a advice) {
 	s.T.Helper()
 	if strings.Contains(clause, "discard") {
@@ -232,11 +232,11 @@ func (s *scene) keeps(clause string, a advice) {
 	s.works(a.text)
 }
 
-// works checks that the mount serves tokens again, and that nothing is open.
+// works checks that the mount serves tokens again, and that no rotation is pending.
 func (s *scene) works(text string) {
 	s.T.Helper()
 	s.Pass(time.Minute)
-	s.Tick() // A rotation that is open is resolved automatically.
+	s.Tick() // The engine resolves a pending rotation automatically.
 	for range 2 {
 		got := s.Read("token", nil)
 		if shown := statusNow(s.Harness); got.Status != http.StatusOK || len(got.Warnings) > 0 || shown["authentication"] != "ok" ||
@@ -248,7 +248,7 @@ func (s *scene) works(text string) {
 	}
 }
 
-// waitUntil waits until a time that was shown, and fails when that is not to come.
+// waitUntil waits until a time from a text. It fails if that time is not in the future.
 func (s *scene) waitUntil(shown string) {
 	s.T.Helper()
 	at, err := time.Parse(time.RFC3339, shown)
@@ -258,7 +258,7 @@ func (s *scene) waitUntil(shown string) {
 	s.Pass(at.Sub(s.Now()))
 }
 
-// passes waits for as long as was shown.
+// passes waits for a duration from a text.
 func (s *scene) passes(shown string) {
 	s.T.Helper()
 	wait, err := time.ParseDuration(shown)
@@ -275,7 +275,7 @@ var (
 	inAWhile  = regexp.MustCompile(`: try again in ([^\s,]+), no other action is needed`)
 )
 
-// promises are what texts say will happen without anybody's doing.
+// promises are announcements in texts of what the engine will do on its own.
 var promises = []struct {
 	name    string
 	pattern *regexp.Regexp
@@ -291,7 +291,8 @@ var promises = []struct {
 	{"good until", regexp.MustCompile(`The current token is valid until ` + aTime), (*scene).servesUntil},
 }
 
-// tries has apps and jobs ask for a token, and says how many requests Finicity got.
+// tries has apps and jobs request a token, and returns how many requests reached
+// Finicity.
 func (s *scene) tries() int {
 	before := len(s.Fake.Requests())
 	s.Read("token", nil)
@@ -308,7 +309,7 @@ func (s *scene) retriesAt(text string, found []string) {
 	if shown := statusNow(s.Harness)["retry_time"]; shown != found[1] {
 		s.T.Errorf("the status shows the time %v, and the text is: %s", shown, text)
 	}
-	const rounding = time.Second + time.Millisecond // What is shown is rounded up.
+	const rounding = time.Second + time.Millisecond // Durations in texts are rounded up.
 	s.Pass(at.Sub(s.Now()) - rounding)
 	if n := s.tries(); n != 0 {
 		s.T.Errorf("%d requests are sent before the time in: %s", n, text)

@@ -11,35 +11,36 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// command is one that a text names, in the form in which it can be pasted.
+// command is a command in a text, in a form that can be pasted.
 type command struct {
 	typed      string // as it is in the text
 	verb, path string
-	// fields are those with a value, and blanks those that the reader fills in.
+	// fields have a value, and the reader fills in the blanks.
 	fields mounttest.Fields
 	blanks []string
-	// orKey is set for "(or app_key=…)": the reader gives what has changed.
+	// orKey is set for "(or app_key=…)": the reader supplies the field that has
+	// changed.
 	orKey bool
 }
 
-// advice is what a text says to do: one command, or several in a row. The clause
-// is what stands before the first, and says when it helps.
+// advice is one command, or several in sequence. The clause is the text before the
+// first command, which says when to use it.
 type advice struct {
 	text, clause string
 	commands     []command
 }
 
 var (
-	// A field has a value, or a blank as in partner_secret=…
+	// A field has a value, or a placeholder as in partner_secret=…
 	aCommand = regexp.MustCompile(`vault (write|read|delete)( -f)? ([a-z][a-z/-]*)((?: [a-z_]+=[^\s,;.:)]+)*)`)
 	aTune    = regexp.MustCompile(`vault secrets tune -max-lease-ttl=2h ([a-z/]+)`)
 	anEnd    = regexp.MustCompile(`[.;:] `)
-	// A sentence begins with a capital, unless Finicity is what it begins with.
+	// A sentence begins with a capital letter, other than the one of Finicity.
 	aSentence = regexp.MustCompile(`\. [A-Z]`)
 )
 
-// advicesIn parses a text. Commands that follow each other, as in "type A, then B",
-// are one advice.
+// advicesIn parses a text. Consecutive commands, as in "type A, then B", are one
+// advice.
 func advicesIn(text string) (all []advice) {
 	end := 0
 	for _, at := range aCommand.FindAllStringSubmatchIndex(text, -1) {
@@ -82,9 +83,9 @@ func advicesIn(text string) (all []advice) {
 	return all
 }
 
-// wellWritten checks the form of a text: at most three sentences, which begin like
-// one of Go's errors and do not end with a period, and no command that the parser
-// overlooks. The harness looks for secrets.
+// wellWritten checks the form of a text: at most three sentences, which begin like a Go
+// error and do not end with a period, and no command that the parser misses. The
+// harness searches for secrets.
 func wellWritten(t *testing.T, text string) {
 	t.Helper()
 	sentences := 1 + len(aSentence.FindAllString(text, -1))

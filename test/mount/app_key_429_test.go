@@ -11,8 +11,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Finicity may give an invalid app key a rate limit of 0, and answer as it does to
-// too many requests. Nobody who waits for the limit to pass would get anywhere.
+// Finicity may give an invalid app key a rate limit of 0, and answer as it does to too
+// many requests. Waiting for the limit to end would not help.
 func TestARateLimitNamesTheAppKeyAsACause(t *testing.T) {
 	t.Parallel()
 	const cause = "HTTP 429: Too Many Requests (a rate limit, or the app key is invalid)"

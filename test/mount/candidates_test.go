@@ -13,8 +13,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// withCandidate runs a test on a mount whose stored secret is right, and which has a wrong one to try first: a colleague's
-// typo that was stored untried, or that of a rotation that never arrived. The token has expired.
+// withCandidate runs a test on a mount whose stored secret is right, but which has a
+// wrong one to try first: a typo that a colleague stored untried, or the secret of a
+// rotation that never arrived. The token has expired.
 func withCandidate(t *testing.T, test func(t *testing.T, h *mounttest.Harness)) {
 	t.Helper()
 	for name, enter := range map[string]func(h *mounttest.Harness){
@@ -33,7 +34,7 @@ func withCandidate(t *testing.T, test func(t *testing.T, h *mounttest.Harness)) 
 	}
 }
 
-// recovers checks that reads get a token in the end, without an operator.
+// recovers checks that reads eventually get a token, without an operator.
 func recovers(h *mounttest.Harness) {
 	h.T.Helper()
 	last := mounttest.Answer{}
@@ -47,14 +48,15 @@ func recovers(h *mounttest.Harness) {
 	h.T.Errorf("after two hours a read gets a %d: %s", last.Status, h.Leaks.Hide(last.Text))
 }
 
-// throughOnce lets the next call through, and has what is given come of those after it.
+// throughOnce lets the next call through. The calls after it get the given answer.
 func throughOnce(h *mounttest.Harness, after ...fakefinicity.Fault) {
 	h.Fake.Order(append([]fakefinicity.Fault{{Kind: fakefinicity.KindSlow, Delay: time.Millisecond}}, after...)...)
 }
 
 const proxyPage = "<html><title>Proxy</title></html>"
 
-// Power, proxy and Vault come back together, and the proxy answers for itself at first.
+// Power, proxy and Vault come back together, and at first the proxy answers in place of
+// Finicity.
 func TestAGatewayAndACandidateStopNoApp(t *testing.T) {
 	t.Parallel()
 	page := func(status int) fakefinicity.Fault {
@@ -84,7 +86,7 @@ func TestAGatewayAndACandidateStopNoApp(t *testing.T) {
 	}
 }
 
-// Both attempts of a read meet the gateway. The proven secret has the third.
+// Both attempts of a read reach the gateway. The proven secret has the third.
 func TestAGatewayThatRefusesTwoSecretsStopsNoApp(t *testing.T) {
 	t.Parallel()
 	withCandidate(t, func(_ *testing.T, h *mounttest.Harness) {
@@ -94,7 +96,8 @@ func TestAGatewayThatRefusesTwoSecretsStopsNoApp(t *testing.T) {
 	})
 }
 
-// Whatever comes between, apps do not try another typo before the proven secret, which it would keep from them.
+// Whatever happens in between, apps do not try another typo before the proven secret,
+// which would then have no attempt.
 func TestTwoTyposAndAGatewayStopNoApp(t *testing.T) {
 	t.Parallel()
 	page := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: proxyPage}
@@ -145,7 +148,7 @@ func TestTwoTyposAndAGatewayStopNoApp(t *testing.T) {
 	}
 }
 
-// No engine was alive for hours, but an operator has said which secret it is.
+// No engine was alive for hours, but an operator has confirmed the secret.
 func TestASecretStoredUntriedIsTriedAfterALongDowntime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -179,14 +182,15 @@ func TestAClockThatWasAheadMakesNoCopy(t *testing.T) {
 	})
 }
 
-// withOldSnapshot is a mount whose secret somebody has changed in the portal, after which three writes were refused, and a
-// snapshot from the day before, when a rotation that never arrived was pending.
+// withOldSnapshot returns a mount and a snapshot from the day before, in which a
+// rotation that never arrived was pending. Since then, the secret was changed in the
+// portal, and three writes were refused.
 func withOldSnapshot(t *testing.T) (*mounttest.Harness, map[string][]byte) {
 	t.Helper()
 	h := mounttest.NewUnsettled(t, false, nil)
 	snapshot := h.Storage.Snapshot()
 	h.Pass(time.Minute)
-	h.Tick() // What became of the change.
+	h.Tick() // The engine resolves the rotation.
 	h.Wrongly(1)
 	use(h, 25*time.Hour)
 	h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
@@ -194,7 +198,8 @@ func withOldSnapshot(t *testing.T) (*mounttest.Harness, map[string][]byte) {
 	return h, snapshot
 }
 
-// The restored record has none of the three refused writes. Each process of the copy finds it restored.
+// The restored record has none of the three refused writes. Each process of the copy
+// detects that it is restored.
 func TestACopyMakesOneAttemptHoweverOftenItIsRestarted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,12 +217,12 @@ func TestACopyMakesOneAttemptHoweverOftenItIsRestarted(t *testing.T) {
 	})
 }
 
-// The copy has only noted that it is alive when it is restarted.
+// When the copy restarts, it has only noted that it is alive.
 func TestATickOfACopyDoesNotHideIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
-		untried(h, mounttest.WrongSecret) // Not in effect any more when the snapshot is restored.
+		untried(h, mounttest.WrongSecret) // No longer in effect when the snapshot is restored.
 		snapshot := h.Storage.Snapshot()
 		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(9))
 		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": h.Guess(9)}))
@@ -232,7 +237,8 @@ func TestATickOfACopyDoesNotHideIt(t *testing.T) {
 	})
 }
 
-// The first process of the copy meets an outage. The same snapshot is restored again, beneath the second one.
+// The first process of the copy meets an outage. The same snapshot is restored again
+// while the second process runs.
 func TestACopyThatIsRestoredAgainMakesOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -251,7 +257,8 @@ func TestACopyThatIsRestoredAgainMakesOneAttempt(t *testing.T) {
 	})
 }
 
-// A standby has read storage long before the snapshot is restored, and takes over then.
+// A standby node has read storage long before the snapshot is restored. Then it takes
+// over.
 func TestAStandbyFindsThatItsDataMayBeACopy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -273,8 +280,8 @@ func TestAStandbyFindsThatItsDataMayBeACopy(t *testing.T) {
 	})
 }
 
-// A process that began with a copy has had its success. Its clock is set back later, by that of a node that went on from a
-// snapshot.
+// A process that started on a copy has had its success. Later its clock is set back by
+// the clock of a node that continued from a snapshot.
 func TestACopyEndsWithASuccessWhateverTheClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -302,7 +309,7 @@ func TestACopyEndsWithASuccessWhateverTheClock(t *testing.T) {
 	})
 }
 
-// After a success, it is no copy any more.
+// After a success, the data no longer counts as a copy.
 func TestACopyThatFinicityAcceptsIsOneNoMore(t *testing.T) {
 	t.Parallel()
 	for _, restarted := range []bool{false, true} {
@@ -317,12 +324,13 @@ func TestACopyThatFinicityAcceptsIsOneNoMore(t *testing.T) {
 			untried(h, h.Guess(0))
 			h.Pass(2 * time.Hour)
 			h.Token()
-			h.Wrongly(1) // The typo was tried, and the proven secret followed.
+			h.Wrongly(1) // The engine tried the typo, and then the proven secret.
 		})
 	}
 }
 
-// A secret that Finicity has never accepted does not follow a candidate: it waits as any other.
+// A secret that Finicity has never accepted is not tried right after a candidate. It
+// waits as any other does.
 func TestOnlyAProvenSecretFollowsACandidate(t *testing.T) {
 	t.Parallel()
 	for name, store := range map[string]func(h *mounttest.Harness) mounttest.Answer{
@@ -355,7 +363,8 @@ func TestOnlyAProvenSecretFollowsACandidate(t *testing.T) {
 	}
 }
 
-// A read that gets its token is no stop, also in a process without a success.
+// A read that gets its token does not count as a stop, even in a process without a
+// success.
 func TestACandidateThatIsResolvedAtOnceAnnouncesNoStop(t *testing.T) {
 	t.Parallel()
 	withCandidate(t, func(t *testing.T, h *mounttest.Harness) {
@@ -373,7 +382,8 @@ func TestACandidateThatIsResolvedAtOnceAnnouncesNoStop(t *testing.T) {
 	})
 }
 
-// A typo is stored untried while the rotation is unconfirmed. Finicity refuses the typo, and the next attempt is for the new secret.
+// A typo is stored untried while the rotation is unconfirmed. Finicity refuses the
+// typo, and the next attempt uses the new secret.
 func TestATypoHidesNoRotationThatArrived(t *testing.T) {
 	t.Parallel()
 	for _, restarted := range []bool{false, true} {
@@ -395,7 +405,8 @@ func TestATypoHidesNoRotationThatArrived(t *testing.T) {
 	}
 }
 
-// The engine waits because of a gateway, or the stored secret is refused too: then apps try what was stored untried.
+// The engine waits because of a gateway, or the stored secret is refused too. Then apps
+// try the secret that was stored untried.
 func TestNoWarningNamesASecretThatAppsTry(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{"a gateway": proxyPage, "Finicity": `{"code":10001,"message":"no"}`} {
@@ -417,7 +428,8 @@ func TestNoWarningNamesASecretThatAppsTry(t *testing.T) {
 	}
 }
 
-// A typo that Finicity has refused is stored while a rotation is pending. Apps try the pending secret.
+// A typo that Finicity has refused is stored while a rotation is pending. Apps try the
+// pending secret.
 func TestNoWarningNamesTheProvenSecretDuringARotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// plainCheck is a check of the mock server. It has no page at the root path.
+// plainCheck is a check of the mock server, which has no page at the root path.
 func plainCheck() mounttest.Fields {
 	return mounttest.Fields{
 		"ok": true, "base_url": "http://127.0.0.1", "proxy": "", "connected_to": "", "tls_version": "",
@@ -39,7 +39,7 @@ func finds(h *mounttest.Harness, a mounttest.Answer, want mounttest.Fields) {
 	}
 }
 
-// Not even what is due is done on this occasion.
+// A check does not even do work that is due.
 func TestACheckChangesNothingInAnyState(t *testing.T) {
 	t.Parallel()
 	for name, enter := range mounttest.States() {
@@ -99,7 +99,7 @@ func TestACheckTriesAnAddressWithoutStoringIt(t *testing.T) {
 		before, _ := h.Storage.Peek("config")
 		finds(h, h.Write("config/check", mounttest.Fields{"base_url": "http://LOCALHOST:8210/", "ca_cert": certificate}),
 			mounttest.Fields{"ok": true, "base_url": "http://localhost:8210"})
-		// The mock server speaks no TLS.
+		// The mock server does not support TLS.
 		finds(h, h.Write("config/check", mounttest.Fields{"base_url": "https://127.0.0.1"}), mounttest.Fields{"ok": false, "stage": "tls"})
 		if after, _ := h.Storage.Peek("config"); !bytes.Equal(before, after) {
 			t.Error("the entry was written")
@@ -108,7 +108,7 @@ func TestACheckTriesAnAddressWithoutStoringIt(t *testing.T) {
 	})
 }
 
-// The same as those of config, so that what was checked can be written.
+// The same fields as config has, so that checked values can be written.
 func TestACheckRefusesTheAddressesThatConfigRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestACheckRefusesTheAddressesThatConfigRefuses(t *testing.T) {
 		} {
 			h.Fails(h.Write("config/check", mounttest.Fields{test.field: test.value}), 400, `field "`+test.field+`"`, test.says)
 		}
-		// A policy may allow the read alone.
+		// A policy may allow only the read.
 		h.Fails(h.Read("config/check", mounttest.Fields{"base_url": "http://127.0.0.1"}), 400, "type vault write finicity/config/check base_url=…")
 		if len(h.Fake.Requests()) > 0 {
 			t.Error("a request was sent")
@@ -151,7 +151,7 @@ func TestACheckWaitsForNoCall(t *testing.T) {
 	})
 }
 
-// And no call waits for it.
+// And no call waits for the check.
 func TestACheckTakesNoLongerThanRequestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// storedBytes is the size of all that the mount has stored.
+// storedBytes returns the size of everything that the mount has stored.
 func storedBytes(h *mounttest.Harness) int {
 	size := 0
 	for key, value := range h.Storage.Snapshot() {
@@ -23,8 +23,9 @@ func storedBytes(h *mounttest.Harness) int {
 	return size
 }
 
-// failOutcomes makes storage fail the first write of the entry after each call to Finicity: what is stored before a call
-// succeeds, what the answer brings does not. applied says that the write takes effect all the same. end heals storage.
+// failOutcomes makes storage fail the first write of the entry after each call to
+// Finicity. The write before a call succeeds, and the write of its answer does not.
+// applied means that the failed write takes effect. end heals storage.
 func failOutcomes(h *mounttest.Harness, key string, applied bool) (end func()) {
 	var (
 		mu                           sync.Mutex
@@ -36,7 +37,7 @@ func failOutcomes(h *mounttest.Harness, key string, applied bool) (end func()) {
 		mu.Lock()
 		defer mu.Unlock()
 		learn(value)
-		if n := h.Storage.Accesses(mounttest.Put(key)); n != puts { // The write before this one was one of the entry.
+		if n := h.Storage.Accesses(mounttest.Put(key)); n != puts { // The write before this one wrote the entry.
 			puts, callsAtLastPut = n, callsAtWrite
 		}
 		callsAtWrite = len(h.Fake.Requests())
@@ -53,8 +54,9 @@ func failOutcomes(h *mounttest.Harness, key string, applied bool) (end func()) {
 	}
 }
 
-// newNeverArrived is a mount whose rotation got no answer, because the change never reached Finicity. The old secret is
-// valid, and to try the new one costs an attempt.
+// newNeverArrived returns a mount whose rotation got no answer, because the change
+// never reached Finicity. The old secret is valid, and trying the new one costs an
+// attempt.
 func newNeverArrived(t *testing.T) *mounttest.Harness {
 	t.Helper()
 	h := mounttest.NewConfigured(t, nil)
@@ -64,7 +66,7 @@ func newNeverArrived(t *testing.T) *mounttest.Harness {
 	return h
 }
 
-// storageFaults are two ways in which storage does not keep what Finicity's answers bring.
+// storageFaults are two ways in which storage loses Finicity's answers.
 func storageFaults() map[string]func(h *mounttest.Harness) (end func()) {
 	return map[string]func(h *mounttest.Harness) (end func()){
 		"no write succeeds": func(h *mounttest.Harness) func() {
@@ -75,8 +77,8 @@ func storageFaults() map[string]func(h *mounttest.Harness) (end func()) {
 	}
 }
 
-// A change of the secret is unresolved, and storage does not keep what the engine finds out about it. If the engine asks
-// Finicity again every minute, it makes 60 wrong attempts an hour.
+// A change of the secret is unresolved, and storage loses the engine's findings. If the
+// engine asked Finicity again every minute, it would make 60 failed attempts an hour.
 func TestPeriodicCallsDoNotRepeatWhatStorageLoses(t *testing.T) {
 	t.Parallel()
 	for name, begin := range storageFaults() {
@@ -98,8 +100,9 @@ func TestPeriodicCallsDoNotRepeatWhatStorageLoses(t *testing.T) {
 	}
 }
 
-// The same with readers instead of the periodic call, after the token has expired. If each read asks Finicity anew, a
-// fleet makes a wrong attempt per app and second.
+// The same with readers instead of the periodic call, after the token has expired. If
+// each read asked Finicity again, a fleet would make a failed attempt per app and
+// second.
 func TestReadersDoNotRepeatWhatStorageLoses(t *testing.T) {
 	t.Parallel()
 	for name, begin := range storageFaults() {
@@ -132,11 +135,12 @@ func TestReadersDoNotRepeatWhatStorageLoses(t *testing.T) {
 	}
 }
 
-// A token has leaked, and an operator replaces it. Storage does not take the new one. If the answer is a success all the
-// same, the leaked token comes back with the next restart, unnoticed.
+// A token has leaked, and an operator replaces it. Storage does not accept the new one.
+// If the answer were a success, the leaked token would return unnoticed after the next
+// restart.
 func TestALeakedTokenStaysAwayOnceItWasReplaced(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"token", "config"} { // Whichever entry holds the token.
+	for _, key := range []string{"token", "config"} { // Whichever entry contains the token.
 		t.Run("storage loses "+key, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -162,9 +166,10 @@ func TestALeakedTokenStaysAwayOnceItWasReplaced(t *testing.T) {
 	}
 }
 
-// A job with a wrong partner ID, a different one each time, makes the engine remember each of them. Without a bound the
-// stored data grows forever. With a careless bound, other partners push out the refusals of the partner that is close to
-// its lockout.
+// A job with a wrong partner ID, a different one each time, makes the engine remember
+// each of them. Without a bound, the stored data would grow forever. With a careless
+// bound, other partners would push out the refusals of the partner that is close to its
+// lockout.
 func TestManyPartnersNeitherFillStorageNorHideRefusals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,18 +194,19 @@ func TestManyPartnersNeitherFillStorageNorHideRefusals(t *testing.T) {
 	})
 }
 
-// A person was refused three times, and the snapshot of before has a change whose outcome is open. One refusal of a
-// secret that was never proven is followed by a second attempt at once, but not in an old copy.
+// An operator was refused three times, and the snapshot from before has an unresolved
+// change. After one refusal of a secret that was never proven, the engine makes a
+// second attempt at once, but not in an old copy.
 func TestAnOldSnapshotWithAnOpenChangeMakesOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewUnsettled(t, false, nil)
 		snapshot := h.Storage.Snapshot()
 		h.Pass(time.Minute)
-		h.Tick() // Settled: the change never arrived, 1 refusal, then a success.
+		h.Tick() // Resolved: the change never arrived. One refusal, then a success.
 		h.Token()
 		h.Pass(25 * time.Hour)
-		h.Rotate() // What is in effect now is not in the snapshot.
+		h.Rotate() // The secret in effect is now not in the snapshot.
 		h.Pass(time.Hour)
 		before := h.Fake.Counters(mounttest.PartnerID).Rejected
 		for i := range 3 {

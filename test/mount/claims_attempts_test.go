@@ -13,7 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// atMost checks that Finicity has refused at most n attempts in all, and that the partner is not locked.
+// atMost checks that Finicity has refused at most n attempts in total, and that the
+// partner is not locked.
 func atMost(h *mounttest.Harness, n int) {
 	h.T.Helper()
 	c := h.Fake.Counters(mounttest.PartnerID)
@@ -34,7 +35,7 @@ func inParallel(h *mounttest.Harness, n int, path string) {
 	}
 }
 
-// everyMinute lets n minutes pass, with Vault's periodic call and do in each.
+// everyMinute lets n minutes pass. In each, Vault makes its periodic call, and do runs.
 func everyMinute(h *mounttest.Harness, n int, do func()) {
 	h.T.Helper()
 	for range n {
@@ -44,8 +45,9 @@ func everyMinute(h *mounttest.Harness, n int, do func()) {
 	}
 }
 
-// The secret changes in the portal, the tokens die, and twenty apps or jobs rotate, again every minute. All of them share
-// two attempts. If they spend four, the engine refuses the right secret when the operator writes it.
+// The secret changes in the portal, the tokens expire, and twenty apps or jobs rotate,
+// again every minute. All of them share two attempts. If they used four, the engine
+// would refuse the right secret when the operator writes it.
 func TestAFleetThatRotatesLeavesTheOperatorAnAttempt(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"rotate-token", "rotate-root"} {
@@ -74,8 +76,9 @@ func TestAFleetThatRotatesLeavesTheOperatorAnAttempt(t *testing.T) {
 	}
 }
 
-// The secret has changed, an operator tries three wrong ones, and then restores Vault from a snapshot taken before. The
-// snapshot knows nothing of the three attempts. Two automatic ones on top lock the partner.
+// The secret has changed, an operator tries three wrong ones, and then restores Vault
+// from a snapshot taken before. The snapshot does not contain the three attempts. Two
+// more automatic ones would lock the partner.
 func TestARestoredSnapshotMakesOneAutomaticAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,8 +100,9 @@ func TestARestoredSnapshotMakesOneAutomaticAttempt(t *testing.T) {
 	})
 }
 
-// Six changes of the secret in an hour never reach Finicity. To find that out costs one refused attempt each. Where a
-// success does not reset Finicity's count, the fifth locks the partner.
+// Six changes of the secret in an hour never reach Finicity. Resolving each of them
+// costs one refused attempt. Where a success does not reset Finicity's count, the fifth
+// locks the partner.
 func TestSixLostRotationsDoNotLockThePartner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,7 +115,7 @@ func TestSixLostRotationsDoNotLockThePartner(t *testing.T) {
 			everyMinute(h, 10, func() {})
 		}
 		atMost(h, 3)
-		for range 28 { // Apps get their tokens all along, and a day later a rotation works again.
+		for range 28 { // Apps continue to get their tokens, and a day later a rotation works again.
 			h.Pass(time.Hour)
 			h.Tick()
 			h.Token()
@@ -122,8 +126,9 @@ func TestSixLostRotationsDoNotLockThePartner(t *testing.T) {
 	})
 }
 
-// A script writes the same stale secret every two hours. The first write costs an attempt. If the refreshes in between
-// make the engine forget it, each write costs one more, and the script locks the partner within a day.
+// A script writes the same outdated secret every two hours. The first write costs an
+// attempt. If the refreshes in between made the engine forget it, each write would cost
+// one more, and the script would lock the partner within a day.
 func TestAStaleScriptCostsOneAttemptADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -150,8 +155,9 @@ func TestAStaleScriptCostsOneAttemptADay(t *testing.T) {
 	})
 }
 
-// A colleague mistypes a new secret twice, and the engine stores neither. The stored credential works, so apps must go
-// on. If the typos stop the engine, every app fails two hours later.
+// A colleague mistypes a new secret twice, and the engine stores neither. The stored
+// credential works, so apps must not stop. If the typos stopped the engine, every app
+// would fail two hours later.
 func TestTwoTyposDoNotStopAHealthyMount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -170,8 +176,9 @@ func TestTwoTyposDoNotStopAHealthyMount(t *testing.T) {
 	})
 }
 
-// An operator writes four wrong secrets, and then a fifth under another address of the same Finicity. Finicity counts
-// per partner. An engine that counts per address sends the attempt that locks the partner.
+// An operator writes four wrong secrets, and then a fifth under another address of the
+// same Finicity. Finicity counts per partner. An engine that counted per address would
+// send the attempt that locks the partner.
 func TestAnotherAddressBringsNoNewAttempts(t *testing.T) {
 	t.Parallel()
 	for name, configured := range map[string]bool{"on a configured mount": true, "on a new mount": false} {
@@ -198,8 +205,9 @@ func TestAnotherAddressBringsNoNewAttempts(t *testing.T) {
 	}
 }
 
-// Finicity answers an operator's attempt with an outage or a rate limit. Vault's Go client repeats a request after any
-// 5xx automatically. Each repetition is another attempt that nobody asked for.
+// Finicity answers an operator's attempt with an outage or a rate limit. Vault's Go
+// client automatically repeats a request after any 5xx. Each repetition would be
+// another attempt that the operator did not make.
 func TestAnOperatorsAttemptIsNeverAnsweredWithA5xx(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

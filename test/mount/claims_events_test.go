@@ -13,7 +13,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// countKind is how many of the events are of one kind.
+// countKind returns how many of the events are of a kind.
 func countKind(events []string, kind string) int {
 	n := 0
 	for _, event := range events {
@@ -24,9 +24,10 @@ func countKind(events []string, kind string) int {
 	return n
 }
 
-// Finicity carries out a change of the secret, and the engine cannot tell at once: storage reports an error, or the answer
-// is lost. If an event reports a failure, an engineer is paged to repair a rotation that took effect. If no event
-// ever reports the success, the audit trail has a gap.
+// Finicity carries out a change of the secret, and the engine cannot tell at once:
+// storage reports an error, or the answer is lost. If an event reported a failure, an
+// engineer would be paged to repair a rotation that took effect. If no event ever
+// reported the success, the audit trail would have a gap.
 func TestARotationThatTookEffectIsNotReportedAsFailed(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(h *mounttest.Harness) (end func()){
@@ -65,8 +66,9 @@ func TestARotationThatTookEffectIsNotReportedAsFailed(t *testing.T) {
 	}
 }
 
-// An operator writes a credential that Finicity refuses. Nothing is stored, so there is nothing that the engine could try
-// again. A message that announces another attempt in five minutes has the operator wait for something that never comes.
+// An operator writes a credential that Finicity refuses. Nothing is stored, so the
+// engine has nothing to try again. A message that announces another attempt in five
+// minutes would make the operator wait for nothing.
 func TestARefusedWriteAnnouncesNoAttemptOfItsOwn(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]mounttest.Fields{
@@ -94,9 +96,10 @@ func TestARefusedWriteAnnouncesNoAttemptOfItsOwn(t *testing.T) {
 	}
 }
 
-// The mount is about to move to another address, and the engine refuses that while it might have the only copy of the
-// secret. Its advice is to reset the secret in the portal and to write that one first. If the move is refused after that
-// too, the operator is stuck for a day.
+// The mount is about to move to another address, and the engine refuses that while it
+// might have the only copy of the secret. The error says to reset the secret in the
+// portal and to write that one first. If the move were refused after that too, the
+// operator could not continue for a day.
 func TestTheAdviceOfARefusedMoveWorksTheSameDay(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(h *mounttest.Harness){
@@ -125,8 +128,9 @@ func TestTheAdviceOfARefusedMoveWorksTheSameDay(t *testing.T) {
 	}
 }
 
-// A password policy always makes the same secret. The first rotation uses it, and each later one fails, a month after
-// anyone looked at the policy. Anyone who can read the policy knows the partner secret.
+// A password policy always returns the same secret. The first rotation would use it,
+// and each later one would fail, a month after anyone looked at the policy. Anyone who
+// can read the policy would know the partner secret.
 func TestAPolicyThatAlwaysMakesTheSameSecretIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(h *mounttest.Harness) mounttest.Answer{

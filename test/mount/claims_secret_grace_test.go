@@ -12,17 +12,19 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// With a grace period Finicity accepts the old secret for 30 more days, so an accepted secret need not be the one that
-// stays. Each of these tests goes on until the grace period has ended.
+// With a grace period, Finicity accepts the old secret for 30 more days, so an accepted
+// secret need not be the one that remains valid. Each of these tests continues until
+// the grace period has ended.
 
 const (
 	day        = 24 * time.Hour
 	graceEnded = 33 * day
 )
 
-// A gateway answers 403 to a change that Finicity has carried out, and the next change succeeds. Later one answer
-// without a verdict makes the engine try the first secret, which still works for 30 days. If the engine then drops the
-// second one, nobody has the secret when the first one ends.
+// A gateway answers 403 to a change that Finicity has carried out, and the next change
+// succeeds. Later, an answer without a verdict makes the engine try the first secret,
+// which still works for 30 days. If the engine then discarded the second one, the
+// secret would be lost when the first one stops working.
 func TestAMisleadingRefusalLosesNoSecretUnderGrace(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -48,8 +50,9 @@ func TestAMisleadingRefusalLosesNoSecretUnderGrace(t *testing.T) {
 	}
 }
 
-// The same without any person: the answer to a scheduled change gets lost, a 401 without a code comes while the engine
-// finds out, and another one a day later. The schedule alone must not lose the secret.
+// The same without an operator: the answer to a scheduled change is lost, the engine
+// gets a 401 without a code while it resolves the rotation, and another one a day
+// later. The schedule alone must not lose the secret.
 func TestTheScheduleAloneLosesNoSecretUnderGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -58,7 +61,7 @@ func TestTheScheduleAloneLosesNoSecretUnderGrace(t *testing.T) {
 		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindLost})
 		tickUntilChanged(h, 1)
 		refuseNext(h, 1, "")
-		tickUntilChanged(h, 2) // The schedule tries again, on top of what it found out.
+		tickUntilChanged(h, 2) // The schedule retries, based on what the engine has found.
 		use(h, day)
 		refuseNext(h, 1, "")
 		use(h, graceEnded)
@@ -66,9 +69,9 @@ func TestTheScheduleAloneLosesNoSecretUnderGrace(t *testing.T) {
 	})
 }
 
-// The answer to a change gets lost, a colleague stores a wrong secret on top of it, and three answers come without a
-// verdict. An operator who follows the errors must not end up with the secret that was rotated away: it works for
-// 30 days, and is the last one then.
+// The answer to a change is lost, a colleague then stores a wrong secret, and three
+// answers have no verdict. An operator who follows the errors must not end up with the
+// secret that was rotated away, which works for only 30 days.
 func TestAWrongSecretOnTopOfALostAnswerLosesNothingUnderGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -81,7 +84,7 @@ func TestAWrongSecretOnTopOfALostAnswerLosesNothingUnderGrace(t *testing.T) {
 		h.Pass(2 * time.Hour)
 		refuseNext(h, 2, "")
 		asAdvised(h)
-		h.Pass(25 * time.Hour) // Nobody needs a token on a Sunday.
+		h.Pass(25 * time.Hour) // No app needs a token on a Sunday.
 		refuseNext(h, 1, "")
 		asAdvised(h)
 		use(h, graceEnded)
@@ -89,8 +92,9 @@ func TestAWrongSecretOnTopOfALostAnswerLosesNothingUnderGrace(t *testing.T) {
 	})
 }
 
-// A copy of a change arrives after the change that followed it. Its old secret still works, so Finicity carries it out,
-// and the secret of the first change is in effect again. The engine must still try that one when the second one ends.
+// A copy of a change arrives after the next change. Its old secret still works, so
+// Finicity carries it out, and the secret of the first change is in effect again. The
+// engine must still try that secret when the second one stops working.
 func TestALateCopyOfAnEarlierChangeLosesNoSecretUnderGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,7 +111,7 @@ func TestALateCopyOfAnEarlierChangeLosesNoSecretUnderGrace(t *testing.T) {
 	})
 }
 
-// asAdvised is an app that reads, and an operator who verifies after that, as the error says.
+// asAdvised is an app that reads, and an operator who then verifies, as the error says.
 func asAdvised(h *mounttest.Harness) {
 	h.T.Helper()
 	for range 3 {
@@ -126,14 +130,16 @@ func nextChange(h *mounttest.Harness, f fakefinicity.Fault) {
 	h.Fake.Order(f)
 }
 
-// refuseNext has a gateway answer the next n authentications with a 401, without asking Finicity.
+// refuseNext has a gateway answer the next n authentications with a 401, without
+// calling Finicity.
 func refuseNext(h *mounttest.Harness, n int, body string) {
 	h.Fake.Order(fakefinicity.Fault{
 		Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: 401, Body: body, Count: n,
 	})
 }
 
-// changed checks that Finicity has carried out n changes so far, whatever their answers said.
+// changed checks that Finicity has carried out n changes so far, whatever their answers
+// said.
 func changed(h *mounttest.Harness, n int) {
 	h.T.Helper()
 	if got := h.Fake.Counters(mounttest.PartnerID).SecretChanges; got != n {
@@ -141,7 +147,8 @@ func changed(h *mounttest.Harness, n int) {
 	}
 }
 
-// tickUntilChanged lets minutes pass until Finicity has carried out n changes, two days at most.
+// tickUntilChanged lets minutes pass until Finicity has carried out n changes, for at
+// most two days.
 func tickUntilChanged(h *mounttest.Harness, n int) {
 	h.T.Helper()
 	for range 2 * 24 * 60 {
@@ -154,7 +161,8 @@ func tickUntilChanged(h *mounttest.Harness, n int) {
 	changed(h, n)
 }
 
-// use lets time pass as it does for a mount in use: each hour Vault's call once a minute, and an app that reads.
+// use lets time pass as on a mount in use: each hour, Vault's periodic call and an app
+// that reads.
 func use(h *mounttest.Harness, d time.Duration) {
 	h.T.Helper()
 	for range d / time.Hour {
@@ -164,8 +172,8 @@ func use(h *mounttest.Harness, d time.Duration) {
 	}
 }
 
-// stillServes checks that a read gives a token that Finicity accepts, after at most one config/verify by an operator,
-// and that the partner was never locked.
+// stillServes checks that a read returns a token that Finicity accepts, after at most
+// one config/verify by an operator, and that the partner was never locked.
 func stillServes(h *mounttest.Harness) {
 	h.T.Helper()
 	if h.Read("token", nil).Status != http.StatusOK {

@@ -20,7 +20,8 @@ func statusNow(h *mounttest.Harness) map[string]any {
 	return a.Data
 }
 
-// says is a field of the status that is a text, or null for an empty one. It must be there.
+// says returns a field of the status that is a text, or null for an empty one. The
+// field must exist.
 func says(h *mounttest.Harness, field string) string {
 	h.T.Helper()
 	value, found := statusNow(h)[field]
@@ -40,10 +41,11 @@ func everyHour(h *mounttest.Harness, n int) {
 	}
 }
 
-// changes is how many changes of the secret have reached Finicity.
+// changes returns how many changes of the secret have reached Finicity.
 func changes(h *mounttest.Harness) int { return h.Calls(fakefinicity.CallModifySecret) }
 
-// newRestoredCopy is a mount that starts from a snapshot, ten hours old and due for a rotation. It has rotated once.
+// newRestoredCopy returns a mount on a snapshot that is ten hours old and due for a
+// rotation. It has rotated once.
 func newRestoredCopy(t *testing.T) *mounttest.Harness {
 	t.Helper()
 	h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "24h"})
@@ -62,8 +64,9 @@ func newRestoredCopy(t *testing.T) *mounttest.Harness {
 	return h
 }
 
-// A snapshot is restored for a drill or a staging clone, and the rotation in it is due. If the copy rotates, production's
-// secret changes, and production does not know the new one.
+// A snapshot is restored for a drill or a staging clone, and its rotation is due. If
+// the copy rotated, production's secret would change, and production would not know the
+// new one.
 func TestARestoredCopyDoesNotRotateTheSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -80,7 +83,7 @@ func TestARestoredCopyDoesNotRotateTheSecret(t *testing.T) {
 			t.Error("the status does not say that the schedule is paused")
 		}
 
-		for range 5 { // The pause outlasts restarts, and all else works.
+		for range 5 { // The pause outlasts restarts, and everything else works.
 			h.Restart()
 			everyHour(h, 10)
 			token := h.Token()
@@ -99,8 +102,9 @@ func TestARestoredCopyDoesNotRotateTheSecret(t *testing.T) {
 	})
 }
 
-// Vault was down for a day, and nothing was restored. One command of the operator resumes the schedule. If none did, the
-// secret would age unnoticed; if any write did, the guard would be useless.
+// Vault was down for a day, and nothing was restored. One command of the operator
+// resumes the schedule. If none did, the secret would age unnoticed. If any write did,
+// the guard would be useless.
 func TestAnOperatorResumesAPausedSchedule(t *testing.T) {
 	t.Parallel()
 	for name, resume := range map[string]func(h *mounttest.Harness) mounttest.Answer{
@@ -142,8 +146,9 @@ func TestAnOperatorResumesAPausedSchedule(t *testing.T) {
 	}
 }
 
-// Storage takes no writes, as when Vault has mounted a missing plugin read-only. Nothing shows it until the token expires,
-// and then every app fails. The status says it from the first write that failed, and stops once a write succeeds.
+// Storage accepts no writes, as when Vault has mounted a missing plugin read-only.
+// Nothing else shows it until the token expires, and then every app fails. The status
+// shows it from the first failed write until a write succeeds.
 func TestTheStatusShowsThatStorageTakesNoWrites(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -178,8 +183,9 @@ func TestTheStatusShowsThatStorageTakesNoWrites(t *testing.T) {
 	})
 }
 
-// One field tells monitoring whether a read would get a token now. If it is wrong one way, no one hears of an outage. If
-// it is wrong the other way, engineers are paged for nothing and switch the alarm off.
+// One field tells monitoring whether a read would get a token now. If it wrongly says
+// yes, nobody notices an outage. If it wrongly says no, engineers are paged for nothing
+// and disable the alert.
 func TestTheStatusKnowsWhetherAReadGetsAToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A rotation succeeds, and the first authentication with the new secret does not. Finicity goes on accepting the old
-// token for its two hours. An engine that drops the token with the old secret makes an outage out of that.
+// A rotation succeeds, and the first authentication with the new secret does not.
+// Finicity accepts the old token until its two hours are over. An engine that dropped
+// the token with the old secret would cause an outage.
 func TestARotationKeepsTheTokenUntilThereIsANewOne(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{
@@ -28,7 +29,7 @@ func TestARotationKeepsTheTokenUntilThereIsANewOne(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
 						h := mounttest.NewConfigured(t, nil)
-						left := 100 * time.Minute // of the token's two hours, with something to spare
+						left := 100 * time.Minute // Of the token's two hours, with some margin.
 						if scheduled {
 							h.Succeeds(h.Write("config", mounttest.Fields{"rotation_period": "1h"}))
 							h.Token()
@@ -54,8 +55,9 @@ func TestARotationKeepsTheTokenUntilThereIsANewOne(t *testing.T) {
 	}
 }
 
-// Somebody stores a secret without having it tried. That says nothing about the token, which Finicity goes on accepting:
-// a read must neither fail nor cost an attempt with a secret that may be wrong.
+// A colleague stores a secret untried. That says nothing about the token, which
+// Finicity still accepts. A read must neither fail nor cost an attempt with a secret
+// that may be wrong.
 func TestAnUntriedSecretKeepsTheToken(t *testing.T) {
 	t.Parallel()
 	for _, restarted := range []bool{false, true} {
@@ -78,7 +80,8 @@ func TestAnUntriedSecretKeepsTheToken(t *testing.T) {
 	}
 }
 
-// served checks that every read of an app gives a token that Finicity accepts, at once and for so long.
+// served checks that every read of an app returns a token that Finicity accepts, at
+// once, for the given time.
 func served(h *mounttest.Harness, d time.Duration) {
 	h.T.Helper()
 	for range d / (5 * time.Minute) {

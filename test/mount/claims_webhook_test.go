@@ -10,8 +10,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Anyone who may write the configuration can store a secret of their own with verify_connection=false. If that secret counted,
-// they could forge webhooks. So a secret counts only when Finicity has accepted it or the engine has sent it.
+// Anyone who may write the configuration can store their own secret with
+// verify_connection=false. If that secret counted, they could forge webhooks. So a
+// secret counts only if Finicity has accepted it or the engine has sent it.
 func TestASecretThatNobodyHasProvenSignsNoWebhook(t *testing.T) {
 	t.Parallel()
 	for name, then := range map[string]func(h *mounttest.Harness){
@@ -42,8 +43,8 @@ func TestASecretThatNobodyHasProvenSignsNoWebhook(t *testing.T) {
 	}
 }
 
-// The very first secret is written untried too when Finicity is out of reach. It signs nothing until Finicity has
-// accepted it, and everything from then on.
+// The very first secret is also written untried if Finicity is unreachable. It signs
+// nothing until Finicity has accepted it, and everything from then on.
 func TestAFirstSecretSignsOnceFinicityHasAcceptedIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -54,8 +55,9 @@ func TestAFirstSecretSignsOnceFinicityHasAcceptedIt(t *testing.T) {
 	})
 }
 
-// The wall clock is ahead by months during a rotation, so the end of the old secret is dated in the future. When the clock
-// is right again, the old secret must not sign for longer than its four days: it may be known to many.
+// The wall clock is ahead by months during a rotation, so the end of the old secret is
+// dated in the future. When the clock is right again, the old secret must not sign for
+// longer than its four days: many people may know it.
 func TestAClockThatWasAheadLetsNoOldSecretSignOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -70,8 +72,9 @@ func TestAClockThatWasAheadLetsNoOldSecretSignOn(t *testing.T) {
 	})
 }
 
-// The wall clock is ahead for one read, by more than a replaced secret stays good for webhooks. When it is right again,
-// webhooks that Finicity repeats must be valid still.
+// The wall clock is ahead for one read, by more than the time for which a replaced
+// secret remains valid for webhooks. When the clock is right again, webhooks that
+// Finicity repeats must still be valid.
 func TestAClockThatIsAheadForgetsNoWebhookSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

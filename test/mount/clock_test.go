@@ -18,7 +18,7 @@ func TestTheTimeOfAFailureSurvivesARestart(t *testing.T) {
 		h.Guesses(1)
 		h.Read("status", nil)
 		before := h.Read("status", nil).Data["last_error_time"]
-		h.Pass(20 * time.Hour) // No node is down; nothing is written.
+		h.Pass(20 * time.Hour) // No node is down, and nothing is written.
 		for range 60 {
 			h.Tick()
 			h.Pass(time.Second)
@@ -31,7 +31,8 @@ func TestTheTimeOfAFailureSurvivesARestart(t *testing.T) {
 	})
 }
 
-// Nobody reads a token, and Vault is restarted each day: the clock of the engine must not stand still.
+// No app reads a token, and Vault restarts each day. The engine's clock must not stand
+// still.
 func TestAReplacedSecretStopsSigningDespiteRestarts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,7 +88,8 @@ func TestALastRotationFromTheFutureIsSetToNow(t *testing.T) {
 	})
 }
 
-// The wall clock was ahead for one write, on a mount that nobody reads: the hourly write waits until the wall clock is there.
+// The wall clock was ahead for one write, on a mount that no app reads from. The hourly
+// write waits until the wall clock reaches that time.
 func TestAReplacedSecretStopsSigningIfTheClockWasAhead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Finicity says to a write that the partner is locked. After support has unlocked it, the commands that the error names
-// have to work, on a mount without a credential too.
+// Finicity answers a write that the partner is locked. After support has unlocked the
+// partner, the commands in the error must work, even on a mount without a credential.
 func TestTheAdviceToAWriteThatFindsTheLockWorks(t *testing.T) {
 	t.Parallel()
 	for name, configured := range map[string]bool{"on a new mount": false, "on a configured mount": true} {
@@ -24,7 +24,7 @@ func TestTheAdviceToAWriteThatFindsTheLockWorks(t *testing.T) {
 					h := mounttest.New(t)
 					if configured {
 						h.Configure(nil)
-						guesses = min(guesses, 2) // The last attempt is kept for the stored credential.
+						guesses = min(guesses, 2) // The last attempt is reserved for the stored credential.
 					}
 					for i := range guesses {
 						h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": h.Guess(i)})), 400, "10001")
@@ -39,7 +39,7 @@ func TestTheAdviceToAWriteThatFindsTheLockWorks(t *testing.T) {
 					}
 					h.Fails(h.Write("config", right), 400, "nothing was stored", "24302", "only Finicity support can unlock it",
 						"type vault write finicity/config partner_id=… partner_secret=… app_key=… base_url=… verify_connection=false, then "+command)
-					h.Pass(day / 2) // Support takes its time.
+					h.Pass(day / 2) // Support takes some time.
 					h.Succeeds(h.Write("config", joined(right, mounttest.Fields{"verify_connection": false})))
 					h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": force}))
 					h.Token()
@@ -54,8 +54,9 @@ func TestTheAdviceToAWriteThatFindsTheLockWorks(t *testing.T) {
 	}
 }
 
-// The schedule was paused by the restore guard, and a write of the schedule ends that in the same breath. To announce the
-// pause then would page somebody for nothing.
+// The restore guard has paused the schedule, and one write of the schedule both
+// announces and ends the pause. An event for the pause would page an engineer for
+// nothing.
 func TestAWriteOfTheScheduleAnnouncesNoPause(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -88,7 +89,8 @@ func TestAWriteOfTheScheduleAnnouncesNoPause(t *testing.T) {
 	}
 }
 
-// Finicity refused two scheduled changes, and the schedule stopped. The status says that another credential resumes it.
+// Finicity refused two scheduled changes, and the schedule stopped. The status says
+// that another credential resumes it.
 func TestAnotherCredentialResumesAStoppedSchedule(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]mounttest.Fields{
@@ -125,8 +127,8 @@ func TestAnotherCredentialResumesAStoppedSchedule(t *testing.T) {
 	}
 }
 
-// A refusal without a code is no verdict on the stored credential, so the last attempt is kept for it. A new one has to be
-// stored untried first.
+// A refusal without a code is not a verdict on the stored credential, so the last
+// attempt is reserved for it. A new credential must be stored untried first.
 func TestTheAdviceWhenTheLastAttemptIsReservedWorks(t *testing.T) {
 	t.Parallel()
 	for name, enter := range reservedLast() {
@@ -148,7 +150,8 @@ func TestTheAdviceWhenTheLastAttemptIsReservedWorks(t *testing.T) {
 	}
 }
 
-// A write is shorter than storing untried, and works as long as no attempt has to be kept for the stored credential.
+// A write is shorter than storing untried, and works as long as no attempt has to be
+// reserved for the stored credential.
 func TestTheAdviceIsAPlainWriteAsLongAsThatWorks(t *testing.T) {
 	t.Parallel()
 	t.Run("after a refusal without a code", func(t *testing.T) {

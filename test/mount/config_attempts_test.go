@@ -13,7 +13,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A terraform apply in a loop, with a value that is wrong. Reads get their tokens in between.
+// A terraform apply in a loop, with a wrong value. Reads get their tokens in between.
 func TestACredentialThatWasRefusedIsNotSentAgainByAConfigWrite(t *testing.T) {
 	t.Parallel()
 	for name, wrong := range map[string]mounttest.Fields{
@@ -63,7 +63,8 @@ func TestTheFirstWriteOfARefusedCredentialIsNotRepeatedEither(t *testing.T) {
 	})
 }
 
-// Nobody knows whether a success resets Finicity's count, so one in between does not let a stale script go on.
+// A success might not reset Finicity's count, so it does not let an outdated script
+// continue.
 func TestARefusedCredentialMayBeSentAgainAfterADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -82,7 +83,8 @@ func TestARefusedCredentialMayBeSentAgainAfterADay(t *testing.T) {
 	})
 }
 
-// The block is lifted, the partner unlocked, the gateway mended: none of that was about the credential.
+// The block is lifted, the partner unlocked, the gateway repaired: no refusal was about
+// the credential.
 func TestARefusalOfSomethingElseIsNotHeldAgainstTheCredential(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"blocked", "10005", "locked"} {
@@ -109,7 +111,8 @@ func TestARefusalOfSomethingElseIsNotHeldAgainstTheCredential(t *testing.T) {
 	}
 }
 
-// The address is wrong, or a gateway has lost its route: once that is mended, the same credential may be written again.
+// The address is wrong, or a gateway has lost its route. Once that is fixed, the same
+// credential may be written again.
 func TestA404WithoutACodeIsNoVerdictOnTheCredential(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +125,8 @@ func TestA404WithoutACodeIsNoVerdictOnTheCredential(t *testing.T) {
 	})
 }
 
-// The fourth is kept for the stored credential, and the fifth is never made.
+// The fourth attempt is reserved for the stored credential, and the fifth is never
+// made.
 func TestAnOperatorGetsFourAttemptsAndNeverTheFifth(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,8 +167,9 @@ func TestAnOperatorGetsFourAttemptsAndNeverTheFifth(t *testing.T) {
 	})
 }
 
-// The secret was reset in the portal, apps have used up their two attempts, and the operator mistypes the new one. To keep
-// the last attempt for a credential that Finicity has refused would shut out the right one.
+// The secret was reset in the portal, apps have used up their two attempts, and the
+// operator mistypes the new one. If the last attempt were reserved for a credential
+// that Finicity has refused, the right one could not be written.
 func TestNoAttemptIsKeptForAStoredCredentialThatWasRefused(t *testing.T) {
 	t.Parallel()
 	for name, restart := range map[string]bool{"same process": false, "after a restart": true} {
@@ -198,8 +203,9 @@ func TestNoAttemptIsKeptForAStoredCredentialThatWasNeverProven(t *testing.T) {
 	})
 }
 
-// The advice after four refusals is to store the one that is sure and to force it. One shot: it must be at that one,
-// although it was refused before, and not at the old secret.
+// After four refusals, the error says to store the credential that is certain and to
+// force an attempt. There is only one, so it must use that credential, although
+// Finicity refused it before, and not the old secret.
 func TestWhatIsStoredUntriedIsTriedFirstAlthoughItWasRefusedBefore(t *testing.T) {
 	t.Parallel()
 	for _, refusals := range []int{1, 4} {
@@ -265,8 +271,9 @@ func TestAWriteDoesNotWarnOfARefusalThatASuccessFollowed(t *testing.T) {
 	})
 }
 
-// A new app key alone, while a late change has made the engine's own secret the one in effect. The write tries the current
-// secret and then the other one, and the operator does not have to repeat it.
+// An operator writes only a new app key, while a late change has put the engine's own
+// secret in effect. The write tries the current secret and then the other one, and the
+// operator does not have to repeat it.
 func TestANewAppKeyAloneFindsASecretThatTookEffectLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// keys are those of all entries in storage.
+// keys returns those of all entries in storage.
 func keys(h *mounttest.Harness) (all []string) {
 	for key := range h.Storage.Snapshot() {
 		all = append(all, key)
@@ -38,13 +38,14 @@ func TestDeleteRemovesCredentialTokenAndEntry(t *testing.T) {
 		h.Fails(h.Read("token", nil), 400, "not configured")
 		h.Restart()
 		h.Fails(h.Read("token", nil), 400, "not configured")
-		h.Succeeds(h.Remove("config", nil)) // Once more is no error.
+		h.Succeeds(h.Remove("config", nil)) // A second delete is not an error.
 		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
 		h.Called(1, 0)
 	})
 }
 
-// Finicity forgets no attempt because of a delete, so neither does the engine. What it says is what it counts.
+// A delete does not reset Finicity's count, so the engine keeps its own count too. The
+// message reports it.
 func TestDeleteKeepsFailedAttemptsForADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,7 +145,7 @@ func TestDeleteLeavesTheRecordsOfOtherPartners(t *testing.T) {
 	})
 }
 
-// It is what an operator does who gives up, and it must not depend on the state.
+// An operator who gives up deletes the configuration. That must work in every state.
 func TestDeleteWorksInEachState(t *testing.T) {
 	t.Parallel()
 	for name, enter := range mounttest.States() {
@@ -183,7 +184,8 @@ func TestWhatCannotBeDecodedCanBeDiscarded(t *testing.T) {
 	})
 }
 
-// What cannot be read now may be whole: it is not what the operator wants to discard.
+// An entry that is unreadable now may be intact. The operator does not want to discard
+// that.
 func TestForceDiscardsNothingThatCannotBeReadNow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -210,7 +212,7 @@ func TestDeleteTakesNoFieldButForce(t *testing.T) {
 		h.Fails(h.Remove("config", mounttest.Fields{"partner_id": mounttest.PartnerID}), 400, `"partner_id"`, "delete takes force")
 		h.Fails(h.Remove("config", mounttest.Fields{"force": "perhaps"}), 400, `"force"`, "true or false")
 		h.Fails(h.Remove("config", mounttest.Fields{"force": true, "verify_connection": false}), 400, `"verify_connection"`)
-		h.Succeeds(h.Remove("config", mounttest.Fields{"force": "true"})) // As it comes from a query string.
+		h.Succeeds(h.Remove("config", mounttest.Fields{"force": "true"})) // Query strings contain texts.
 		if h.Stored() != nil {
 			t.Error("with force it is not deleted")
 		}
@@ -247,14 +249,14 @@ func TestADeleteThatFailsCanBeRepeated(t *testing.T) {
 					if restart {
 						h.Restart()
 					}
-					if !test.gone { // The answer was an error: the mount goes on as before.
+					if !test.gone { // The answer was an error, and the mount continues as before.
 						h.Token()
 					}
 					h.Succeeds(h.Remove("config", nil))
 					if h.IsConfigured() {
 						t.Error("the second delete has left the credential there")
 					}
-					h.Tick() // Nor does it come back with what storage did not take before.
+					h.Tick() // Nor does a tick bring back what storage did not accept before.
 					h.Restart()
 					h.Fails(h.Read("token", nil), 400, "not configured")
 					h.Called(1+len(h.Record().Attempts), 0)
@@ -306,11 +308,11 @@ func TestNothingIsBegunForACallerWhoHasGone(t *testing.T) {
 				before := h.Storage.Accesses()
 				gone, leave := context.WithCancel(t.Context())
 				leave()
-				for range 20 { // Lock and context are both ready, and select takes either.
+				for range 20 { // Both the lock and the context are ready, and select takes either.
 					h.Fails(do(gone, h), 503, "try again")
 				}
 
-				// And for one who goes while waiting for the lock.
+				// Also for a caller who leaves while waiting for the lock.
 				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldBefore})
 				other := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
 				synctest.Wait()
@@ -319,7 +321,7 @@ func TestNothingIsBegunForACallerWhoHasGone(t *testing.T) {
 				synctest.Wait()
 				leave()
 				h.Fails(<-mine, 503, "try again")
-				// The rotation has read the entry, looked at it once more, and written it.
+				// The rotation has read the entry, checked it again, and written it.
 				if n := h.Storage.Accesses() - before - 3; n != 0 {
 					t.Errorf("storage was accessed %d times", n)
 				}

@@ -10,8 +10,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Each of these would be refused by Finicity, and cost one of five attempts. So they are refused before anything is sent,
-// also untried, and the error never repeats the value.
+// Finicity would refuse each of these, and each would cost one of five attempts. So the
+// engine refuses them before it sends anything, even if they are to be stored untried,
+// and the error never repeats the value.
 func TestWhatCannotBeRightIsRefusedBeforeItCostsAnAttempt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -70,7 +71,8 @@ func TestWhatCannotBeRightIsRefusedBeforeItCostsAnAttempt(t *testing.T) {
 	}
 }
 
-// A partner ID is a number, and JSON may say so. It is the same partner as the text.
+// A partner ID is a number, and JSON may send it as one. It is the same partner as the
+// text.
 func TestAPartnerIDMayBeANumber(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,7 +90,8 @@ func TestAPartnerIDMayBeANumber(t *testing.T) {
 	})
 }
 
-// A gateway's own prefix is part of the address, and one that only begins like Finicity's path is too.
+// A gateway's own prefix is part of the address, even if it only begins like Finicity's
+// path.
 func TestAGatewaysPrefixIsPartOfTheAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

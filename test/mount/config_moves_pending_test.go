@@ -12,7 +12,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Its secret is sent to no other address, and may be the one in effect.
+// The pending secret is sent to no other address, and may be the one in effect.
 func TestAMoveWaitsForAPendingRotation(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {
@@ -25,7 +25,7 @@ func TestAMoveWaitsForAPendingRotation(t *testing.T) {
 				h.Fails(h.Write("config", there), 400, "a rotation is pending at the current address", "vault write -f finicity/config/verify")
 				h.Pass(time.Minute)
 				h.Succeeds(h.Write("config/verify", nil))
-				if applied { // The first secret was replaced, and the mount can't move with it.
+				if applied { // The first secret was replaced, and the mount cannot move with it.
 					h.Fails(h.Write("config", there), 400, "replaced by a rotation")
 					return
 				}
@@ -35,7 +35,7 @@ func TestAMoveWaitsForAPendingRotation(t *testing.T) {
 	}
 }
 
-// The present address may be gone.
+// The current address may be gone.
 func TestAMoveWithoutVerifyingWaitsForNoRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAMoveWithoutVerifyingWaitsForNoRotation(t *testing.T) {
 	})
 }
 
-// A stand-in accepts what it is sent.
+// A mock server accepts whatever secret it gets.
 func TestALockStaysOneAtItsAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 	here      = "http://127.0.0.1"
 )
 
-// joined are the fields of both, with those of b in doubt.
+// joined returns the fields of both. If both have a field, b's value wins.
 func joined(a, b mounttest.Fields) mounttest.Fields {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
@@ -30,7 +30,8 @@ func move(address, secret string) mounttest.Fields {
 	return mounttest.Fields{"base_url": address, "partner_secret": secret, "app_key": mounttest.AppKey}
 }
 
-// Anyone who may write config, but does not know the secret, must not have it sent to a host of theirs.
+// A user who may write config, but does not know the secret, must not be able to send
+// it to their own host.
 func TestANewPlaceNeedsSecretAndAppKeyInTheSameWrite(t *testing.T) {
 	t.Parallel()
 	cert, _ := mounttest.SelfSigned(t)
@@ -64,8 +65,9 @@ func TestANewPlaceNeedsSecretAndAppKeyInTheSameWrite(t *testing.T) {
 	}
 }
 
-// Anyone who brings a certificate or an address may know none of the stored secrets, also when they have had one of theirs
-// stored before. If these were tried there, a refusal by the other end would make the engine send them.
+// A user who writes a certificate or an address may know none of the stored secrets,
+// even if they stored one of their own before. If the engine tried these there, a
+// refusal by the other host would make the engine send them.
 func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
 	t.Parallel()
 	cert, _ := mounttest.SelfSigned(t)
@@ -81,7 +83,7 @@ func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
 						}
 						theirs := mounttest.Fields{"partner_secret": mounttest.WrongSecret, "app_key": mounttest.AppKey}
 						h.Succeeds(h.Write("config", joined(theirs, mounttest.Fields{"verify_connection": false})))
-						h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // What the other end accepts.
+						h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // The secret that the other host accepts.
 						moved := h.Write("config", joined(joined(place, theirs), mounttest.Fields{"verify_connection": verify}))
 						if pending && verify {
 							h.Fails(moved, 400, "a rotation is pending at the current address")
@@ -89,7 +91,8 @@ func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
 						}
 						h.Succeeds(moved)
 
-						// From now on the other end accepts one of the stored secrets, and each of its answers would show that it came.
+						// From now on, the other host accepts one of the stored
+						// secrets. Each of its answers would show that it was sent.
 						h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret)
 						h.Pass(2 * time.Hour)
 						for range 6 {
@@ -106,7 +109,7 @@ func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
 	}
 }
 
-// A move without any rotation, there and back, with everything that comes with it.
+// A move without any rotation, there and back, with everything else that a move brings.
 func TestAMoveThereAndBackWorks(t *testing.T) {
 	t.Parallel()
 	for name, verify := range map[string]bool{"verified": true, "not verified": false} {
@@ -134,7 +137,8 @@ func TestAMoveThereAndBackWorks(t *testing.T) {
 	}
 }
 
-// The stored secret is the only copy, and an address that is new must not make the old value pass for a right one.
+// The stored secret is the only copy, and a new address must not make the old value
+// pass as the right one.
 func TestANewAddressDoesNotBringBackASecretThatWasRotatedAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -151,8 +155,8 @@ func TestANewAddressDoesNotBringBackASecretThatWasRotatedAway(t *testing.T) {
 	})
 }
 
-// Only this engine may know the secret. A move keeps it, and it is back after a move back: also when the move was stored
-// untried, with a secret that is nobody's.
+// Only this engine may know the secret. A move keeps it, and a move back makes it
+// available again, even if the move was stored untried with a wrong secret.
 func TestAMoveKeepsTheOnlyCopy(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]func(h *mounttest.Harness){
@@ -178,22 +182,24 @@ func TestAMoveKeepsTheOnlyCopy(t *testing.T) {
 					stillServes(h)
 					use(h, 3*time.Hour)
 					stillServes(h)
-					h.Wrongly(1) // The one that was brought along.
+					h.Wrongly(1) // The secret that came with the move.
 				})
 			})
 		}
 	}
 }
 
-// acknowledgedUnasked is a rotation that Finicity has carried out and acknowledged, and the proof is still to come.
+// acknowledgedUnasked is a rotation that Finicity has carried out and acknowledged, and
+// that is not proven yet.
 func acknowledgedUnasked(h *mounttest.Harness) {
 	h.T.Helper()
 	h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: 503})
 	h.Fails(h.Write("rotate-root", nil), 400, "unknown")
 }
 
-// The secret was reset in the portal, because nobody has the engine's, and the address changes in the same write. The
-// partner's history stays: it is the same one.
+// The secret was reset in the portal, because only the engine had the previous one, and
+// the address changes in the same write. The partner's history stays, because it is the
+// same partner.
 func TestAMoveWithASecretFromThePortalKeepsTheHistory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -215,7 +221,7 @@ func TestAMoveWithASecretFromThePortalKeepsTheHistory(t *testing.T) {
 	})
 }
 
-// With its time up, the secret of the former address may be known to many.
+// After its retention, many people may know the secret of the former address.
 func TestASecretOfAFormerPlaceStopsSigning(t *testing.T) {
 	t.Parallel()
 	for name, back := range map[string]bool{"moved": false, "moved back": true} {
@@ -239,7 +245,7 @@ func TestASecretOfAFormerPlaceStopsSigning(t *testing.T) {
 					}
 					signs(h, now, "current")
 					previous := "previous"
-					if back { // A secret that came to another address later than one here may be of any host.
+					if back { // A secret that came to another address later than one here may belong to any host.
 						previous = ""
 					}
 					signs(h, former, previous)
@@ -247,7 +253,7 @@ func TestASecretOfAFormerPlaceStopsSigning(t *testing.T) {
 					signs(h, former, previous)
 					use(h, 2*time.Hour)
 					signs(h, former, "")
-					// Nor does an untried move bring it up again.
+					// An untried move does not make it current again either.
 					h.Succeeds(h.Write("config", joined(move("http://127.0.0.3", h.Guess(1)), mounttest.Fields{"verify_connection": false})))
 					signs(h, former, "")
 					signs(h, now, "current")
@@ -257,7 +263,8 @@ func TestASecretOfAFormerPlaceStopsSigning(t *testing.T) {
 	}
 }
 
-// The same secret, refused at another address or for another partner: it may be right here.
+// Another address refused the same secret, or refused it for another partner. It may be
+// right here.
 func TestARefusalElsewhereIsNoVerdictOnAStoredSecret(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]mounttest.Fields{
@@ -283,7 +290,7 @@ func TestARefusalElsewhereIsNoVerdictOnAStoredSecret(t *testing.T) {
 	}
 }
 
-// It says nothing about the stored credential.
+// The refusal says nothing about the stored credential.
 func TestTheFailureOfAnotherAddressHoldsNoReadBack(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]mounttest.Fields{
@@ -302,13 +309,14 @@ func TestTheFailureOfAnotherAddressHoldsNoReadBack(t *testing.T) {
 	}
 }
 
-// A script moves to another address each time, or the bundle of a proxy changes each week. What is stored is bounded, and
-// neither the schedule nor a rotation by hand stops over it.
+// A script moves to another address each time, or the bundle of a proxy changes each
+// week. The stored data is bounded, and neither the schedule nor a manual rotation
+// stops because of it.
 func TestManyMovesNeitherFillStorageNorStopRotation(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		verify bool
-		most   int // secrets, with the one of the first address
+		most   int // The number of secrets, with the one of the first address.
 	}{"verified": {true, 100}, "not verified": {false, 2}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

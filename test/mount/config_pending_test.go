@@ -35,7 +35,7 @@ func TestAWriteOfASettingLeavesAPendingRotationAlone(t *testing.T) {
 		before := h.Stored().Secrets
 		h.Succeeds(h.Write("config", mounttest.Fields{"token_lifetime": "1h"}))
 		h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))
-		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret})) // The current one: nothing new.
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret})) // The current secret: nothing new.
 		if !reflect.DeepEqual(h.Stored().Secrets, before) {
 			t.Error("a secret has changed")
 		}
@@ -46,7 +46,7 @@ func TestAWriteOfASettingLeavesAPendingRotationAlone(t *testing.T) {
 	})
 }
 
-// With a new app key alone, either secret may be the one in effect.
+// If only the app key is new, either secret may be in effect.
 func TestANewAppKeyIsVerifiedWithWhicheverSecretIsInEffect(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -70,7 +70,7 @@ func TestANewAppKeyIsVerifiedWithWhicheverSecretIsInEffect(t *testing.T) {
 		if h.Read("token", nil).Data["app_key"] != mounttest.NewKey {
 			t.Error("the shared token does not come with the new app key")
 		}
-		attempts := 2 // One of them of the pending secret, refused if the change has not arrived.
+		attempts := 2 // One of them with the pending secret, refused if the change has not arrived.
 		if !applied {
 			attempts = 3
 		}
@@ -92,7 +92,8 @@ func TestANewAppKeyMustWaitUntilTheRotationCanBeResolved(t *testing.T) {
 	})
 }
 
-// The wait is by the process's own clock. A restart begins it anew, since nobody knows how long there was no process.
+// The wait uses the process clock. A restart begins it anew, because the time without a
+// process is unknown.
 func TestNoWallClockDelaysANewAppKey(t *testing.T) {
 	t.Parallel()
 	for name, by := range map[string]time.Duration{"back": -time.Hour, "ahead": time.Hour} {
@@ -124,14 +125,14 @@ func TestAWrongAppKeyWhileARotationIsPendingStoresNothing(t *testing.T) {
 		h.Unchanged(before)
 		atMost(h, 1)
 		h.Pass(2 * time.Hour)
-		h.Succeeds(h.Write("config/verify", nil)) // With the right app key it is resolved all the same.
+		h.Succeeds(h.Write("config/verify", nil)) // With the right app key, it is resolved anyway.
 		h.Token()
 		h.Resolved()
 	})
 }
 
-// A new app key and a new secret in one write, as after a reset of everything in the portal. The new secret is known, so
-// there is nothing to wait for.
+// A new app key and a new secret in one write, as after a reset of both in the portal.
+// The new secret is known, so the write need not wait.
 func TestANewAppKeyWithItsSecretNeedNotWait(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -147,7 +148,8 @@ func TestANewAppKeyWithItsSecretNeedNotWait(t *testing.T) {
 	})
 }
 
-// Somebody has reset the secret in the portal. The secret of the interrupted change is retained, whatever is known.
+// The secret was reset in the portal. The secret of the interrupted change is retained
+// in any case.
 func TestANewSecretWhileARotationIsPendingRetainsTheCandidate(t *testing.T) {
 	t.Parallel()
 	for name, verify := range map[string]bool{"verified": true, "not verified": false} {
@@ -206,14 +208,15 @@ func TestAWrongSecretWhileARotationIsPendingStoresNothing(t *testing.T) {
 		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "nothing was stored", "10001")
 		h.Unchanged(before)
 		h.Pass(2 * time.Hour)
-		h.Token() // The wrong one was an operator's, and holds nothing back.
+		h.Token() // The wrong secret was an operator's, and delays nothing.
 		h.Called(map[bool]int{true: 3, false: 4}[applied], 1)
 		h.Wrongly(map[bool]int{true: 1, false: 2}[applied])
 		h.Resolved()
 	})
 }
 
-// A write of the schedule while a rotation is pending: the schedule goes on from there, once it is resolved.
+// A write of the schedule while a rotation is pending: once that is resolved, the
+// schedule continues from the write.
 func TestAScheduleWrittenWhileARotationIsPendingRotatesLater(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -228,7 +231,8 @@ func TestAScheduleWrittenWhileARotationIsPendingRotatesLater(t *testing.T) {
 	})
 }
 
-// The operator says which secret goes with the new app key. It is the one that is tried, at once and alone.
+// The operator says which secret belongs to the new app key. The engine tries only that
+// secret, at once.
 func TestANewAppKeyWithTheCurrentSecretTriesThatOne(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {

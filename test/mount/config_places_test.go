@@ -10,7 +10,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// stop brings a mount whose secret was changed by other hands to its two automatic refusals.
+// stop brings a mount whose secret was changed outside the engine to its two automatic
+// refusals.
 func stop(h *mounttest.Harness) {
 	h.T.Helper()
 	h.Fails(h.Read("token", nil), 400, "10001")
@@ -21,8 +22,9 @@ func stop(h *mounttest.Harness) {
 	}
 }
 
-// Automatic attempts are stopped, and the operator moves to another address, where Finicity accepts the credential. A stop
-// that outlives that success, config/verify and force would be for ever.
+// Automatic attempts are stopped, and the operator moves to another address, where
+// Finicity accepts the credential. If the stop outlived that success, config/verify and
+// force would be needed forever.
 func TestAMoveThatSucceedsEndsAStop(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(h *mounttest.Harness){
@@ -67,8 +69,9 @@ func TestAMoveThatSucceedsEndsAStop(t *testing.T) {
 	}
 }
 
-// The other address may be another Finicity, such as the sandbox: its success says nothing about the count of the first
-// one, where the stop is back with the address.
+// The other address may lead to another Finicity environment, such as the sandbox. Its
+// success says nothing about the count at the first address, where the stop is in
+// effect again after a move back.
 func TestASuccessElsewhereBringsNoAttemptsHere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,8 +94,9 @@ func TestASuccessElsewhereBringsNoAttemptsHere(t *testing.T) {
 	})
 }
 
-// Four tries to get the address right, each answered 404 by a gateway. The fifth is right, and the advice of the error is
-// to store it and to force it. That success has to end what the others began.
+// An operator needs four tries to get the address right, and a gateway answers each
+// with 404. The fifth address is right, and the error says to store it and to force an
+// attempt. That success must end what the others began.
 func TestFourWrongAddressesDoNotStopTheRightOneForEver(t *testing.T) {
 	t.Parallel()
 	for name, configured := range map[string]bool{"on a new mount": false, "on a configured mount": true} {
@@ -108,7 +112,7 @@ func TestFourWrongAddressesDoNotStopTheRightOneForEver(t *testing.T) {
 				}
 				last := h.Write("config", mounttest.Credentials(mounttest.Fields{"base_url": here + "/d"}))
 				right := mounttest.Credentials(mounttest.Fields{"base_url": "http://localhost"})
-				if configured { // The fourth attempt is kept for the stored credential.
+				if configured { // The fourth attempt is reserved for the stored credential.
 					h.Fails(last, 400, "no request was sent", "the last one is kept for the stored credential")
 					h.Fails(h.Write("config", right), 400, "no request was sent", "vault write -f finicity/config/verify")
 				} else {
@@ -130,7 +134,8 @@ func TestFourWrongAddressesDoNotStopTheRightOneForEver(t *testing.T) {
 	}
 }
 
-// The limit is the partner's. Without a success anywhere it does not go away with the address, however long ago it was.
+// The limit applies to the partner. Without a success anywhere, it does not end with a
+// change of the address, however long ago the refusals were.
 func TestALimitWithoutASuccessIsAtEachAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,7 @@ func TestNewSecretsComeFromThePasswordPolicy(t *testing.T) {
 	})
 }
 
-// All that an operator sees of it otherwise is a rotation that fails a month later.
+// Otherwise the operator would only notice a rotation that fails a month later.
 func TestAPolicyIsTriedWhenItIsWritten(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -60,7 +60,7 @@ func TestAPolicyIsTriedWhenItIsWritten(t *testing.T) {
 				h.View.SetPasswordPolicy("bad", func() (string, error) { return test.secret, test.err })
 				h.Fails(h.Write("config", mounttest.Fields{"password_policy": "bad", "token_lifetime": "1h"}), 400,
 					`field "password_policy"`, `"bad"`, test.says, "vault read sys/policies/password/bad")
-				// Before anything is sent, so that it costs no attempt either.
+				// Before anything is sent, so that it costs no attempt.
 				h.Fails(h.Write("config", mounttest.Fields{"password_policy": "bad", "partner_secret": mounttest.WrongSecret}), 400,
 					`field "password_policy"`)
 				h.Unchanged(before)
@@ -82,7 +82,7 @@ func TestAPolicyThatWasDeletedSendsNothingAndSaysSo(t *testing.T) {
 		h.Configure(mounttest.Fields{"password_policy": "finicity", "rotation_period": "1h"})
 		h.View.DeletePasswordPolicy("finicity")
 		h.Fails(h.Write("rotate-root", nil), 400, `field "password_policy"`, `"finicity"`)
-		h.Succeeds(h.Write("config", mounttest.Fields{"token_lifetime": "1h"})) // Another setting can be written all the same.
+		h.Succeeds(h.Write("config", mounttest.Fields{"token_lifetime": "1h"})) // Another setting can still be written.
 		h.Pass(time.Hour)
 		h.Tick()
 		h.Called(1, 0)
@@ -114,8 +114,9 @@ func TestAPolicyThatIsGoodByChanceIsRefused(t *testing.T) {
 	})
 }
 
-// The policy was fine when it was written, and is changed later so that it makes secrets that were in effect before. One
-// of them is in people's scripts, and the engine refuses to take it back.
+// The policy was fine when it was written. Later it is changed and returns secrets that
+// were in effect before. One of them is in operators' scripts, and the engine refuses
+// to use it again.
 func TestAPolicyBringsNoSecretBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -134,7 +135,7 @@ func TestAPolicyBringsNoSecretBack(t *testing.T) {
 			h.Fails(h.Write("rotate-root", nil), 400, `field "password_policy"`, "that it had generated before")
 		}
 		h.Called(3, 2)
-		use(h, 6*day) // What is no longer stored is known by its hash.
+		use(h, 6*day) // A secret that is no longer stored is recognized by its hash.
 		h.View.SetPasswordPolicy("finicity", func() (string, error) { return first, nil })
 		h.Fails(h.Write("rotate-root", nil), 400, `field "password_policy"`, "that it had generated before")
 		if n := changes(h); n != 2 {

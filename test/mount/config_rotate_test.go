@@ -16,7 +16,7 @@ func chooses(h *mounttest.Harness, secret any) mounttest.Answer {
 	return h.Write("config/rotate", mounttest.Fields{"new_partner_secret": secret})
 }
 
-// A company that leaves has its secret again, and needs no force.
+// A company that stops using the engine gets its secret back, and does not need force.
 func TestACompanyLeavesWithItsSecret(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
@@ -42,7 +42,8 @@ func TestACompanyLeavesWithItsSecret(t *testing.T) {
 	}
 }
 
-// A change of before, whose answer never came, may be carried out after the chosen one: its old secret is accepted for 30 days.
+// An earlier change without an answer may be carried out after the chosen one, because
+// its old secret is accepted for 30 days.
 func TestACompanyDoesNotLeaveWhileAnEarlierChangeMayStillBeCarriedOut(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
@@ -77,12 +78,12 @@ func TestOnlyTheChosenSecretItselfCanBeDeletedWithoutForce(t *testing.T) {
 		h.Rotate()
 		h.Fails(h.Remove("config", nil), 400, "the only copy")
 		h.Succeeds(chooses(h, h.Guess(2)))
-		untried(h, h.Guess(3)) // The operator says that it is this one now.
+		untried(h, h.Guess(3)) // The operator says that this is the secret now.
 		h.Fails(h.Remove("config", nil), 400, "the only copy")
 	})
 }
 
-// Whatever becomes of the change, a chosen secret is treated as one that the engine generated.
+// Whatever the result of the change, a chosen secret is treated like a generated one.
 func TestAChosenSecretIsFoundAfterALostAnswer(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -157,7 +158,8 @@ func TestAScheduleThatWouldReplaceTheChosenSecretIsNamed(t *testing.T) {
 	})
 }
 
-// While the first node proves what is in effect, the operator writes the same secret to another one.
+// While the first node proves which secret is in effect, the operator writes the same
+// secret to another node.
 func TestAChosenSecretThatAnotherNodeHasWrittenIsKnown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A copied secret that this engine has rotated away, say by a terraform apply of the first value.
+// A copy of a secret that this engine has rotated away, for example from a terraform
+// apply of the first value.
 func TestASecretThatWasRotatedAwayIsRefusedWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -52,7 +53,8 @@ func TestASecretThatWasRotatedAwayIsRefusedWithoutAnAttempt(t *testing.T) {
 	})
 }
 
-// A portal can hand out the secret anew; then it is the operator who brings the next one, and nothing was rotated away.
+// A portal can issue the secret again. Then the operator brings it, and it does not
+// count as rotated away.
 func TestASecretThatAnOperatorReplacedMayComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -76,7 +78,7 @@ func TestASecretIsRotatedAwayInWhateverWayItWasFoundOut(t *testing.T) {
 		h.Token()
 		a := h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret})
 		if applied {
-			h.Fails(a, 400, "replaced by a rotation on 2000-01-01T02:01:00Z") // When it was found out.
+			h.Fails(a, 400, "replaced by a rotation on 2000-01-01T02:01:00Z") // When the engine found out.
 		} else {
 			h.Succeeds(a) // It is the one in effect.
 		}
@@ -84,7 +86,8 @@ func TestASecretIsRotatedAwayInWhateverWayItWasFoundOut(t *testing.T) {
 	})
 }
 
-// While nobody knows which secret is in effect, the old one is not rotated away: it may be written, and is the current one.
+// While it is unknown which secret is in effect, the old one does not count as rotated
+// away: it may be written, and is the current one.
 func TestASecretIsNotRotatedAwayBeforeTheNewOneIsProven(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,8 +100,8 @@ func TestASecretIsNotRotatedAwayBeforeTheNewOneIsProven(t *testing.T) {
 	})
 }
 
-// Anyone who gets hold of the entry, and of the key, gets the live secrets and those whose webhooks may still arrive, and
-// none of the others.
+// Anyone who obtains the entry and the key gets the active secrets, those whose
+// webhooks may still arrive, and no others.
 func TestStorageHoldsNoSecretForLongerThanItsWebhooks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -152,7 +155,8 @@ func TestTheHashOfASecretDiffersFromMountToMount(t *testing.T) {
 	})
 }
 
-// The secret in effect is nothing new: writing it again costs no attempt, whatever else is stored.
+// The secret in effect is not new: writing it again costs no attempt, whatever else is
+// stored.
 func TestTheCurrentSecretIsWrittenAgainWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(h *mounttest.Harness) (secret string){

@@ -13,13 +13,13 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// operatorsWork is what an operator does, each with what it starts from. wrong is how many wrong attempts it takes where
-// all goes well.
+// operatorsWork are the tasks of an operator, each with its initial state. wrong is how
+// many failed attempts the task costs if nothing fails.
 type operatorsWork struct {
 	enter func(t *testing.T) *mounttest.Harness
 	do    func(h *mounttest.Harness) mounttest.Answer
 	wrong int
-	// silent is set where Finicity is not asked.
+	// silent is set if Finicity is not called.
 	silent bool
 }
 
@@ -80,8 +80,9 @@ func operatorsWorks() map[string]operatorsWork {
 	}
 }
 
-// good checks that the work is done: the mount serves a token that Finicity accepts, with the current secret, also after
-// a restart, and it has cost no attempt that it need not.
+// good checks that the task is done: the mount serves a token that Finicity accepts,
+// with the current secret, even after a restart, and the task has cost no unnecessary
+// attempt.
 func (w operatorsWork) good(h *mounttest.Harness, extra int) {
 	h.T.Helper()
 	h.Pass(2 * time.Hour)
@@ -102,8 +103,9 @@ func (w operatorsWork) good(h *mounttest.Harness, extra int) {
 	}
 }
 
-// Storage fails each access in turn, before or after it took effect, and the process goes on or dies with it. The operator
-// repeats the command, and everything is as it should be. One attempt more may be wrong: of what was asked, and not kept.
+// Storage fails each access in turn, before or after it took effect, and the process
+// continues or dies with it. The operator repeats the command, and everything is as it
+// should be. One more attempt may fail, if its first result was not stored.
 func TestAnOperatorsWorkSurvivesEachFailureOfStorage(t *testing.T) {
 	t.Parallel()
 	for name, work := range operatorsWorks() {
@@ -150,7 +152,8 @@ func TestAnOperatorsWorkSurvivesEachFailureOfStorage(t *testing.T) {
 	}
 }
 
-// Storage goes down for hours during the work, and comes back by itself. Nobody repeats the command.
+// Storage is down for hours during the task, and recovers on its own. The operator does
+// not repeat the command.
 func TestAMountSurvivesAnOutageOfStorageDuringAnOperatorsWork(t *testing.T) {
 	t.Parallel()
 	for name, work := range operatorsWorks() {
@@ -173,7 +176,8 @@ func TestAMountSurvivesAnOutageOfStorageDuringAnOperatorsWork(t *testing.T) {
 	}
 }
 
-// The process dies while Finicity answers. What was charged stays counted until the next success, and holds nothing back.
+// The process dies while Finicity answers. The charged attempt counts until the next
+// success, and delays nothing.
 func TestAnOperatorsWorkSurvivesTheDeathOfTheProcess(t *testing.T) {
 	t.Parallel()
 	for name, work := range operatorsWorks() {
@@ -184,10 +188,10 @@ func TestAnOperatorsWorkSurvivesTheDeathOfTheProcess(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := work.enter(t)
-				deaths := 2 - work.wrong // Three attempts in all. The last one is kept for the stored credential.
+				deaths := 2 - work.wrong // Three attempts in total. The last one is reserved for the stored credential.
 				for range deaths {
 					h.Dies(func() mounttest.Answer { return work.do(h) })
-					h.Succeeds(h.Read("status", nil)) // From then on its clock runs.
+					h.Succeeds(h.Read("status", nil)) // From then on, its clock runs.
 					h.Pass(30 * time.Second)
 				}
 				unanswered := 0
@@ -206,7 +210,8 @@ func TestAnOperatorsWorkSurvivesTheDeathOfTheProcess(t *testing.T) {
 	}
 }
 
-// The answer is an error, so the mount goes on as before: what storage did not take is not stored later, unasked.
+// The answer is an error, so the mount continues as before: the engine does not store
+// later, unasked, what storage did not accept.
 func TestASettingThatWasNotStoredIsNotInEffect(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]mounttest.Fields{
@@ -236,7 +241,8 @@ func TestASettingThatWasNotStoredIsNotInEffect(t *testing.T) {
 	}
 }
 
-// A write that needs no attempt: a setting, which storage did not take, is answered with a 500. Is it in effect?
+// A write that needs no attempt: storage does not accept a setting, and the answer is a
+// 500. Is the setting in effect?
 func TestASettingThatStorageDidNotTakeIsNotInEffect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

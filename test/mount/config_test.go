@@ -86,7 +86,7 @@ func TestConfigReadOfAMountThatIsNotConfiguredIsEmpty(t *testing.T) {
 		if a := h.Read("config", nil); a.Status != 204 {
 			t.Errorf("got a %d: %s", a.Status, a.Text)
 		}
-		// Nor is one that has stored a refused attempt and no credential.
+		// Nor is a mount that has stored a refused attempt and no credential.
 		h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})), 400, "10001")
 		if a := h.Read("config", nil); a.Status != 204 {
 			t.Errorf("after a refused write, got a %d: %s", a.Status, a.Text)
@@ -219,7 +219,7 @@ func TestConfigReadReportsAStorageFailure(t *testing.T) {
 	})
 }
 
-// An answer that nobody waits for is still the answer.
+// The answer is correct even if no caller waits for it.
 func TestAConfigWriteIsFinishedWithoutItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

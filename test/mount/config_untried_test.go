@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// untried stores a secret without having it tried.
+// untried stores a secret without trying it.
 func untried(h *mounttest.Harness, secret string) {
 	h.T.Helper()
 	a := h.Write("config", mounttest.Fields{"partner_secret": secret, "verify_connection": false})
@@ -19,7 +19,7 @@ func untried(h *mounttest.Harness, secret string) {
 	h.Warned(a, "but not verified", "vault write -f finicity/config/verify")
 }
 
-// The token of before stays: Finicity goes on accepting it.
+// The previous token stays, because Finicity still accepts it.
 func TestWithoutVerificationACredentialIsStoredUntried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +40,8 @@ func TestWithoutVerificationACredentialIsStoredUntried(t *testing.T) {
 	})
 }
 
-// After a rotation the replaced one is the only copy of what may be the right secret, and nobody can write it again.
+// After a rotation, the replaced secret may be the right one and the only copy, which
+// no operator can write again.
 func TestASecretThatWasReplacedByAnUntriedOneIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]time.Duration{
@@ -66,7 +67,8 @@ func TestASecretThatWasReplacedByAnUntriedOneIsFoundAgain(t *testing.T) {
 				h.Called(4, 1)
 				h.Wrongly(1)
 
-				// It is no secret that the engine has rotated away, so it may be written when it has become right.
+				// The engine has not rotated this secret away, so it may be written
+				// once it is right.
 				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 				h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "so the engine does not send it again")
 				untried(h, mounttest.WrongSecret)
@@ -78,7 +80,8 @@ func TestASecretThatWasReplacedByAnUntriedOneIsFoundAgain(t *testing.T) {
 	}
 }
 
-// Stored first, changed in the portal afterwards. A refused one is not retained, since whoever brought it has it.
+// Stored first, changed in the portal afterwards. A refused secret is not retained,
+// because the operator who brought it has a copy.
 func TestASecretThatWasStoredTooEarlyIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -109,7 +112,7 @@ func TestASeriesOfUntriedSecretsLosesNoneThatMayBeInEffect(t *testing.T) {
 		for i := range 5 {
 			untried(h, h.Guess(i))
 		}
-		if n := len(h.Stored().Secrets.Secrets); n != 3 { // The last of them, and those of before and after the rotation.
+		if n := len(h.Stored().Secrets.Secrets); n != 3 { // The last of them, and those from before and after the rotation.
 			t.Errorf("%d secrets are stored, want 3", n)
 		}
 		h.Pass(2 * time.Hour)
@@ -121,8 +124,9 @@ func TestASeriesOfUntriedSecretsLosesNoneThatMayBeInEffect(t *testing.T) {
 	})
 }
 
-// An operator mistypes a secret, stores it untried, and takes it back by writing the right one, which is the stored one.
-// If that changed nothing, the next refresh would spend an attempt on the typo.
+// An operator mistypes a secret, stores it untried, and takes it back by writing the
+// right one, which is the stored one. If that changed nothing, the next refresh would
+// waste an attempt on the typo.
 func TestAnUntriedSecretIsTakenBackByTheStoredOne(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -164,7 +168,8 @@ func TestAnUntriedSecretIsTakenBackByTheStoredOne(t *testing.T) {
 	}
 }
 
-// The colleague was right: the stored one is what Finicity refuses, and the untried one stays.
+// The colleague was right: Finicity refuses the stored secret, and the untried one
+// stays.
 func TestAWriteOfTheStoredSecretThatIsRefusedKeepsTheUntriedOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -181,8 +186,9 @@ func TestAWriteOfTheStoredSecretThatIsRefusedKeepsTheUntriedOne(t *testing.T) {
 	})
 }
 
-// An untried secret over a rotation that got no answer: with each order of what Finicity has done, reads and at most
-// one config/verify get a token, and no secret is lost.
+// An untried secret after a rotation that got no answer. Whatever Finicity has done, in
+// whatever order, reads and at most one config/verify get a token, and no secret is
+// lost.
 func TestAnUntriedSecretOverAPendingRotationLosesNothing(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -202,7 +208,8 @@ func TestAnUntriedSecretOverAPendingRotationLosesNothing(t *testing.T) {
 	})
 }
 
-// The untried one is the right one: somebody has reset the secret in the portal, after a rotation that got no answer.
+// The untried secret is the right one: it was reset in the portal, after a rotation
+// that got no answer.
 func TestAnUntriedSecretThatIsRightEndsAPendingRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,8 +227,8 @@ func TestAnUntriedSecretThatIsRightEndsAPendingRotation(t *testing.T) {
 	})
 }
 
-// An app key that was stored untried and is wrong: it stops the engine after two refusals, takes no secret away, and ends
-// with the right one.
+// An app key that was stored untried is wrong. It stops the engine after two refusals,
+// discards no secret, and the right app key ends the stop.
 func TestAWrongAppKeyThatWasStoredUntriedCostsTwoAttempts(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -242,7 +249,8 @@ func TestAWrongAppKeyThatWasStoredUntriedCostsTwoAttempts(t *testing.T) {
 	})
 }
 
-// What Finicity said of the old credential, or at the old address, is no news of the new one.
+// Finicity's answer about the old credential, or at the old address, says nothing about
+// the new one.
 func TestAnUntriedCredentialNeedNotWaitForTheOldOne(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]mounttest.Fields{
@@ -257,7 +265,7 @@ func TestAnUntriedCredentialNeedNotWaitForTheOldOne(t *testing.T) {
 				h.Pass(2 * time.Hour)
 				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"})
 				h.Fails(h.Read("token", nil), 502, "HTTP 429")
-				h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"})) // Which changes nothing of it.
+				h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"})) // This does not change the credential.
 				h.Fails(h.Read("token", nil), 503, "HTTP 429", "1h0m0s")
 				h.Succeeds(h.Write("config", joined(data, mounttest.Fields{"verify_connection": false})))
 				switch name {
@@ -273,8 +281,9 @@ func TestAnUntriedCredentialNeedNotWaitForTheOldOne(t *testing.T) {
 	}
 }
 
-// Finicity refuses a new secret until all of it knows the secret, and the operator stores it untried. Once it was accepted,
-// the refusal must not keep anybody from writing it again.
+// Parts of Finicity that do not know a new secret yet refuse it, and the operator
+// stores it untried. Once it is accepted, the refusal must not prevent another write of
+// it.
 func TestASecretThatWasRefusedAndThenAcceptedMayBeWrittenAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

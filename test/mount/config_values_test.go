@@ -111,7 +111,8 @@ func TestAnExistingSecretIsNotHeldToTheRulesForNewOnes(t *testing.T) {
 	})
 }
 
-// Otherwise a slash at the end would look like another place, and the write would need the secret.
+// Otherwise a trailing slash would look like another place, and the write would need
+// the secret.
 func TestTheSameAddressInAnotherFormIsNotAnotherPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -18,7 +18,7 @@ func TestANewAppKeyAloneAuthenticatesWithTheStoredSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
-		h.Rotate() // So that nobody could send the secret along.
+		h.Rotate() // So that no one can send the secret along.
 		token := h.Token()
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}))
@@ -30,7 +30,8 @@ func TestANewAppKeyAloneAuthenticatesWithTheStoredSecret(t *testing.T) {
 	})
 }
 
-// The old one dies at once, so its token must not be served with the new one.
+// The old app key stops working at once, so its token must not be served with the new
+// one.
 func TestANewAppKeyThatIsStoredUntriedEndsTheOldToken(t *testing.T) {
 	t.Parallel()
 	for _, restart := range []bool{false, true} {
@@ -52,7 +53,7 @@ func TestANewAppKeyThatIsStoredUntriedEndsTheOldToken(t *testing.T) {
 	}
 }
 
-// wrongCredentials are those that Finicity refuses, each with a code.
+// wrongCredentials are credentials that Finicity refuses with a code.
 func wrongCredentials() map[string]mounttest.Fields {
 	return map[string]mounttest.Fields{
 		"secret":  {"partner_secret": mounttest.WrongSecret},
@@ -108,8 +109,8 @@ func TestALaterWriteWithAWrongCredentialChangesNothing(t *testing.T) {
 	}
 }
 
-// A client of Vault repeats a 5xx, and each repetition may count as an attempt. Only a request that was never sent may be
-// repeated.
+// Vault's clients repeat a request after a 5xx, and each repetition may count as an
+// attempt. Only a request that was never sent may be repeated.
 func TestAConfigWriteWhileFinicityIsDownStoresNothing(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{

@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The node stands by, and had stored all that it knows.
+// The node is a standby node, and has stored everything that it knows.
 func TestAfterADeleteNoSettledRefusalComesBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -20,7 +20,7 @@ func TestAfterADeleteNoSettledRefusalComesBack(t *testing.T) {
 		h.Guesses(3)
 		h.Fake.Order(mounttest.Rejections()["10001"])
 		h.Fails(h.Read("token", nil), 400, "10001")
-		one := h.B // It stands by, and has stored all that it knows.
+		one := h.B // It is a standby node, and has stored everything that it knows.
 		h.Restart()
 		h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": true}))
 		use(h, 3*day)
@@ -47,7 +47,8 @@ func TestADamagedEntryForgetsNoRefusal(t *testing.T) {
 	})
 }
 
-// The wall clock was set back, so the new configuration has earlier times than the deleted one.
+// The wall clock was set back, so the new configuration has earlier times than the
+// deleted one.
 func TestADeletedSecretDoesNotComeBackWithAnEarlierClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -18,7 +18,8 @@ const (
 	forceTyped  = "vault write finicity/config/verify force=true"
 )
 
-// asking are the ways to an attempt that is not forced: writes of another credential, and the others.
+// asking are the ways to make an attempt without force: writes of another credential,
+// and the other requests.
 func asking() (writers, others map[string]func(h *mounttest.Harness) mounttest.Answer) {
 	writers = map[string]func(h *mounttest.Harness) mounttest.Answer{}
 	others = map[string]func(h *mounttest.Harness) mounttest.Answer{
@@ -39,18 +40,19 @@ func asking() (writers, others map[string]func(h *mounttest.Harness) mounttest.A
 	return writers, others
 }
 
-// guided checks that a refusal says what Finicity has answered, how many attempts are used up and left, when the engine
-// retries automatically, and what to type. It compares the error with the status after the call.
+// guided checks that a refusal shows Finicity's answer, how many attempts are used up
+// and left, when the engine retries automatically, and the command to type. It compares
+// the error with the status after the call.
 func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
 	h.T.Helper()
 	status := statusNow(h)
-	if strings.Contains(a.Text, "a rotation is pending at the current address") { // Another address, which is not asked.
+	if strings.Contains(a.Text, "a rotation is pending at the current address") { // Another address, which is not called.
 		h.Fails(a, 400, "To resolve it", "config/verify")
 		return
 	}
 	left, retry, locked := status["attempts_left"], status["retry_time"], status["authentication"] == "locked"
 	known := strings.Contains(a.Text, "Finicity refused this credential on 2000-01-01T")
-	keptForProof := strings.Contains(a.Text, "so the secret is not changed now") // rotate-root alone
+	keptForProof := strings.Contains(a.Text, "so the secret is not changed now") // Only rotate-root says this.
 	verify, other := verifyTyped, forceTyped
 	if left == 0 || keptForProof && left == 1 {
 		verify, other = forceTyped, verifyTyped
@@ -80,14 +82,15 @@ func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
 		says = append(says, fmt.Sprintf("%v left; the engine makes no further attempt automatically", left),
 			"vault write finicity/config partner_secret=… (or app_key=…)")
 	}
-	h.Fails(a, 400, says...) // A 5xx would be repeated by Vault's clients.
+	h.Fails(a, 400, says...) // Vault's clients would repeat a 5xx.
 	if strings.Contains(a.Text, other) {
 		h.T.Errorf("the error names a command that does not work now: %s", h.Leaks.Hide(a.Text))
 	}
 }
 
-// usedUp is a mount whose token has expired and whose secret was changed by other hands, after so many refused attempts of
-// operators. With pending, a rotation got no answer before that.
+// usedUp returns a mount whose token has expired and whose secret was changed outside
+// the engine, after n refused attempts of operators. With pending, a rotation got no
+// answer before that.
 func usedUp(t *testing.T, refused int, pending bool) *mounttest.Harness {
 	t.Helper()
 	h := mounttest.NewConfigured(t, nil)
@@ -97,13 +100,13 @@ func usedUp(t *testing.T, refused int, pending bool) *mounttest.Harness {
 	h.Pass(2 * time.Hour)
 	h.Guesses(min(refused, 3))
 	h.Fake.SetSecret(mounttest.PartnerID, h.Guess(99))
-	if refused > 3 { // The last one is kept for the stored credential.
+	if refused > 3 { // The last one is reserved for the stored credential.
 		h.Fails(h.Write("config/verify", nil), 400, "10001")
 	}
 	return h
 }
 
-// eachAsks runs a test for each way to an attempt.
+// eachAsks runs a test for each way to make an attempt.
 func eachAsks(t *testing.T, name string, test func(t *testing.T, do func(h *mounttest.Harness) mounttest.Answer, writes bool)) {
 	t.Helper()
 	writers, others := asking()
@@ -153,7 +156,8 @@ func TestTheLockSaysWhomToCallAndWhatToTypeThen(t *testing.T) {
 	}
 }
 
-// There is no stored credential that could go on, and the engine has nothing to try again.
+// There is no stored credential to continue with, and the engine has nothing to try
+// again.
 func TestARefusedFirstWriteNamesTheThreeFieldsToWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -195,7 +199,7 @@ func TestAnErrorNamesTheMountThatItCameFrom(t *testing.T) {
 	})
 }
 
-// What Finicity says may be a sentence of its own.
+// Finicity's message may be a sentence of its own.
 func TestAnErrorHasNoTwoFullStops(t *testing.T) {
 	t.Parallel()
 	for status, body := range map[int]string{

@@ -57,7 +57,7 @@ func TestEachChangeIsAnnouncedOnce(t *testing.T) {
 	})
 }
 
-// Vault adds path and mount to an observation itself.
+// Vault adds path and mount to an observation.
 func TestAnEventSaysWhereToLookAndNamesNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,8 @@ func TestAnEventSaysWhereToLookAndNamesNoSecret(t *testing.T) {
 	})
 }
 
-// Whoever is paged has to know whether a person, a job, an app or the schedule was at work.
+// An engineer who is paged must know whether an operator, a job, an app or the schedule
+// made the request.
 func TestARotationIsAnnouncedWithWhatHasConfirmedIt(t *testing.T) {
 	t.Parallel()
 	for operation, confirm := range map[string]func(h *mounttest.Harness){
@@ -142,7 +143,8 @@ func TestNothingFailsWhereNobodyListens(t *testing.T) {
 	})
 }
 
-// Vault may take long for an event. A request waits for a second, and an observation and an event have one each.
+// Vault may take long for an event. A request waits for a second each for an
+// observation and for an event.
 func TestAnEventBusThatHangsHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -161,7 +163,8 @@ func TestAnEventBusThatHangsHoldsNothingUp(t *testing.T) {
 	})
 }
 
-// Each further refusal of a mount that is stopped is in the log, and no news for who is woken by the event.
+// Each further refusal on a stopped mount is in the log. It is no reason to page an
+// engineer again.
 func TestAStopIsAnnouncedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,14 +192,14 @@ func TestAConfigWriteThatIsStoredLaterIsAnnounced(t *testing.T) {
 		h.Tick()
 		h.Restart()
 		h.Pass(2 * time.Hour)
-		h.Token() // It is stored.
+		h.Token() // The outcome is stored.
 		if got := len(h.Recorded("finicity/config-write")); got != n+1 {
 			t.Errorf("announced %d times", got-n)
 		}
 	})
 }
 
-// That another partner may be tried says nothing of the stored one.
+// That another partner may be tried says nothing about the stored one.
 func TestAStopIsAnnouncedOnceWhateverElseIsTried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -87,7 +87,8 @@ func TestAValueOfTheWrongTypeIsRefusedByNameAndNeverQuoted(t *testing.T) {
 	}
 }
 
-// More seconds than a duration can hold: cut to 64 bits, some of these are a few seconds.
+// More seconds than a duration can hold. Truncated to 64 bits, some of these are a few
+// seconds.
 func TestADurationThatOverflowsIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -118,8 +119,8 @@ func TestAWrongMinTTLIsRefusedByName(t *testing.T) {
 	})
 }
 
-// Vault asks whether the entry exists before it does anything else, and logs an
-// error that comes from there.
+// Vault asks whether the entry exists before it does anything else, and logs an error
+// of that check.
 func TestTheExistenceCheckLeavesWrongFieldsToTheRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestTheExistenceCheckTellsTheFirstWriteFromTheOthers(t *testing.T) {
 	})
 }
 
-// Without quotes a partner ID arrives as a number.
+// Without quotes, a partner ID arrives as a number.
 func TestANumberIsTakenForAText(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -193,7 +194,7 @@ func TestDurationsAreTakenAsTextsAndAsNumbers(t *testing.T) {
 	}
 }
 
-// A body that is not JSON arrives as one field name with everything in it.
+// A body that is not JSON arrives as one field name that contains everything.
 func TestANameThatMayBeAValueIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

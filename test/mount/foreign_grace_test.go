@@ -16,7 +16,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// changedByAProgram is a change of the secret with a grace period, by a program of the company's own.
+// changedByAProgram is a change of the secret with a grace period, by one of the
+// company's own programs.
 func changedByAProgram(h *mounttest.Harness, from, to string) {
 	h.T.Helper()
 	body, err := json.Marshal(map[string]any{
@@ -36,8 +37,9 @@ func changedByAProgram(h *mounttest.Harness, from, to string) {
 	}
 }
 
-// Finicity honors the older one for some weeks more, because of a grace period that the engine knows nothing of. The engine
-// may have forgotten the older one, or not.
+// Finicity accepts the older secret for some more weeks, because of a grace period that
+// the engine does not know about. The engine may have forgotten the older secret, or
+// not.
 func TestAnOlderSecretThatIsWrittenHidesNoSecretOfTheEngine(t *testing.T) {
 	t.Parallel()
 	for name, later := range map[string]time.Duration{"forgotten": 2 * day, "known": time.Hour} {
@@ -100,7 +102,8 @@ func TestADeleteKeepsTheOnlyCopyBeneathARefusedSecret(t *testing.T) {
 	})
 }
 
-// The second automatic attempt is for the current secret, and not for the one that an operator has replaced.
+// The second automatic attempt uses the current secret, not the one that an operator
+// has replaced.
 func TestOneFalseRefusalStopsNoMount(t *testing.T) {
 	t.Parallel()
 	for name, rotated := range map[string]bool{"a secret of the engine's before": true, "none before": false} {

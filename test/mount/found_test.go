@@ -13,10 +13,10 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// What test/simulation has found, each as its shortest story.
+// Failures that test/simulation has found, each as its shortest story.
 
-// A gateway's 403 and Finicity's 401 are one refusal with a code, and not two:
-// the secret that was sent is tried, and no operator is needed.
+// A gateway's 403 and Finicity's 401 are one refusal with a code, not two. The engine
+// tries the secret that was sent, and needs no operator.
 func TestAChangeThatAGatewayHidesIsFoundWithoutAnOperator(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"401": 401, "403": 403, "404": 404} {
@@ -44,7 +44,7 @@ func TestAChangeThatAGatewayHidesIsFoundWithoutAnOperator(t *testing.T) {
 	}
 }
 
-// Two refusals with a code stop, whatever else is among them.
+// Two refusals with a code stop attempts, whatever other refusals there are.
 func TestARefusalWithoutACodeInBetweenStopsNothingLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -61,9 +61,9 @@ func TestARefusalWithoutACodeInBetweenStopsNothingLater(t *testing.T) {
 	})
 }
 
-// Support has unlocked the partner, as the error has asked for, and the stored
-// credential is wrong all the same: the error then says that, and not to call
-// support again.
+// Support has unlocked the partner, as the error said, and the stored credential is
+// still wrong. The error must then say so, and not tell the operator to call support
+// again.
 func TestARefusalWithAnotherCodeEndsALock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,8 +83,8 @@ func TestARefusalWithAnotherCodeEndsALock(t *testing.T) {
 	})
 }
 
-// An idle mount proves nothing by itself. The rotation that an error has said is
-// possible by then is.
+// An idle mount proves nothing on its own. The rotation that an error has announced as
+// possible by then must work.
 func TestARotationIsPossibleWhenTheErrorHasSaid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

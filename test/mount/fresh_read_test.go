@@ -19,10 +19,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// silent is a Vault that is not to be asked any more, once it has no view.
+// silent is a Vault system view that the engine must not use any more.
 type silent struct{ logical.SystemView }
 
-// freshMount is a mount with a fresh token that has been read just now, and the request for it.
+// freshMount returns a mount with a fresh token that was just read, and the request for
+// it.
 func freshMount(tb testing.TB, vault logical.SystemView) (logical.Backend, *logical.Request) {
 	tb.Helper()
 	fake := fakefinicity.New(fakefinicity.Config{Partners: []fakefinicity.Partner{
@@ -50,8 +51,9 @@ func freshMount(tb testing.TB, vault logical.SystemView) (logical.Backend, *logi
 	return b, &logical.Request{Operation: logical.ReadOperation, Path: "token", MountPoint: mounttest.DefaultMount, Storage: s}
 }
 
-// Any use of the storage or of Vault's view ends this test, since there is none. No parallel test: the allocations of the
-// whole process count.
+// Any use of storage or of Vault's system view would fail this test, because there is
+// none. It does not run in parallel, because it counts the allocations of the whole
+// process.
 func TestAReadOfAFreshTokenAsksNobodyAndAllocatesLittle(t *testing.T) {
 	vault := &silent{logical.TestSystemView()}
 	mount, req := freshMount(t, vault)
@@ -69,7 +71,7 @@ func TestAReadOfAFreshTokenAsksNobodyAndAllocatesLittle(t *testing.T) {
 	}
 }
 
-// What Vault says of the mount is remembered, but not for long.
+// The engine caches Vault's settings of the mount, but not for long.
 func TestALowerLeaseLimitOfTheMountIsRespectedWithinFiveSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +85,8 @@ func TestALowerLeaseLimitOfTheMountIsRespectedWithinFiveSeconds(t *testing.T) {
 	})
 }
 
-// A node that has just become the active one answers, and so does one whose Vault did not answer a moment ago.
+// A node that has just become the active node answers, and so does a node whose Vault
+// did not answer a moment ago.
 func TestThatAnotherNodeActsIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -99,7 +102,7 @@ func TestThatAnotherNodeActsIsNotRemembered(t *testing.T) {
 
 		h.Restart()
 		limit := h.View.MaxLeaseTTLVal
-		h.View.MaxLeaseTTLVal = 0 // That is the answer when the call to Vault fails.
+		h.View.MaxLeaseTTLVal = 0 // That is the answer if the call to Vault fails.
 		h.Token()
 		h.View.MaxLeaseTTLVal = time.Hour
 		if a := h.Read("token", nil); a.Data["ttl"] != int64(3600) {

@@ -22,20 +22,21 @@ import (
 )
 
 const (
-	// sub stands for the canary in what the fuzzer writes. The engine must repeat no
-	// part of it.
+	// sub marks the canary in the fuzzer's input. The engine must repeat no part of the
+	// canary.
 	sub    = "\x1a"
 	canary = "kQ7-nobody_may+see2me"
 )
 
-// typed makes a request of lines like name=value, each value JSON or else the text itself.
+// typed makes a request from lines such as name=value. Each value is JSON, or else the
+// text itself.
 func typed(lines string) mounttest.Fields {
 	sent := mounttest.Fields{}
 	for line := range strings.Lines(strings.ReplaceAll(lines, sub, canary)) {
 		name, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		var value any
 		if json.Unmarshal([]byte(text), &value) != nil {
-			value = strings.ToValidUTF8(text, "?") // As JSON has it on the way into Vault.
+			value = strings.ToValidUTF8(text, "?") // As JSON does on the way into Vault.
 		}
 		if name = strings.ToValidUTF8(name, "?"); name != "" {
 			sent[name] = value
@@ -44,7 +45,7 @@ func typed(lines string) mounttest.Fields {
 	return sent
 }
 
-// inState is a mount before the write: new, configured, with a rotated secret, or
+// inState returns a mount before the write: new, configured, with a rotated secret, or
 // with an unresolved rotation.
 func inState(t *testing.T, state byte) *mounttest.Harness {
 	t.Helper()
@@ -61,8 +62,8 @@ func inState(t *testing.T, state byte) *mounttest.Harness {
 	return h
 }
 
-// searchedFor searches what is said from now on for these alone: what the fuzzer
-// makes a secret may be any word. No call is on its way any more then.
+// searchedFor limits the search from now on to these values, because the fuzzer may use
+// any word as a secret. No call is on its way any more.
 func searchedFor(h *mounttest.Harness, secrets ...string) {
 	h.T.Helper()
 	h.Leaks = mounttest.NewLeakDetector(secrets...)
@@ -72,8 +73,8 @@ func searchedFor(h *mounttest.Harness, secrets ...string) {
 	h.Pass(5 * time.Minute)
 }
 
-// shows reports whether the canary is in a field that the engine may show, in its
-// log or on a read.
+// shows reports whether the canary is in a field that the engine may show, in its log
+// or in a read.
 func shows(sent mounttest.Fields) bool {
 	return slices.ContainsFunc([]string{"partner_id", "base_url", "ca_cert", "password_policy", "rotation_schedule"}, func(name string) bool {
 		text, isText := sent[name].(string)
@@ -93,15 +94,15 @@ func configFields(h *mounttest.Harness) map[string]*framework.FieldSchema {
 	return b.Route("config").Fields
 }
 
-// namesAField reports whether a refusal names the field that has to change.
+// namesAField reports whether a refusal names the field to change.
 func namesAField(h *mounttest.Harness, text string) bool {
 	h.T.Helper()
 	return strings.Contains(text, "unknown field ") ||
 		slices.ContainsFunc(slices.Collect(maps.Keys(configFields(h))), func(name string) bool { return strings.Contains(text, name) })
 }
 
-// checkStored holds what is stored after a write to the bounds of each field, and to
-// what was sent.
+// checkStored compares the stored state after a write with the bounds of each field,
+// and with the request.
 func checkStored(h *mounttest.Harness, st *engine.State, sent mounttest.Fields) {
 	t := h.T
 	t.Helper()
@@ -157,7 +158,7 @@ func refusedWhole(h *mounttest.Harness, a mounttest.Answer, before *engine.State
 	h.T.Helper()
 	sentNothing := len(h.Fake.Requests()) == calls
 	switch {
-	// A connection that was not made is no verdict, and the write may be repeated.
+	// A failed connection is not a verdict, and the write may be repeated.
 	case a.Status == http.StatusBadGateway && encrypted && sentNothing && strings.Contains(a.Text, "nothing was stored: Finicity could not be reached"):
 	case a.Status != http.StatusBadRequest:
 		h.T.Errorf("got a %d: %s", a.Status, h.Leaks.Hide(a.Text))
@@ -167,14 +168,14 @@ func refusedWhole(h *mounttest.Harness, a mounttest.Answer, before *engine.State
 	case !sentNothing && (!strings.HasPrefix(a.Text, "nothing was stored: ") || !strings.Contains(a.Text, "Finicity answered")):
 		h.T.Errorf("the refusal does not say that it is Finicity's: %s", h.Leaks.Hide(a.Text))
 	}
-	// Also of a field that is not secret.
+	// Also for a field that is not secret.
 	if !strings.Contains(a.Text, `"password_policy"`) && strings.Contains(strings.ToLower(a.Text), strings.ToLower(canary)) {
 		h.T.Error("the refusal quotes a value")
 	}
 	h.Unchanged(before)
 }
 
-// takenWhole checks a write that was taken.
+// takenWhole checks a write that was accepted.
 func takenWhole(h *mounttest.Harness, sent mounttest.Fields) {
 	h.T.Helper()
 	st := h.Stored()
@@ -199,7 +200,7 @@ func takenWhole(h *mounttest.Harness, sent mounttest.Fields) {
 	calls := len(h.Fake.Requests())
 	h.Succeeds(h.Write("config", sent))
 	h.Unchanged(st)
-	// What is stored is taken as it is, and is no change either.
+	// Writing the stored values again works, and changes nothing.
 	again := mounttest.Fields{"base_url": set.BaseURL, "ca_cert": set.CACert}
 	switch {
 	case set.Schedule.Cron != "":
@@ -215,7 +216,7 @@ func takenWhole(h *mounttest.Harness, sent mounttest.Fields) {
 }
 
 // A write that is half stored, or a wrong value that is sent, costs attempts. An error
-// that quotes a value shows it to everybody who reads the log.
+// that quotes a value shows it to every reader of the log.
 func FuzzAConfigWriteIsTakenWholeOrRefusedByField(f *testing.F) {
 	all := "partner_id=" + mounttest.PartnerID + "\npartner_secret=" + mounttest.PartnerSecret + "\napp_key=" + mounttest.AppKey + "\nbase_url=http://127.0.0.1\n"
 	for i, lines := range []string{
