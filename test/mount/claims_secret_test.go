@@ -13,8 +13,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A gateway acknowledges a change and never asks Finicity. The secret in effect is the one from before, which only the
-// engine has. If an acknowledgment alone were a proof, that secret would be out of reach for every command.
+// A gateway acknowledges a change and never calls Finicity. The previous secret is
+// still in effect, and only the engine has it. If an acknowledgment alone counted as a
+// proof, no command could reach that secret.
 func TestAnAcknowledgmentByAGatewayLosesNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -35,8 +36,9 @@ func TestAnAcknowledgmentByAGatewayLosesNoSecret(t *testing.T) {
 	})
 }
 
-// The same, and an operator who has the secret from before does what the errors and the documents say. Each of these
-// commands has to succeed: otherwise the only way back is a new secret from the developer portal.
+// The same, and an operator who has the previous secret follows the errors and the
+// documents. Each of these commands must succeed. Otherwise only a new secret from the
+// developer portal would help.
 func TestAnOperatorGetsOverAnAcknowledgmentByAGateway(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string]func(h *mounttest.Harness) mounttest.Answer{
@@ -68,8 +70,9 @@ func TestAnOperatorGetsOverAnAcknowledgmentByAGateway(t *testing.T) {
 	}
 }
 
-// Finicity acknowledges a change, and needs minutes until the new secret is in effect everywhere. Until then it refuses
-// the new secret and accepts the old one. No operator should be needed to get over that.
+// Finicity acknowledges a change, and needs minutes until the new secret is in effect
+// everywhere. Until then, it refuses the new secret and accepts the old one. That must
+// not need an operator.
 func TestASecretThatTakesEffectLateNeedsNoOperator(t *testing.T) {
 	t.Parallel()
 	for _, delay := range []time.Duration{time.Minute, 8 * time.Minute} {
@@ -95,8 +98,9 @@ func TestASecretThatTakesEffectLateNeedsNoOperator(t *testing.T) {
 	}
 }
 
-// A gateway that gets no answer sends a change twice. Finicity carries out the first copy and refuses the second one, and
-// the engine reads that refusal. Whatever code it has, the new secret may be the one in effect.
+// A gateway that gets no answer sends a change twice. Finicity carries out the first
+// copy and refuses the second one, and the engine gets that refusal. Whatever its code,
+// the new secret may be the one in effect.
 func TestAChangeSentTwiceLosesNoSecret(t *testing.T) {
 	t.Parallel()
 	for code, status := range map[string]int{"24437": 400, "10005": 400, "14020": 400, "10026": 401, "10001": 401} {
@@ -120,8 +124,9 @@ func TestAChangeSentTwiceLosesNoSecret(t *testing.T) {
 	}
 }
 
-// An operator rotates five times, no change gets an answer, and the first one takes effect hours later. Four attempts find
-// one secret out of four, so the engine has to refuse a change that would be one too many.
+// An operator rotates five times, no change gets an answer, and the first one takes
+// effect hours later. Four attempts find one secret out of four, so the engine must
+// refuse a change that would be one too many.
 func TestFiveRotationsWithoutAnAnswerLeaveTheSecretInReach(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,8 +138,9 @@ func TestFiveRotationsWithoutAnAnswerLeaveTheSecretInReach(t *testing.T) {
 	})
 }
 
-// Three changes got no answer, and an operator tries two other secrets on top without verifying them. They must not put
-// the secret in effect out of reach of four attempts: the operator has them, and only the engine has the others.
+// Three changes got no answer, and an operator then writes two other secrets without
+// verifying them. Four attempts must still find the secret in effect: the operator has
+// copies of the two, and only the engine has the others.
 func TestUntriedSecretsLeaveTheSentOnesInReach(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -149,8 +155,8 @@ func TestUntriedSecretsLeaveTheSentOnesInReach(t *testing.T) {
 	})
 }
 
-// unansweredRotations is an operator who rotates n times, some minutes apart. No change gets an answer, and none is carried
-// out, except for the first one: that happens three hours later.
+// unansweredRotations is an operator who rotates n times, some minutes apart. No change
+// gets an answer. Finicity carries out only the first one, three hours later.
 func unansweredRotations(h *mounttest.Harness, n int) {
 	nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindLate, Delay: 3 * time.Hour})
 	nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindDropped, Count: n})
@@ -161,8 +167,8 @@ func unansweredRotations(h *mounttest.Harness, n int) {
 	h.Fake.ClearFaults()
 }
 
-// servesWithin checks that reads work again within so many days, with one config/verify a day by an operator, and never
-// with force.
+// servesWithin checks that reads work again within the given days, with one
+// config/verify a day by an operator, and never with force.
 func servesWithin(h *mounttest.Harness, days int) {
 	h.T.Helper()
 	for range days {
@@ -174,8 +180,9 @@ func servesWithin(h *mounttest.Harness, days int) {
 	stillServes(h)
 }
 
-// The wall clock is ahead for one read, by more than the engine retains a secret that got no answer. The change takes
-// effect when the clock is right again. A clock that somebody has set must not make the engine forget the only copy.
+// The wall clock is ahead for one read, by more than the time for which the engine
+// retains a secret without an answer. The change takes effect when the clock is right
+// again. A wrong clock must not make the engine forget the only copy.
 func TestAClockThatIsAheadForgetsNoSecret(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
@@ -204,8 +211,9 @@ func TestAClockThatIsAheadForgetsNoSecret(t *testing.T) {
 	}
 }
 
-// The wall clock is ahead by months while changes get no answer. When it is right again, their secrets are dated in the
-// future. The schedule waits for them a day or so, and not until that date.
+// The wall clock is ahead by months while changes get no answer. When it is right
+// again, their secrets are dated in the future. The schedule waits for them for about a
+// day, and not until that date.
 func TestAClockThatWasAheadDoesNotBlockTheSchedule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

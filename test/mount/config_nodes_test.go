@@ -12,8 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// meanwhile has one node do something, and lets another node take over while the first one waits for Finicity's answer.
-// It returns what the first one answers after that.
+// meanwhile makes a request to one node, and lets another node take over while the
+// first one waits for Finicity. It returns the answer of the first node.
 func meanwhile(h *mounttest.Harness, first func() mounttest.Answer, second func()) mounttest.Answer {
 	h.T.Helper()
 	h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
@@ -27,7 +27,8 @@ func meanwhile(h *mounttest.Harness, first func() mounttest.Answer, second func(
 	return <-done
 }
 
-// twoNodeWrites are writes of the first node. prepare has Finicity accept them, and restore takes that back.
+// twoNodeWrites are writes of the first node. prepare makes Finicity accept them, and
+// restore reverts that.
 func twoNodeWrites() map[string]struct {
 	prepare, restore func(h *mounttest.Harness)
 	data             mounttest.Fields
@@ -55,8 +56,9 @@ func twoNodeWrites() map[string]struct {
 	}
 }
 
-// A write of the configuration is under way on a node that loses its leadership, and the next leader rotates. Only the
-// entry has the new secret, so the outcome of the write must not replace it.
+// A write of the configuration is in progress on a node that loses its leadership, and
+// the next active node rotates. Only the entry has the new secret, so the outcome of
+// the write must not replace it.
 func TestAWriteOfAFormerLeaderLosesNoSecret(t *testing.T) {
 	t.Parallel()
 	for name, test := range twoNodeWrites() {
@@ -79,7 +81,7 @@ func TestAWriteOfAFormerLeaderLosesNoSecret(t *testing.T) {
 						if restart {
 							h.Restart()
 						}
-						h.Tick() // From then on the clock of a new process runs.
+						h.Tick() // From then on, the clock of a new process runs.
 						h.Pass(2 * time.Hour)
 						h.Token()
 					}
@@ -91,7 +93,8 @@ func TestAWriteOfAFormerLeaderLosesNoSecret(t *testing.T) {
 	}
 }
 
-// The next leader deletes the configuration. It must not come back with the outcome of a call of the former one.
+// The next active node deletes the configuration. The outcome of a call of the former
+// active node must not bring it back.
 func TestNothingOfAFormerLeaderBringsADeletedCredentialBack(t *testing.T) {
 	t.Parallel()
 	work := map[string]func(h *mounttest.Harness) mounttest.Answer{
@@ -127,7 +130,8 @@ func TestNothingOfAFormerLeaderBringsADeletedCredentialBack(t *testing.T) {
 	}
 }
 
-// A call of the former leader is under way while the next one changes the credential.
+// A call of the former active node is in progress while the next one changes the
+// credential.
 func TestAVerifyOfAFormerLeaderChangesNothingThatIsNewer(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(h *mounttest.Harness){

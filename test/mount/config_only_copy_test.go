@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// After a rotation only the engine has the secret, whatever was stored over it.
+// After a rotation, only the engine has the secret, whatever is written over it.
 func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]struct {
@@ -69,7 +69,8 @@ func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 			h.Pass(2 * time.Hour)
 			h.Fails(h.Read("token", nil), 400, "10001")
 		}, "a rotation is unresolved"},
-		// The secret of the portal is refused, and so is the engine's, which a grace period may have kept working.
+		// Finicity refuses the portal's secret, and also the engine's, which a grace
+		// period may have kept valid.
 		"replaced, and both refused since": {func(h *mounttest.Harness) {
 			h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))
 			h.Rotate()
@@ -104,7 +105,8 @@ func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 	}
 }
 
-// Force is for the only copy. Where an operator has the secret in effect, none is needed.
+// Force is for the only copy. If an operator has the secret in effect, force is not
+// needed.
 func TestDeleteNeedsNoForceWhereAnOperatorHasTheSecret(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]func(h *mounttest.Harness){

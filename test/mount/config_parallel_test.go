@@ -25,7 +25,8 @@ func writeAll(h *mounttest.Harness, secrets []string) (answers []mounttest.Answe
 	return answers
 }
 
-// Twenty pipelines apply the same wrong value at the same time. One of them costs an attempt.
+// Twenty pipelines apply the same wrong value at the same time. Together they cost one
+// attempt.
 func TestTheSameWrongSecretAtOnceCostsOneAttempt(t *testing.T) {
 	t.Parallel()
 	for name, configured := range map[string]bool{"on a new mount": false, "on a configured mount": true} {
@@ -59,7 +60,7 @@ func TestManyWrongSecretsAtOnceStopAtTheLimit(t *testing.T) {
 				h, limit := mounttest.New(t), 4
 				if configured {
 					h.Configure(nil)
-					limit = 3 // The fourth is kept for the stored credential.
+					limit = 3 // The fourth is reserved for the stored credential.
 				}
 				var wrong []string
 				for i := range 20 {
@@ -78,7 +79,8 @@ func TestManyWrongSecretsAtOnceStopAtTheLimit(t *testing.T) {
 	}
 }
 
-// The same right credential, twenty times at once: the first write verifies it, and the others change nothing.
+// The same right credential, twenty times at once: the first write verifies it, and the
+// others change nothing.
 func TestTheSameRightSecretAtOnceAuthenticatesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +97,8 @@ func TestTheSameRightSecretAtOnceAuthenticatesOnce(t *testing.T) {
 	})
 }
 
-// A read is under way with the old app key while a new one is written. Its token must not be served after that.
+// A read is in progress with the old app key while a new one is written. The token of
+// the read must not be served after that.
 func TestAReadUnderWayBringsNoTokenOfTheOldAppKey(t *testing.T) {
 	t.Parallel()
 	for name, verify := range map[string]bool{"verified": true, "not verified": false} {

@@ -39,7 +39,7 @@ func TestANewPartnerReplacesTheCredentialItsHistoryAndItsToken(t *testing.T) {
 	})
 }
 
-// What was rotated away was a secret of the old partner.
+// The secret that was rotated away belonged to the old partner.
 func TestASecretThatWasRotatedAwayMayBeAnotherPartners(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -86,7 +86,8 @@ func TestANewPartnerNeedsADeleteWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 	}
 }
 
-// The last attempt is kept for the stored credential of the same partner. Another partner has its own four.
+// The last attempt is reserved for the stored credential of the same partner. Another
+// partner has four attempts of its own.
 func TestAnotherPartnerHasItsOwnFourAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -48,7 +48,7 @@ func TestAPatchIsCheckedLikeAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.New(t)
 		h.Fails(h.Patch("config", mounttest.Fields{"token_lifetime": "1h"}), 400, "not configured")
-		h.Fails(h.Patch("config", mounttest.Credentials(nil)), 400, "not configured") // It creates nothing.
+		h.Fails(h.Patch("config", mounttest.Credentials(nil)), 400, "not configured") // A patch does not create a configuration.
 		h.Configure(nil)
 		before := h.Stored()
 		for _, test := range []struct {

@@ -18,7 +18,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// echo is a network with a server that repeats all that it was sent, as a gateway in debug mode does.
+// echo is a network with a server that repeats everything it gets, as a gateway in
+// debug mode does.
 func echo(status int, layout string) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
@@ -43,7 +44,8 @@ func echo(status int, layout string) func(context.Context, string, string) (net.
 	}
 }
 
-// everything does all that can be done, rightly and wrongly, and reports whether a token was read and a secret rotated.
+// everything makes all possible requests, right and wrong, and reports whether a token
+// was read and a secret rotated.
 func everything(h *mounttest.Harness) (read, rotated bool) {
 	h.T.Helper()
 	write := func(data mounttest.Fields) func() mounttest.Answer {
@@ -107,7 +109,8 @@ func everything(h *mounttest.Harness) (read, rotated bool) {
 	return read, rotated
 }
 
-// The harness searches every answer, error and log line for secrets, app keys and tokens.
+// The harness searches every answer, error and log line for secrets, app keys and
+// tokens.
 func TestNoSecretIsEverSaid(t *testing.T) {
 	t.Parallel()
 	faults := map[string]fakefinicity.Fault{
@@ -155,7 +158,7 @@ func TestNoSecretIsEverSaidThatAServerRepeats(t *testing.T) {
 		for _, status := range []int{200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503} {
 			synctest.Test(t, func(t *testing.T) {
 				h := mounttest.New(t)
-				everything(h) // Not configured, but for what it writes itself.
+				everything(h) // Not configured, except for the writes of everything itself.
 				h.RestartWith(echo(status, layout))
 				everything(h)
 				h.RestartWith(echo(status, layout))

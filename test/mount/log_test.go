@@ -15,7 +15,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// newLog checks, each time it is called, what was logged since: each of these lines once, and no other above info.
+// newLog returns a function that checks the log lines since its last call: each of
+// these once, and no other line above level info.
 func newLog(h *mounttest.Harness) (said func(what string, want ...string)) {
 	since := 0
 	return func(what string, want ...string) {
@@ -52,7 +53,8 @@ func newLog(h *mounttest.Harness) (said func(what string, want ...string)) {
 
 const ofPartner = ": partner_id=" + mounttest.PartnerID
 
-// Operators build alarms on these lines: error when they must act, a warning for each refusal and failed rotation.
+// Operators build alerts on these lines: error if they must act, a warning for each
+// refusal and failed rotation.
 func TestEachChangeOfStateIsALineInTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -90,8 +92,9 @@ func TestEachChangeOfStateIsALineInTheLog(t *testing.T) {
 	})
 }
 
-// A change that Finicity refuses has failed. One without an answer is called unknown, and the log does not say "failed".
-// A colleague's typo is no reason to look at the stored credential.
+// A change that Finicity refuses has failed. For a change without an answer, the log
+// says "unknown" and not "failed". A colleague's typo is no reason to check the stored
+// credential.
 func TestTheLogTellsARefusedWriteFromTheStoredCredential(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -129,7 +132,7 @@ func TestAnUnknownRotationIsNotCalledFailed(t *testing.T) {
 	})
 }
 
-// An alarm on warnings must not go off without a reason.
+// An alert on warnings must not fire without a reason.
 func TestAHealthyMountLogsNoWarning(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
@@ -151,7 +154,8 @@ func TestAHealthyMountLogsNoWarning(t *testing.T) {
 	}
 }
 
-// Storage is not Finicity: it says so once for each write, and Vault's own alarms do the rest.
+// A failure of storage is not one of Finicity. The log shows it once for each write,
+// and Vault's own alerts do the rest.
 func TestAFailedWriteIsALineInTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +168,8 @@ func TestAFailedWriteIsALineInTheLog(t *testing.T) {
 	})
 }
 
-// A new process stops after one refusal with a code, also after one that its predecessor got.
+// A new process stops after one refusal with a code, even if its predecessor got that
+// refusal.
 func TestAStopThatBeginsWithARestartIsAnnounced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -191,7 +196,8 @@ func TestAStopThatBeginsWithARestartIsAnnounced(t *testing.T) {
 	})
 }
 
-// A process that has just started has logged no stop, and an attempt of an operator must not hide it.
+// A process that has just started has not logged a stop, and an attempt of an operator
+// must not hide the stop.
 func TestAStopIsReportedAfterARestartWhateverIsAsked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -213,7 +219,7 @@ func TestAStopIsReportedAfterARestartWhateverIsAsked(t *testing.T) {
 	})
 }
 
-// One lock, said by a write to another address, is one alarm.
+// A write to another address reports the same lock. It is one alert.
 func TestALockAtAnotherAddressIsAnnouncedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -246,7 +252,7 @@ func TestReadsDoNotFloodTheLogWhileStorageFails(t *testing.T) {
 	})
 }
 
-// An idle mount without a schedule on a node whose storage takes no writes.
+// An idle mount without a schedule, on a node whose storage accepts no writes.
 func TestAnIdleMountOnReadOnlyStorageIsQuiet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -254,7 +260,7 @@ func TestAnIdleMountOnReadOnlyStorageIsQuiet(t *testing.T) {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		for range 24 * 60 {
 			h.Pass(time.Minute)
-			// Vault logs the error that this returns.
+			// Vault logs the returned error.
 			_, _ = h.B.HandleRequest(t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})
 		}
 		if n := strings.Count(h.Leaks.Log(), "a write to storage failed"); n != 1 {

@@ -10,7 +10,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// An old snapshot, or a staging clone, of data that no later version has ever seen.
+// An old snapshot or a staging clone, with data that no later version has ever read.
 func TestACopyOfVersion1DataDoesNotRotateTheSecret(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "schedule-period-rotated", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
@@ -50,7 +50,8 @@ func TestAnUpgradeWithinSixHoursPausesNothing(t *testing.T) {
 	}
 }
 
-// Without a schedule there is nothing to pause, and a schedule that is set later begins then.
+// Without a schedule there is nothing to pause, and a schedule that is set later starts
+// then.
 func TestAnOldCopyWithoutAScheduleIsNotPausedLater(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
@@ -64,7 +65,7 @@ func TestAnOldCopyWithoutAScheduleIsNotPausedLater(t *testing.T) {
 	})
 }
 
-// The token of version 1 stays in storage for as long as it can't be deleted, and no longer.
+// The token of version 1 stays in storage until it can be deleted, and no longer.
 func TestWhatVersion1LeftIsDeletedLaterIfStorageFails(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {

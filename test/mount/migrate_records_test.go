@@ -9,7 +9,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Version 1 had a record for each partner and address. Nobody knows which ones
+// Version 1 had a record for each partner and address. The engine cannot tell which
 // until the partner or the address is written.
 func TestARecordOfVersion1CountsWhenItsPartnerIsWritten(t *testing.T) {
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestARecordOfVersion1StaysUntilItIsStored(t *testing.T) {
 	})
 }
 
-// What was taken over once must not come back from the old entries.
+// Records that were migrated once must not return from the old entries.
 func TestADeletedMountDoesNotCountVersion1Twice(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "four-spent", func(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {

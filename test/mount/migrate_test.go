@@ -43,7 +43,7 @@ func goldenMount(t *testing.T, name string, test func(t *testing.T, h *mounttest
 	synctest.Test(t, func(t *testing.T) { test(t, mounttest.NewGolden(t, &all[i]), all[i]) })
 }
 
-// version is that of the stored entry.
+// version returns the version of the stored entry.
 func version(t *testing.T, h *mounttest.Harness) int {
 	t.Helper()
 	value, found := h.Storage.Peek("config")
@@ -56,7 +56,7 @@ func version(t *testing.T, h *mounttest.Harness) int {
 	return entry.Version
 }
 
-// recordsV1 counts the records of version 1 that are left.
+// recordsV1 returns the number of remaining version 1 records.
 func recordsV1(h *mounttest.Harness) (n int) {
 	for key := range h.Storage.Snapshot() {
 		if strings.HasPrefix(key, "attempts/") {
@@ -122,14 +122,14 @@ func TestAMigratedMountServesTheTokenThatIsStored(t *testing.T) {
 	}
 }
 
-// getsToken does what a team does after an upgrade: it reads, and where that
-// does not work, it does what the errors say.
+// getsToken does what a team does after an upgrade: it reads, and if that fails, it
+// does what the errors say.
 func getsToken(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {
 	t.Helper()
 	if g.Finicity.Locked {
 		h.Fake.Unlock(g.Finicity.PartnerID)
 	}
-	if v1 := g.V1(t); v1 != nil && strings.HasPrefix(v1.BaseURL, "https:") { // Not where the tests can answer.
+	if v1 := g.V1(t); v1 != nil && strings.HasPrefix(v1.BaseURL, "https:") { // Not at an address at which the tests cannot answer.
 		h.Configure(mounttest.Fields{"partner_secret": g.Finicity.Holds, "app_key": g.Finicity.AppKey})
 		return
 	}
@@ -205,8 +205,8 @@ func worksOn(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {
 	}
 }
 
-// rotatesInTheEnd rotates, after the waits that the errors announce: for the end
-// of earlier changes, and of the attempts of a day.
+// rotatesInTheEnd rotates after the waits that the errors announce: until earlier
+// changes can no longer take effect, and until attempts are a day old.
 func rotatesInTheEnd(t *testing.T, h *mounttest.Harness) {
 	t.Helper()
 	changes := h.Fake.Counters(h.Stored().PartnerID).SecretChanges
@@ -227,8 +227,8 @@ func rotatesInTheEnd(t *testing.T, h *mounttest.Harness) {
 	t.Fatal("no rotation within 33 days")
 }
 
-// Or each read would carry version 1 over anew, with other times: a wait for a
-// call that may be on its way would never end after the clock was set back.
+// Otherwise each read would migrate version 1 again, with other times. After the clock
+// was set back, the wait for a call that may be on its way would then never end.
 func TestAMigratedMountIsStoredWithinAMinute(t *testing.T) {
 	t.Parallel()
 	eachGoldenMount(t, goldenV1, func(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {
@@ -271,7 +271,7 @@ func TestAMigratedScheduleRotatesOnTime(t *testing.T) {
 	})
 }
 
-// A schedule that was stopped after refused changes stays stopped.
+// A schedule that had stopped after refused changes stays stopped.
 func TestAMigratedScheduleStaysStopped(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "schedule-stopped", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {

@@ -17,7 +17,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// everyOperation is each operation that a mount has.
+// everyOperation are all operations of a mount.
 func everyOperation() map[string]func(h *mounttest.Harness) mounttest.Answer {
 	all := map[string]func(h *mounttest.Harness) mounttest.Answer{
 		"patch config": func(h *mounttest.Harness) mounttest.Answer {
@@ -47,7 +47,7 @@ func everyOperation() map[string]func(h *mounttest.Harness) mounttest.Answer {
 	return all
 }
 
-// plantVersion3 makes the stored entry one of a version that does not exist yet.
+// plantVersion3 turns the stored entry into one of a version that does not exist yet.
 func plantVersion3(t *testing.T, h *mounttest.Harness) {
 	t.Helper()
 	value, _ := h.Storage.Peek("config")
@@ -59,8 +59,8 @@ func plantVersion3(t *testing.T, h *mounttest.Harness) {
 	h.Restart()
 }
 
-// Somebody has gone back to an older version of the plugin. What the newer one
-// stored may be the only copy of the secret.
+// An operator has gone back to an older version of the plugin. The newer version may
+// have stored the only copy of the secret.
 func TestAnEntryOfANewerVersionIsNeitherUsedNorOverwritten(t *testing.T) {
 	t.Parallel()
 	for name, operation := range everyOperation() {
@@ -101,7 +101,7 @@ func TestAnEntryOfANewerVersionIsLeftAloneByTheClock(t *testing.T) {
 	})
 }
 
-// An undecodable entry that does not name its version cannot be discarded any more.
+// An undecodable entry that does not name its version can no longer be discarded.
 func TestADamagedEntryOfVersion1CanBeDiscarded(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{`{}`, `{"credential":{}}`, `{"base_url":1}`, `null`, `{"version":1}`} {
@@ -120,7 +120,7 @@ func TestADamagedEntryOfVersion1CanBeDiscarded(t *testing.T) {
 	}
 }
 
-// NewerError behind a success.
+// A NewerError behind a success.
 func TestASuccessUnderANewerVersionSaysSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

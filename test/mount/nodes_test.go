@@ -16,8 +16,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// stepDown leaves a call of this node on its way, and goes on as the next node on the same storage. Finicity has judged
-// the call before that.
+// stepDown lets a call of this node continue, and goes on with the next node on the
+// same storage. Finicity has judged the call before that.
 func stepDown(h *mounttest.Harness, op logical.Operation, path string) (old <-chan mounttest.Answer, release func()) {
 	h.T.Helper()
 	h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
@@ -30,7 +30,8 @@ func stepDown(h *mounttest.Harness, op logical.Operation, path string) (old <-ch
 	return old, func() { h.Fake.Release(); synctest.Wait() }
 }
 
-// atTheDoor is stepDown before Finicity has seen the call: the attempt is stored, and the connection is not made yet.
+// atTheDoor is stepDown before Finicity gets the call: the attempt is stored, and the
+// connection is not made yet.
 func atTheDoor(h *mounttest.Harness, op logical.Operation, path string) (old <-chan mounttest.Answer, release func()) {
 	h.T.Helper()
 	waiting, opened, dial := make(chan struct{}, 10), make(chan struct{}), h.Fake.Dialer()
@@ -46,7 +47,7 @@ func atTheDoor(h *mounttest.Harness, op logical.Operation, path string) (old <-c
 	return old, func() { close(opened); synctest.Wait() }
 }
 
-// sendTo does a request at a certain node.
+// sendTo makes a request to a given node.
 func sendTo(h *mounttest.Harness, node logical.Backend, op logical.Operation, path string) mounttest.Answer {
 	resp, err := node.HandleRequest(h.T.Context(), &logical.Request{
 		Operation: op, Path: path, MountPoint: h.Mount, Storage: h.Storage,
@@ -54,7 +55,7 @@ func sendTo(h *mounttest.Harness, node logical.Backend, op logical.Operation, pa
 	return h.Take(path, resp, err)
 }
 
-// Whatever the order in which two nodes write, none of their attempts may be missing from the record.
+// In whatever order two nodes write, the record must contain all their attempts.
 func TestAttemptsOfTwoNodesAddUp(t *testing.T) {
 	t.Parallel()
 	for name, oldFirst := range map[string]bool{"the old one's answer first": true, "the new one's answer first": false} {
@@ -93,7 +94,8 @@ func TestAttemptsOfTwoNodesAddUp(t *testing.T) {
 	}
 }
 
-// The old node's call was accepted, and its answer is late. Meanwhile the secret has changed, and the new node was refused.
+// Finicity accepts the old node's call, and its answer is late. Meanwhile the secret
+// has changed, and the new node was refused.
 func TestALateSuccessTakesNothingBackThatCameAfterIt(t *testing.T) {
 	t.Parallel()
 	for name, refusal := range map[string]fakefinicity.Fault{
@@ -119,13 +121,13 @@ func TestALateSuccessTakesNothingBackThatCameAfterIt(t *testing.T) {
 				want["attempts_left"] = 3
 				statusShows(h, want)
 				h.B.InvalidateKey(t.Context(), "config")
-				h.Token() // It is good, whichever node has brought it.
+				h.Token() // The token is valid, whichever node has fetched it.
 			})
 		})
 	}
 }
 
-// A deposed node can't write, so it can't take back what it was charged with either.
+// A deposed node cannot write, so it cannot give back its charge either.
 func TestAnAttemptWhoseNodeWasDeposedStaysCharged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -143,7 +145,8 @@ func TestAnAttemptWhoseNodeWasDeposedStaysCharged(t *testing.T) {
 	})
 }
 
-// The outcome of a call belongs into the state that the next node has stored meanwhile: its settings are newer.
+// The outcome of a call belongs in the state that the next node has stored in the
+// meantime, whose settings are newer.
 func TestAnAnswerIsAppliedToTheStateOfTheNodeThatTookOver(t *testing.T) {
 	t.Parallel()
 	sent := func(h *mounttest.Harness) (s secrets.Secret) {
@@ -238,8 +241,8 @@ func TestAnAnswerIsAppliedToTheStateOfTheNodeThatTookOver(t *testing.T) {
 	}
 }
 
-// The next node has stored the same secret for another address, untried. Finicity's answer at the old one says nothing
-// about that.
+// The next node has stored the same secret for another address, untried. Finicity's
+// answer at the old address says nothing about the new one.
 func TestALateAnswerSaysNothingAboutAnotherAddress(t *testing.T) {
 	t.Parallel()
 	for name, accepted := range map[string]bool{"accepted": true, "refused": false} {
@@ -268,8 +271,8 @@ func TestALateAnswerSaysNothingAboutAnotherAddress(t *testing.T) {
 	}
 }
 
-// The next node has moved the mount to another partner, untried. Finicity's answer about the old one says nothing about
-// that.
+// The next node has moved the mount to another partner, untried. Finicity's answer
+// about the old partner says nothing about the new one.
 func TestALateAnswerSaysNothingAboutAnotherPartner(t *testing.T) {
 	t.Parallel()
 	for name, accepted := range map[string]bool{"accepted": true, "refused": false} {

@@ -62,7 +62,7 @@ func TestANodeFollowsWhatAnotherOneWrites(t *testing.T) {
 	})
 }
 
-// What storage has is compared before the outcome is stored.
+// The engine compares the entry in storage before it stores the outcome.
 func TestATokenThatWasDroppedWhileItCameIsSharedIfNothingHasChanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -82,13 +82,13 @@ func TestATokenThatWasDroppedWhileItCameIsSharedIfNothingHasChanged(t *testing.T
 	})
 }
 
-// After a failover the cache is empty, and settling a rotation waits for Finicity.
+// After a failover, the cache is empty, and resolving a rotation waits for Finicity.
 func TestAFreshTokenInStorageIsServedWhileACallHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})
 		h.Interrupt(true) // The token is fresh. The rotation must be resolved.
-		h.Restart()       // A fail-over.
+		h.Restart()       // A failover.
 		h.Tick()
 		h.Pass(3 * time.Minute)
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldBefore})
@@ -106,7 +106,8 @@ func TestAFreshTokenInStorageIsServedWhileACallHangs(t *testing.T) {
 	})
 }
 
-// Another node changes the app key while this one reads the entry. What it has read must not be shared after that.
+// Another node changes the app key while this one reads the entry. The token from that
+// read must not be shared afterwards.
 func TestAStoredTokenOfAnOldConfigurationIsNotShared(t *testing.T) {
 	t.Parallel()
 	for name, reads := range map[string]int{"found without the lock": 1, "found with the lock, after a read that failed": 2} {
@@ -120,7 +121,7 @@ func TestAStoredTokenOfAnOldConfigurationIsNotShared(t *testing.T) {
 				after := h.Storage.Snapshot()
 				h.Storage.Restore(before)
 				h.Restart()
-				h.Read("status", nil) // It needs the salt, which is not read again then.
+				h.Read("status", nil) // This reads the salt, which is not read again then.
 				if reads == 2 {
 					h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
 				}
@@ -159,7 +160,8 @@ func (s overtaking) Put(ctx context.Context, entry *logical.StorageEntry) error 
 	return err
 }
 
-// The other node changes the app key between the outcome of this node's call and the moment at which its token is shared.
+// The other node changes the app key between the outcome of this node's call and the
+// moment at which its token is shared.
 func TestATokenThatWasOvertakenWhileItCameIsNotShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// goneOn is a mount whose second node goes on from an older copy, so that its clock is behind that of the first node,
-// which is returned.
+// goneOn returns the first node of a mount whose second node continues from an older
+// copy, so that its clock is behind that of the first node.
 func goneOn(t *testing.T, how string, settings mounttest.Fields) (h *mounttest.Harness, one func()) {
 	t.Helper()
 	h = mounttest.NewConfigured(t, settings)
@@ -37,7 +37,8 @@ func goneOn(t *testing.T, how string, settings mounttest.Fields) (h *mounttest.H
 	return h, func() { h.B = first }
 }
 
-// The second node's secret is new, however old it seems to the first one. Its change takes effect an hour late.
+// The second node's secret is new, however old it seems to the first node. Its change
+// takes effect an hour late.
 func TestASecretOfANodeWhoseClockIsBehindIsNotOld(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"a snapshot was restored", "storage took no writes"} {
@@ -104,7 +105,8 @@ func TestACallOfANodeWhoseClockIsBehindIsWaitedFor(t *testing.T) {
 	})
 }
 
-// What the first node had refused holds nothing for longer than it would have: it is dated by the other clock too.
+// The refusal of the first node delays nothing for longer than it otherwise would: its
+// time is converted to the other clock.
 func TestARefusalOfANodeWhoseClockIsAheadEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -129,7 +131,8 @@ func TestARefusalOfANodeWhoseClockIsAheadEnds(t *testing.T) {
 	})
 }
 
-// The clock stays what it is during a call, or its refusal would come from the future and never end.
+// The clock does not change during a call. Otherwise the refusal would come from the
+// future and never end.
 func TestAPollDuringACallSetsNoClockBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -180,7 +183,7 @@ func TestASecretOfANodeWhoseClockIsAheadIsNotNew(t *testing.T) {
 	})
 }
 
-// No other node was there: what the snapshot has is as old as it is.
+// There was no other node: the times in the snapshot are right.
 func TestARestoreMakesNoRefusalYounger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -196,7 +199,8 @@ func TestARestoreMakesNoRefusalYounger(t *testing.T) {
 	})
 }
 
-// Both nodes have rotated, each from the same snapshot. The node that took over was the last one.
+// Both nodes have rotated, each from the same snapshot. The node that took over was the
+// last one.
 func TestTheSecretOfTheNodeThatTookOverIsTheNewerOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,7 +221,8 @@ func TestTheSecretOfTheNodeThatTookOverIsTheNewerOne(t *testing.T) {
 	})
 }
 
-// Attempts that storage has lost count again, also if an operator has had a success since.
+// Attempts that storage has lost count again, even if an operator's attempt has
+// succeeded since.
 func TestAnOperatorsSuccessElsewhereForgetsNoRefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -241,7 +246,8 @@ func TestAnOperatorsSuccessElsewhereForgetsNoRefusal(t *testing.T) {
 	})
 }
 
-// The wall clocks of two nodes differ by twenty minutes, so the time of issue does not tell which token is the later one.
+// The wall clocks of two nodes differ by twenty minutes, so the time of issue does not
+// show which token is the later one.
 func TestATokenThatANodeWithAnotherClockReplacedIsGone(t *testing.T) {
 	t.Parallel()
 	for _, restored := range []bool{false, true} {

@@ -13,7 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The refusal of a write for another partner was not stored, and a snapshot was restored.
+// The refusal of a write for another partner was not stored, and a snapshot was
+// restored.
 func TestAMergeKeepsTheRefusalsOfOtherPartners(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -170,8 +171,9 @@ func TestAReplacedTokenDoesNotComeBackWithASnapshot(t *testing.T) {
 	})
 }
 
-// A proven secret is refused once without a code, and the older one is accepted, which a grace period keeps working. Two
-// changes that never arrive and an untried secret come on top. The proven one is in effect all the time.
+// A proven secret is refused once without a code. Finicity accepts the older one, which
+// a grace period keeps valid. Then two changes never arrive, and an untried secret is
+// written. The proven secret is in effect all the time.
 func TestAnOutlivedSecretIsWithinFourAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -213,7 +215,8 @@ func TestTheFirstWriteOverVersion1WarnsOfNothing(t *testing.T) {
 	})
 }
 
-// After the refusal, another node has begun a rotation: the second attempt of two has to wait. Vault's client repeats a 503.
+// After the refusal, another node has started a rotation: the second attempt of two
+// must wait. Vault's client repeats a 503.
 func TestARefusalBeforeAPendingRotationIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

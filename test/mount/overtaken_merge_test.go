@@ -14,7 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The snapshot of before the rotation is restored, and the first request is not the one that comes once a minute.
+// A snapshot from before the rotation is restored, and the first request is not the
+// periodic call.
 func TestNoRequestDropsWhatStorageDidNotTake(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"tick", "config/verify", "rotate-root", "token", "config"} {
@@ -45,7 +46,7 @@ func TestNoRequestDropsWhatStorageDidNotTake(t *testing.T) {
 	}
 }
 
-// One failed read while it is merged.
+// One read fails during the merge.
 func TestAFailedReadDropsNothingThatStorageDidNotTake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,7 +104,8 @@ func TestAProofDuringARestoreSurvivesAFailedWrite(t *testing.T) {
 	})
 }
 
-// The rotation must be shown, and a write of the secret that it replaced must cost no attempt.
+// The status must show the rotation, and a write of the replaced secret must cost no
+// attempt.
 func TestARotationThatIsMergedIsStillOne(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"merged by the tick", "merged during a refresh"} {
@@ -136,7 +138,8 @@ func TestARotationThatIsMergedIsStillOne(t *testing.T) {
 	}
 }
 
-// What storage did not take is overtaken: the first delete says so, and the second one works.
+// The unstored outcome is overtaken: the first delete says so, and the second one
+// works.
 func TestADeleteThatWasOvertakenMayBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,7 +157,7 @@ func TestADeleteThatWasOvertakenMayBeTriedAgain(t *testing.T) {
 	})
 }
 
-// A delete fails on one node, and an operator repeats it on the next one.
+// A delete fails on one node, and an operator repeats it on the next node.
 func TestADeletedCredentialDoesNotComeBackFromAnotherNode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -173,7 +176,7 @@ func TestADeletedCredentialDoesNotComeBackFromAnotherNode(t *testing.T) {
 	})
 }
 
-// A late refusal of the old node, after an operator's forced success on the new one.
+// A late refusal of the old node, after an operator's forced success on the new node.
 func TestALateRefusalOfBeforeAForcedSuccessHoldsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -190,7 +193,7 @@ func TestALateRefusalOfBeforeAForcedSuccessHoldsNothing(t *testing.T) {
 	})
 }
 
-// Storage fails for a day with an unstored rotation, and heals.
+// Storage fails for a day with an unstored rotation, and recovers.
 func TestADayWithoutStorageLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {
@@ -220,8 +223,8 @@ func TestADayWithoutStorageLosesNothing(t *testing.T) {
 	}
 }
 
-// The old node has something that storage did not take, and every request that changes something fails once: an app's
-// read with no token at all, twenty at once.
+// The old node has an outcome that storage did not accept. Every request that changes
+// something fails once: an app's read without any token, and twenty reads at once.
 func TestReadersOfAnOvertakenNodeAreServed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -248,7 +251,8 @@ func TestReadersOfAnOvertakenNodeAreServed(t *testing.T) {
 	})
 }
 
-// A token that is due, and usable. A write has failed, and another node has written since.
+// A token that is due, and usable. A write has failed, and another node has written
+// since.
 func TestAnOvertakenNodeServesItsUsableToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -264,7 +268,8 @@ func TestAnOvertakenNodeServesItsUsableToken(t *testing.T) {
 	})
 }
 
-// The write of a proposal took effect, although it failed. The reads after it fail to write too.
+// The write of a proposal took effect, although it failed. The reads after it fail to
+// write too.
 func TestManyFailedWritesHideNoneThatTookEffect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -276,7 +281,7 @@ func TestManyFailedWritesHideNoneThatTookEffect(t *testing.T) {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		h.Pass(100 * time.Minute)
 		for range 70 {
-			h.Read("token", nil) // Served all the same, and due.
+			h.Read("token", nil) // Served anyway, and due.
 		}
 		h.Storage.Heal()
 		h.Tick()
@@ -291,7 +296,8 @@ func TestManyFailedWritesHideNoneThatTookEffect(t *testing.T) {
 	})
 }
 
-// The closure runs twice: rotated, then taken over by another node that has settled it.
+// The closure runs twice: for a rotation, and after another node has taken over and
+// resolved it.
 func TestARotationThatBothNodesFindIsAnnouncedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -309,7 +315,7 @@ func TestARotationThatBothNodesFindIsAnnouncedOnce(t *testing.T) {
 			if key != "config" {
 				return
 			}
-			if gets++; gets == 2 { // That of the check.
+			if gets++; gets == 2 { // The read of the check.
 				h.Storage.BeforeGet = func(string) {}
 				h.Storage.AfterGet = func(string) {}
 				h.B = now

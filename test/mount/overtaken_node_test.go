@@ -13,8 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// unstored has this node authenticate, and storage not take the outcome. Another node goes on. tick is what Vault does once
-// a minute on the first one.
+// unstored makes this node authenticate, and storage does not accept the outcome.
+// Another node takes over. tick makes Vault's periodic call to the first node.
 func unstored(h *mounttest.Harness) (old logical.Backend, tick func()) {
 	h.T.Helper()
 	h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1})
@@ -72,7 +72,8 @@ func TestANodeThatWasOvertakenAddsNothingOfAnotherPartner(t *testing.T) {
 	})
 }
 
-// An operator's secret that was never proven gives way to the next one, on whichever node.
+// The next written secret replaces an operator's secret that was never proven, on
+// whichever node.
 func TestANodeThatWasOvertakenAddsNothingThatWasBrought(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,7 +108,7 @@ func TestANodeThatWasOvertakenAddsNoUnansweredAttempt(t *testing.T) {
 	})
 }
 
-// Nobody knows what a newer version has stored, and in which form.
+// What a newer version has stored, and in which form, is unknown.
 func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
 	t.Parallel()
 	for _, newer := range []string{`{"version":3,"credential":"of a newer version"}`, `{"version":3,"secrets":"in another form"}`, `{"version":3,"clock":5}`} {
@@ -126,7 +127,7 @@ func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
 	}
 }
 
-// What cannot be decoded is no other node's.
+// An undecodable entry is not another node's.
 func TestADamagedEntryIsReplacedByWhatAProcessKnows(t *testing.T) {
 	t.Parallel()
 	for _, damaged := range []string{"{", `{"version":2,"secrets":"damaged"}`} {
@@ -142,7 +143,7 @@ func TestADamagedEntryIsReplacedByWhatAProcessKnows(t *testing.T) {
 	}
 }
 
-// A snapshot of version 1 was restored beneath a living engine.
+// A snapshot of version 1 was restored while the engine was running.
 func TestAnEntryOfVersion1IsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "fresh", func(_ *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
@@ -159,7 +160,8 @@ func TestAnEntryOfVersion1IsNotOverwritten(t *testing.T) {
 	})
 }
 
-// The process has migrated it, storage has not taken that, and another node has deleted the configuration.
+// The process has migrated the entry, storage has not accepted that, and another node
+// has deleted the configuration.
 func TestADeletedEntryOfVersion1DoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "fresh", func(_ *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
@@ -174,7 +176,7 @@ func TestADeletedEntryOfVersion1DoesNotComeBack(t *testing.T) {
 	})
 }
 
-// Storage takes nothing for two hours. It still has what was there before.
+// Storage accepts nothing for two hours. It still has the entry from before.
 func TestAfterManyFailedWritesTheOutcomeIsStored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,7 +194,8 @@ func TestAfterManyFailedWritesTheOutcomeIsStored(t *testing.T) {
 	})
 }
 
-// The engine has read the entry, and before it stores the outcome, a snapshot is restored.
+// The engine has read the entry, and before it stores the outcome, a snapshot is
+// restored.
 func TestAnOutcomeIsStoredThoughStorageIsOverwritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,7 +223,7 @@ func TestARequestThatWasOvertakenMayBeRepeated(t *testing.T) {
 	})
 }
 
-// Both have no time by which they are known.
+// Neither has a time that identifies it.
 func TestAnEntryOfVersion1IsNotTakenForNone(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
@@ -240,7 +243,7 @@ func TestAnEntryOfVersion1IsNotTakenForNone(t *testing.T) {
 	})
 }
 
-// once calls do after the next read of the entry, before the engine has it.
+// once calls do after the next read of the entry, before the engine gets the result.
 func once(h *mounttest.Harness, do func()) {
 	h.Storage.AfterGet = func(key string) {
 		if key == "config" {
@@ -258,7 +261,7 @@ func TestAStoredTokenIsNotSharedInPlaceOfANewerOne(t *testing.T) {
 		old := h.Token()
 		h.Pass(2 * time.Minute)
 		h.Restart()
-		h.Read("status", nil) // The salt is read by now.
+		h.Read("status", nil) // This reads the salt.
 		once(h, func() { h.Succeeds(h.Write("rotate-token", nil)) })
 		if h.Token() == old {
 			t.Error("the replaced token is served")
@@ -266,7 +269,7 @@ func TestAStoredTokenIsNotSharedInPlaceOfANewerOne(t *testing.T) {
 	})
 }
 
-// Storage cannot be read for a moment. That says nothing of other nodes.
+// Storage is unreadable for a moment. That says nothing about other nodes.
 func TestAFailedReadDropsNoUsableToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

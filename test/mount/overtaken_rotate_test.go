@@ -12,8 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// takeovers are what another node may do while a node that is about to rotate proves the secret. In each case the next
-// thing to do is not a change, or is another mount's.
+// takeovers are what another node may do while a node that is about to rotate proves
+// the secret. In each case, the next step is not a change, or belongs to another mount.
 func takeovers() map[string]func(h *mounttest.Harness) {
 	write := func(fields mounttest.Fields) func(h *mounttest.Harness) {
 		return func(h *mounttest.Harness) { h.Succeeds(h.Write("config", fields)) }
@@ -31,7 +31,8 @@ func takeovers() map[string]func(h *mounttest.Harness) {
 	}
 }
 
-// The secret is proven first, since it was stored untried. Another node takes over during that.
+// The secret is proven first, because it was stored untried. Another node takes over
+// during that.
 func TestARotationOfAFormerLeaderChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, takeOver := range takeovers() {
@@ -85,7 +86,8 @@ func TestAScheduledRotationOfAFormerLeaderChangesNothing(t *testing.T) {
 	}
 }
 
-// A rotation is due, and an open one is resolved before it. Meanwhile the next node has another partner, or no schedule.
+// A rotation is due, and a pending one is resolved before it. Meanwhile the next node
+// has another partner, or no schedule.
 func TestAFormerLeaderRotatesByTheScheduleThatIsStored(t *testing.T) {
 	t.Parallel()
 	for name, takeOver := range map[string]func(h *mounttest.Harness){

@@ -16,7 +16,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// tickAt is what Vault does once a minute, at a certain node.
+// tickAt makes Vault's periodic call to a given node.
 func tickAt(h *mounttest.Harness, node logical.Backend) {
 	_, _ = node.HandleRequest(h.T.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})
 }
@@ -46,7 +46,7 @@ func TestARefusalFromBeforeASuccessOfAnotherNodeHoldsNothing(t *testing.T) {
 	}
 }
 
-// The node that was overtaken knows a secret that was replaced since.
+// The overtaken node has a secret that was replaced since.
 func TestASecretThatAnotherNodeReplacedStopsSigning(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"storage has not taken an outcome", "overtaken before its write, and storage works"} {
@@ -68,7 +68,7 @@ func TestASecretThatAnotherNodeReplacedStopsSigning(t *testing.T) {
 						if key != "config" {
 							return
 						}
-						if gets++; gets == 2 { // That of the check before the write.
+						if gets++; gets == 2 { // The read of the check before the write.
 							h.Storage.BeforeGet = func(string) {}
 							h.B = other
 							h.Rotate()
@@ -124,7 +124,7 @@ func TestASecretThatAnotherNodeDiscardedStopsSigning(t *testing.T) {
 	}
 }
 
-// getter holds the nth read of the configuration back.
+// getter delays the nth read of the configuration.
 type getter struct {
 	logical.Storage
 	reached, goOn chan struct{}
@@ -174,7 +174,8 @@ func TestARefusalThatOvertakesASuccessHoldsNothing(t *testing.T) {
 	}
 }
 
-// The wall clock of a node is ahead before the mount is configured, and nothing of it is stored.
+// The wall clock of a node is ahead before the mount is configured, and none of its
+// times is stored.
 func TestANodeThatHasStoredNothingGoesByTheClockOfTheOthers(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]func(h *mounttest.Harness){

@@ -14,7 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A snapshot is restored beneath a living engine, which alone has the new secret then.
+// A snapshot is restored while the engine is running, which then has the only copy of
+// the new secret.
 func TestASnapshotRestoredDuringAChangeLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -35,7 +36,7 @@ func TestASnapshotRestoredDuringTheProofLosesNothing(t *testing.T) {
 	})
 }
 
-// putter holds one Put back, so that two nodes' read-modify-writes overlap.
+// putter delays one Put, so that the read-modify-writes of two nodes overlap.
 type putter struct {
 	logical.Storage
 	reached, goOn chan struct{}
@@ -51,14 +52,15 @@ func (p *putter) Put(ctx context.Context, e *logical.StorageEntry) error {
 	return p.Storage.Put(ctx, e)
 }
 
-// The other node has read the entry before this one stores its charge, and writes after it.
+// The other node reads the entry before this one stores its charge, and writes after
+// it.
 func TestTwoNodesWhoseWritesOverlapLoseNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(100 * time.Minute) // The token is due.
 		old := h.B
-		h.Restart() // The new node. The old one still works.
+		h.Restart() // The new node. The old one is still running.
 		slow := &putter{Storage: h.Storage, reached: make(chan struct{}), goOn: make(chan struct{}), once: true}
 		oldRead := h.Background(func() mounttest.Answer {
 			resp, err := old.HandleRequest(t.Context(), &logical.Request{
@@ -87,7 +89,7 @@ func TestARefusalDuringARestoreIsCounted(t *testing.T) {
 	})
 }
 
-// The old node cannot read what the new one has stored, and has an outcome to store.
+// The old node cannot read the new node's entry, and has an outcome to store.
 func TestALateOutcomeAfterAFailedReadLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -102,7 +104,8 @@ func TestALateOutcomeAfterAFailedReadLosesNothing(t *testing.T) {
 	})
 }
 
-// A write of the old node failed, and it tries again once a minute. The new node has rotated since.
+// A write of the old node failed, and it retries once a minute. The new node has
+// rotated since.
 func TestALateWriteOfTheOldNodeLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -147,7 +150,7 @@ func TestAnOutcomeDoesNotOverwriteANewerEntry(t *testing.T) {
 	})
 }
 
-// The old node was told of a refusal and could not store it. The new node must count it.
+// The old node got a refusal and could not store it. The new node must count it.
 func TestALateWriteOfTheOldNodeBringsItsRefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

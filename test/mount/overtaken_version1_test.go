@@ -21,7 +21,7 @@ func goldenNamed(t *testing.T, name string) mounttest.Golden {
 	return mounttest.Golden{}
 }
 
-// The old plugin on another node has rotated meanwhile.
+// The old plugin on another node has rotated in the meantime.
 func TestAnEntryOfVersion1ThatHasChangedIsMigratedAnew(t *testing.T) {
 	t.Parallel()
 	for _, later := range []string{"rotated-once", "pending"} {
@@ -31,7 +31,7 @@ func TestAnEntryOfVersion1ThatHasChangedIsMigratedAnew(t *testing.T) {
 				fresh := goldenNamed(t, "fresh")
 				h.Storage.Plant("config", fresh.Value("config"))
 				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-				h.Tick()                                     // It has migrated the entry, and storage has not taken that.
+				h.Tick()                                     // It has migrated the entry, and storage has not accepted that.
 				h.Storage.Plant("config", g.Value("config")) // The old plugin on the other node has rotated.
 				h.Pass(time.Minute)
 				h.Tick()
@@ -79,7 +79,7 @@ func TestAMigrationThatWasOvertakenBringsNothingBack(t *testing.T) {
 			if key != "config" {
 				return
 			}
-			if gets++; gets == 2 { // That of the check before the write.
+			if gets++; gets == 2 { // The read of the check before the write.
 				h.Storage.BeforeGet = func(string) {}
 				tickAt(h, other)
 			}

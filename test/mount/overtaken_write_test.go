@@ -11,8 +11,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The first attempt of the write is under way when another node takes over and rotates. A second one could still succeed,
-// because a grace period keeps the old secret.
+// The first attempt of the write is in progress when another node takes over and
+// rotates. A second attempt could still succeed, because a grace period keeps the old
+// secret valid.
 func TestASecondAttemptOfAFormerLeaderLosesNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -35,7 +36,8 @@ func TestASecondAttemptOfAFormerLeaderLosesNoSecret(t *testing.T) {
 	})
 }
 
-// The other node has written a setting, so the same write may be repeated, and needs one attempt.
+// The other node has written a setting, so the same write may be repeated, and needs
+// one attempt.
 func TestAnOvertakenWriteOfAnAppKeyMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -47,7 +49,7 @@ func TestAnOvertakenWriteOfAnAppKeyMayBeRepeated(t *testing.T) {
 			h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
 		}), http.StatusBadRequest, "write it again")
 		h.Restart()
-		h.Pass(time.Minute) // The change of before may be on its way, for all that a new process knows.
+		h.Pass(time.Minute) // As far as a new process knows, the earlier change may be on its way.
 		h.Succeeds(h.Write("config", newKey))
 		h.Wrongly(1)
 		if timeout := h.Stored().Settings.RequestTimeout; timeout != 20*time.Second {

@@ -24,7 +24,8 @@ func mistyped(h *mounttest.Harness, i int) mounttest.Fields {
 
 func wrongID(i int) string { return fmt.Sprintf("20000000000%02d", i) }
 
-// mistypes writes the IDs from first up to and without end, which Finicity refuses.
+// mistypes writes the IDs from first up to, but not including, end. Finicity refuses
+// them.
 func mistypes(h *mounttest.Harness, first, end int) {
 	h.T.Helper()
 	for i := first; i < end; i++ {
@@ -32,7 +33,7 @@ func mistypes(h *mounttest.Harness, first, end int) {
 	}
 }
 
-// remembered are the partners of the stored records.
+// remembered returns the partners of the stored records.
 func remembered(h *mounttest.Harness) []string {
 	h.T.Helper()
 	all := slices.Sorted(maps.Keys(h.Stored().Records))
@@ -42,7 +43,7 @@ func remembered(h *mounttest.Harness) []string {
 	return all
 }
 
-// stillWorks does what a healthy mount can do, without a token at first.
+// stillWorks does what a healthy mount can do, at first without a token.
 func stillWorks(h *mounttest.Harness) {
 	h.T.Helper()
 	h.Pass(2 * time.Hour)
@@ -53,7 +54,7 @@ func stillWorks(h *mounttest.Harness) {
 	remembered(h)
 }
 
-// A colleague has mistyped the partner ID, again and again.
+// A colleague mistypes the partner ID again and again.
 func TestTypingErrorsInPartnerIDsLeaveTheMountAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestAFullMountTakesAnotherPartnerADayLater(t *testing.T) {
 	})
 }
 
-// One that is remembered has its four attempts as ever.
+// A remembered partner has its four attempts as usual.
 func TestAFullMountTakesAPartnerThatItRemembers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -112,7 +113,8 @@ func TestAFullMountTakesAPartnerThatItRemembers(t *testing.T) {
 	})
 }
 
-// Finicity has locked a partner that somebody tried here, and nobody comes back to it.
+// Finicity has locked a partner that was tried here, and nobody uses that partner
+// again.
 func TestALockedPartnerOfLongAgoMakesRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +128,8 @@ func TestALockedPartnerOfLongAgoMakesRoom(t *testing.T) {
 	})
 }
 
-// Otherwise the mount would have another partner each time, and the record of each one before it.
+// Otherwise the mount would have a new partner each time, and the records of all
+// previous ones.
 func TestAFullMountTakesNoUntriedPartner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -143,7 +146,7 @@ func TestAFullMountTakesNoUntriedPartner(t *testing.T) {
 	})
 }
 
-// A mount that is not configured has no partner to keep room for.
+// A mount that is not configured has no partner to reserve room for.
 func TestAMountWithoutACredentialRemembersEightPartners(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,7 +162,8 @@ func TestAMountWithoutACredentialRemembersEightPartners(t *testing.T) {
 	})
 }
 
-// "Try again in 24 hours", on a mount without a configuration: its clock is stored by no tick.
+// "Try again in 24 hours", on a mount without a configuration, whose clock no periodic
+// call stores.
 func TestAFullMountWithoutACredentialHasRoomADayLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A process that dies after it has sent a change stores no failure, and what its successor finds out is a success. A node
-// that flaps does that once a minute.
+// A process that dies after it has sent a change stores no failure, and resolving the
+// change is a success for its successor. A flapping node does that once a minute.
 func TestAScheduleWhoseNodesDieDoesNotSendAChangeEachMinute(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{
@@ -70,7 +70,7 @@ func TestASecretThatLandsLateIsKeptWhileNodesDie(t *testing.T) {
 	})
 }
 
-// An alarm on last_rotation_error must not go off with each rotation.
+// An alert on last_rotation_error must not fire with each rotation.
 func TestARotationThatIsUnderWayHasNotFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,7 +94,8 @@ func TestARotationThatIsUnderWayHasNotFailed(t *testing.T) {
 	})
 }
 
-// Where a process died with a rotation under way, the status says so until it is resolved.
+// If a process died during a rotation, the status says so until the rotation is
+// resolved.
 func TestARotationWhoseProcessDiedIsShown(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -103,7 +104,7 @@ func TestARotationWhoseProcessDiedIsShown(t *testing.T) {
 		h.Pass(time.Hour)
 		nextChange(h, lostAnswer(applied))
 		diesOnceSent(h, h.Tick)
-		h.Read("status", nil) // The engine's clock goes on.
+		h.Read("status", nil) // The engine's clock advances.
 		h.Pass(31 * time.Second)
 		if text := lastRotationError(h); text != "a rotation was started, and its outcome was not recorded" {
 			t.Errorf("the status shows %q", text)
@@ -121,7 +122,8 @@ func TestARotationWhoseProcessDiedIsShown(t *testing.T) {
 	})
 }
 
-// Storage reports errors and has taken the writes all the same. Then the rotation is stored, and no failure after it.
+// Storage reports errors although the writes took effect. Then the rotation is stored,
+// and no failure after it.
 func TestARotationThatIsStoredHasNotFailed(t *testing.T) {
 	t.Parallel()
 	for skip := 1; skip < writesOfARotation; skip++ {
@@ -138,7 +140,7 @@ func TestARotationThatIsStoredHasNotFailed(t *testing.T) {
 				}
 				everyHour(h, 23)
 				h.Pass(time.Hour)
-				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: skip + 1, Applied: true}) // The first one notes that it is alive.
+				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: skip + 1, Applied: true}) // The first one notes that the engine is alive.
 				h.Tick()
 				everyMinute(h, 5, func() {})
 				h.Token()
@@ -154,7 +156,8 @@ func TestARotationThatIsStoredHasNotFailed(t *testing.T) {
 	}
 }
 
-// The engine has found out that a rotation took effect, and storage fails. It goes by what it knows, and stores that later.
+// The engine has found out that a rotation took effect, and storage fails. The engine
+// uses what it knows, and stores that later.
 func TestWhatIsFoundOutIsNoFailureIfStorageFails(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{true, false} {
@@ -207,7 +210,7 @@ func TestAClockThatWasSetBackHidesNoFailure(t *testing.T) {
 	})
 }
 
-// The snapshot of before is restored during the proof of a scheduled rotation.
+// A snapshot from before is restored during the proof of a scheduled rotation.
 func TestAScheduledRotationDuringARestoreIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,8 @@ func forbidden(h *mounttest.Harness, n int) {
 	nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: "forbidden", Count: n})
 }
 
-// Each authentication in between is a success. Finicity may count the refused changes all the same.
+// Each authentication in between is a success. Finicity may still count the refused
+// changes.
 func TestTheScheduleStopsAfterTwoRefusedChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -52,7 +53,7 @@ func TestTheScheduleStopsAfterTwoRefusedChanges(t *testing.T) {
 	})
 }
 
-// Vault was down for some hours, and nothing rotates outside of its window when it is back.
+// Vault was down for some hours. When it is back, nothing rotates outside the window.
 func TestAWindowThatWasMissedIsSkippedOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -111,7 +112,7 @@ func TestAClockThatIsSetBackALittleDoesNotRotateTwice(t *testing.T) {
 	}
 }
 
-// Each write is one of all that is stored.
+// Each write stores the whole state.
 func TestAClockThatIsSetBackAfterAFailureIsCorrectedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestAClockThatIsSetBackAfterAFailureIsCorrectedOnce(t *testing.T) {
 		forbidden(h, 1)
 		h.Pass(31 * time.Minute)
 		h.Tick()
-		everyMinute(h, 6, func() {}) // In which it finds out that the change has not arrived.
+		everyMinute(h, 6, func() {}) // In which the engine finds out that the change has not arrived.
 		h.SetClock(-20 * time.Hour)
 		before := h.Storage.Accesses(mounttest.Put("config"))
 		everyMinute(h, 30, func() {})
@@ -149,7 +150,7 @@ func TestAClockThatWasAYearAheadDelaysARotationByOnePeriodAtMost(t *testing.T) {
 	})
 }
 
-// Whatever the windows are like, a change that gets no answer costs an attempt.
+// Whatever the windows are, a change without an answer costs an attempt.
 func TestWindowsDoNotMakeAFailingRotationMoreFrequent(t *testing.T) {
 	t.Parallel()
 	for _, cron := range []string{"0 * * * *", "* * * * *"} {
@@ -218,7 +219,7 @@ func TestARotationByHandEndsAStopWhateverTheClockShows(t *testing.T) {
 	})
 }
 
-// A refusal by Finicity is in the log already, a failure of storage is not.
+// A refusal by Finicity is already in the log; a failure of storage is not.
 func TestResolvingThatFailsForStorageIsReportedToVault(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +240,8 @@ func TestResolvingThatFailsForStorageIsReportedToVault(t *testing.T) {
 	})
 }
 
-// Storage fails once at any write of a scheduled rotation. The secret is rotated once, and nothing is lost.
+// Storage fails once at each write of a scheduled rotation in turn. The secret is
+// rotated once, and nothing is lost.
 func TestStorageMayFailAtAnyWriteOfAScheduledRotation(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {

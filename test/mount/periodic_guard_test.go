@@ -14,7 +14,8 @@ import (
 
 const pausedEvent = "finicity/root-rotate-paused"
 
-// The pause is announced once: with the first write that stores it, and not again after restarts and by other nodes.
+// The pause is announced once: with the first write that stores it, and not again after
+// restarts or by other nodes.
 func TestAPauseIsAnnouncedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -47,7 +48,8 @@ func TestAPauseIsAnnouncedOnce(t *testing.T) {
 	})
 }
 
-// Finicity accepts the credential, and storage does not take that at first. The end of the pause is another write, which has both.
+// Finicity accepts the credential, and storage does not accept that at first. A later
+// write stores both that and the end of the pause.
 func TestASuccessThatWasNotStoredEndsAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +64,8 @@ func TestASuccessThatWasNotStoredEndsAPause(t *testing.T) {
 	})
 }
 
-// Storage does not take the pause at first. It stays in effect, and is announced with the write that has it.
+// Storage does not accept the pause at first. The pause is in effect anyway, and is
+// announced with the write that stores it.
 func TestAPauseThatCannotBeStoredStaysInEffect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -80,8 +83,8 @@ func TestAPauseThatCannotBeStoredStaysInEffect(t *testing.T) {
 	})
 }
 
-// Whoever may read a token, or a job that replaces it, is no one who knows that this is no copy. Writes of other settings
-// and refused commands do not count either.
+// An app that may read a token, or a job that replaces it, cannot confirm that this is
+// not a copy. Writes of other settings and refused commands do not count either.
 func TestNothingButAnOperatorResumesAPausedSchedule(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(h *mounttest.Harness){
@@ -114,7 +117,8 @@ func TestNothingButAnOperatorResumesAPausedSchedule(t *testing.T) {
 	}
 }
 
-// A mount without a schedule has nothing to pause, however long it was down. A schedule that is written then begins anew.
+// A mount without a schedule has nothing to pause, however long it was down. A schedule
+// that is written then starts from the beginning.
 func TestAMountWithoutAScheduleIsNeverPaused(t *testing.T) {
 	t.Parallel()
 	for name, setting := range map[string]mounttest.Fields{
@@ -141,7 +145,8 @@ func TestAMountWithoutAScheduleIsNeverPaused(t *testing.T) {
 	}
 }
 
-// A pending rotation is resolved in a copy too: that changes nothing at Finicity.
+// A pending rotation is resolved in a copy too, because that changes nothing at
+// Finicity.
 func TestAPausedScheduleStillResolvesWhatIsPending(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -162,7 +167,7 @@ func TestAPausedScheduleStillResolvesWhatIsPending(t *testing.T) {
 	})
 }
 
-// An idle engine stores once an hour that it is alive, and what its clock shows.
+// An idle engine stores once an hour that it is alive, and the time of its clock.
 func TestAnIdleEngineWritesOnceAnHour(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -186,7 +191,8 @@ func TestAnIdleEngineWritesOnceAnHour(t *testing.T) {
 	}
 }
 
-// The command that the status names resumes the schedule, and fails where it can't be stored.
+// The command that the status names resumes the schedule, and fails if the result
+// cannot be stored.
 func TestResumingThatCannotBeStoredIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"config/verify", "rotate-root"} {
@@ -224,7 +230,8 @@ func TestAStorageOutagePausesNoScheduleSilently(t *testing.T) {
 	})
 }
 
-// Config/verify resumes a paused schedule, unless storage does not take its outcome. It must not be repeated then.
+// config/verify resumes a paused schedule, unless storage does not accept its outcome.
+// The command must not be repeated then.
 func TestAnUnstoredVerifyResumesTheSchedule(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"config/verify", "rotate-root"} {

@@ -37,7 +37,7 @@ func TestAScheduleRotatesUnattended(t *testing.T) {
 	}
 }
 
-// A rotation takes its time, and Vault calls once a minute.
+// A rotation takes time, and Vault calls once a minute.
 func TestAPeriodOfAMinuteIsNotOneOfTwo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -134,15 +134,16 @@ func TestOneKindOfScheduleReplacesTheOther(t *testing.T) {
 	})
 }
 
-// The second try comes after a minute, and the third after an hour. Two changes are unconfirmed by then, so the schedule
-// waits until the first of them can't take effect any more, and goes on.
+// The second try comes after a minute, and the third after an hour. Then two changes
+// are unconfirmed, so the schedule waits until the first of them can no longer take
+// effect, and continues.
 func TestARotationThatFailsIsRetriedLessAndLessOften(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1h"})
 		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", Count: 1000})
 		h.Pass(59 * time.Minute)
-		minutesInUse(h, 60) // A retry resolves the rotation before it first, at the cost of an attempt.
+		minutesInUse(h, 60) // A retry first resolves the previous rotation, which costs an attempt.
 		if n := changes(h); n != 2 {
 			t.Errorf("%d changes in an hour", n)
 		}
@@ -181,7 +182,7 @@ func TestTheScheduleObeysRetryAfter(t *testing.T) {
 	})
 }
 
-// However it ends, the answer that got lost belongs to the one rotation that was due.
+// Whatever its outcome, the lost answer belongs to the one rotation that was due.
 func TestALostAnswerNeitherSkipsNorDoublesARotation(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -201,7 +202,7 @@ func TestALostAnswerNeitherSkipsNorDoublesARotation(t *testing.T) {
 	})
 }
 
-// Nobody has to read for that.
+// That does not need a reader.
 func TestAPendingRotationIsResolvedWithinMinutes(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {

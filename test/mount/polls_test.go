@@ -13,7 +13,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// sluggish takes its time before and after a write takes effect.
+// sluggish takes some time before and after a write takes effect.
 type sluggish struct{ *mounttest.Storage }
 
 func (s sluggish) Put(ctx context.Context, entry *logical.StorageEntry) error {
@@ -23,7 +23,7 @@ func (s sluggish) Put(ctx context.Context, entry *logical.StorageEntry) error {
 	return err
 }
 
-// Monitoring reads the status at any time, also while the engine stores something.
+// Monitoring reads the status at any time, even while the engine stores something.
 func TestAPollDuringAWriteTakesNoTokenAway(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"status", "config"} {
@@ -55,7 +55,8 @@ func TestAPollDuringAWriteTakesNoTokenAway(t *testing.T) {
 	}
 }
 
-// polled is storage whose writes of the configuration take effect, are polled then, and fail.
+// polled is storage whose writes of the configuration take effect, are then polled, and
+// fail.
 type polled struct {
 	*mounttest.Storage
 	poll func()
@@ -69,7 +70,8 @@ func (s polled) Put(ctx context.Context, entry *logical.StorageEntry) error {
 	return mounttest.ErrStorage
 }
 
-// What storage has may be what this process is writing. Only the end of the write says what counts.
+// This process may be writing the value that storage has. Only the end of the write
+// shows which value counts.
 func TestAPollDuringAFailedWriteTakesNothingOver(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"status", "config"} {

@@ -31,7 +31,7 @@ func TestNothingIsSentWhenTheAttemptCannotBeStored(t *testing.T) {
 					h.Restart()
 					fault.Always = true
 					h.Storage.Fail(fault)
-					for range 6 { // More than the limit: what was never sent must not end in a stop.
+					for range 6 { // More than the limit: attempts that were never sent must not end in a stop.
 						a := do(h)
 						h.Fails(a, 500, "storage is out of order")
 						if fault.On == mounttest.Put("config") {
@@ -56,7 +56,7 @@ func TestNothingIsSentWhenTheAttemptCannotBeStored(t *testing.T) {
 	}
 }
 
-// Storage is full, or sealed, while a token is there.
+// Storage is full, or sealed, while there is a token.
 func TestAUsableTokenIsServedWhileNoAttemptCanBeStored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,7 +73,8 @@ func TestAUsableTokenIsServedWhileNoAttemptCanBeStored(t *testing.T) {
 	})
 }
 
-// One attempt more than were made is the worst that storage may bring about, and never one less.
+// At worst, a storage failure makes the engine count one attempt too many. It never
+// counts one too few.
 func TestAnOutcomeThatCannotBeStoredIsKeptByThisProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -93,21 +94,22 @@ func TestAnOutcomeThatCannotBeStoredIsKeptByThisProcess(t *testing.T) {
 		}
 		h.Called(2, 0)
 
-		h.Restart() // The next one knows of an attempt, and not of its outcome.
+		h.Restart() // The next process knows of an attempt, and not of its outcome.
 		h.Fails(h.Read("token", nil), 400, "10001", "2 of 5", "2 left")
 		h.Spent(1, 1)
 		h.Wrongly(2)
 	})
 }
 
-// When the outcome cannot be stored, the engine backs off as after an outage. What Finicity asked for has priority.
+// If the outcome cannot be stored, the engine backs off as after an outage. A wait that
+// Finicity asked for has priority.
 func TestAnOutcomeThatCannotBeStoredBacksOff(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fault  func(h *mounttest.Harness)
 		status int
-		first  string   // what the read is told that made the call
-		next   []string // and the one after it
+		first  string   // The answer to the read that made the call.
+		next   []string // And to the next read.
 	}{
 		"a refusal": {
 			func(h *mounttest.Harness) { h.Fake.Order(mounttest.Rejections()["10001"]) },
@@ -173,7 +175,7 @@ func TestWhatStorageDidNotTakeIsStoredWithinAMinute(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(2 * time.Hour)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true})
-		token := h.Token() // It is shared all the same.
+		token := h.Token() // It is shared anyway.
 		if h.Token() != token {
 			t.Error("the next reader gets another token")
 		}
@@ -196,7 +198,7 @@ func TestWhatStorageDidNotTakeIsStoredWithinAMinute(t *testing.T) {
 	})
 }
 
-// What this node could not store is a refusal more than another one knows of.
+// The refusal that this node could not store is one more than the other node knows of.
 func TestWhatStorageDidNotTakeIsAddedToWhatIsThere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -233,7 +235,8 @@ func TestInvalidateEndsTheBackoff(t *testing.T) {
 	})
 }
 
-// What could not be stored is known to the process that made the attempts, whatever else it is asked meanwhile.
+// The process that made the attempts knows the unstored outcomes, whatever else it does
+// in the meantime.
 func TestARecordThatCannotBeStoredIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -274,11 +277,12 @@ func TestAnUnconfiguredMountStoresItsRefusalLater(t *testing.T) {
 		}
 		h.Restart()
 		h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})), 400)
-		h.Wrongly(1) // A credential that was refused is not sent again.
+		h.Wrongly(1) // A refused credential is not sent again.
 	})
 }
 
-// The second attempt of two cannot be stored, and the first was refused: a client must not send both again.
+// The second attempt of two cannot be stored, and the first was refused. A client must
+// not send both again.
 func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -298,7 +302,7 @@ func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
 	})
 }
 
-// Nor when the network fails between the two.
+// Nor if the network fails between the two.
 func TestARefusalBeforeACallThatIsNotSentIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -311,7 +315,7 @@ func TestARefusalBeforeACallThatIsNotSentIsNotRepeated(t *testing.T) {
 			}
 			return dial(ctx, network, address)
 		})
-		h.Read("status", nil) // From now on time passes for this process.
+		h.Read("status", nil) // From now on, time passes for this process.
 		h.Pass(time.Minute)
 		h.Fails(h.Write("config/verify", nil), 400, "10001")
 		h.Wrongly(1)

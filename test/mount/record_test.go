@@ -32,7 +32,8 @@ func attempting() map[string]func(h *mounttest.Harness) mounttest.Answer {
 	}
 }
 
-// A process that dies while the call is on its way has it in its record, whatever has become of it.
+// A process that dies while the call is on its way has the attempt in its record,
+// whatever the result.
 func TestAnAttemptIsStoredBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	for name, do := range attempting() {
@@ -93,7 +94,7 @@ func TestEachAttemptIsRecordedWithWhatTheRulesNeed(t *testing.T) {
 	}
 }
 
-// The process was killed so many times in the middle of a call.
+// The process was killed n times in the middle of a call.
 func TestWhatACrashLeavesChargedCountsAndHoldsNothingBack(t *testing.T) {
 	t.Parallel()
 	crashed := func(t *testing.T, times int) *mounttest.Harness {
@@ -184,7 +185,8 @@ func TestAllIsStoredUnderOneKeyBesideTheSalt(t *testing.T) {
 	})
 }
 
-// Finicity may go on counting after a success, so a force below the limit must not give four new attempts.
+// Finicity may continue to count after a success, so force below the limit must not
+// give four new attempts.
 func TestAForceThatWasNotNeededForgetsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

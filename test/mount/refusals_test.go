@@ -14,7 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A gateway that has not asked Finicity knows nothing of a credential: it may be sent again.
+// A gateway that has not called Finicity says nothing about a credential, which may be
+// sent again.
 func TestACredentialThatAGatewayRefusedIsSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"a 401 without a code": 401, "a 404 without a code": 404} {
@@ -33,7 +34,8 @@ func TestACredentialThatAGatewayRefusedIsSentAgain(t *testing.T) {
 	}
 }
 
-// A verdict on one credential says nothing of another, whatever their parts look like when they are put together.
+// A verdict on one credential says nothing about another, whatever their concatenated
+// parts look like.
 func TestAVerdictOnOneCredentialIsNoneOnAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -46,7 +48,8 @@ func TestAVerdictOnOneCredentialIsNoneOnAnother(t *testing.T) {
 	})
 }
 
-// An edge that looks at the app key first, or another Finicity, has not asked whether the partner is still locked.
+// An edge that checks the app key first, or another Finicity environment, has not
+// checked whether the partner is still locked.
 func TestARefusedWriteDoesNotEndALock(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -74,7 +77,8 @@ func TestARefusedWriteDoesNotEndALock(t *testing.T) {
 	}
 }
 
-// The second of two stored secrets may not be tried any more. What happened is that the first one was refused.
+// The second of two stored secrets may not be tried any more. The error reports that
+// the first one was refused.
 func TestARefusalWithoutAFollowUpIsToldAsOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +95,8 @@ func TestARefusalWithoutAFollowUpIsToldAsOne(t *testing.T) {
 	})
 }
 
-// Once both of the stored secrets were refused, one command is one attempt: the operator decides about each further one.
+// Once both stored secrets were refused, one command is one attempt: the operator
+// decides about each further attempt.
 func TestOneVerifyTriesOneOfTheSecretsThatWereRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,8 +110,8 @@ func TestOneVerifyTriesOneOfTheSecretsThatWereRefused(t *testing.T) {
 	})
 }
 
-// A secret that was in effect is wrong now: the secret before it, which a grace period may keep valid, is tried no sooner
-// than any second attempt.
+// A secret that was in effect is wrong now. The secret before it, which a grace period
+// may keep valid, is tried no sooner than any second attempt.
 func TestTheRefusalOfAProvenSecretIsNotFollowedUpAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -134,7 +139,8 @@ func TestOneForceIsOneAttempt(t *testing.T) {
 	})
 }
 
-// Two secrets that nobody has proven are stored. After the refusal of one, only a proven secret would be tried at once.
+// Two secrets that were never proven are stored. After the refusal of one, only a
+// proven secret would be tried at once.
 func TestAnUnprovenSecretIsNotTriedAtOnceAfterAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -149,7 +155,7 @@ func TestAnUnprovenSecretIsNotTriedAtOnceAfterAnother(t *testing.T) {
 	})
 }
 
-// Only 10001 says that the secret is wrong. After any other refusal it is kept.
+// Only 10001 says that the secret is wrong. After any other refusal, it is retained.
 func TestASecretThatMayBeRightIsKeptAfterARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,7 +169,7 @@ func TestASecretThatMayBeRightIsKeptAfterARefusal(t *testing.T) {
 	})
 }
 
-// One write is two attempts at most, however many secrets are stored.
+// One write is at most two attempts, however many secrets are stored.
 func TestANewAppKeyIsTriedWithTwoSecretsAtMost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -177,7 +183,8 @@ func TestANewAppKeyIsTriedWithTwoSecretsAtMost(t *testing.T) {
 	})
 }
 
-// A write was not stored, but a stored secret was refused with it: apps go on with the other one.
+// A write was not stored, but a stored secret was refused with it: apps continue with
+// the other one.
 func TestAVerdictOnAStoredSecretOutlivesTheWriteThatBroughtIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,7 +201,8 @@ func TestAVerdictOnAStoredSecretOutlivesTheWriteThatBroughtIt(t *testing.T) {
 	})
 }
 
-// A write of an app key makes two attempts. Vault's clients repeat a 5xx, and here the first attempt was refused.
+// A write of an app key makes two attempts. Vault's clients repeat a 5xx, and here the
+// first attempt was refused.
 func TestAWriteWhoseFirstAttemptWasRefusedIsNoServerError(t *testing.T) {
 	t.Parallel()
 	for name, prevent := range map[string]func(h *mounttest.Harness){
@@ -228,7 +236,8 @@ func TestAWriteWhoseFirstAttemptWasRefusedIsNoServerError(t *testing.T) {
 	}
 }
 
-// The last attempt is kept for the stored credential, so there is no second one. The first one was sent.
+// The last attempt is reserved for the stored credential, so there is no second one.
+// The first one was sent.
 func TestAWriteThatSentAnAttemptDoesNotSayThatItSentNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A snapshot is restored beneath the running process, which remembers what it had stored.
+// A snapshot is restored while the process is running, which remembers what it had
+// stored.
 func TestAfterARestoreTheProcessRemembersWhatWasRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,7 +155,7 @@ func TestARestoreTakesNoUsableTokenAway(t *testing.T) {
 	})
 }
 
-// The restored token works, and the later one is of another configuration.
+// The restored token works, and the later one belongs to another configuration.
 func TestARestoreKeepsTheTokenOfItsConfiguration(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]mounttest.Fields{

@@ -20,7 +20,7 @@ func TestASnapshotOfVersion1PutsNoOldSecretAfterANewOne(t *testing.T) {
 		inEffect := storedCurrent(h)
 		use(h, 2*day)
 		h.Storage.Restore(snapshot)
-		use(h, 31*day) // The old one works on its grace period.
+		use(h, 31*day) // The old one works during its grace period.
 		if !h.Fake.HoldsSecret(g.Finicity.PartnerID, inEffect) {
 			t.Fatal("it is not in effect")
 		}
@@ -94,7 +94,8 @@ func TestASnapshotOfVersion1LetsNoReplacedSecretSign(t *testing.T) {
 	})
 }
 
-// Nobody noted that an engine was alive: the newest token, rotation or attempt counts. The untried secret is wrong.
+// No record says that an engine was alive, so the newest token, rotation or attempt
+// counts. The untried secret is wrong.
 func TestOldDataOfVersion1MakeOneAttempt(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "untried-over-proven", func(t *testing.T, h *mounttest.Harness, g mounttest.Golden) {

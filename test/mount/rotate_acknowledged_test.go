@@ -11,7 +11,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// acknowledged rotates when the change is answered with a 204, and the proof of the new secret as given.
+// acknowledged rotates. The change is answered with a 204, and the proof of the new
+// secret with the given fault.
 func acknowledged(h *mounttest.Harness, change fakefinicity.Fault, proofs ...fakefinicity.Fault) {
 	h.T.Helper()
 	nextChange(h, change)
@@ -22,7 +23,8 @@ func acknowledged(h *mounttest.Harness, change fakefinicity.Fault, proofs ...fak
 	h.Fails(h.Write("rotate-root", nil), 400, "the outcome of the rotation is unknown")
 }
 
-// The new secret may not be known everywhere yet, so the next attempt comes after half a minute and not after five.
+// Not all of Finicity may know the new secret yet, so the next attempt comes after 30
+// seconds instead of five minutes.
 func TestAfterAnAcknowledgedChangeTheNextAttemptIsSoon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -36,8 +38,8 @@ func TestAfterAnAcknowledgedChangeTheNextAttemptIsSoon(t *testing.T) {
 	})
 }
 
-// A 204 may come from a gateway. A process that knows no more than that has had no success, and stops at the first
-// refusal.
+// A 204 may come from a gateway. A process that has nothing more than a 204 has had no
+// success, and stops at the first refusal.
 func TestAnAcknowledgmentIsNotASuccess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -51,7 +53,8 @@ func TestAnAcknowledgmentIsNotASuccess(t *testing.T) {
 	})
 }
 
-// A gateway has made the 204 up. The old secret still works, and the answer must not call that a rotation.
+// A gateway has invented the 204. The old secret still works, and the answer must not
+// call that a rotation.
 func TestAnAcknowledgmentWithoutAProofIsNoRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

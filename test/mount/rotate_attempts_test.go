@@ -42,7 +42,7 @@ func TestAChangeOfTheSecretIsAnAttemptToo(t *testing.T) {
 	}
 }
 
-// Not even a proposal is stored: it would cost an attempt to resolve.
+// Not even a proposal is stored, because resolving it would cost an attempt.
 func TestARotationThatTheRecordForbidsLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]func(h *mounttest.Harness){
@@ -88,7 +88,8 @@ func TestARotationThatTheRecordForbidsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// rotate-root shares the attempts of apps and jobs. It never uses up what an operator needs.
+// rotate-root shares the attempts of apps and jobs. It never uses up what an operator
+// needs.
 func TestRotateRootIsHeldBackAsReadsAre(t *testing.T) {
 	t.Parallel()
 	verify := func(h *mounttest.Harness) { h.Succeeds(h.Write("config/verify", nil)) }
@@ -130,8 +131,9 @@ func TestRotateRootIsHeldBackAsReadsAre(t *testing.T) {
 	}
 }
 
-// A colleague has used up three attempts, and the answer to a change gets lost. To find out costs the fourth, so the old
-// secret would be out of reach without force, and every app without a token.
+// A colleague has used up three attempts, and the answer to a change is lost. Resolving
+// the change costs the fourth, so the old secret would need force, and every app would
+// be without a token.
 func TestARotationLeavesAnAttemptForFindingOut(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -151,7 +153,8 @@ func TestARotationLeavesAnAttemptForFindingOut(t *testing.T) {
 	})
 }
 
-// Somebody has changed the secret in the portal. Rotations can't work, and share the attempts of all jobs.
+// The secret was changed in the portal. Rotations cannot work, and share the attempts
+// of all jobs.
 func TestRotationsWithAWrongSecretStopAfterTwoRefusals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -167,7 +170,7 @@ func TestRotationsWithAWrongSecretStopAfterTwoRefusals(t *testing.T) {
 			}
 		}
 		h.Wrongly(2)
-		h.Called(2, 1) // The second one finds out first which secret is in effect, and the new one was never in effect.
+		h.Called(2, 1) // The second one first finds which secret is in effect; the new one was never in effect.
 		if storedCurrent(h) != mounttest.PartnerSecret || len(h.Stored().Secrets.Secrets) != len(before.Secrets.Secrets)+1 {
 			t.Error("another secret is the current one, or one is gone")
 		}
@@ -177,8 +180,9 @@ func TestRotationsWithAWrongSecretStopAfterTwoRefusals(t *testing.T) {
 	})
 }
 
-// Each interruption that finds the old secret costs one attempt. Refusals count for a day, so the engine stops changing the
-// secret before they add up, and goes on the next day.
+// Each interruption that finds the old secret costs one attempt. Refusals count for a
+// day, so the engine stops changing the secret before they add up, and continues the
+// next day.
 func TestInterruptedRotationsCostOneAttemptEach(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -201,7 +205,7 @@ func TestInterruptedRotationsCostOneAttemptEach(t *testing.T) {
 	})
 }
 
-// Where the change has arrived, interruptions cost nothing, however many there are.
+// If the change has arrived, interruptions cost nothing, however many there are.
 func TestInterruptedRotationsThatArriveCostNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -219,7 +223,8 @@ func TestInterruptedRotationsThatArriveCostNothing(t *testing.T) {
 	})
 }
 
-// To find out each time which secret is in effect is a success each time. If that cleared the refusals, they would go on.
+// Finding the secret in effect is a success each time. If that cleared the refusals,
+// they would never end.
 func TestRefusedChangesHaveAnEnd(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"10001", "blocked"} {

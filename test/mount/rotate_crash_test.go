@@ -13,15 +13,16 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// fate is what becomes of a change of the secret.
+// fate is the result of a change of the secret.
 type fate struct {
 	fault *fakefinicity.Fault
-	// costs is how many wrong attempts it takes to find the secret in effect.
+	// costs is how many failed attempts are needed to find the secret in effect.
 	costs int
-	// stops means that Finicity refuses something with a code on the way. A process without a success stops after that,
-	// so an operator has to act.
+	// stops means that Finicity refuses an attempt with a code on the way. A process
+	// without a success stops after that, so an operator must act.
 	stops bool
-	// again means that the refusal which the last write holds costs another attempt when a crash loses it.
+	// again means that the last write contains a refusal. If a crash loses it, the
+	// refusal costs another attempt.
 	again bool
 }
 
@@ -43,10 +44,12 @@ func fates() map[string]fate {
 	}
 }
 
-// A rotation makes four writes: with the proposal, the answer, the second charge and the proof.
+// A rotation makes four writes: of the proposal, the answer, the second charge and the
+// proof.
 const writesOfARotation = 4
 
-// diesAt is a process that dies before or after a write: nothing is stored from then on.
+// diesAt is a process that dies before or after a write: nothing is stored from then
+// on.
 func diesAt(h *mounttest.Harness, write int, after bool) {
 	if after {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: write, Applied: true})
@@ -55,7 +58,8 @@ func diesAt(h *mounttest.Harness, write int, after bool) {
 	h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: write, Always: true})
 }
 
-// eachPoint runs a test for each write of a rotation, and for the time before it and after it.
+// eachPoint runs a test for each write of a rotation, and for the time before it and
+// after it.
 func eachPoint(t *testing.T, test func(t *testing.T, f fate, grace bool, write int, after bool)) {
 	t.Helper()
 	for name, f := range fates() {
@@ -74,8 +78,9 @@ func eachPoint(t *testing.T, test func(t *testing.T, f fate, grace bool, write i
 	}
 }
 
-// The process dies at any point of a rotation: before and after each write, and so before and after each call. In each case
-// reads alone find the secret in effect within a day, at the cost of one wrong attempt, or two if the change arrives late.
+// The process dies at any point of a rotation: before and after each write, and so
+// before and after each call. In each case, reads alone find the secret in effect
+// within a day, at the cost of one failed attempt, or two if the change arrives late.
 func TestNoCrashDuringARotationLosesTheSecret(t *testing.T) {
 	t.Parallel()
 	eachPoint(t, func(t *testing.T, f fate, grace bool, write int, after bool) {
@@ -97,7 +102,8 @@ func TestNoCrashDuringARotationLosesTheSecret(t *testing.T) {
 	})
 }
 
-// Storage fails once at any write of a rotation, with and without effect, and the process goes on.
+// Storage fails once at each write of a rotation in turn, with and without effect, and
+// the process continues.
 func TestNoStorageFailureOfARotationLosesTheSecret(t *testing.T) {
 	t.Parallel()
 	eachPoint(t, func(t *testing.T, f fate, grace bool, write int, applied bool) {
@@ -113,8 +119,8 @@ func TestNoStorageFailureOfARotationLosesTheSecret(t *testing.T) {
 	})
 }
 
-// Finding out which secret is in effect writes around each call too, and the process may die there once more. That may
-// lose a refusal, at the cost of another attempt.
+// Resolving the rotation also writes before and after each call, and the process may
+// die there once more. That may lose a refusal, which costs another attempt.
 func TestNoCrashWhileResolvingLosesTheSecret(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {
@@ -148,8 +154,8 @@ func TestNoCrashWhileResolvingLosesTheSecret(t *testing.T) {
 	}
 }
 
-// Storage fails once at any write while the engine finds out, with and without effect. The process goes on, or a new one
-// does.
+// Storage fails once at each write while the engine resolves the rotation, with and
+// without effect. The process continues, or a new one does.
 func TestNoStorageFailureWhileResolvingLosesTheSecret(t *testing.T) {
 	t.Parallel()
 	for _, arrived := range []bool{false, true} {
@@ -191,7 +197,8 @@ func TestNoStorageFailureWhileResolvingLosesTheSecret(t *testing.T) {
 	}
 }
 
-// foundByReads lets a day pass in which apps read, and checks that the secret in effect is found at the cost that is due.
+// foundByReads lets a day pass in which apps read, and checks that the secret in effect
+// is found at the expected cost.
 func foundByReads(h *mounttest.Harness, f fate, grace bool) {
 	h.T.Helper()
 	h.Fake.ClearFaults() // It is left over if nothing was sent.
@@ -214,7 +221,7 @@ func foundByReads(h *mounttest.Harness, f fate, grace bool) {
 	if current, _ := h.InEffect(); !current || !grace && h.Stored().Secrets.Unsettled() {
 		h.T.Error("the current secret is not in effect")
 	}
-	if grace { // The old secret shows only when it ends that it is not the one that stays.
+	if grace { // Only when the old secret stops working does it show that the other one remains.
 		h.Pass(31*day - time.Hour)
 		read(2 * time.Hour)
 	}

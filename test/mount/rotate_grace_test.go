@@ -12,8 +12,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// With a grace period the current secret works whatever became of the change. If a refusal of something else were taken
-// for one of the pending secret, the one that stays would be tried last.
+// With a grace period, the current secret works whatever the result of the change. If a
+// refusal for another reason counted as one of the pending secret, the secret that
+// remains would be tried last.
 func TestWithGraceARefusalOfSomethingElseIsNoVerdict(t *testing.T) {
 	t.Parallel()
 	for name, fault := range mounttest.Rejections() {
@@ -50,8 +51,9 @@ func TestWithGraceARefusalOfSomethingElseIsNoVerdict(t *testing.T) {
 	}
 }
 
-// A refusal that does not say what it is about is no proof, but a reason to try the other secret next: to go on with the
-// same one could end in the lock. The pending one is found when the other ends.
+// A refusal that does not name its reason is not a proof, but a reason to try the other
+// secret next: repeating the same secret could lock the partner. The pending secret is
+// found when the other one stops working.
 func TestWithGraceAnUnclearRefusalLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{
@@ -90,8 +92,8 @@ func TestWithGraceAnUnclearRefusalLosesNothing(t *testing.T) {
 	}
 }
 
-// Without a grace period, a refusal without a code, as gateways send it, must count as a verdict, or resolving would
-// never end.
+// Without a grace period, a refusal without a code, as from a gateway, must count as a
+// verdict, or resolving the rotation would never end.
 func TestWithoutGraceAnyRefusalIsAVerdict(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +128,7 @@ func TestALockWhileResolvingIsNoVerdict(t *testing.T) {
 			h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "24302")
 		}
 		h.Called(2, 1)
-		h.Succeeds(h.Write("config/verify", nil)) // Finicity support has unlocked the partner.
+		h.Succeeds(h.Write("config/verify", nil)) // Finicity's support has unlocked the partner.
 		h.Resolved()
 	})
 }
@@ -144,7 +146,7 @@ func TestWhileFinicityIsDownAPendingRotationStays(t *testing.T) {
 		h.Fails(h.Read("token", nil), http.StatusServiceUnavailable, "the next request is sent in 2s") // The rotation failed first.
 		h.Pass(time.Hour)
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed", "maintenance")
-		h.Fails(h.Read("token", nil), http.StatusServiceUnavailable, "the next request is sent in 4s") // Jobs and readers share it.
+		h.Fails(h.Read("token", nil), http.StatusServiceUnavailable, "the next request is sent in 4s") // Jobs and readers share the wait.
 		h.Called(3, 1)
 		if storedPending(h) != candidate {
 			t.Error("the rotation is not pending any more")
@@ -157,14 +159,15 @@ func TestWhileFinicityIsDownAPendingRotationStays(t *testing.T) {
 	})
 }
 
-// Two processes with the same storage: a node steps down in the middle of a rotation, and its call still goes on.
+// Two processes with the same storage: a node steps down in the middle of a rotation,
+// and its call continues.
 func TestARotationOfANodeThatSteppedDownIsResolvedByTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(2 * time.Hour)
 		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: 25 * time.Second})
-		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true}) // It may not write any more.
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true}) // It may no longer write.
 		rotation := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
 		h.Pass(5 * time.Second)
 		synctest.Wait()

@@ -12,10 +12,10 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// changeRefused is what the error of a change that was refused begins with.
+// changeRefused is the beginning of the error for a refused change.
 const changeRefused = "Finicity refused the change, and the engine keeps both secrets until an authentication proves one of them: "
 
-// storedSecret is what is stored about a secret. It must be in the list.
+// storedSecret returns the stored entry of a secret, which must be in the list.
 func storedSecret(h *mounttest.Harness, value string) secrets.Secret {
 	h.T.Helper()
 	for _, s := range h.Stored().Secrets.Secrets {
@@ -27,7 +27,7 @@ func storedSecret(h *mounttest.Harness, value string) secrets.Secret {
 	return secrets.Secret{}
 }
 
-// storedCurrent is the value of the current secret in storage.
+// storedCurrent returns the stored value of the current secret.
 func storedCurrent(h *mounttest.Harness) string {
 	h.T.Helper()
 	s, found := h.Stored().Secrets.Current()
@@ -37,7 +37,7 @@ func storedCurrent(h *mounttest.Harness) string {
 	return s.Value.Reveal()
 }
 
-// storedPending is the value of the pending secret in storage.
+// storedPending returns the stored value of the pending secret.
 func storedPending(h *mounttest.Harness) string {
 	h.T.Helper()
 	s, found := h.Stored().Secrets.Pending()
@@ -47,7 +47,7 @@ func storedPending(h *mounttest.Harness) string {
 	return s.Value.Reveal()
 }
 
-// lastSent is the value of the last secret that the engine sent.
+// lastSent returns the value of the last secret that the engine sent.
 func lastSent(h *mounttest.Harness) string {
 	h.T.Helper()
 	for _, s := range slices.Backward(h.Stored().Secrets.Secrets) {
@@ -59,7 +59,7 @@ func lastSent(h *mounttest.Harness) string {
 	return ""
 }
 
-// keepsTheSecret checks that the secret which Finicity holds is stored and may still be tried.
+// keepsTheSecret checks that the secret in effect is stored and may still be tried.
 func keepsTheSecret(h *mounttest.Harness) {
 	h.T.Helper()
 	st := h.Stored()
@@ -70,7 +70,7 @@ func keepsTheSecret(h *mounttest.Harness) {
 	}
 }
 
-// readMany begins many reads of the token at once.
+// readMany starts many reads of the token at once.
 func readMany(h *mounttest.Harness, n int) []<-chan mounttest.Answer {
 	all := make([]<-chan mounttest.Answer, n)
 	for i := range all {
@@ -79,8 +79,8 @@ func readMany(h *mounttest.Harness, n int) []<-chan mounttest.Answer {
 	return all
 }
 
-// onceProposed calls do with the next write that has a new secret in it, right before it is stored and sent. end switches
-// that off.
+// onceProposed calls do with the next write that has a new secret in it, right before
+// it is stored and sent. end disables that.
 func onceProposed(h *mounttest.Harness, do func()) (end func()) {
 	learn, armed := h.Storage.Learn, true
 	h.Storage.Learn = func(value []byte) {
@@ -99,7 +99,8 @@ func onceProposed(h *mounttest.Harness, do func()) (end func()) {
 	return func() { h.Storage.Learn = learn }
 }
 
-// diesOnceSent lets the process die during do, after it has sent a change: the proposal is stored, and nothing after it.
+// diesOnceSent lets the process die during do, after it has sent a change: the proposal
+// is stored, and nothing after it.
 func diesOnceSent(h *mounttest.Harness, do func()) {
 	end := onceProposed(h, func() { h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Always: true}) })
 	defer end()
@@ -108,13 +109,15 @@ func diesOnceSent(h *mounttest.Harness, do func()) {
 	h.Restart()
 }
 
-// gatewayRepeats has a gateway send the next change twice. The first copy is carried out, and Finicity refuses the second
-// one for its old secret. That counts as a wrong attempt.
+// gatewayRepeats has a gateway send the next change twice. Finicity carries out the
+// first copy, and refuses the second one for its old secret. That counts as a failed
+// attempt.
 func gatewayRepeats(h *mounttest.Harness) {
 	nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindTwice})
 }
 
-// minutesInUse lets minutes pass, each with a reader and Vault's periodic call. Each token must be one that Finicity accepts.
+// minutesInUse lets minutes pass, each with a reader and Vault's periodic call.
+// Finicity must accept each token.
 func minutesInUse(h *mounttest.Harness, n int) {
 	h.T.Helper()
 	for range n {
@@ -126,14 +129,15 @@ func minutesInUse(h *mounttest.Harness, n int) {
 	}
 }
 
-// lastRotationError is what the status says of the last scheduled rotation.
+// lastRotationError returns the status field about the last scheduled rotation.
 func lastRotationError(h *mounttest.Harness) string {
 	h.T.Helper()
 	text, _ := h.Read("status", nil).Data["last_rotation_error"].(string)
 	return text
 }
 
-// lostAnswer is a change whose answer is lost. applied says whether Finicity has carried it out.
+// lostAnswer is a change whose answer is lost. applied says whether Finicity has
+// carried it out.
 func lostAnswer(applied bool) fakefinicity.Fault {
 	if applied {
 		return fakefinicity.Fault{Kind: fakefinicity.KindLost}

@@ -10,8 +10,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Two rotations with a grace period: a late copy may bring the first one back. The time for that is over, and on a mount that
-// nobody reads from, nothing but the rotation itself finds out.
+// Two rotations with a grace period: a late copy may restore the first secret. The time
+// for that is over, and on a mount without readers, only the rotation itself finds that
+// out.
 func TestALimitThatIsOverDoesNotStopAnIdleMount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

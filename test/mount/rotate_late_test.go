@@ -15,8 +15,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// newLate is a mount whose rotation was resolved to the old secret while the change is still on its way. It takes effect so
-// long after it was sent. candidate is the new secret.
+// newLate returns a mount whose rotation was resolved to the old secret while the
+// change is still on its way. The change takes effect the given time after it was sent.
+// candidate is the new secret.
 func newLate(t *testing.T, lands time.Duration, extra mounttest.Fields) (h *mounttest.Harness, candidate string) {
 	t.Helper()
 	h = mounttest.NewConfigured(t, extra)
@@ -32,8 +33,8 @@ func newLate(t *testing.T, lands time.Duration, extra mounttest.Fields) (h *moun
 	return h, candidate
 }
 
-// findsLate checks that the next automatic attempt finds out that the old secret is refused, and the one after it, five
-// minutes later, the new one.
+// findsLate checks that the next automatic attempt finds that the old secret is
+// refused, and the one after it, five minutes later, finds the new one.
 func findsLate(h *mounttest.Harness, candidate string) {
 	h.T.Helper()
 	if !h.Fake.HoldsSecret(mounttest.PartnerID, candidate) {
@@ -47,7 +48,7 @@ func findsLate(h *mounttest.Harness, candidate string) {
 	}
 }
 
-// One interruption and its late end cost two wrong attempts, and nothing is lost.
+// One interruption and its late effect cost two failed attempts, and nothing is lost.
 func TestAChangeThatLandsLateIsFoundByTheNextRefresh(t *testing.T) {
 	t.Parallel()
 	for name, find := range map[string]func(h *mounttest.Harness, candidate string){
@@ -64,7 +65,8 @@ func TestAChangeThatLandsLateIsFoundByTheNextRefresh(t *testing.T) {
 				h.Succeeds(<-done)
 			}
 		},
-		// A new process does not trust its record of attempts, so an operator makes the second one.
+		// A new process does not trust its record of attempts, so an operator makes the
+		// second one.
 		"after a restart": func(h *mounttest.Harness, _ string) {
 			h.Restart()
 			h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001", "vault write -f finicity/config/verify")
@@ -106,12 +108,13 @@ func TestUntilAChangeLandsTheOldSecretIsUsedWithoutAnAttempt(t *testing.T) {
 			t.Error("after more than a day the secret is still in storage")
 		}
 		h.Pass(2 * time.Hour)
-		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001") // Nobody expects a change that late.
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001") // A change that late is unexpected.
 		h.Wrongly(2)
 	})
 }
 
-// By age alone, a mount that nobody reads for a while would forget the only copy of the secret.
+// By age alone, a mount without reads for a while would forget the only copy of the
+// secret.
 func TestACandidateIsRetainedUntilAnotherSecretIsProven(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
@@ -144,7 +147,7 @@ func TestALateChangeIsFoundWithinADay(t *testing.T) {
 	})
 }
 
-// The late change shows only when the old secret ends.
+// The late change shows only when the old secret stops working.
 func TestWithGraceALateChangeIsFoundAfterThirtyDays(t *testing.T) {
 	t.Parallel()
 	for _, lands := range []time.Duration{time.Hour, 24 * time.Hour, 47 * time.Hour} {
@@ -169,8 +172,8 @@ func TestWithGraceALateChangeIsFoundAfterThirtyDays(t *testing.T) {
 	}
 }
 
-// A change with the old secret would be refused, and the secret that came with it be tried next: the stored secrets have to
-// come first.
+// Finicity would refuse a change that starts from the old secret, and then the new
+// secret of that change would be tried next. So the stored secrets must come first.
 func TestARotationAfterALateChangeFindsTheSecretFirst(t *testing.T) {
 	t.Parallel()
 	for name, rotate := range map[string]func(h *mounttest.Harness){
@@ -182,7 +185,7 @@ func TestARotationAfterALateChangeFindsTheSecretFirst(t *testing.T) {
 		"by schedule": func(h *mounttest.Harness) {
 			h.Succeeds(h.Write("config", mounttest.Fields{"rotation_period": "10m"}))
 			everyMinute(h, 20, func() {})
-			if changes(h) != 1 || h.Stored().LastRotation.IsZero() { // What came late is the rotation that was due.
+			if changes(h) != 1 || h.Stored().LastRotation.IsZero() { // The late change is the rotation that was due.
 				h.T.Error("the schedule has rotated again, or not found the late secret")
 			}
 			everyMinute(h, 10, func() {})
@@ -204,7 +207,7 @@ func TestARotationAfterALateChangeFindsTheSecretFirst(t *testing.T) {
 	}
 }
 
-// Somebody has written a wrong secret, and the one that it replaced is still in effect.
+// A colleague has written a wrong secret, and the replaced secret is still in effect.
 func TestARotationAfterAWrongUntriedSecretFindsTheRightOneFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -252,7 +255,8 @@ func TestOneOfSeveralLateChangesIsFoundAgain(t *testing.T) {
 	}
 }
 
-// Two secrets were sent, and the current one is refused too: apps and jobs try two of the three, an operator the third.
+// Two secrets were sent, and the current one is refused too. Apps and jobs try two of
+// the three, and an operator tries the third.
 func TestWhilePendingAnEarlierLateChangeIsFoundByAnOperator(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -275,7 +279,8 @@ func TestWhilePendingAnEarlierLateChangeIsFoundByAnOperator(t *testing.T) {
 	})
 }
 
-// An operator who waits for the answer makes two attempts at a time, as far as they are allowed, and is told how it stands.
+// An operator who waits for the answer makes two attempts at a time, if they are
+// allowed, and gets the result.
 func TestAnOperatorsProofMakesTwoCallsAtMost(t *testing.T) {
 	t.Parallel()
 	for typos, want := range []int{2, 2, 1} {
@@ -310,7 +315,8 @@ func TestAnOperatorsProofMakesTwoCallsAtMost(t *testing.T) {
 	}
 }
 
-// Storage does not take what was found. This process goes by it all the same, and a new one finds it again.
+// Storage does not accept the result. This process uses it anyway, and a new process
+// finds it again.
 func TestAFindThatCannotBeStoredIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {

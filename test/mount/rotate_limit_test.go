@@ -16,7 +16,8 @@ import (
 
 const atLimit = "Rotation is possible again after"
 
-// The first change of a schedule takes effect late, and those after it get no answer. Four attempts find the secret again.
+// The first change of a schedule takes effect late, and those after it get no answer.
+// Four attempts find the secret again.
 func TestTheScheduleKeepsToWhatFourAttemptsCanFind(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -39,7 +40,7 @@ func TestTheScheduleKeepsToWhatFourAttemptsCanFind(t *testing.T) {
 				if text := lastRotationError(h); !strings.Contains(text, atLimit) {
 					t.Errorf("the status shows %q", text)
 				}
-				h.Pass(2 * time.Hour) // The old secret has ended, and the token is due.
+				h.Pass(2 * time.Hour) // The old secret has stopped working, and the token is due.
 				servesWithin(h, 2)
 				keepsTheSecret(h)
 				atMost(h, 4)
@@ -48,7 +49,7 @@ func TestTheScheduleKeepsToWhatFourAttemptsCanFind(t *testing.T) {
 	}
 }
 
-// The schedule goes on once the first of the changes can't take effect any more.
+// The schedule continues once the first of the changes can no longer take effect.
 func TestAScheduleAtTheLimitGoesOnAfterADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -63,7 +64,7 @@ func TestAScheduleAtTheLimitGoesOnAfterADay(t *testing.T) {
 	})
 }
 
-// The limit holds for an operator too, and the error says until when.
+// The limit applies to an operator too, and the error says until when.
 func TestRotateRootAtTheLimitSaysUntilWhen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -77,7 +78,7 @@ func TestRotateRootAtTheLimitSaysUntilWhen(t *testing.T) {
 		until := h.Now().Add(25*time.Hour - 2*time.Minute)
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed, and no request was sent",
 			atLimit+" "+until.Format(time.RFC3339))
-		h.Called(7, 2) // It has asked which secret is in effect, and sent no change.
+		h.Called(7, 2) // The engine has checked which secret is in effect, and sent no change.
 		h.Fake.ClearFaults()
 		h.Pass(until.Sub(h.Now()) - time.Second)
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, atLimit)
@@ -87,7 +88,8 @@ func TestRotateRootAtTheLimitSaysUntilWhen(t *testing.T) {
 	})
 }
 
-// The secret that an operator has stored untried takes no place of one that was sent.
+// A secret that an operator has stored untried does not take the room of one that was
+// sent.
 func TestAnUntriedSecretDiscardsNoneThatWasSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,7 +107,8 @@ func TestAnUntriedSecretDiscardsNoneThatWasSent(t *testing.T) {
 	})
 }
 
-// Nobody reads, so nothing but the schedule finds out that the refused changes can't take effect any more.
+// Without readers, only the schedule finds out that the refused changes can no longer
+// take effect.
 func TestRefusedChangesStopNoScheduleForever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -127,7 +130,8 @@ func TestRefusedChangesStopNoScheduleForever(t *testing.T) {
 	})
 }
 
-// A wrong password policy is a mistake that has to be seen. The schedule stops, and an operator is told what Finicity says.
+// A wrong password policy is a mistake that must be visible. The schedule stops, and
+// the operator gets Finicity's message.
 func TestASecretThatFinicityDoesNotTakeStopsTheSchedule(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
@@ -160,7 +164,8 @@ func TestASecretThatFinicityDoesNotTakeStopsTheSchedule(t *testing.T) {
 	}
 }
 
-// A change that is refused discards none that got no answer, whatever the refusal says.
+// A refused change discards no secret of a change without an answer, whatever the
+// refusal says.
 func TestRefusedChangesDiscardNoneThatGotNoAnswer(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"10001", "blocked"} {
@@ -188,8 +193,9 @@ func TestRefusedChangesDiscardNoneThatGotNoAnswer(t *testing.T) {
 	}
 }
 
-// A gateway's first copy of a change is carried out, and a minimum age refuses the second copy and each change after it.
-// With a grace period the old secret goes on working.
+// Finicity carries out a gateway's first copy of a change, and refuses the second copy
+// and each change after it because of a minimum age. With a grace period, the old
+// secret continues to work.
 func TestWithGraceRefusalsByPolicyInARowLoseNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,7 +215,8 @@ func TestWithGraceRefusalsByPolicyInARowLoseNoSecret(t *testing.T) {
 	})
 }
 
-// No change was sent for a wrong secret that an operator brought, and the operator has it.
+// No change was sent for a wrong secret that an operator brought, and the operator has
+// a copy.
 func TestWrongSecretsThatWereBroughtDelayNoRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

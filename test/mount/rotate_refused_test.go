@@ -14,8 +14,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A gateway sends a change twice. The first copy is carried out, and the client gets the refusal of the second one, which
-// has the old secret. The new secret is found without another wrong attempt.
+// A gateway sends a change twice. Finicity carries out the first copy, and the client
+// gets the refusal of the second one, which has the old secret. The engine finds the
+// new secret without another failed attempt.
 func TestARotationAfterARepeatedChangeFindsTheSecretFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -34,7 +35,8 @@ func TestARotationAfterARepeatedChangeFindsTheSecretFirst(t *testing.T) {
 	})
 }
 
-// Another change was refused the same day, and nobody has asked about that secret. It is tried after the newer one.
+// Another change was refused on the same day, and its secret is still untested. It is
+// tried after the newer one.
 func TestARepeatedChangeIsFoundWhateverWasRefusedBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -53,7 +55,8 @@ func TestARepeatedChangeIsFoundWhateverWasRefusedBefore(t *testing.T) {
 		}
 		h.Wrongly(1)
 
-		// Two automatic attempts were refused today, so a change needs an operator's word first.
+		// Two automatic attempts were refused today, so a change first needs an
+		// operator's success.
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "so the secret is not changed now",
 			"type vault write -f finicity/config/verify first")
 		h.Succeeds(h.Write("config/verify", nil))
@@ -62,7 +65,7 @@ func TestARepeatedChangeIsFoundWhateverWasRefusedBefore(t *testing.T) {
 	})
 }
 
-// A rotation that succeeds ends the row of refusals.
+// A successful rotation ends the consecutive refusals.
 func TestAfterARotationTheOldSecretMayBeRefusedOnceMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,8 +90,8 @@ func TestAfterARotationTheOldSecretMayBeRefusedOnceMore(t *testing.T) {
 	})
 }
 
-// A secret that was written twice and rotated away with a grace period works for 30 more days. It must not win against
-// the one that stays.
+// A secret that was written twice and rotated away with a grace period works for 30
+// more days. It must not displace the one that remains.
 func TestASecretThatWasRotatedAwayIsTriedLast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,7 +114,8 @@ func TestASecretThatWasRotatedAwayIsTriedLast(t *testing.T) {
 	})
 }
 
-// An operator sees how a rotation by hand has failed. It is no failure of the schedule, which it neither delays nor stops.
+// An operator sees why a manual rotation failed. It is not a failure of the schedule,
+// and neither delays nor stops the schedule.
 func TestARotationByHandThatIsRefusedIsNoFailureOfTheSchedule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -123,7 +127,8 @@ func TestARotationByHandThatIsRefusedIsNoFailureOfTheSchedule(t *testing.T) {
 	})
 }
 
-// A gateway answers 403 or a 401 without a code to a change that Finicity has carried out.
+// A gateway answers 403 or a 401 without a code to a change that Finicity has carried
+// out.
 func TestAGatewaysRefusalOfAChangeIsNoFailedRotation(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{403, 401} {
@@ -159,7 +164,8 @@ func TestAGatewaysRefusalOfAChangeIsNoFailedRotation(t *testing.T) {
 	}
 }
 
-// Finicity has carried out the change, and a gateway's repetition of it, or the gateway itself, is what was refused.
+// Finicity has carried out the change. The refusal is for a gateway's repetition of it,
+// or comes from the gateway itself.
 func TestARefusedChangeMayHaveBeenCarriedOut(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{
@@ -186,7 +192,8 @@ func TestARefusedChangeMayHaveBeenCarriedOut(t *testing.T) {
 	}
 }
 
-// A change was acknowledged, and the proof fails. An outage ends without an operator; after two refusals, an operator must act.
+// A change was acknowledged, and the proof fails. An outage ends without an operator.
+// After two refusals, an operator must act.
 func TestAnUnknownOutcomeSaysWhoResolvesIt(t *testing.T) {
 	t.Parallel()
 	const automatic, stopped = "resolves this automatically", "no further attempt automatically"

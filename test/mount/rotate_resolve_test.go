@@ -13,7 +13,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// An unknown outcome, where the change has arrived and where it has not.
+// An unknown outcome, with and without a change that has arrived.
 func TestAnUnknownOutcomeIsResolvedToTheSecretInEffect(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, body string) fakefinicity.Fault {
@@ -92,7 +92,7 @@ func TestATimeoutIsNamedWithItsLength(t *testing.T) {
 	})
 }
 
-// The change may have been sent with a longer timeout than the one that is set now.
+// The change may have been sent with a longer timeout than the current one.
 func TestAShorterTimeoutLetsNoAttemptOvertakeTheChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,7 +110,8 @@ func TestAShorterTimeoutLetsNoAttemptOvertakeTheChange(t *testing.T) {
 	})
 }
 
-// Until then the change of a process that died may still be on its way. An operator waits too.
+// Until then, the change of a process that died may still be on its way. An operator
+// waits too.
 func TestAttemptsWaitOneTimeoutFromTheProposal(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -184,7 +185,8 @@ func TestRotateRootResolvesFirst(t *testing.T) {
 	})
 }
 
-// The engine's own clock dates secrets, so a wall clock that was set back delays nothing, and stores nothing anew.
+// The engine's own clock dates secrets, so a wall clock that was set back delays
+// nothing, and no entry is stored again.
 func TestAClockThatWasSetBackDelaysNoResolution(t *testing.T) {
 	t.Parallel()
 	for _, by := range []time.Duration{-time.Hour, time.Hour} {
@@ -212,7 +214,7 @@ func TestAClockThatWasSetBackDelaysNoResolution(t *testing.T) {
 	}
 }
 
-// Somebody has reset the secret in the portal, after a rotation whose answer was lost.
+// The secret was reset in the portal, after a rotation whose answer was lost.
 func TestWhenBothSecretsAreRefusedNothingIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -241,7 +243,8 @@ func TestWhenBothSecretsAreRefusedNothingIsLost(t *testing.T) {
 	})
 }
 
-// An interruption may cost one attempt for each secret, and not one more for each restart or outage.
+// An interruption may cost one attempt for each secret, but not one more for each
+// restart or outage.
 func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -249,7 +252,7 @@ func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 		h.Pass(2 * time.Hour)
 		h.Interrupt(false)
 		h.Pass(30 * time.Second)
-		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer}) // The first call goes through.
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer}) // The first call succeeds.
 		h.Answering(503, "maintenance", 1)
 		h.Fails(h.Read("token", nil), http.StatusBadGateway, "503")
 		for range 3 {
@@ -267,7 +270,8 @@ func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 	})
 }
 
-// The current secret would not fare better, nor is it known that the pending one is not in effect.
+// The current secret would not work either, nor is it known that the pending one is not
+// in effect.
 func TestARefusalOfSomethingElseEndsTheResolutionThere(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"10026", "text", "12401", "blocked", "10005"} {

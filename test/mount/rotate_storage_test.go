@@ -33,8 +33,8 @@ func TestNothingIsSentWhenTheNewSecretCannotBeStored(t *testing.T) {
 	}
 }
 
-// Storage has kept a proposal that was never sent, and the process that knows that is gone. It looks like one that was
-// sent: to find out costs one attempt.
+// Storage has kept a proposal that was never sent, and the process that knows that is
+// gone. The proposal looks like one that was sent, and resolving it costs one attempt.
 func TestAProposalThatWasNeverSentIsResolved(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {
@@ -56,8 +56,8 @@ func TestAProposalThatWasNeverSentIsResolved(t *testing.T) {
 	}
 }
 
-// The next write has what the failed one should have stored. Only a proof that is not stored is an error: until it is, a new
-// process would serve the old token.
+// The next write contains what the failed one should have stored. Only an unstored
+// proof is an error: until it is stored, a new process would serve the old token.
 func TestARotationGoesOnWhenAnAnswerCannotBeStored(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]int{"the acknowledgment": 1, "the proof": 3} {
@@ -119,7 +119,7 @@ func TestARotationThatCannotReadTheStateDoesNothing(t *testing.T) {
 	})
 }
 
-// slowStorage lets the next write take so long.
+// slowStorage makes the next write take the given time.
 func slowStorage(h *mounttest.Harness, takes time.Duration) {
 	learn := h.Storage.Learn
 	h.Storage.Learn = func(value []byte) {
@@ -129,7 +129,8 @@ func slowStorage(h *mounttest.Harness, takes time.Duration) {
 	}
 }
 
-// Another process waits for one timeout from the proposal on. A change that is sent after that could be overtaken.
+// Another process waits for one timeout from the proposal on. It could overtake a
+// change that is sent after that.
 func TestAChangeIsNotSentWhenAnAttemptCouldOvertakeIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -146,7 +147,8 @@ func TestAChangeIsNotSentWhenAnAttemptCouldOvertakeIt(t *testing.T) {
 	})
 }
 
-// A slow write takes its time from the call: the two together take one timeout at most.
+// A slow write leaves less time for the call: the two together take at most one
+// timeout.
 func TestTheTimeoutOfAChangeStartsAtTheProposal(t *testing.T) {
 	t.Parallel()
 	for storage, unanswered := range map[time.Duration]bool{9 * time.Second: false, 11 * time.Second: true, 25 * time.Second: true} {
@@ -174,7 +176,7 @@ func TestTheTimeoutOfAChangeStartsAtTheProposal(t *testing.T) {
 	}
 }
 
-// After a restart the token of before would be served again.
+// After a restart, the previous token would be served again.
 func TestARotationThatIsNotStoredIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -193,7 +195,7 @@ func TestARotationThatIsNotStoredIsAnError(t *testing.T) {
 	})
 }
 
-// The secret is rotated, and storage does not take that the schedule is resumed.
+// The secret is rotated, and storage does not accept that the schedule is resumed.
 func TestVaultsClientDoesNotRepeatARotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -208,7 +210,8 @@ func TestVaultsClientDoesNotRepeatARotation(t *testing.T) {
 	})
 }
 
-// The change was carried out, and another node has written before the proof of it. Vault's client must not rotate again.
+// The change was carried out, and another node has written before its proof. Vault's
+// client must not rotate again.
 func TestARotationThatIsOvertakenIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -92,7 +92,7 @@ func TestRotatingAgainAndAgainWorks(t *testing.T) {
 	})
 }
 
-// Whatever happens from the moment it is sent, storage has the secret that is in effect.
+// Whatever happens after the change is sent, storage has the secret that is in effect.
 func TestTheNewSecretIsStoredBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]fakefinicity.Kind{
@@ -159,10 +159,11 @@ func TestRotateRootOfAMountThatIsNotConfiguredSaysSo(t *testing.T) {
 	})
 }
 
-// A refusal may be the answer to a second copy of the change, so the new secret is retained, whatever the code.
+// A refusal may be the answer to a second copy of the change, so the new secret is
+// retained, whatever the code.
 func TestARotationThatFinicityRefusesChangesNothing(t *testing.T) {
 	t.Parallel()
-	const atOnce, afterTheHold, verified = 0, 1, 2 // When the next rotation goes through.
+	const atOnce, afterTheHold, verified = 0, 1, 2 // When the next rotation succeeds.
 	answer := func(status int, body string) fakefinicity.Fault {
 		return fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: status, Body: body}
 	}
@@ -277,8 +278,9 @@ func TestRotationsAtTheSameTimeFollowEachOther(t *testing.T) {
 	})
 }
 
-// Finicity acknowledged the change, but a gateway may have done so by itself. Until an authentication proves the new
-// secret, the outcome is unknown, the old token is served, and nothing is reported as a rotation.
+// Finicity acknowledged the change, but the answer may come from a gateway. Until an
+// authentication proves the new secret, the outcome is unknown, the old token is
+// served, and no rotation is reported.
 func TestAnAcknowledgmentWithoutProofIsAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

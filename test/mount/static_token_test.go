@@ -14,7 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/test/vso"
 )
 
-// Vault Agent and the Vault Secrets Operator know a static role by these fields, and want numbers.
+// Vault Agent and the Vault Secrets Operator recognize a static role by these fields,
+// and require numbers.
 func TestAStaticTokenIsTheSharedTokenWithoutALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -36,7 +37,8 @@ func TestAStaticTokenIsTheSharedTokenWithoutALease(t *testing.T) {
 	})
 }
 
-// A reader that comes back after ttl seconds finds a new token. While there is none, it comes back every few seconds.
+// A reader that comes back after ttl seconds finds a new token. While there is none, it
+// comes back every few seconds.
 func TestTheTTLOfAStaticTokenCountsDownToTheRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,10 +75,11 @@ func TestTheTTLOfAStaticTokenCountsDownToTheRefresh(t *testing.T) {
 	})
 }
 
-// operatorRuns plays the Vault Secrets Operator for twelve hours. It returns for how long the Secret had a token that the
-// engine no longer served. Until version 1.3, a read that brings no new token leaves the old ttl in the status.
+// operatorRuns simulates the Vault Secrets Operator for twelve hours. It returns how
+// long the Secret had a token that the engine no longer served. Until version 1.3, a
+// read that returns the same token leaves the old ttl in the status.
 func operatorRuns(h *mounttest.Harness, until13 bool, happen map[time.Duration]func()) (dead time.Duration) {
-	random := rand.New(rand.NewPCG(1, 2)) // A test that fails must fail again.
+	random := rand.New(rand.NewPCG(1, 2)) // A failing test must fail again.
 	var held string
 	var expires time.Time
 	var noted vso.Rotation
@@ -133,7 +136,7 @@ func TestTheVaultSecretsOperatorNeverHasADeadToken(t *testing.T) {
 	}
 }
 
-// Why examples/kubernetes asks for 1.4 or newer.
+// Why examples/kubernetes requires 1.4 or newer.
 func TestTheOperatorUntil13HasADeadTokenAfterOneFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// statusShows checks some fields of the status, and that it costs no call. The harness checks that all fields are there.
+// statusShows checks some fields of the status, and that it costs no call. The harness
+// checks that all fields exist.
 func statusShows(h *mounttest.Harness, want mounttest.Fields) {
 	h.T.Helper()
 	calls := len(h.Fake.Requests())
@@ -25,7 +26,8 @@ func statusShows(h *mounttest.Harness, want mounttest.Fields) {
 	}
 }
 
-// statusOf is what the status shows in a state that is entered from a healthy mount at midnight.
+// statusOf are the expected fields in a state that is entered from a healthy mount at
+// midnight.
 type statusOf struct {
 	enter func(h *mounttest.Harness)
 	want  mounttest.Fields
@@ -151,7 +153,7 @@ func TestTheStatusShowsHowAttemptsStand(t *testing.T) {
 			"authentication": "ok", "retry_time": "2000-01-01T02:00:01Z", "last_error_time": "2000-01-01T02:00:00Z",
 			"last_error": "Finicity answered HTTP 503: maintenance", "token_available": false,
 		}},
-		"an outage after a refusal": {func(h *mounttest.Harness) { // The refusal is what somebody has to look at.
+		"an outage after a refusal": {func(h *mounttest.Harness) { // The refusal is what an operator must look at.
 			h.Pass(2 * time.Hour)
 			mounttest.States()["held"](h)
 			h.Pass(5 * time.Minute)
@@ -189,7 +191,7 @@ func checkStatus(t *testing.T, name string, test statusOf) {
 	})
 }
 
-// The wall clock is for people, so the times follow it.
+// The wall clock is for operators, so the times follow it.
 func TestTheStatusShowsTimesByTheWallClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,12 +12,13 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// automaticAttempts is how many attempts reads make with a credential that Finicity refuses, and how the wait ends.
+// automaticAttempts returns how many attempts reads make with a credential that
+// Finicity refuses, and how the wait ends.
 func automaticAttempts(rejection string) int {
 	switch rejection {
 	case "locked":
 		return 1
-	case "text", "blocked": // These have no code of Finicity's, so a gateway may have sent them.
+	case "text", "blocked": // These have no Finicity code, so a gateway may have sent them.
 		return 3
 	default:
 		return 2
@@ -35,7 +36,7 @@ func TestReadsStopAfterTwoRefusalsOrThreeWithoutACode(t *testing.T) {
 				h.Pass(90 * time.Minute)
 				fault.Count = 1000
 				h.Fake.Order(fault)
-				for range 5 { // A usable token is served all the same.
+				for range 5 { // A usable token is served anyway.
 					a := h.Refreshed()
 					h.Warned(a, "the refresh of the token failed", "Finicity answered HTTP")
 					if a.Data["token"] != token {
@@ -67,7 +68,7 @@ func TestTheSecondAttemptEndsTheHoldWhenTheRefusalWasAHiccup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		for range 5 {
-			h.Pass(25 * time.Hour) // A refusal counts for a day, whatever comes after it.
+			h.Pass(25 * time.Hour) // A refusal counts for a day, even after successes.
 			h.Fake.Order(mounttest.Rejections()["10021"])
 			h.Fails(h.Read("token", nil), 400, "10021")
 			h.Pass(5*time.Minute - 1)
@@ -128,7 +129,8 @@ func TestTheWallClockDoesNotMoveAHold(t *testing.T) {
 	}
 }
 
-// A process that has had no success does not know whether its record came from a snapshot, so it stops after one refusal.
+// A process without a success does not know whether its record came from a snapshot, so
+// it stops after one refusal.
 func TestNoNumberOfReadersAndRestartsMakesMoreAttempts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ restartEvery, attempts int }{
@@ -191,8 +193,8 @@ func TestAnOutageEndsInNoState(t *testing.T) {
 	}
 }
 
-// None of the states keeps a usable token from a read, in this process or the next one. Each state is entered while the
-// token is there.
+// No state prevents a read from getting a usable token, in this process or the next
+// one. Each state is entered while there is a token.
 func TestAUsableTokenIsServedInEveryState(t *testing.T) {
 	t.Parallel()
 	all := mounttest.States()
@@ -234,8 +236,8 @@ func TestAUsableTokenIsServedInEveryState(t *testing.T) {
 				h.Fake.SetSecret(mounttest.PartnerID, h.Guess(99))
 				for _, age := range []time.Duration{15 * time.Minute, time.Hour, 90 * time.Minute, 100 * time.Minute, 114 * time.Minute} {
 					h.Pass(age - time.Since(issued))
-					for _, restarts := range []bool{false, false, true} { // The second read finds what the first has left.
-						if restarts && !strings.HasPrefix(name, "the entry") { // Where the next process can read it.
+					for _, restarts := range []bool{false, false, true} { // The second read finds the result of the first.
+						if restarts && !strings.HasPrefix(name, "the entry") { // If the next process can read it.
 							h.Restart()
 						}
 						a := h.Refreshed()

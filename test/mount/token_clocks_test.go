@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// left reads the token, and checks how much longer it may be used.
+// left reads the token, and checks its remaining lifetime.
 func left(h *mounttest.Harness, want time.Duration) {
 	h.T.Helper()
 	a := h.Read("token", nil)
@@ -21,7 +21,8 @@ func left(h *mounttest.Harness, want time.Duration) {
 	}
 }
 
-// The age of a token counts from before its request, also where the wall clock was set back since.
+// The age of a token counts from before its request, even if the wall clock was set
+// back since.
 func TestAClockThatIsSetBackMakesNoTokenYounger(t *testing.T) {
 	t.Parallel()
 	const life = 115 * time.Minute

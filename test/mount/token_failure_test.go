@@ -71,7 +71,8 @@ func TestWhileFinicityIsDownAUsableTokenIsServedWithAWarning(t *testing.T) {
 	})
 }
 
-// The outage lasts twenty minutes, ten of them before the refresh mark. Two apps read each second.
+// The outage lasts twenty minutes, ten of them before the refresh mark. Two apps read
+// each second.
 func TestAnOutageAroundTheRefreshMarkFailsNoReadAndCostsOneCallAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -132,7 +133,7 @@ func TestRetryAfterOfAChangeOfSecretIsObeyedByReads(t *testing.T) {
 		h.Pass(2 * time.Hour)
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "90"})
 		h.Fails(h.Write("rotate-root", nil), 400, "HTTP 429")
-		h.Pass(40 * time.Second) // Longer than settling waits for the call itself.
+		h.Pass(40 * time.Second) // Longer than the engine waits for the call before it resolves the rotation.
 		h.Fails(h.Read("token", nil), 503, "the next request is sent in 50s at the earliest")
 		h.Called(1, 1)
 		h.Pass(50 * time.Second)
@@ -168,8 +169,9 @@ func TestEveryUnreadableAnswerIsAFailureForNow(t *testing.T) {
 	}
 }
 
-// The secret was right all the time: the partner is unlocked, or the block is lifted. Only the engine knows a secret that
-// it has rotated, so there must be a way without it.
+// The secret was right all the time: the partner is unlocked, or the block is lifted.
+// Only the engine has a secret that it has rotated to, so recovery must not need that
+// secret.
 func TestReadsGoOnAfterASuccessOfAnOperator(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]mounttest.Fields{"verify": nil, "by force": {"force": true}} {
@@ -203,7 +205,7 @@ func TestARefusedWriteLeavesReadsHeld(t *testing.T) {
 		h.Fails(h.Read("token", nil), 400, "10001")
 		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400, "nothing was stored", "10026")
 		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "10s"})) // Says nothing about the credential.
-		// The reason of the hold is what Finicity said about the stored credential.
+		// The reason for the hold is Finicity's answer about the stored credential.
 		h.Fails(h.Read("token", nil), 400, "no request was sent", "10001")
 		h.Called(3, 0)
 		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}))
@@ -240,8 +242,9 @@ func TestAReadReportsAStorageFailureAndTheNextOneWorks(t *testing.T) {
 	})
 }
 
-// What was not sent to Finicity says nothing of the outage. If it ended the wait, a
-// command that is refused here would let the next read through too early.
+// A request that was not sent to Finicity says nothing about the outage. If it ended
+// the wait, a command that the engine refuses would let the next read call Finicity too
+// early.
 func TestOnlyAnAnswerEndsTheBackoff(t *testing.T) {
 	t.Parallel()
 	busy := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"}
@@ -291,7 +294,8 @@ func TestOnlyAnAnswerEndsTheBackoff(t *testing.T) {
 	}
 }
 
-// Finicity is there again, so the next outage is another one, and begins with a second.
+// Finicity has recovered, so the next outage is a new one, and its waits start at a
+// second.
 func TestARefusalEndsTheBackoff(t *testing.T) {
 	t.Parallel()
 	verify := func(h *mounttest.Harness) mounttest.Answer { return h.Write("config/verify", nil) }

@@ -84,7 +84,7 @@ func commands(h *mounttest.Harness) map[string]func(ctx context.Context) mountte
 	}
 }
 
-// A hundred readers begin a refresh, which has the lock and finishes what it has begun.
+// A hundred readers start a refresh, which holds the lock and completes.
 func TestNothingThatHangsHoldsARequestLongerThanItsCaller(t *testing.T) {
 	t.Parallel()
 	for name, hang := range hangs() {
@@ -119,13 +119,13 @@ func TestNothingThatHangsHoldsARequestLongerThanItsCaller(t *testing.T) {
 	}
 }
 
-// Before anything is sent or stored, there is nothing to finish.
+// Before anything is sent or stored, there is nothing to complete.
 func TestARequestThatReadsStorageEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		for name, command := range commands(h) {
-			h.Pass(2 * time.Hour) // A read of the token has begun a refresh, which goes on.
+			h.Pass(2 * time.Hour) // A read of the token has started a refresh, which continues.
 			hangs()["storage does not answer reads"](h)
 			begun := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -141,7 +141,7 @@ func TestARequestThatReadsStorageEndsWithItsCaller(t *testing.T) {
 	})
 }
 
-// The salt is read once in the life of a process, by a read of the token for example.
+// The salt is read once in the life of a process, for example by a read of the token.
 func TestAReadOfTheSaltThatHangsHoldsUpNoPoll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

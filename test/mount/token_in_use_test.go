@@ -71,8 +71,8 @@ func TestOnlyTheNodeThatWritesRefreshesATokenInUse(t *testing.T) {
 	})
 }
 
-// A fleet that reads the token of a mount with a refused credential costs what the
-// attempts allow, and so does the refresh once a minute.
+// A fleet that reads the token of a mount with a refused credential uses only the
+// allowed attempts, and so does the refresh once a minute.
 func TestTheRefreshOfATokenInUseObeysTheAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

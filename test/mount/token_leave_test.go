@@ -15,8 +15,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A caller with a short limit gets the usable token when its time is up, while
-// the refresh that it started goes on.
+// A caller with a short timeout gets the usable token when its time is up, while the
+// refresh that it started continues.
 func TestACallerWhoseTimeIsUpGetsTheUsableToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

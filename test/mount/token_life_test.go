@@ -16,7 +16,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The phases of a token's life, for lifetimes that are all of the bounds.
+// The phases of a token's life, for lifetimes at all of the bounds.
 func TestATokenIsServedRefreshedAndGivenUpByItsAge(t *testing.T) {
 	t.Parallel()
 	const second = time.Second
@@ -89,7 +89,7 @@ func TestATokenIsServedRefreshedAndGivenUpByItsAge(t *testing.T) {
 func TestALeaseIsNeverForNothing(t *testing.T) {
 	t.Parallel()
 	served := 0
-	for ticks := range 20 { // After so many looks at the clock, the last second of the token begins.
+	for ticks := range 20 { // After this many looks at the clock, the last second of the token begins.
 		synctest.Test(t, func(t *testing.T) {
 			h := mounttest.NewConfigured(t, nil)
 			h.Down()
@@ -131,7 +131,8 @@ func TestASlowAnswerDoesNotMakeATokenLookYounger(t *testing.T) {
 	})
 }
 
-// It comes old enough to be due already. To ask again at once would never end.
+// The token is due for a refresh when it arrives. Requesting another one at once would
+// never end.
 func TestAnAnswerAsSlowAsATokensLifeCostsOneAuthentication(t *testing.T) {
 	t.Parallel()
 	for delay, status := range map[time.Duration]int{
@@ -155,8 +156,8 @@ func TestAnAnswerAsSlowAsATokensLifeCostsOneAuthentication(t *testing.T) {
 func TestClocksThatAreSetDoNotStretchATokensLife(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		passed  time.Duration // on both clocks
-		set     time.Duration // on the wall clock
+		passed  time.Duration // On both clocks.
+		set     time.Duration // On the wall clock.
 		restart bool
 		lease   time.Duration
 		calls   int

@@ -93,14 +93,16 @@ func TestARefreshForMinTTLThatFailsIsThatReadersErrorAlone(t *testing.T) {
 	})
 }
 
-// The refresh that is joined need not bring what the one who joins asks for.
+// The refresh that a reader joins need not return the lifetime that the reader
+// requests.
 func TestAReaderWhoJoinsAnothersRefreshGetsTheirMinTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(85 * time.Minute)
 		h.Restart()
-		// All of them wait for a refresh that finds a token in storage. It is enough for some of them.
+		// All of them wait for a refresh that finds a token in storage. Some of them
+		// need no more.
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldBefore})
 		write := h.Background(func() mounttest.Answer {
 			return h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret})
@@ -125,7 +127,8 @@ func TestAReaderWhoJoinsAnothersRefreshGetsTheirMinTTL(t *testing.T) {
 	})
 }
 
-// The old token is served to whom it is enough for, while another reader has it refreshed.
+// The old token is served to readers for which it lasts long enough, while another
+// reader has it refreshed.
 func TestARefreshForMinTTLHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,7 +147,8 @@ func TestARefreshForMinTTLHoldsUpNobodyElse(t *testing.T) {
 	})
 }
 
-// Otherwise the answer would have less left than was asked for, and nobody would be told.
+// Otherwise the answer would have less time left than requested, and the reader would
+// not know.
 func TestAMinTTLOfMoreThanALeaseMayHaveIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

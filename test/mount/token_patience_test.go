@@ -14,7 +14,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// slowRefresh is a mount whose token is due for a refresh that will take twenty seconds.
+// slowRefresh returns a mount whose token is due for a refresh that will take twenty
+// seconds.
 func slowRefresh(t *testing.T) (h *mounttest.Harness, old string) {
 	t.Helper()
 	h = mounttest.NewConfigured(t, nil)
@@ -62,7 +63,8 @@ func TestAfterARestartNobodyWaitsForTheRefreshOfAUsableToken(t *testing.T) {
 	})
 }
 
-// During an outage a read of a usable token does not wait for a command that has the credential.
+// During an outage, a read of a usable token does not wait for a command that holds the
+// credential's lock.
 func TestDuringAnOutageAUsableTokenIsServedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,7 +91,8 @@ func TestDuringAnOutageAUsableTokenIsServedAtOnce(t *testing.T) {
 	})
 }
 
-// The reader who has begun a refresh goes away before its turn comes. The others still get the token.
+// The reader who has started a refresh leaves before its turn. The others still get the
+// token.
 func TestARefreshDoesNotEndWithTheReaderWhoBeganIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

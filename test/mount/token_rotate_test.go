@@ -35,7 +35,7 @@ func TestRotateTokenReplacesTheSharedTokenAndReturnsTimesOnly(t *testing.T) {
 	})
 }
 
-// All apps that are told by Finicity that their token is no good ask at the same time.
+// All apps whose token Finicity refuses ask at the same time.
 func TestRotateTokenWithinAMinuteChangesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestRotateTokenNeedsAConfiguration(t *testing.T) {
 	})
 }
 
-// A token that Finicity no longer accepts is what it is for.
+// It is for a token that Finicity no longer accepts.
 func TestRotateTokenHelpsWhenATokenDied(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,8 @@ func TestRotateTokenKeepsNoExpiredToken(t *testing.T) {
 	})
 }
 
-// The new token is not stored, so the old one would come back with the next restart. A second call must not call that done.
+// The new token is not stored, so the old one would return with the next restart. A
+// second call must not report success for that.
 func TestAReplacedTokenIsGoneOnlyWhenTheNewOneIsStored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

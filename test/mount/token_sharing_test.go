@@ -14,7 +14,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// sameToken checks that all of them got this token.
+// sameToken checks that all readers got this token.
 func sameToken(h *mounttest.Harness, all []<-chan mounttest.Answer, token string) {
 	h.T.Helper()
 	for i, one := range all {
@@ -78,7 +78,7 @@ func TestWhileARefreshRunsTheOldTokenIsServedAtOnce(t *testing.T) {
 		h.Pass(90 * time.Minute)
 		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldBefore})
 		begin := time.Now()
-		for range 2 { // The first of them begin the refresh, and the others find it running.
+		for range 2 { // The first of them start the refresh, and the others find it running.
 			sameToken(h, readMany(h, 200), token)
 			if err := h.Fake.WaitHeld(t.Context(), 1); err != nil {
 				t.Fatal(err)
@@ -151,7 +151,7 @@ func TestARefreshGoesOnWhenNobodyWaitsForItAnyMore(t *testing.T) {
 	})
 }
 
-// That is what makes it fast: no storage, and no lock that anybody holds during a call.
+// That is why it is fast: no storage, and no lock that is held during a call.
 func TestAReadOfAFreshTokenTouchesNoStorageAndWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,7 +217,8 @@ func TestADeleteDuringARefreshWins(t *testing.T) {
 	})
 }
 
-// After a failover, storage is slow, and a fleet reads at once: with a stored token that is fresh, and with one that is not.
+// After a failover, storage is slow, and a fleet reads at once: with a fresh token in
+// storage, and with an expired one.
 func TestAFleetAfterAFailoverSharesTheReadOfStorage(t *testing.T) {
 	t.Parallel()
 	for _, age := range []time.Duration{time.Minute, 3 * time.Hour} {

@@ -20,7 +20,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// rewrite changes the stored entry by hand, as no version of the engine does.
+// rewrite changes the stored entry in a way that no version of the engine does.
 func rewrite(h *mounttest.Harness, change func(entry map[string]any)) {
 	h.T.Helper()
 	value, _ := h.Storage.Peek("config")
@@ -44,7 +44,8 @@ func restamp(h *mounttest.Harness, by time.Duration) {
 	})
 }
 
-// A token that is not there costs an authentication. An engine that refuses to serve costs everything.
+// A missing token costs an authentication. An engine that refuses to serve costs
+// everything.
 func TestAStoredTokenThatCannotBeUsedIsReplaced(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -92,7 +93,7 @@ func TestAStoredTokenThatCannotBeUsedIsReplaced(t *testing.T) {
 	}
 }
 
-// A stored token that is due for a refresh is still good while Finicity is down.
+// A stored token that is due for a refresh is still valid while Finicity is down.
 func TestAStoredTokenIsServedAfterARestartDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -112,8 +113,9 @@ func TestAStoredTokenIsServedAfterARestartDuringAnOutage(t *testing.T) {
 	})
 }
 
-// A write that nobody has tried changes what the token came from. It must not be served with another app key, or as one
-// of another partner. Finicity goes on accepting it with another secret.
+// An untried write changes the credential of the token. The token must not be served
+// with another app key, or as one of another partner. With another secret, Finicity
+// still accepts it.
 func TestATokenOutlivesNoChangeOfPartnerAppKeyOrAddress(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -145,7 +147,8 @@ func TestATokenOutlivesNoChangeOfPartnerAppKeyOrAddress(t *testing.T) {
 	}
 }
 
-// The write of a new credential was accepted, and storage did not take it: then nothing has changed.
+// Finicity accepted the new credential, and storage did not accept the write: then
+// nothing has changed.
 func TestAfterAWriteThatStorageDidNotTakeTheOldTokenIsServed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -167,8 +170,9 @@ func TestAfterAWriteThatStorageDidNotTakeTheOldTokenIsServed(t *testing.T) {
 	})
 }
 
-// Finicity accepted the new credential, and storage does not take it. The answer is an error, and until somebody writes it
-// again, what is served must belong together: a token and the app key that it came with.
+// Finicity accepted the new credential, and storage does not accept it. The answer is
+// an error. Until the next write, the served values must belong together: a token and
+// its own app key.
 func TestAnAcceptedWriteThatStorageDidNotTakeIsServedWhole(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []int{0, 1} { // The charge, and the outcome.
@@ -197,7 +201,8 @@ func TestAnAcceptedWriteThatStorageDidNotTakeIsServedWhole(t *testing.T) {
 	}
 }
 
-// Without it there is neither a fingerprint nor a hash of what was rotated away.
+// Without the salt, there is neither a fingerprint nor a hash of the secrets that were
+// rotated away.
 func TestWithoutASaltNothingIsStoredOrSent(t *testing.T) {
 	t.Parallel()
 	for _, verify := range []bool{true, false} {
@@ -238,7 +243,7 @@ func TestFinicitySeesWhoIsCalling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.New(t)
-		h.Configure(nil) // Vault need not say which version it is.
+		h.Configure(nil) // Vault may leave out its version.
 		h.View.PluginEnvironment = &logical.PluginEnvironment{VaultVersion: "1.21.2"}
 		h.Succeeds(h.Write("config/verify", nil))
 		for i, want := range []string{
@@ -273,7 +278,8 @@ func TestAnAddressThatCannotBeReachedIsAFailureForNow(t *testing.T) {
 	})
 }
 
-// A bundle that was good when it was stored, and is not any more: a restore from a backup has broken it, for example.
+// A bundle that was valid when it was stored, and no longer is, for example because a
+// restore from a backup has corrupted it.
 func TestAStoredBundleThatCannotBeUsedSaysSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -322,7 +328,8 @@ func TestARefreshLeavesTracesInTheLogOnBothOutcomes(t *testing.T) {
 	})
 }
 
-// The first look at storage fails, and so does the refresh after it: the stored token is due, and good for a while.
+// The first access to storage fails, and so does the refresh after it. The stored token
+// is due, and still valid for a while.
 func TestAStoredTokenIsServedThoughTheFirstLookFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

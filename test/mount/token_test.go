@@ -14,7 +14,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// leaseOf checks the lease of a token read against its ttl, and returns it.
+// leaseOf compares the lease of a token read with its ttl, and returns it.
 func leaseOf(h *mounttest.Harness, a mounttest.Answer) time.Duration {
 	h.T.Helper()
 	h.Succeeds(a)
@@ -75,7 +75,8 @@ func TestTheMountsMaximumLeaseWinsWithoutAWarning(t *testing.T) {
 	}
 }
 
-// Other apps hold the token too, and a lease that can't be revoked keeps the mount from being disabled.
+// Other apps have the token too, and a lease that cannot be revoked would make it
+// impossible to disable the mount.
 func TestRevokingALeaseDoesNothingAndNeverFails(t *testing.T) {
 	t.Parallel()
 	for name, configured := range map[string]bool{"configured": true, "not configured": false} {

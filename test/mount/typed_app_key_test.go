@@ -13,7 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// A 429 may mean that the app key is invalid, and here the invalid one is a colleague's, which nobody stores.
+// A 429 may mean that the app key is invalid. Here the invalid app key is a
+// colleague's, and is not stored.
 func TestARateLimitedAppKeyThatIsNotStoredHoldsNothingBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -26,7 +27,8 @@ func TestARateLimitedAppKeyThatIsNotStoredHoldsNothingBack(t *testing.T) {
 	})
 }
 
-// What storage did not take is another matter: the engine does not go on as if nothing had been counted.
+// An unstored outcome is different: the engine does not continue as if nothing had been
+// counted.
 func TestARefusalOfATypedSecretThatIsNotStoredHoldsTheNextCallBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -41,7 +43,7 @@ func TestARefusalOfATypedSecretThatIsNotStoredHoldsTheNextCallBack(t *testing.T)
 	})
 }
 
-// An operator must know whether to look at the stored credential.
+// An operator must know whether to check the stored credential.
 func TestTheStatusNamesTheCredentialOfEachFailure(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]fakefinicity.Fault{
@@ -63,7 +65,8 @@ func TestTheStatusNamesTheCredentialOfEachFailure(t *testing.T) {
 	}
 }
 
-// The runbooks lead here. Finicity was not asked, so a success without a word would be taken for its word.
+// The runbooks recommend this. Finicity was not called, so a success without a hint
+// would look like Finicity's.
 func TestAWriteOfTheStoredCredentialSaysThatItIsNotTried(t *testing.T) {
 	t.Parallel()
 	locked := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 500, Body: `{"code":24302,"message":"we've locked your account"}`}
@@ -89,7 +92,7 @@ func TestAWriteOfTheStoredCredentialSaysThatItIsNotTried(t *testing.T) {
 				for _, fields := range same {
 					h.Warned(h.Write("config", fields), "this write does not verify it", "vault write -f finicity/config/verify")
 				}
-				if name == "locked" { // Of settings nobody thinks that they try the credential.
+				if name == "locked" { // An operator does not expect a write of settings to try the credential.
 					h.Warned(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
 				}
 				h.Called(2, 0)
@@ -115,7 +118,8 @@ func TestAnUntriedAppKeyTakesTheTokenWithAWarning(t *testing.T) {
 	})
 }
 
-// Something answers that is not Finicity, and the credential is no more wrong than it was.
+// Something other than Finicity answers, and the credential is no more wrong than
+// before.
 func TestA404WithoutACodeLeadsToTheAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The last of four attempts is kept for the stored credential, which works: for the first refresh, and for later ones.
+// The last of four attempts is reserved for the stored credential, which works: for the
+// first refresh, and for later ones.
 func TestAnUntriedTypoDoesNotTakeTheReservedAttempt(t *testing.T) {
 	t.Parallel()
 	for name, typo := range map[string]int{"refused before": 2, "another one": 3} {
@@ -55,7 +56,8 @@ func TestARotationDoesNotTryAnUntriedTypo(t *testing.T) {
 	}
 }
 
-// As many as are typed: the fourth is left out, since apps must be able to go on with the stored secret.
+// The number of typos. The fourth is not sent, because apps must be able to continue
+// with the stored secret.
 func TestUntriedTyposStopNoApp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -74,8 +76,9 @@ func TestUntriedTyposStopNoApp(t *testing.T) {
 	})
 }
 
-// Finicity is down when apps go on from a refused typo to the stored secret, and an operator stores another typo. The
-// stored secret is the next to be tried, also in another process.
+// Finicity is down when apps return from a refused typo to the stored secret, and an
+// operator stores another typo. The stored secret is still tried next, even in another
+// process.
 func TestTheStoredSecretIsTriedAfterARefusedTypo(t *testing.T) {
 	t.Parallel()
 	for _, typos := range []int{1, 2, 3} {
@@ -111,7 +114,8 @@ func TestTheStoredSecretIsTriedAfterARefusedTypo(t *testing.T) {
 	}
 }
 
-// Apps use the stored secret, which is written again. They do not try an app key on its own, and nothing after a stop.
+// Apps use the stored secret, which is written again. They do not try a new app key on
+// their own, and try nothing after a stop.
 func TestTheWarningOfAnUntriedWriteNamesOnlyASecretThatIsLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -138,7 +142,8 @@ func TestTheWarningOfAnUntriedWriteNamesOnlyASecretThatIsLeftOut(t *testing.T) {
 	})
 }
 
-// A change was refused, and the current secret is written again to take an untried one back. Apps go on with it.
+// A change was refused, and the current secret is written again to take back an untried
+// one. Apps continue with it.
 func TestTheCurrentSecretIsNeverLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, typos := range []int{0, 3} {
@@ -186,7 +191,8 @@ func TestAnOldSecretStoredUntriedIsTakenBack(t *testing.T) {
 	}
 }
 
-// A change never arrived, and the current secret was written again. No other node is there.
+// A change never arrived, and the current secret was written again. There is no other
+// node.
 func TestARotationAfterTheCurrentSecretWasWrittenAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,7 +206,7 @@ func TestARotationAfterTheCurrentSecretWasWrittenAgain(t *testing.T) {
 	})
 }
 
-// A script stores the same stale secret, untried, again and again.
+// A script stores the same outdated secret, untried, again and again.
 func TestAStaleSecretStoredUntriedCostsOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,7 +223,8 @@ func TestAStaleSecretStoredUntriedCostsOneAttempt(t *testing.T) {
 	})
 }
 
-// The script's secret was in effect once, and then changed in the portal and by a rotation.
+// The script's secret was in effect once, and was then replaced in the portal and by a
+// rotation.
 func TestAnOldSecretStoredUntriedSignsNothingAndCostsOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -26,7 +26,7 @@ func TestVerifySucceedsInEachStateAndMakesEverythingGood(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					h := mounttest.NewConfigured(t, nil)
-					h.Rotate() // So that nobody knows the secret.
+					h.Rotate() // So that only the engine has the secret.
 					h.Pass(2 * time.Hour)
 					enter(h)
 					before, counted := h.Calls(fakefinicity.CallAuthenticate), len(h.Record().Attempts)
@@ -37,7 +37,7 @@ func TestVerifySucceedsInEachStateAndMakesEverythingGood(t *testing.T) {
 							status["authentication"], status["retry_time"], status["last_error"])
 					}
 					if data["force"] == "true" && counted > 2 {
-						counted = 0 // A success by force settles all that came before it. With more left there is nothing to force.
+						counted = 0 // A forced success clears everything before it. With more attempts left, there is nothing to force.
 					}
 					if got := len(h.Record().Attempts); got != counted || status["attempts_left"] != attempts.Limit-counted {
 						t.Errorf("%d attempts count, want %d; %v are left", got, counted, status["attempts_left"])
@@ -61,7 +61,7 @@ func TestVerifySucceedsInEachStateAndMakesEverythingGood(t *testing.T) {
 	}
 }
 
-// It is for now, and not when the token is due.
+// The attempt is for now, not for the time when the token is due.
 func TestVerifyReplacesAFreshToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestAVerifyThatIsRefusedCountsAndLeavesEverythingElse(t *testing.T) {
 	})
 }
 
-// With a 5xx Vault's clients would repeat it, and each repetition may be refused unseen.
+// Vault's clients would repeat a 5xx, and each repetition may be refused unseen.
 func TestAVerifyWithoutAVerdictIsNotRepeatedByClients(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]mounttest.Fields{"an operator's": nil, "forced": {"force": true}} {
@@ -142,7 +142,8 @@ func TestAVerifyThatNeverReachesFinicityMayBeRepeated(t *testing.T) {
 	})
 }
 
-// Finicity may lock the partner now: each force is one call, whatever else there is to be tried.
+// Finicity may lock the partner now: each forced request is one call, whatever else
+// there is to try.
 func TestForceGoesPastTheLimitOneCallAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -150,7 +151,7 @@ func TestForceGoesPastTheLimitOneCallAtATime(t *testing.T) {
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 		h.Pass(2 * time.Hour)
 		h.Guesses(3)
-		h.Fails(h.Write("config/verify", nil), 400, "10001", "force=true") // The pending one, and no other after it.
+		h.Fails(h.Write("config/verify", nil), 400, "10001", "force=true") // The pending secret, and no other after it.
 		h.Fails(h.Write("config/verify", nil), 400, "no request was sent", "force=true")
 		h.Called(5, 1)
 		for i := range 3 {
@@ -166,7 +167,8 @@ func TestForceGoesPastTheLimitOneCallAtATime(t *testing.T) {
 	})
 }
 
-// Force that is refused again and again: the record is bounded, and goes on refusing what comes without force.
+// A forced attempt is refused again and again. The record is bounded, and the engine
+// still refuses attempts without force.
 func TestForceWithoutEndFillsNoRecord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,7 +190,7 @@ func TestForceWithoutEndFillsNoRecord(t *testing.T) {
 	})
 }
 
-// Support may have unlocked the partner, and nobody has told Vault.
+// Support may have unlocked the partner, and Vault has not been told.
 func TestAfterALockOnlyAnOperatorTries(t *testing.T) {
 	t.Parallel()
 	for _, guesses := range []int{0, 3} {
@@ -234,7 +236,8 @@ func TestVerifyResolvesAPendingRotation(t *testing.T) {
 	})
 }
 
-// Force finds the secret of a change that never came too. Far from the limit it is config/verify as ever: at once.
+// A forced attempt also finds the secret of a change that never arrived. Far from the
+// limit, it works like config/verify without force: at once.
 func TestForceResolvesAPendingRotation(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -278,7 +281,7 @@ func TestVerifyWhileFinicityIsDownSaysSoAndCostsNothing(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		h.Pass(2 * time.Hour)
 		h.Down()
-		for range 10 { // An operator does not wait for the next time that reads may try.
+		for range 10 { // An operator does not wait for the next time at which reads may try.
 			h.Fails(h.Write("config/verify", nil), 400, "maintenance")
 		}
 		h.Spent(0, 0)

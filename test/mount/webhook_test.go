@@ -17,7 +17,7 @@ import (
 
 const webhook = `{"eventType":"added","eventId":"1-2", "customerId":"3","Ünicode":"\u00e4 & <b>"}` + "\r\n"
 
-// signature is that of a webhook as Finicity sends it now.
+// signature returns the signature of a webhook as Finicity sends it now.
 func signature(h *mounttest.Harness, partnerID, body string) string {
 	h.T.Helper()
 	signature, err := h.Fake.SignWebhook(partnerID, []byte(body))
@@ -27,7 +27,8 @@ func signature(h *mounttest.Harness, partnerID, body string) string {
 	return signature
 }
 
-// verdict is the version of the secret that has signed the webhook, empty for one that is not valid.
+// verdict returns the version of the secret that has signed the webhook, empty if the
+// webhook is not valid.
 func verdict(h *mounttest.Harness, body, signature string) string {
 	h.T.Helper()
 	a := h.Write("webhook/verify", mounttest.Fields{
@@ -41,7 +42,8 @@ func verdict(h *mounttest.Harness, body, signature string) string {
 	return version
 }
 
-// signs checks as which version a webhook counts that was signed with the secret, empty for one that is not valid.
+// signs checks the version that the engine reports for a webhook signed with the
+// secret, empty if the webhook is not valid.
 func signs(h *mounttest.Harness, secret, want string) {
 	h.T.Helper()
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -83,7 +85,7 @@ func TestAWebhookIsValidWithItsExactBytesOnly(t *testing.T) {
 	})
 }
 
-// Webhooks are repeated for three days, with the signature that they had.
+// Webhooks are repeated for three days, with their original signature.
 func TestAWebhookSignedBeforeARotationIsValidForAWhile(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -121,7 +123,7 @@ func TestAWebhookSignedBeforeARotationIsValidForAWhile(t *testing.T) {
 	}
 }
 
-// Nobody knows yet which secret is in effect, so either may have signed.
+// It is unknown which secret is in effect, so either may have signed.
 func TestWhileARotationIsPendingBothSecretsSign(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -191,13 +193,14 @@ func TestAWebhookThatCannotBeReadIsRefusedByField(t *testing.T) {
 	})
 }
 
-// An operator with write access can move the mount to a host that accepts any secret, and back.
+// An operator with write access can move the mount to a host that accepts any secret,
+// and back.
 func TestASecretThatAnotherHostAcceptedSignsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
 		const evil = mounttest.WrongSecret
-		h.Fake.SetSecret(mounttest.PartnerID, evil) // The host of theirs.
+		h.Fake.SetSecret(mounttest.PartnerID, evil) // The operator's host.
 		h.Succeeds(h.Write("config", mounttest.Fields{
 			"base_url": "http://127.0.0.66", "partner_secret": evil, "app_key": mounttest.AppKey,
 		}))

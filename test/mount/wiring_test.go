@@ -32,8 +32,8 @@ func TestMountsShareNothing(t *testing.T) {
 	})
 }
 
-// A standby that answered by itself would call Finicity, or serve what another
-// node has replaced.
+// If a standby node answered on its own, it would call Finicity, or serve a token that
+// another node has replaced.
 func TestEveryPathThatUsesTheCredentialIsForwardedToTheNodeThatMayWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestEveryPathThatUsesTheCredentialIsForwardedToTheNodeThatMayWrite(t *testi
 			consts.ReplicationPerformanceStandby, consts.ReplicationPerformanceSecondary,
 		} {
 			h.View.ReplicationStateVal = state
-			h.Pass(5 * time.Second) // Reads of the token go by what Vault has said within that time.
+			h.Pass(5 * time.Second) // Reads of the token use Vault's answer for that long.
 			for path, op := range map[string]logical.Operation{
 				"token": logical.ReadOperation, "static-token": logical.ReadOperation, "rotate-root": logical.UpdateOperation, "config": logical.UpdateOperation,
 				"config/verify": logical.UpdateOperation, "config/check": logical.ReadOperation, "config/rotate": logical.UpdateOperation,
@@ -60,13 +60,13 @@ func TestEveryPathThatUsesTheCredentialIsForwardedToTheNodeThatMayWrite(t *testi
 			if !errors.Is(err, logical.ErrReadOnly) {
 				t.Error("a delete of config is not forwarded")
 			}
-			h.Succeeds(h.Read("config", nil)) // That one needs storage only.
+			h.Succeeds(h.Read("config", nil)) // This one needs only storage.
 		}
 		h.Called(1, 0)
 	})
 }
 
-// For the race detector above all.
+// Mainly for the race detector.
 func TestOperationsAtTheSameTimeLeaveTheMountInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
