@@ -23,7 +23,8 @@ func affiliates() (all []fakefinicity.Partner) {
 	return all
 }
 
-// cmdAffiliates makes a mount for each affiliate, at affiliate-1 and so on, and holds each mount to its own partner:
+// cmdAffiliates creates a mount for each affiliate, at affiliate-1 and so on, and
+// checks that each mount serves its own partner:
 //
 //	affiliates enable
 //	affiliates read 1    each has a token of its own partner, after so many authentications

@@ -21,15 +21,16 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// child is a process that runs beside a script, in a folder of its own.
+// child is a process that runs alongside a script, in its own folder.
 type child struct {
 	dir, logFile string
 	cmd          *exec.Cmd
-	exited       chan struct{} // closed when err is there
+	exited       chan struct{} // Closed once err is set.
 	err          error
 }
 
-// launch starts a program in the folder of that name, which has the environment of the script.
+// launch starts a program in the folder of that name, with the environment of the
+// script.
 func (w *world) launch(ts *testscript.TestScript, name, bin string, args ...string) {
 	if w.children[name] != nil {
 		ts.Fatalf("there is a %s already", name)
@@ -45,7 +46,7 @@ func (w *world) launch(ts *testscript.TestScript, name, bin string, args ...stri
 		c.cmd.Env = append(c.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	c.cmd.Env = append(c.cmd.Env, "FINICITY_URL="+w.plain.URL)
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // An agent that is killed would leave its app behind.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Otherwise a killed agent would leave its app behind.
 	ts.Check(c.cmd.Start())
 	go func() {
 		c.err = c.cmd.Wait()
@@ -57,7 +58,8 @@ func (w *world) launch(ts *testscript.TestScript, name, bin string, args ...stri
 	w.children[name] = c
 }
 
-// stop ends it like an operator. An error means that it had ended before, or that it ends with one.
+// stop ends the child as an operator does. An error means that it had ended before, or
+// that it ends with one.
 func (c *child) stop() error {
 	select {
 	case <-c.exited:
@@ -75,24 +77,26 @@ func (c *child) stop() error {
 	}
 }
 
-// endChild is for a script that has no more use for it, and expects it to be well until then.
+// endChild ends a child that the script no longer needs. The child must not have failed
+// before.
 func (w *world) endChild(ts *testscript.TestScript, name string) {
 	c := w.children[name]
 	if c == nil {
 		ts.Fatalf("there is no %s", name)
 	}
 	err := c.stop()
-	log, _ := os.ReadFile(c.logFile) // It is for the reader of a failure.
+	log, _ := os.ReadFile(c.logFile) // For the reader of a failure.
 	if err != nil {
 		ts.Fatalf("%s: %v\n%s", name, err, log)
 	}
 }
 
-// exampleListener is where proxy.hcl listens.
+// exampleListener is the address on which proxy.hcl listens.
 const exampleListener = "127.0.0.1:8100"
 
-// cmdAgent runs Vault Agent, or Vault Proxy, with a file of examples/agent as it is, in a folder with copies of all of them. The role-id and
-// secret-id of the script are its own, and so is the app that it may start. $LISTENER is for proxy.hcl.
+// cmdAgent runs Vault Agent or Vault Proxy with an unchanged file of examples/agent, in
+// a folder with copies of all of them. The role-id and secret-id are the script's own,
+// and so is the app that the agent may start. $LISTENER is for proxy.hcl.
 //
 //	agent start one agent.hcl
 //	agent start one agent.hcl '"finicity/token" "min_ttl=80m"'    its template reads that, and not "finicity/token"
@@ -146,8 +150,8 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// serves is an error until the listener serves with the agent's token, and when it does so without the header that keeps
-// others away.
+// serves returns an error until the listener uses the agent's token. It must refuse a
+// request without the protecting header.
 func serves(listener string) error {
 	for header, want := range map[string]int{"X-Vault-Request": http.StatusOK, "X-Other": http.StatusPreconditionFailed} {
 		req, err := http.NewRequest(http.MethodGet, listener+"/v1/auth/token/lookup-self", nil) //nolint:noctx // Loopback.
@@ -167,7 +171,8 @@ func serves(listener string) error {
 	return nil
 }
 
-// cmdHeaders watches files that agents write: at every moment the headers in each must be honoured by Finicity.
+// cmdHeaders watches files that agents write: at every moment, Finicity must accept the
+// headers in each file.
 //
 //	headers watch one/finicity.headers two/finicity.headers    waits for them to be there, and watches until the end
 //	headers tokens 3                                           waits until each file has held so many tokens
@@ -207,7 +212,7 @@ func cmdHeaders(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// watch makes a call of the API with what stands in each file, all the time.
+// watch calls the API with the content of each file, all the time.
 type watch struct {
 	world    *world
 	watchers sync.WaitGroup
@@ -218,7 +223,7 @@ type watch struct {
 	mu    sync.Mutex
 	err   error
 	calls int
-	seen  map[string][]string // the tokens of each file, in their order
+	seen  map[string][]string // The tokens of each file, in their order.
 	story []string
 }
 
@@ -300,7 +305,7 @@ func readHeaders(file string) (appKey, token string, err error) {
 		return "", "", err
 	}
 	if _, err := fmt.Sscanf(string(text), "Finicity-App-Key: %s\nFinicity-App-Token: %s\n", &appKey, &token); err != nil {
-		return "", "", errors.New("these are not two headers") // What is there may hold the token.
+		return "", "", errors.New("these are not two headers") // The content may include the token.
 	}
 	return appKey, token, nil
 }

@@ -22,7 +22,8 @@ func (w *world) buildApp(ts *testscript.TestScript, to string) {
 	}
 }
 
-// cmdApp runs examples/app with the headers that an agent writes, and stops it, when it must not have failed:
+// cmdApp runs examples/app with the headers that an agent writes, and stops it. The app
+// must not have failed:
 //
 //	app start app one/finicity.headers
 //	app stop app 100                   it has made so many calls, or more
@@ -53,12 +54,12 @@ func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// await waits until it has printed the text so many times, as long as it lives.
+// await waits until the app has printed the text n times, as long as the app runs.
 func (c *child) await(text string, least int) error {
 	return poll(func() (bool, error) {
 		select {
 		case <-c.exited:
-			log, _ := os.ReadFile(c.logFile) // It is for the reader of a failure.
+			log, _ := os.ReadFile(c.logFile) // For the reader of a failure.
 			return false, fmt.Errorf("it has ended by itself: %w\n%s", cmp.Or(c.err, errors.New("without an error")), log)
 		default:
 			return c.printed(text, least) == nil, nil

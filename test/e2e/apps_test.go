@@ -15,7 +15,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// apps read tokens through all nodes of a cluster, without a break, while a script does things to it.
+// apps read tokens through all nodes of a cluster without a pause, while a script
+// changes things.
 type apps struct {
 	w       *world
 	stop    chan struct{}
@@ -23,16 +24,16 @@ type apps struct {
 	retries int
 
 	mu        sync.Mutex
-	down      map[*vaultServer]bool // they are asked by nobody, as behind a load balancer
+	down      map[*vaultServer]bool // No app reads from these, as behind a load balancer.
 	failovers []span
 	failures  []failedRead
-	wrong     []error             // answers that no app may ever get
-	newest    map[string]served   // by path, of the reads that have ended
-	tokens    map[string]struct{} // all that were served
-	reads     map[string]int      // by node
+	wrong     []error             // Answers that no app may ever get.
+	newest    map[string]served   // By path, of the reads that have ended.
+	tokens    map[string]struct{} // All that were served.
+	reads     map[string]int      // By node.
 }
 
-// span is a stretch of time. Its end is the zero time for as long as it goes on.
+// span is a period of time. Its end is zero while the period lasts.
 type span struct{ begin, end time.Time }
 
 type failedRead struct {
@@ -41,13 +42,15 @@ type failedRead struct {
 	err error
 }
 
-// cmdApps has apps read tokens, so many for each node and path, one read after the other. Each token must be one that
-// Finicity accepts from the partner that comes with it, the partner and its app key always the same for a path, and no token
-// older than one that a read before got on whatever node. A read may fail only while nobody leads: from a kill or a
-// step-down until all nodes that are left know who leads.
+// cmdApps makes apps read tokens, n for each node and path, one read after the other.
+// Finicity must accept each token from the partner that comes with it. For a path, the
+// partner and its app key must always be the same. No token may be older than the token
+// of an earlier read on any node. A read may fail only while there is no active node:
+// from a kill or a step-down until all remaining nodes know the new one.
 //
-// When Vault reloads one of several mounts, it ends the one plugin process of all of them, and what the others have under way
-// is answered with a 500. So apps of several mounts ask again, as Vault's clients do.
+// When Vault reloads one of several mounts, it ends the plugin process of all of them,
+// and answers the running requests of the others with a 500. So apps of several mounts
+// retry, as Vault's clients do.
 //
 //	apps start 4 sandbox/token production/token
 //	apps end 2    so many tokens were served in all, and each node that lives has served them
@@ -77,9 +80,9 @@ func cmdApps(ts *testscript.TestScript, neg bool, args []string) {
 			return fmt.Errorf("the nodes have served %v reads, which show nothing", w.apps.readsByNode())
 		}))
 		w.apps.halt()
-		ts.Logf("reads by node: %v; %d failed while nobody led", w.apps.reads, len(w.apps.failures))
+		ts.Logf("reads by node: %v; %d failed without an active node", w.apps.reads, len(w.apps.failures))
 		for _, f := range w.apps.failovers {
-			ts.Logf("nobody led for %s", f.end.Sub(f.begin).Round(time.Millisecond))
+			ts.Logf("no active node for %s", f.end.Sub(f.begin).Round(time.Millisecond))
 		}
 		ts.Check(w.apps.verdict(n))
 	default:
@@ -134,7 +137,7 @@ func (a *apps) loop(node *vaultServer, path string) {
 	}
 }
 
-// judge compares what a read got to what another one had got before it began.
+// judge compares the result of a read with those of earlier reads.
 func (a *apps) judge(got, before served) error {
 	owned := func(p fakefinicity.Partner) bool { return p.ID == got.PartnerID && p.AppKey == got.AppKey }
 	switch {
@@ -150,9 +153,10 @@ func (a *apps) judge(got, before served) error {
 	return nil
 }
 
-// failover is told when the leader goes, and returns what to call when all nodes that are left know the next one.
+// failover is called when the active node stops. It returns a function to call once all
+// remaining nodes know the next active node.
 func (a *apps) failover() (over func()) {
-	if a == nil { // The script has none.
+	if a == nil { // The script has no apps.
 		return func() {}
 	}
 	a.mu.Lock()
@@ -166,7 +170,7 @@ func (a *apps) failover() (over func()) {
 	}
 }
 
-// avoid has the apps ask this node no more, or ask it again.
+// avoid makes the apps stop or resume reading from a node.
 func (a *apps) avoid(node *vaultServer, down bool) {
 	if a == nil {
 		return
@@ -176,7 +180,7 @@ func (a *apps) avoid(node *vaultServer, down bool) {
 	a.down[node] = down
 }
 
-// seen reports whether each node that is not down has served enough reads to show something.
+// seen reports whether each node that is not down has served enough reads.
 func (a *apps) seen() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// cmdCluster makes a cluster of three nodes of the script's server, and lets its leader fail:
+// cmdCluster makes the script's server a cluster of three nodes, and lets the active
+// node fail:
 //
 //	cluster start
 //	cluster use leader     VAULT_ADDR names the leader
@@ -57,7 +58,7 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(poll(func() (bool, error) {
 			next, _, err := w.roles()
 			return next != leader, err
-		}, func() error { return errors.New("nobody else leads") }))
+		}, func() error { return errors.New("no other node is active") }))
 		ts.Check(w.agree())
 		over()
 	case "revive dead":
@@ -78,14 +79,15 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// agree waits until all nodes that live know the same leader, and can reach it: then a fail-over is over for whoever asks
-// any of them.
+// agree waits until all running nodes know the same active node, and can reach it. Then
+// a failover is over for clients of any node.
 func (w *world) agree() error {
 	leader, _, err := w.roles()
 	if err != nil {
 		return err
 	}
-	// The first one a node answers by itself, and for the second it needs the leader.
+	// A node answers the first request itself, and needs the active node for the
+	// second.
 	knows := func(node *vaultServer) bool {
 		var known struct {
 			Address string `json:"leader_address"`
@@ -102,7 +104,7 @@ func (w *world) startCluster() error {
 	if err := w.server.start(); err != nil {
 		return err
 	}
-	w.server.StandbyOK = true // When it comes back, another one leads.
+	w.server.StandbyOK = true // When it comes back, another node is active.
 	for _, name := range []string{"vault2", "vault3"} {
 		node, err := newVaultServer(w.vaultBin, filepath.Join(w.dir, name), filepath.Dir(w.pluginBin), w.server)
 		if err != nil {
@@ -113,7 +115,8 @@ func (w *world) startCluster() error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	// A node that has joined does not vote at once, and a leader that dies before has nobody to elect another.
+	// A new node does not vote at once. If the active node dies before that, there is
+	// no majority to elect another.
 	return poll(func() (bool, error) {
 		var peers struct {
 			Data struct {
@@ -137,7 +140,8 @@ func (w *world) startCluster() error {
 	}, func() error { return errors.New("three nodes do not vote") })
 }
 
-// roles waits until one of the living nodes leads, and returns it with another one.
+// roles waits until one of the running nodes is active. It returns that node and
+// another one.
 func (w *world) roles() (leader, standby *vaultServer, err error) {
 	err = poll(func() (bool, error) {
 		leader, standby = nil, nil

@@ -21,7 +21,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// cmdVault runs the vault command line. Scripts use no exec, because leaks looks at what is printed here.
+// cmdVault runs the vault command line. Scripts do not use exec, because leaks searches
+// the output of cmdVault.
 //
 //	vault read finicity/token
 //	vault write -f finicity/rotate-root &      in the background; whether it fails is not known
@@ -42,7 +43,7 @@ type aside struct {
 	command  string
 	mustFail bool
 	cancel   context.CancelFunc
-	ended    chan struct{} // closed when err is there
+	ended    chan struct{} // Closed once err is set.
 	err      error
 }
 
@@ -78,10 +79,11 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	w.asides = nil
 }
 
-// cmdServer starts, stops or kills the Vault server, or starts another one that knows nothing of it, and goes by
-// $OTHER_ADDR and $OTHER_TOKEN: server start
+// cmdServer starts, stops or kills the Vault server, or starts another, unrelated one
+// at $OTHER_ADDR with $OTHER_TOKEN: server start
 //
-// FINICITY_E2E_OTHER_VAULT names another program for the other one, such as OpenBao, to move from one to the other.
+// FINICITY_E2E_OTHER_VAULT names another program for the other server, such as OpenBao,
+// to test a move between them.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	usage(ts, !neg && len(args) == 1, "server start|stop|kill|other")
@@ -103,8 +105,8 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdPlugin kills the plugin's processes, or counts them, or builds another plugin, which is then $RELEASE in the plugin
-// directory: a release, or one whose wall clock is ahead.
+// cmdPlugin kills the plugin's processes, or counts them. It also builds another plugin
+// as $RELEASE in the plugin directory: a release, or one whose wall clock is ahead.
 //
 //	plugin kill
 //	plugin processes 1
@@ -146,7 +148,7 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdFinicity looks behind the scenes of the stand-in, without that counting as a call:
+// cmdFinicity uses the admin paths of the mock server, which do not count as calls:
 //
 //	finicity counts $PARTNER_ID authentications=1 rejected=0
 //	finicity accepts-secret $PARTNER_ID $PARTNER_SECRET
@@ -202,7 +204,7 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 		err = w.fake.WaitHeld(ctx, n)
 	case "release":
 		w.fake.Release()
-		// They go on by themselves, so what comes next in the script has to wait for them.
+		// These processes run in the background, so the script must wait for them.
 		err = poll(func() (bool, error) {
 			return !slices.ContainsFunc(w.fake.Requests(), func(r fakefinicity.Request) bool {
 				return r.Fault == fakefinicity.KindHoldBefore && !r.Applied
@@ -226,7 +228,8 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 	check(ts, neg, err)
 }
 
-// isPartner keeps a mistyped ID from proving things: the counts of nobody are all zero, and nobody accepts a secret.
+// isPartner detects a mistyped ID, which would otherwise make checks pass: the counts
+// of an unknown partner are all zero, and it accepts no secret.
 func isPartner(id string) error {
 	if !slices.ContainsFunc(partners, func(p fakefinicity.Partner) bool { return p.ID == id }) {
 		return fmt.Errorf("there is no partner %q", id)
@@ -252,7 +255,7 @@ func compareCounts(counters fakefinicity.Counters, wanted []string) error {
 	return nil
 }
 
-// customers is what an app does: a call of Finicity's API with both headers.
+// customers does what an app does: it calls Finicity's API with both headers.
 func (w *world) customers(appKey, token string) error {
 	req, err := http.NewRequest(http.MethodGet, w.plain.URL+fakefinicity.PathCustomers, nil) //nolint:noctx // Loopback.
 	if err != nil {
@@ -272,7 +275,8 @@ func (w *world) customers(appKey, token string) error {
 	return nil
 }
 
-// cmdField puts a field of the JSON that the last command printed into a variable: field TOKEN data.token
+// cmdField stores a field of the last command's JSON output in a variable: field TOKEN
+// data.token
 func cmdField(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 2, "field NAME PATH")
 	var value any
@@ -308,7 +312,7 @@ func cmdBetween(ts *testscript.TestScript, neg bool, args []string) {
 	check(ts, neg, err)
 }
 
-// cmdSleep lets real time pass, for what only real time shows: sleep 46s
+// cmdSleep lets real time pass, for effects that need it: sleep 46s
 func cmdSleep(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 1, "sleep DURATION")
 	d, err := time.ParseDuration(args[0])

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// provideCurl puts a curl into a folder that is to be the last on the path, and has the real one keep to what it fetches.
+// provideCurl adds a curl as the last folder of PATH, and makes the real curl report
+// the bodies that it fetches.
 func provideCurl(dir string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -23,7 +24,7 @@ func provideCurl(dir string) error {
 	return os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("silent\nnoproxy = \"*\"\n"), 0o600)
 }
 
-// curl does what curl does, as far as the documents go.
+// curl implements curl, as far as the documents need it.
 func curl(out io.Writer, args []string) error {
 	method, address := http.MethodGet, ""
 	var body io.Reader

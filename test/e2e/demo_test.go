@@ -16,7 +16,8 @@ import (
 	"testing"
 )
 
-// script runs one of the scripts behind make demo and make dev. The three programs come from make.
+// script runs one of the scripts behind make demo and make dev. make builds the three
+// programs.
 func script(t *testing.T, name string) *exec.Cmd {
 	t.Helper()
 	for _, variable := range []string{"FINICITY_E2E_VAULT", "FINICITY_E2E_PLUGIN", "FINICITY_E2E_FAKE"} {
@@ -25,16 +26,17 @@ func script(t *testing.T, name string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "bash", filepath.Join("..", "..", "scripts", name))
-	// Whatever somebody has set for a server of theirs is none of its business.
+	// Settings for another Vault server must not affect it.
 	cmd.Env = append(os.Environ(), "TMPDIR="+folder(t), "VAULT_FORMAT=json", "VAULT_AGENT_ADDR=http://127.0.0.1:1",
 		"VAULT_WRAP_TTL=1m", "http_proxy=http://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1")
-	// Ctrl-C reaches a whole group, and so does the end of patience.
+	// Ctrl-C reaches the whole process group, and so does the end of patience.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
 
-// folder is one whose path is short: Vault runs in it, and so do scripts that make another one there for that.
+// folder returns a folder with a short path. Vault runs in it, and so do scripts that
+// create another folder in it.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "t") //nolint:usetesting // t.TempDir has the name of the test in its path.
@@ -49,7 +51,8 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// leftovers fails the test when a process of the script's group is still there, or a file in its TMPDIR.
+// leftovers fails the test if a process of the script's group still runs, or a file
+// remains in its TMPDIR.
 func leftovers(t *testing.T, script *exec.Cmd) {
 	t.Helper()
 	if err := syscall.Kill(-script.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
@@ -67,7 +70,7 @@ func leftovers(t *testing.T, script *exec.Cmd) {
 	}
 }
 
-// withoutVault is an environment without what somebody has set for a Vault server of theirs.
+// withoutVault returns an environment without the settings for another Vault server.
 func withoutVault(env []string) []string {
 	return slices.DeleteFunc(env, func(variable string) bool { return strings.HasPrefix(variable, "VAULT_") })
 }
@@ -81,8 +84,9 @@ func TestTheDemoRunsToItsEndAndLeavesNothingBehind(t *testing.T) {
 	leftovers(t, cmd)
 }
 
-// The path of a plugin's socket has 103 bytes at most on macOS, and its own TMPDIR has 49 of them. What Vault says to a
-// longer one, "not compiled for this architecture", leads nowhere.
+// The path of a plugin's socket can have at most 103 bytes on macOS, of which TMPDIR
+// has 49 there. With a longer path, Vault reports "not compiled for this architecture",
+// which does not help.
 func TestTheDemoRunsWithALongTMPDIR(t *testing.T) {
 	cmd := script(t, "demo.sh")
 	cmd.Env = append(cmd.Env, "TMPDIR="+longFolder(t))
@@ -108,7 +112,7 @@ func TestWithoutAShortFolderTheDemoSaysWhatToSet(t *testing.T) {
 	leftovers(t, cmd)
 }
 
-// longFolder is one with a path of 80 characters.
+// longFolder returns a folder whose path has 80 characters.
 func longFolder(t *testing.T) string {
 	t.Helper()
 	dir := folder(t) + "/"
@@ -119,7 +123,7 @@ func longFolder(t *testing.T) string {
 	return dir
 }
 
-// A new machine has Go, make and git. It may have no curl.
+// A new machine has Go, make and git. It may not have curl.
 func TestTheDemoNeedsNoCurl(t *testing.T) {
 	tools := t.TempDir()
 	for _, name := range []string{
@@ -139,7 +143,7 @@ func TestTheDemoNeedsNoCurl(t *testing.T) {
 	}
 }
 
-// A demo that shows success whatever happens would be worse than none.
+// A demo that always shows success would be worse than none.
 func TestTheDemoFailsWhenAStepDoes(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "vault-plugin-secrets-finicity")
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
@@ -158,8 +162,8 @@ func TestTheDemoFailsWhenAStepDoes(t *testing.T) {
 	leftovers(t, cmd)
 }
 
-// until starts the script and reads its output up to a line that begins with the text. What is left of the output can
-// then be read from the pipe.
+// until starts the script and reads its output up to a line that begins with the text.
+// The pipe then has the rest of the output.
 func until(t *testing.T, cmd *exec.Cmd, text string) (lines []string, rest io.Reader) {
 	t.Helper()
 	stdout, err := cmd.StdoutPipe()
@@ -183,7 +187,8 @@ func until(t *testing.T, cmd *exec.Cmd, text string) (lines []string, rest io.Re
 	}
 }
 
-// wrap puts a shell script in the place of a program, which it knows as $PROGRAM, and returns the script's path.
+// wrap replaces a program with a shell script, in which $PROGRAM is the original. It
+// returns the script's path.
 func wrap(t *testing.T, program, name, body string) string {
 	t.Helper()
 	wrapper := filepath.Join(t.TempDir(), name)
@@ -193,7 +198,8 @@ func wrap(t *testing.T, program, name, body string) string {
 	return wrapper
 }
 
-// Two demos that start at the same moment find the same port free, and one of them comes too late.
+// Two demos that start at the same moment find the same free port, and one of them is
+// too late.
 func TestAPortThatSomebodyTakesFirstIsLeftToThem(t *testing.T) {
 	vault := wrap(t, program(t, "FINICITY_E2E_VAULT"), "vault", `
 if [ "$1" = server ] && ! [ -e "$0.late" ]; then
@@ -217,7 +223,8 @@ exec "$PROGRAM" "$@"
 func TestDevServesUntilCtrlC(t *testing.T) {
 	cmd := script(t, "dev.sh")
 	printed, stdout := until(t, cmd, "Ctrl-C")
-	// What it says to type in another terminal works there, and so does what the README shows with the same variables.
+	// The commands that it prints for another terminal work there, and so do those of
+	// the README with the same variables.
 	const write = "vault write finicity/config partner_id=$PARTNER_ID app_key=$APP_KEY base_url=$FINICITY partner_secret="
 	var toType []string
 	_, noCurl := exec.LookPath("curl") // A new machine may have none.
@@ -272,14 +279,15 @@ exec "$PROGRAM" "$@"
 	if err != nil {
 		t.Fatal(err)
 	}
-	// SIGTERM, because a Vault that is killed outright leaves its plugin behind, whoever has started it.
+	// SIGTERM, because a Vault server that is killed leaves its plugin behind.
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	return cmd, stdout
 }
 
-// Half of it would go on without a word, and somebody would look for the fault in the engine.
+// Otherwise half of the environment would silently continue, and a developer would look
+// for the fault in the engine.
 func TestDevEndsWithAnErrorWhenVaultDoes(t *testing.T) {
 	cmd, stdout := endServer(t, "FINICITY_E2E_VAULT")
 	rest, err := io.ReadAll(stdout)
@@ -296,7 +304,7 @@ func TestDevEndsWithAnErrorWhenVaultDoes(t *testing.T) {
 	leftovers(t, cmd)
 }
 
-// An outage of Finicity is something to try.
+// Developers should be able to try an outage of Finicity.
 func TestDevGoesOnWithoutItsMockServer(t *testing.T) {
 	cmd, stdout := endServer(t, "FINICITY_E2E_FAKE")
 	output := bufio.NewReader(stdout)

@@ -21,21 +21,25 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// step is a command of a console block in a document, with the output that the document shows; or something that must
-// happen before the next one, and that a reader of the document does not see.
+// step is a command of a console block in a document, with the output that the document
+// shows. Or it is something that must happen before the next command, and that a reader
+// of the document does not see.
 type step struct {
 	command, behind string
 	output          []string
 }
 
-// hidden is how a document says what happens behind the scenes: at Finicity, <!-- finicity secret Changed-It-1 -->, or by a
-// command that must not fail, and whose output does not matter, <!-- $ sleep 10 -->, or that the block after it is what the reader has put into a file,
-// <!-- file payload.json -->, or that the reader goes to the terminal of another Vault server, <!-- at the other Vault -->, and
-// back, <!-- at the first Vault -->
+// hidden is an instruction in a document that readers do not see. It is an action at
+// Finicity, as in <!-- finicity secret Changed-It-1 -->, or a command that must succeed
+// and whose output is ignored, <!-- $ sleep 10 -->. It can also mean that the next
+// block is a file that the reader writes, <!-- file payload.json -->, or that the
+// reader switches to the terminal of another Vault server, <!-- at the other Vault -->,
+// and back, <!-- at the first Vault -->
 var hidden = regexp.MustCompile(`^<!-- (finicity .*|file .*|at the (?:other|first) Vault|\$ .*) -->$`)
 
-// stepsOf reads a Markdown text. In console blocks, lines that begin with "$ " are commands, a backslash at the end
-// continues them, and what follows is their output.
+// stepsOf parses a Markdown text. In console blocks, lines that begin with "$ " are
+// commands. A backslash at the end continues them. The lines after a command are its
+// output.
 func stepsOf(text string) []step {
 	var found []step
 	inside, continued, filing := false, false, false
@@ -66,16 +70,18 @@ func stepsOf(text string) []step {
 	return found
 }
 
-// varying is what differs from one run to the next: times, tokens, IDs of leases and requests, ports.
+// varying are the parts that differ between runs: times, tokens, IDs of leases and
+// requests, ports.
 var varying = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:]+Z|\b[0-9A-Z]{20}\b|token/\w{24}|:\d{4,5}\b|1h5\dm\d+s|\b6[89]\d\d\b|\b5[34]\d\d\b`)
 
-// shows reports whether the output is what the document says. Line breaks don't count, since the document breaks long
-// lines. What varies stands for one word, so that a line more or less is seen, and … for anything.
+// shows reports whether the output matches the document. Line breaks do not count,
+// because the document breaks long lines. A varying part counts as one word, so that a
+// missing or additional line is detected, and … matches anything.
 func (s step) shows(output string) bool {
 	words := func(text string) string {
 		return strings.Join(strings.Fields(varying.ReplaceAllString(text, "§")), " ")
 	}
-	indented := func(text string) string { // Vault sends JSON in one line. A document may have it like vault -format=json.
+	indented := func(text string) string { // Vault sends JSON in one line. A document may format it like vault -format=json.
 		var pretty bytes.Buffer
 		if json.Indent(&pretty, []byte(text), "", "  ") == nil {
 			return pretty.String()
@@ -88,9 +94,10 @@ func (s step) shows(output string) bool {
 	return regexp.MustCompile("^" + want + "$").MatchString(words(output))
 }
 
-// The README is what a newcomer types, the other documents are what an operator types in an emergency, and those of the
-// examples what somebody types who has an app. Each command
-// of theirs works, in the order in which they stand there, and prints what they say, times and the like aside.
+// The README is for new users, the other documents are for operators in an emergency,
+// and those of the examples are for developers of apps. Each of their commands works,
+// in the order of the document, and prints what the document shows, apart from times
+// and the like.
 func TestTheDocumentsAreTrue(t *testing.T) {
 	documents, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
@@ -131,8 +138,9 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 	}
 }
 
-// Vault refuses to register a release under another version than the one it reports, and takes that one where none is
-// named. A release that reported none would be taken for any.
+// Vault refuses to register a release under a version other than the one that it
+// reports. Without a version, Vault uses the reported one. A release that reports none
+// could be registered under any version.
 func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
 	t.Parallel()
 	d := newReader(t)
@@ -144,20 +152,21 @@ func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
 	out, err = d.run(t, register+` secret vault-plugin-secrets-finicity
 		vault secrets enable -path=finicity vault-plugin-secrets-finicity
 		vault secrets list -detailed | grep ^finicity/`)
-	// The running version stands before the checksum.
+	// The running version comes before the checksum.
 	if err != nil || !strings.Contains(strings.Join(strings.Fields(out), " "), " v0.1.0 "+d.world.digest) {
 		t.Errorf("registered without a version: %v\n%s", err, out)
 	}
 }
 
-// standInAddress is where the stand-in listens in the documents, by default.
-const standInAddress = "http://127.0.0.1:8210"
+// mockServerAddress is where the mock server listens in the documents, by default.
+const mockServerAddress = "http://127.0.0.1:8210"
 
-// reader is somebody who follows a document, at a Vault server with a release of the plugin in its plugin directory.
+// reader is a person who follows a document, with a Vault server whose plugin directory
+// has a release of the plugin.
 type reader struct {
 	world *world
 	env   []string
-	other *vaultServer // to which it moves
+	other *vaultServer // The server to which the reader moves.
 }
 
 func newReader(t *testing.T) *reader {
@@ -197,8 +206,9 @@ func newReader(t *testing.T) *reader {
 	return &reader{world: w, env: env}
 }
 
-// goFolders are the variables with which a go that runs in another home finds what is built and downloaded already. Otherwise
-// it builds for a minute, and downloads 700 MB into folders that only root can remove. So it may download nothing.
+// goFolders are the variables with which go finds its caches and modules in another
+// home directory. Otherwise it would build for a minute, and download 700 MB into
+// folders that only root can remove. Downloads are disabled.
 func goFolders(ctx context.Context) ([]string, error) {
 	variables := []string{"GOCACHE", "GOENV", "GOMODCACHE"}
 	out, err := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), append([]string{"env"}, variables...)...).Output()
@@ -211,10 +221,11 @@ func goFolders(ctx context.Context) ([]string, error) {
 	return append(variables, "GOPROXY=off"), nil
 }
 
-// stopAgent waits for the end of an agent that a document has started. It need not have told it to, when it has failed.
+// stopAgent waits for the end of an agent that a document has started. If the document
+// has failed, the agent may still be running.
 func stopAgent(t *testing.T, dir string) {
 	t.Helper()
-	file := filepath.Join(dir, "agent.pid") // The agent removes it at its end.
+	file := filepath.Join(dir, "agent.pid") // The agent removes it when it ends.
 	if err := poll(func() (bool, error) {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, os.ErrNotExist) {
@@ -233,7 +244,7 @@ func stopAgent(t *testing.T, dir string) {
 	}
 }
 
-// install is what the README has told the readers of the other documents.
+// install does what the README tells the readers of the other documents to do.
 func (d *reader) install(t *testing.T) {
 	t.Helper()
 	for _, command := range []string{
@@ -255,7 +266,7 @@ var (
 
 func (d *reader) follow(t *testing.T, s step) {
 	t.Helper()
-	if variable, found := strings.CutPrefix(s.behind, "$ export "); found { // Each command has a shell of its own.
+	if variable, found := strings.CutPrefix(s.behind, "$ export "); found { // Each command has its own shell.
 		d.env = append(d.env, variable)
 		return
 	}
@@ -266,7 +277,7 @@ func (d *reader) follow(t *testing.T, s step) {
 		return
 	}
 	if name, found := strings.CutPrefix(s.behind, "file "); found {
-		content := strings.ReplaceAll(strings.Join(s.output, "\n"), standInAddress, d.world.plain.URL)
+		content := strings.ReplaceAll(strings.Join(s.output, "\n"), mockServerAddress, d.world.plain.URL)
 		if err := os.WriteFile(filepath.Join(d.world.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +296,7 @@ func (d *reader) follow(t *testing.T, s step) {
 		return
 	}
 	command := s.command
-	if plain.MatchString(command) { // It may be a secret, which nothing may print.
+	if plain.MatchString(command) { // It may be a secret, which no log may contain.
 		d.env = append(d.env, command)
 		return
 	}
@@ -297,7 +308,7 @@ func (d *reader) follow(t *testing.T, s step) {
 	if failed, shown := err != nil, strings.Contains(strings.Join(s.output, "\n"), "Code: "); failed != shown {
 		t.Fatalf("$ %s\nends with %v\n%s", s.command, err, out)
 	}
-	if assigned != nil { // Each command has a shell of its own, so this one's variable is handed on.
+	if assigned != nil { // Each command has its own shell, so a variable of this one is passed on.
 		d.env = append(d.env, assigned[1]+"="+out)
 		return
 	}
@@ -306,7 +317,8 @@ func (d *reader) follow(t *testing.T, s step) {
 	}
 }
 
-// goTo has the commands that follow go to the first Vault, or to the other one, which is started when it is first named.
+// goTo sends the following commands to the first Vault server, or to the other one,
+// which is started when it is first used.
 func (d *reader) goTo(which string) (err error) {
 	server := d.world.server
 	if which == "other Vault" {
@@ -335,7 +347,7 @@ func (d *reader) run(t *testing.T, command string) (string, error) {
 	return string(out), err
 }
 
-// behind does what happens at Finicity while nobody looks:
+// behind carries out a hidden action at Finicity:
 //
 //	secret VALUE    somebody has changed it in the portal, where the reader finds it as $PARTNER_SECRET
 //	app-key VALUE   likewise, as $APP_KEY

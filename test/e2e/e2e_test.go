@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package e2e drives the plugin in a real Vault server, with raft storage and the vault command line, the way an
-// operator does. The scripts in testdata read as terminal sessions; a stand-in takes Finicity's place.
+// Package e2e runs the plugin in a real Vault server, with raft storage and the vault
+// command line, as an operator does. The scripts in testdata read like terminal
+// sessions. A mock server replaces Finicity.
 //
-// It needs six programs, which make test builds and names in FINICITY_E2E_…, see the Makefile. Without them the tests fail: a test that skips itself proves nothing.
+// The tests need six programs, which make test builds and names in FINICITY_E2E_… (see
+// the Makefile). Without the programs the tests fail, because a skipped test proves
+// nothing.
 package e2e
 
 import (
@@ -60,7 +63,7 @@ func TestScripts(t *testing.T) {
 			return isOpenBao(vault)
 		},
 		Setup: func(env *testscript.Env) error {
-			if dir := filepath.Join(env.WorkDir, ".tmp"); len(dir) > vaulttest.LongestTMPDIR { // The TMPDIR of what a script runs.
+			if dir := filepath.Join(env.WorkDir, ".tmp"); len(dir) > vaulttest.LongestTMPDIR { // The TMPDIR of programs that a script runs.
 				return fmt.Errorf("%s is too long a path for the socket of a plugin: set TMPDIR to a folder with a shorter path", dir)
 			}
 			w, err := newWorld(env.WorkDir, vault, plugin)
@@ -71,7 +74,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() {
 				w.close()
 				if err := w.leaks(); err != nil {
-					// Whatever a script is about, it is also a test that nothing leaks.
+					// Each script also checks that no secret leaks.
 					t.Errorf("%s: %v", filepath.Base(env.WorkDir), err)
 				}
 			})
@@ -92,7 +95,7 @@ func program(t *testing.T, variable string) string {
 	return path
 }
 
-// located is the program that make names in this variable.
+// located returns the program that make names in this variable.
 func located(variable string) (string, error) {
 	path := os.Getenv(variable)
 	if _, err := os.Stat(path); err != nil {
@@ -111,7 +114,7 @@ func worldOf(ts *testscript.TestScript) *world {
 	return w
 }
 
-// check fails the script unless err is there exactly when the script expects it to.
+// check fails the script unless err is as the script expects: set or not.
 func check(ts *testscript.TestScript, neg bool, err error) {
 	switch {
 	case neg && err == nil:

@@ -13,11 +13,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// pause is how long a reader of the fleet waits before it tries again, as an app without any patience does.
+// pause is how long a reader of the fleet waits before it retries. It is short, as in
+// an impatient app.
 const pause = 200 * time.Millisecond
 
-// cmdFleet is a fleet of apps that read a token in a loop, whatever they get. Each token must be accepted by Finicity, and
-// each error must say the phrase:
+// cmdFleet is a fleet of apps that read a token in a loop, whatever the answers.
+// Finicity must accept each token, and each error must contain the phrase:
 //
 //	fleet 500 1m finicity/token 'vault write'
 func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
@@ -31,7 +32,7 @@ func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
 
 	var tokens, refusals atomic.Int64
 	var readers sync.WaitGroup
-	found := make(chan error, 1) // The first thing that is wrong; the rest of it would say the same.
+	found := make(chan error, 1) // The first failure. The others would say the same.
 	end := time.Now().Add(duration)
 	for range n {
 		readers.Go(func() {

@@ -11,14 +11,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// impostor is something that listens where the receivers of webhooks expect Vault.
+// impostor is a server that listens at the address where the webhook receivers expect
+// Vault.
 type impostor struct {
 	server, elsewhere *httptest.Server
 	says              atomic.Value // string
 	followed          atomic.Int64
 }
 
-// cmdImpostor puts something else in Vault's place, VAULT_ADDR, and tells it what to answer:
+// cmdImpostor puts another server in Vault's place, at VAULT_ADDR, and sets its answer:
 //
 //	impostor start now
 //	impostor says redirect    to somebody who calls everything valid, and would get the Vault token on the way
@@ -54,5 +55,5 @@ func (i *impostor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Redirect(rw, r, i.elsewhere.URL, http.StatusFound) // Not all libraries would follow a 307.
 		return
 	}
-	_, _ = io.WriteString(rw, says) // Whoever has asked may have gone.
+	_, _ = io.WriteString(rw, says) // The client may have disconnected.
 }

@@ -52,7 +52,7 @@ func manifests(pattern string) (map[string][]manifest, error) {
 	return all, nil
 }
 
-// field is what stands at this place. A number is one in a list, from 0.
+// field returns the value at this path. A number is an index of a list, from 0.
 func field(value any, path ...any) any {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -70,7 +70,7 @@ func field(value any, path ...any) any {
 	return value
 }
 
-// theOnly manifest of this kind in a file of examples/kubernetes.
+// theOnly returns the only manifest of this kind in a file of examples/kubernetes.
 func theOnly(file, kind string) (manifest, error) {
 	all, err := manifests(file)
 	if err != nil {
@@ -88,7 +88,8 @@ func theOnly(file, kind string) (manifest, error) {
 	return found[0], nil
 }
 
-// kubeconform returns what it says of each document of the files, with the schemas in tools/kubeconform and no others.
+// kubeconform returns its result for each document of the files. It uses only the
+// schemas in tools/kubeconform.
 func kubeconform(t *testing.T, files ...string) map[string][]string {
 	t.Helper()
 	schemas, err := filepath.Abs("../../tools/kubeconform/schemas")
@@ -138,11 +139,14 @@ func TestTheManifestsForKubernetesKeepToTheirSchemas(t *testing.T) {
 	}
 }
 
-// free are the maps in which any name is allowed, so that kubeconform can't see that one is wrong.
+// free are the maps in which any name is allowed, so that kubeconform cannot detect a
+// wrong one.
 var free = []string{"annotations", "labels", "matchLabels", "requests", "limits", "templates", "data"}
 
-// The test above would pass as well if the schemas allowed everything. So each field of each document is misspelt, alone,
-// and each value replaced by one of another kind, and all of that has to be refused, but for names that are free.
+// The test above would also pass if the schemas allowed everything. So this test
+// misspells each field of each document, one at a time, and replaces each value with
+// one of another type. kubeconform must refuse all of these, except for names that are
+// free.
 func TestAMisspeltFieldOfAManifestIsRefused(t *testing.T) {
 	t.Parallel()
 	all, err := manifests("*.yaml")
@@ -190,7 +194,8 @@ func TestAMisspeltFieldOfAManifestIsRefused(t *testing.T) {
 	}
 }
 
-// eachMistake makes one after the other in the value of this name, and takes it back.
+// eachMistake makes one mistake after the other in the value of this name, and reverts
+// it.
 func eachMistake(value any, name, place string, made func(place string, isFree bool)) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -228,9 +233,11 @@ func TestAManifestOfAKindWithoutASchemaIsRefused(t *testing.T) {
 	}
 }
 
-// annotations are those that the injector knows, after vault.hashicorp.com/, by its documentation for Vault 1.21:
-// https://developer.hashicorp.com/vault/docs/v1.21.x/deploy/kubernetes/injector/annotations. It ignores all others, and
-// says nothing. Those with a hyphen at the end are for one secret or one setting, whose name follows.
+// annotations are those that the injector supports, after vault.hashicorp.com/,
+// according to its documentation for Vault 1.21:
+// https://developer.hashicorp.com/vault/docs/v1.21.x/deploy/kubernetes/injector/annotations.
+// It silently ignores all others. Those with a hyphen at the end are for one secret or
+// one setting, whose name follows.
 const annotations = `
 agent-inject agent-inject-status agent-configmap agent-image agent-init-first agent-inject-command- agent-inject-secret-
 agent-inject-template- agent-template-left-delim- agent-template-right-delim- error-on-missing-key- agent-inject-containers
@@ -256,7 +263,8 @@ func TestTheInjectorKnowsEachAnnotation(t *testing.T) {
 	if len(given) == 0 {
 		t.Fatal("there are no annotations")
 	}
-	// Kubernetes itself has rules for the part after the slash, which kubeconform does not know.
+	// Kubernetes itself has rules for the part after the slash, which kubeconform does
+	// not check.
 	allowed := regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
 	for key := range given {
 		prefix, name, _ := strings.Cut(key, "/")
@@ -267,7 +275,7 @@ func TestTheInjectorKnowsEachAnnotation(t *testing.T) {
 			t.Errorf("it does not know %s", key)
 		}
 	}
-	// What the annotations name has to be there.
+	// The objects that the annotations name must exist.
 	volume := field(deployment, "spec", "template", "spec", "volumes", 0)
 	if got := given["vault.hashicorp.com/agent-service-account-token-volume-name"]; got != field(volume, "name") ||
 		field(volume, "projected", "sources", 0, "serviceAccountToken", "path") != "token" {
@@ -282,7 +290,8 @@ func TestTheInjectorKnowsEachAnnotation(t *testing.T) {
 	}
 }
 
-// What the comments in the files say of when the operators read again, for a token of two hours.
+// When the operators read again, according to the comments in the files, for a token of
+// two hours.
 func TestTheOperatorsReadAgainInTime(t *testing.T) {
 	t.Parallel()
 	const due, leaseEnds, dies = 90 * time.Minute, 115 * time.Minute, 120 * time.Minute
@@ -291,7 +300,7 @@ func TestTheOperatorsReadAgainInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	percent, _ := field(vso, "spec", "renewalPercent").(int)
-	for age := time.Duration(0); age < due; age += time.Minute { // of the token, when the operator reads it
+	for age := time.Duration(0); age < due; age += time.Minute { // The age of the token when the operator reads.
 		lease := leaseEnds - age
 		earliest := age + lease*time.Duration(percent)/100
 		latest := earliest + lease/10

@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// Schemas know names and kinds of values, and nothing of what the comments in the files say of them. Of these a wrong one keeps
-// the token from the app, or shows it to others, and no other test would notice.
+// Schemas check the names and types of values, but not the statements in the comments.
+// A wrong one of these values would keep the token from the app, or show it to others,
+// and no other test would notice.
 func TestTheManifestsHaveTheValuesThatTheirCommentsExplain(t *testing.T) {
 	t.Parallel()
 	annotation := func(name string) []any {
@@ -99,7 +100,7 @@ func TestTheManifestsHaveTheValuesThatTheirCommentsExplain(t *testing.T) {
 	}
 }
 
-// People take one of the two, and so may read one of the two only.
+// Users choose one of the two, and may read only that one.
 func TestBothManifestsForTheVaultSecretsOperatorAreTheSameButForTheLease(t *testing.T) {
 	t.Parallel()
 	const leased, static = "vault-secrets-operator.yaml", "vault-secrets-operator-static.yaml"

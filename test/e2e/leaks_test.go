@@ -15,10 +15,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// Every character that may stand in a secret and that some notation writes in another way.
+// Every character that a secret may contain and that some encoding changes.
 const awkward = `Fake&Secret<1>%"\/+ #'2`
 
-// logs makes a world without processes, with these texts in its server's log and in what was printed.
+// logs returns a world without processes, with these texts in its server's log and in
+// its transcript.
 func logs(t *testing.T, logged, printed string) *world {
 	t.Helper()
 	dir := t.TempDir()
@@ -69,7 +70,8 @@ func TestASecretIsFoundHoweverItIsWritten(t *testing.T) {
 	}
 }
 
-// What exec prints is not in the transcript, so nobody would look for secrets in it.
+// The transcript does not have the output of exec, so no test would search it for
+// secrets.
 func TestScriptsRunNothingThatIsNotOverheard(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(scripts) == 0 {

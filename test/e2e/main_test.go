@@ -21,10 +21,11 @@ import (
 // inside is set for the process that runs the tests.
 const inside = "FINICITY_E2E_INSIDE"
 
-// TestMain runs the tests in a child process, in a folder of their own. However that process ends (Ctrl-C, a panic, the
-// limit of go test), its servers are stopped and the folder is removed. Only another process can do that.
+// TestMain runs the tests in a child process, in their own folder. However that process
+// ends (Ctrl-C, a panic, the timeout of go test), its servers are stopped and the
+// folder is removed. Only another process can do that.
 //
-// For machines without a curl, this binary is one.
+// On machines without curl, this binary acts as curl.
 func TestMain(m *testing.M) {
 	switch {
 	case filepath.Base(os.Args[0]) == "curl":
@@ -44,15 +45,16 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// longestTMPDIR is how long TMPDIR may be for a run to work in it. The tests make folders in it, and folders in these, and the
-// provider of OpenTofu is a plugin too.
+// longestTMPDIR is the longest path of a TMPDIR in which a run works. The tests create
+// folders in it, and folders in these. OpenTofu's provider is a plugin too.
 const longestTMPDIR = 14
 
-// supervise runs the tests in a child process, and cleans up after them. It returns their exit code.
+// supervise runs the tests in a child process, and cleans up after them. It returns
+// their exit code.
 func supervise() (code int, err error) {
 	signals, broken := make(chan os.Signal, 8), make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	signal.Notify(broken, syscall.SIGPIPE) // Otherwise a message to a go test that is gone ends the clean-up.
+	signal.Notify(broken, syscall.SIGPIPE) // Otherwise a message to a go test process that has ended would end the cleanup.
 
 	parents := []string{os.TempDir(), "/tmp"}
 	if len(os.TempDir()) > longestTMPDIR {
@@ -69,9 +71,10 @@ func supervise() (code int, err error) {
 	}
 	child := exec.Command(self, os.Args[1:]...) //nolint:noctx // Ended below.
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// GOTMPDIR is where testscript puts its scripts.
+	// testscript puts its scripts in GOTMPDIR.
 	child.Env = append(os.Environ(), inside+"=1", "TMPDIR="+dir, "GOTMPDIR="+dir)
-	// A session of its own, by which everything is found that was started in it. Signals reach this process alone.
+	// The session identifies all processes that were started in it. Only this process
+	// gets signals.
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := child.Start(); err != nil {
 		return 1, err
@@ -96,11 +99,12 @@ func supervise() (code int, err error) {
 	case got := <-signals:
 		number, _ := got.(syscall.Signal)
 		fmt.Fprintf(os.Stderr, "e2e: %s: stopping the servers, and removing %s\n", got, dir)
-		if number == syscall.SIGQUIT { // go test sends it to see what hangs.
+		if number == syscall.SIGQUIT { // go test sends it to show what hangs.
 			_ = child.Process.Signal(number)
 			<-time.After(time.Second)
 		}
-		// From here on it starts nothing more, and its children are still known as such.
+		// From here on, it starts no process, and its children are still known as its
+		// children.
 		_ = child.Process.Signal(syscall.SIGSTOP)
 		known, err := family(child.Process.Pid, nil)
 		_ = child.Process.Kill()
@@ -110,8 +114,9 @@ func supervise() (code int, err error) {
 	}
 }
 
-// family is what a process has started, and what that has started: its descendants, and all in its session or in a group of
-// one of them. known are those that were found before, of which only the living ones stay.
+// family returns the processes that a process has started, directly or indirectly: its
+// descendants, and all in its session or in a process group of one of them. known are
+// those found before, of which family keeps the running ones.
 func family(root int, known []int) ([]int, error) {
 	all, err := vaulttest.Processes()
 	if err != nil {
@@ -140,8 +145,9 @@ func family(root int, known []int) ([]int, error) {
 	return found, nil
 }
 
-// endFamily ends what the tests have started: what does not end within the grace period is told to, as an operator does, and
-// ten seconds later with force. It returns how many processes had to be told.
+// endFamily ends the processes that the tests have started. A process that does not end
+// within the grace period gets SIGTERM, and ten seconds later SIGKILL. It returns how
+// many processes needed a signal.
 func endFamily(root int, known []int, grace time.Duration) (told int, err error) {
 	begun := time.Now()
 	for {
@@ -162,7 +168,8 @@ func endFamily(root int, known []int, grace time.Duration) (told int, err error)
 	}
 }
 
-// removeAll removes a folder, with read-only ones in it, such as those that Go keeps modules in.
+// removeAll removes a folder, including read-only folders in it, such as Go's module
+// cache.
 func removeAll(dir string) error {
 	err := os.RemoveAll(dir)
 	if err == nil {
@@ -170,7 +177,7 @@ func removeAll(dir string) error {
 	}
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {
-			_ = os.Chmod(path, 0o700) //nolint:gosec // A folder needs x.
+			_ = os.Chmod(path, 0o700) //nolint:gosec // Removing the content of a folder needs the x permission.
 		}
 		return nil
 	})

@@ -18,14 +18,14 @@ const openAPIFile = "testdata/openapi.json"
 
 var update = flag.Bool("update", false, "write "+openAPIFile+" anew")
 
-// surface is what Vault's OpenAPI document says of one mount.
+// surface is the part of Vault's OpenAPI document about one mount.
 type surface struct {
 	Paths   map[string]map[string]any `json:"paths"`
 	Schemas map[string]any            `json:"schemas"`
 }
 
-// The document that Vault generates is what clients are generated from, and what its web interface goes by. A change of it is
-// a change of the public surface, and is to be seen in review.
+// Clients are generated from Vault's OpenAPI document, and its web interface uses it. A
+// change of the document is a change of the public API, which a review must show.
 func TestTheOpenAPIDocumentOfVaultIsTheOneInReview(t *testing.T) {
 	got := surfaceOf(t)
 	text, err := json.MarshalIndent(got, "", "  ") // With sorted keys.
@@ -57,7 +57,7 @@ func TestTheOpenAPIDocumentOfVaultIsTheOneInReview(t *testing.T) {
 	}
 }
 
-// surfaceOf is the part of the document that is about the mount and about nothing else.
+// surfaceOf returns the part of the document that is only about the mount.
 func surfaceOf(t *testing.T) surface {
 	t.Helper()
 	w, err := newWorld(t.TempDir(), program(t, "FINICITY_E2E_VAULT"), program(t, "FINICITY_E2E_PLUGIN"))
@@ -80,7 +80,7 @@ func surfaceOf(t *testing.T) surface {
 	if err := w.server.call(http.MethodGet, "sys/internal/specs/openapi", nil, &all); err != nil {
 		t.Fatal(err)
 	}
-	// Vault's own paths and schemas are those of its version.
+	// Vault's own paths and schemas depend on its version.
 	maps.DeleteFunc(all.Paths, func(path string, _ map[string]any) bool { return !strings.HasPrefix(path, "/finicity/") })
 	maps.DeleteFunc(all.Components.Schemas, func(name string, _ any) bool { return !strings.HasPrefix(name, "Finicity") })
 	for _, item := range all.Paths {
@@ -89,8 +89,9 @@ func surfaceOf(t *testing.T) surface {
 	return surface{all.Paths, all.Components.Schemas}
 }
 
-// withoutReferences empties the references to schemas, as Vault 1.21 loses them on the way from a plugin: it looks for "Ref"
-// where JSON has "$ref". A Vault that does not is to give the same document.
+// withoutReferences empties the references to schemas. Vault 1.21 loses them when it
+// reads them from a plugin: it looks for "Ref" where JSON has "$ref". A Vault version
+// without that bug must give the same document.
 func withoutReferences(value any) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -105,7 +106,7 @@ func withoutReferences(value any) {
 	}
 }
 
-// flat has a line for each value of a document, with the way to it.
+// flat returns a line for each value of a document, with its path.
 func flat(document any) map[string]bool {
 	lines := map[string]bool{}
 	var walk func(way string, value any)
@@ -121,8 +122,8 @@ func flat(document any) map[string]bool {
 		}
 	}
 	var plain map[string]any
-	text, _ := json.Marshal(document) // Likewise.
-	_ = json.Unmarshal(text, &plain)  // Likewise.
+	text, _ := json.Marshal(document) // It was JSON a moment ago.
+	_ = json.Unmarshal(text, &plain)  // It was JSON a moment ago.
 	walk("", plain)
 	return lines
 }

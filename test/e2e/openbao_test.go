@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// isOpenBao tells it from Vault, by what it says of itself.
+// isOpenBao reports whether the program is OpenBao, according to its version line.
 func isOpenBao(bin string) (bool, error) {
 	version, err := exec.Command(bin, "version").Output() //nolint:noctx // It takes no time.
 	return strings.HasPrefix(string(version), "OpenBao v"), err

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// unrestricted names what the Pod Security standard "restricted" does not admit in a pod template.
+// unrestricted returns the settings of a pod template that the Pod Security standard
+// "restricted" does not allow.
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/
 func unrestricted(pod any) (found []string) {
 	spec := field(pod, "spec")
@@ -41,7 +42,7 @@ func unrestricted(pod any) (found []string) {
 
 func unrestrictedContainer(spec, container any) (found []string) {
 	own := field(container, "securityContext")
-	// What the container does not say holds for it by the pod.
+	// If the container does not have a setting, the pod's applies.
 	inherited := func(path ...any) any {
 		if value := field(own, path...); value != nil {
 			return value
@@ -85,7 +86,7 @@ func TestThePodsAreAdmittedUnderPodSecurityRestricted(t *testing.T) {
 	}
 }
 
-// Each rule is missed when it is broken.
+// For each rule, a violation is detected.
 func TestAPodThatIsNotRestrictedIsFound(t *testing.T) {
 	t.Parallel()
 	restricted := func() map[string]any {

@@ -19,11 +19,12 @@ import (
 	"vault-plugin-secrets-finicity/test/vso"
 )
 
-// secretName is that of the secret in the injector's annotations, and so the name of the file.
+// secretName is the name of the secret in the injector's annotations, and so the name
+// of the file.
 const secretName = "finicity.headers"
 
-// cmdPod plays a pod of examples/kubernetes/injector.yaml, with what the injector puts into it. $HEADERS is the file that
-// the app's container reads.
+// cmdPod simulates a pod of examples/kubernetes/injector.yaml with what the injector
+// adds to it. $HEADERS is the file that the app's container reads.
 //
 //	pod init     Vault Agent as in the init container: it ends when the file is there
 //	pod start    Vault Agent as in the container beside the app
@@ -47,7 +48,7 @@ func cmdPod(ts *testscript.TestScript, neg bool, args []string) {
 		c := w.children["init"]
 		select {
 		case <-c.exited:
-			log, _ := os.ReadFile(c.logFile) // It is for the reader of a failure.
+			log, _ := os.ReadFile(c.logFile) // For the reader of a failure.
 			if c.err != nil {
 				ts.Fatalf("the init container: %v\n%s", c.err, log)
 			}
@@ -75,7 +76,7 @@ func annotation(pod any, name string) string {
 	return value
 }
 
-// headersOf the app's container: the path that it reads.
+// headersOf returns the path that the app's container reads.
 func headersOf(pod any) string {
 	env, _ := field(pod, "spec", "containers", 0, "env").([]any)
 	for _, variable := range env {
@@ -126,8 +127,9 @@ func (w *world) launchAgent(ts *testscript.TestScript, pod any, root, name strin
 	w.launch(ts, name, w.vaultBin, "agent", "-config="+file)
 }
 
-// cmdOperator plays an operator that writes what the last command has read, vault read -format=json, into the Secret that
-// the pods of examples/kubernetes/app.yaml mount. $HEADERS is the file that the app's container reads.
+// cmdOperator simulates an operator that writes the result of the last command, vault
+// read -format=json, to the Secret that the pods of examples/kubernetes/app.yaml mount.
+// $HEADERS is the file that the app's container reads.
 //
 //	operator vault-secrets-operator.yaml
 //	! operator vault-secrets-operator-static.yaml    it would never read again
@@ -161,14 +163,15 @@ func cmdOperator(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HEADERS", filepath.Join(root, headersOf(pod)))
 }
 
-// readsAgain is an error when the operator would leave the Secret as it is after this response.
+// readsAgain returns an error if the operator would not update the Secret after this
+// response.
 func readsAgain(file string, response []byte) error {
 	dynamic, err := theOnly(file, "VaultDynamicSecret")
 	if err != nil {
 		return err
 	}
 	if field(dynamic, "spec", "allowStaticCreds") != true {
-		return nil // The operator goes by the lease, or by refreshInterval: see TestTheOperatorsReadAgainInTime.
+		return nil // The operator uses the lease, or refreshInterval: see TestTheOperatorsReadAgainInTime.
 	}
 	rotation, err := vso.Of(response)
 	if err != nil {
@@ -180,7 +183,7 @@ func readsAgain(file string, response []byte) error {
 	return nil
 }
 
-// rendered is the Secret that an operator makes of what Vault has answered.
+// rendered returns the Secret that an operator makes from Vault's response.
 func rendered(file string, answer map[string]any) (secret string, data map[string]string, err error) {
 	var found manifest
 	var input any

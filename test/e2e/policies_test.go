@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// cmdLogin makes the token that the last command printed the one of the commands after it.
+// cmdLogin uses the token that the last command printed for the following commands.
 func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 0, "login")
 	ts.Setenv("VAULT_TOKEN", strings.TrimSpace(ts.ReadFile("stdout")))
@@ -21,8 +21,8 @@ func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 
 var policyPath = regexp.MustCompile(`(?m)^\s*"?path"?\s+"([^"]+)"`)
 
-// cmdAllows asks Vault what a policy allows on each path of the mount, and on some that are none. What is not named must be
-// denied:
+// cmdAllows asks Vault what a policy allows on each path of the mount, and on some
+// paths that do not exist. Everything that the script does not list must be denied:
 //
 //	allows reader token=read rotate-token=update
 func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
@@ -42,7 +42,8 @@ func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		want[path] = capabilities
 	}
-	// Nor may it speak of anything outside the mount, of which Vault is not asked.
+	// The policy must also not name any path outside the mount, which Vault is not
+	// asked about.
 	var policy struct {
 		Data struct {
 			Policy string `json:"policy"`

@@ -14,7 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// proxy is a way out: it connects whoever asks for example.com to the stand-in, whose certificate is for that name.
+// proxy is an egress proxy. It connects clients that request example.com to the mock
+// server, whose certificate is for that name.
 type proxy struct {
 	server  *httptest.Server
 	target  string
@@ -72,11 +73,11 @@ func (p *proxy) tunnel(rw http.ResponseWriter) error {
 	defer in.Close()
 	p.carried.Add(1)
 	if _, err := io.WriteString(in, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
-		return nil // The other side has gone, and there is nobody to tell.
+		return nil // The other side has disconnected.
 	}
 	var both sync.WaitGroup
 	carry := func(to, from net.Conn) {
-		_, _ = io.Copy(to, from) // Whichever side ends it ends both.
+		_, _ = io.Copy(to, from) // When one side ends the connection, both end.
 		_ = to.Close()
 		_ = from.Close()
 	}

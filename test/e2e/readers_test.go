@@ -10,7 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// served is what a read of the token gives.
+// served is the result of a read of the token.
 type served struct {
 	Token     string    `json:"token"`
 	AppKey    string    `json:"app_key"`
@@ -24,7 +24,8 @@ func readToken(server *vaultServer, path string) (served, error) {
 	return secret.Data, err
 }
 
-// cmdReaders reads a token many times at once, and sees to it that each partner's readers all got the same one:
+// cmdReaders reads a token many times at once, and checks that all readers of a partner
+// got the same token:
 // readers 200 finicity/token
 func cmdReaders(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) >= 2, "readers N PATH …")

@@ -9,15 +9,17 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// vaultServer is a Vault server with raft storage. The commands of a script have no context, so its methods take none.
+// vaultServer is a Vault server with raft storage. The commands of a script have no
+// context, so its methods take none.
 type vaultServer struct{ *vaulttest.Server }
 
-// patience is how long anything may take before it counts as hanging. It is no limit that a slow or busy machine ever reaches.
+// patience is how long an operation may take before it counts as hanging. Even a slow
+// or busy machine does not reach it.
 const patience = vaulttest.Patience
 
-// newVaultServer prepares a server. With a leader it is to join that one's cluster.
+// newVaultServer prepares a server. With a leader, it joins the cluster of that server.
 func newVaultServer(bin, dir, pluginDir string, leader *vaultServer) (*vaultServer, error) {
-	// The trace level, because a leak on any level is one.
+	// The trace level, because a leak on any level is a leak.
 	config := vaulttest.Config{Bin: bin, Dir: dir, PluginDir: pluginDir, LogLevel: "trace", Audit: true}
 	if leader != nil {
 		config.Leader = leader.Server
@@ -36,7 +38,7 @@ func (s *vaultServer) eventually(method, path string, in, out any) error {
 	return s.Eventually(context.Background(), method, path, in, out)
 }
 
-// mountPlugin registers the world's plugin, and mounts it.
+// mountPlugin registers the script's plugin, and mounts it.
 func (w *world) mountPlugin(path string) error {
 	name := filepath.Base(w.pluginBin)
 	if err := w.server.Register(context.Background(), name); err != nil {

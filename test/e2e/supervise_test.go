@@ -18,7 +18,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// A Vault that goes on for minutes, and hundreds of megabytes in TMPDIR, are what nobody looks for after Ctrl-C.
+// After Ctrl-C, developers do not expect a Vault server that runs for minutes, or
+// hundreds of megabytes in TMPDIR.
 func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -31,7 +32,7 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := fmt.Sprintf("/tmp/%c%d", name[0], os.Getpid()) // With a longer path the run would work in /tmp.
+			dir := fmt.Sprintf("/tmp/%c%d", name[0], os.Getpid()) // With a longer path, the run would work in /tmp.
 			if len(dir) > longestTMPDIR {
 				t.Fatalf("%s is longer than %d characters", dir, longestTMPDIR)
 			}
@@ -88,7 +89,8 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// crash ends what runs the tests in a run, as a panic or the limit of go test does.
+// crash ends the process that runs the tests of a run, as a panic or the timeout of go
+// test does.
 func crash(run int) error {
 	all, err := vaulttest.Processes()
 	for _, p := range all {
@@ -99,7 +101,8 @@ func crash(run int) error {
 	return err
 }
 
-// Go's folders of modules are read-only, and a clean-up that fails on them leaves 700 MB each time.
+// Go's module folders are read-only. A cleanup that fails on them leaves 700 MB each
+// time.
 func TestReadOnlyFoldersAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "mod")
@@ -116,7 +119,8 @@ func TestReadOnlyFoldersAreRemoved(t *testing.T) {
 	}
 }
 
-// In another home, go would download all modules again, and the reader of a document has a home of their own.
+// With another home directory, go would download all modules again, and the reader of a
+// document has their own home directory.
 func TestGoFindsItsModulesInAnotherHome(t *testing.T) {
 	t.Parallel()
 	folders, err := goFolders(t.Context())

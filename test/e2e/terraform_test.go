@@ -16,11 +16,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// terraformFolder is where a script has its copy of examples/terraform, beside one of examples/policies, which it reads.
+// terraformFolder is where a script has its copy of examples/terraform, next to a copy
+// of examples/policies, which the files read.
 const terraformFolder = "examples/terraform"
 
-// cmdTerraform runs OpenTofu with the files of examples/terraform as they are, and with a stand-in for HashiCorp's provider
-// that makes the same requests (tools/terraform-provider). Both are built by make test. Variables stand in TF_VAR_….
+// cmdTerraform runs OpenTofu with the unchanged files of examples/terraform, and with a
+// substitute for HashiCorp's provider that makes the same requests
+// (tools/terraform-provider). make test builds both. Variables are in TF_VAR_….
 //
 //	terraform copy               a fresh copy of the files
 //	terraform copy write-only    the same, with write-only/credential.tf in the place of credential.tf
@@ -67,7 +69,8 @@ func cmdTerraform(ts *testscript.TestScript, neg bool, args []string) {
 	check(ts, neg, err)
 }
 
-// cmdHolds looks for a text in a file that Terraform has written, a state or a plan, which is a ZIP archive:
+// cmdHolds searches a file of Terraform for a text: a state, or a plan, which is a ZIP
+// archive:
 //
 //	holds examples/terraform/terraform.tfstate $PARTNER_SECRET
 func cmdHolds(ts *testscript.TestScript, neg bool, args []string) {
@@ -92,7 +95,8 @@ func cmdHolds(ts *testscript.TestScript, neg bool, args []string) {
 	check(ts, neg, err)
 }
 
-// cmdJSON puts what it is given into a variable, as a JSON object: json TF_VAR_plugin version=v0.1.0 sha256=$SHA256
+// cmdJSON stores its arguments in a variable as a JSON object: json TF_VAR_plugin
+// version=v0.1.0 sha256=$SHA256
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "json NAME FIELD=VALUE …")
 	object := map[string]string{}

@@ -12,16 +12,18 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// rotationsTake is how long the scripts wait for the next rotation: Vault has a look once a minute, the schedules of the
-// scripts are of a minute, and a new leader begins to count anew.
+// rotationsTake is how long the scripts wait for the next rotation. Vault checks once a
+// minute, the schedules of the scripts have a period of a minute, and a new active node
+// starts to count again.
 const rotationsTake = 4 * time.Minute
 
-// cmdUnattended waits until so many rotations have come about, and meanwhile reads the token four times a second: each one
-// must be accepted by Finicity. In a cluster a read may fail while nobody leads.
+// cmdUnattended waits until n rotations have happened, and meanwhile reads the token
+// four times a second. Finicity must accept each token. In a cluster, a read may fail
+// while there is no active node.
 //
 //	unattended 3 finicity/token
 //
-// With rhythm it looks back: from one rotation to the next it has been that long.
+// With rhythm, it checks that the time between two rotations was as given.
 //
 //	unattended rhythm 55s 130s
 func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
@@ -50,7 +52,7 @@ func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		got, err := readToken(leader, args[1])
 		switch {
-		case err != nil && cluster: // Nobody leads for a while, or another one does.
+		case err != nil && cluster: // There is no active node for a while, or another one is active.
 			leader, _, err = w.roles()
 			ts.Check(err)
 		case err != nil:
@@ -63,7 +65,7 @@ func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%d good tokens read during %d rotations", reads, n)
 }
 
-// rotations are the changes of secret that Finicity has made.
+// rotations returns the number of changes of the secret that Finicity has made.
 func (w *world) rotations() []time.Time {
 	var times []time.Time
 	for _, r := range w.fake.Requests() {
@@ -74,7 +76,8 @@ func (w *world) rotations() []time.Time {
 	return times
 }
 
-// proven reports whether Finicity has accepted an authentication since the last change of the secret, which ends a rotation.
+// proven reports whether Finicity has accepted an authentication since the last change
+// of the secret, which completes a rotation.
 func (w *world) proven() bool {
 	for _, r := range slices.Backward(w.fake.Requests()) {
 		if r.Outcome == fakefinicity.OutcomeAccepted {

@@ -30,13 +30,13 @@ type receiver struct {
 	name, url string
 	cmd       *exec.Cmd
 	exited    chan struct{}
-	events    map[string]string // the eventIds of the webhooks that Finicity has sent it, by the script's names for them
+	events    map[string]string // The eventIds of the webhooks that Finicity has sent to it, by the script's names for them.
 
 	mu     sync.Mutex
 	output bytes.Buffer
 }
 
-// Write collects what it prints.
+// Write collects the output of the receiver.
 func (r *receiver) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,7 +49,7 @@ func (r *receiver) printed() string {
 	return r.output.String()
 }
 
-// done is how often it has done its work.
+// done returns how often the receiver has done its work.
 func (r *receiver) done() int { return strings.Count("\n"+r.printed(), "\ndone: ") }
 
 // cmdReceivers runs the receivers of examples/webhook, all at the same time:
@@ -68,7 +68,7 @@ func cmdReceivers(ts *testscript.TestScript, neg bool, args []string) {
 		n, err := count(args[1])
 		ts.Check(err)
 		for _, r := range w.receivers {
-			// It prints before it answers, but a pipe takes its time.
+			// It prints before it answers, but a pipe takes some time.
 			err := poll(func() (bool, error) {
 				if r.done() > n {
 					return false, fmt.Errorf("%s has worked %d times, want %d", r.name, r.done(), n)
@@ -84,12 +84,13 @@ func cmdReceivers(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startReceivers starts those whose interpreter is there. Go is there, or nothing would be tested. A machine without one of
-// the others is no reason to fail, but for CI, where it would mean that an example is never run at all.
+// startReceivers starts the receivers whose interpreter is installed. Go must be, or
+// nothing would be tested. A machine without one of the others does not fail, except in
+// CI, where the example would never run at all.
 func (w *world) startReceivers(ts *testscript.TestScript) error {
 	examples := filepath.Join(w.repository, "examples", "webhook")
 	binary := filepath.Join(w.dir, "receiver")
-	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-o", binary, "./go") //nolint:noctx // It ends by itself.
+	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-o", binary, "./go") //nolint:noctx // It ends soon.
 	build.Dir = examples
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the receiver: %w\n%s", err, out)
@@ -132,7 +133,7 @@ func (w *world) startReceiver(ts *testscript.TestScript, name string, command []
 		return err
 	}
 	go func() {
-		_ = r.cmd.Wait() // It is ended by a signal.
+		_ = r.cmd.Wait() // A signal ends it.
 		close(r.exited)
 	}()
 	w.receivers = append(w.receivers, r)
@@ -151,11 +152,11 @@ func (w *world) startReceiver(ts *testscript.TestScript, name string, command []
 
 func (w *world) stopReceivers() {
 	for _, r := range w.receivers {
-		_ = r.cmd.Process.Signal(syscall.SIGTERM) // It may have ended by itself.
+		_ = r.cmd.Process.Signal(syscall.SIGTERM) // It may have ended already.
 		select {
 		case <-r.exited:
 		case <-time.After(10 * time.Second):
-			_ = r.cmd.Process.Kill() // Likewise.
+			_ = r.cmd.Process.Kill() // It may have ended already.
 			<-r.exited
 		}
 		w.overheard(r.printed())
@@ -163,7 +164,7 @@ func (w *world) stopReceivers() {
 	w.receivers = nil
 }
 
-// explained adds what the receivers have printed to an error.
+// explained adds the output of the receivers to an error.
 func (w *world) explained(err error) error {
 	if err == nil {
 		return nil
@@ -174,10 +175,11 @@ func (w *world) explained(err error) error {
 	return err
 }
 
-// Spaces, an escaped letter, a number and a slash that come out differently when they are parsed and written again.
+// Spaces, an escaped letter, a number and a slash, which change when they are parsed
+// and encoded again.
 const oddBody = "{ \"eventId\" :\"odd-1\",\n\t\"eventType\":\"done\", \"payload\":{\"b\":1.10,\"a\":\"\\u00e9é\\/&<\"} }\r\n"
 
-// cmdWebhook sends each receiver a webhook, which must answer with the status:
+// cmdWebhook sends each receiver a webhook, and checks the status of the answer:
 //
 //	webhook new NAME 200     Finicity signs one and sends it
 //	webhook again NAME 200   the same bytes with the same signature, several times at the same time
@@ -203,7 +205,7 @@ func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 			err = fmt.Errorf("%s answers %d to webhook %s, want %d", r.name, got, strings.Join(args, " "), want)
 		}
 		ts.Check(w.explained(err))
-		if want == http.StatusUnauthorized { // An app whose secret is wrong would be silent otherwise.
+		if want == http.StatusUnauthorized { // Otherwise an app with a wrong secret would be silent.
 			ts.Check(w.explained(poll(func() (bool, error) { return r.refused() > refused, nil },
 				func() error { return fmt.Errorf("%s does not say that it has refused a webhook", r.name) })))
 		}
@@ -260,13 +262,14 @@ func (w *world) webhook(r *receiver, kind, name string) (status int, err error) 
 	return post(r.url, body, signature)
 }
 
-// padded is a webhook of that length.
+// padded returns a webhook of that length.
 func padded(length int) []byte {
 	head, tail := `{"eventId":"large-1","eventType":"added","payload":"`, `"}`
 	return []byte(head + strings.Repeat("x", length-len(head)-len(tail)) + tail)
 }
 
-// again has the same webhook sent four times at the same moment, and returns the status that all of them were answered with.
+// again sends the same webhook four times at the same moment, and returns the status of
+// all four answers.
 func (w *world) again(eventID string) (int, error) {
 	if eventID == "" {
 		return 0, errors.New("there was no such webhook")
@@ -286,7 +289,7 @@ func (w *world) again(eventID string) (int, error) {
 	return statuses[0], errors.Join(errs[:]...)
 }
 
-// order has the stand-in sign a webhook and send it.
+// order makes the mock server sign a webhook and send it.
 func (w *world) order(order map[string]any) (eventID string, status int, err error) {
 	text, err := json.Marshal(order)
 	if err != nil {
@@ -306,7 +309,7 @@ func (w *world) order(order map[string]any) (eventID string, status int, err err
 		Status  int    `json:"status"`
 	}
 	if err := json.Unmarshal(answer, &sent); err != nil || sent.Status == 0 {
-		return "", 0, fmt.Errorf("the stand-in answers HTTP %d: %s", resp.StatusCode, answer)
+		return "", 0, fmt.Errorf("the mock server answers HTTP %d: %s", resp.StatusCode, answer)
 	}
 	return sent.EventID, sent.Status, nil
 }

@@ -27,25 +27,26 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// The two partners of each script, in the sandbox and in production, say, and many of another company.
+// The two partners of each script, for example for the sandbox and for production, and
+// many of another company.
 var partners = append([]fakefinicity.Partner{
 	{ID: "1000000000001", Secret: "Fake-Sandbox-Secret-1", AppKey: "fake-sandbox-app-key"},
 	{ID: "2000000000002", Secret: "Fake-Production-Secret-2", AppKey: "fake-production-app-key"},
 }, affiliates()...)
 
-// world is what a script has to itself: a stand-in for Finicity and a Vault server.
+// world is the environment of a script: a mock server for Finicity and a Vault server.
 type world struct {
 	vaultBin, pluginBin string
 	dir                 string
-	repository          string // its root folder, for the examples in it
+	repository          string // Its root folder, for the examples.
 	fake                *fakefinicity.Server
 	plain, tls          *httptest.Server
-	server              *vaultServer   // the one that VAULT_ADDR names at the start
-	others              []*vaultServer // the rest of its cluster, or the Vault to move to
-	digest              string         // of the plugin
+	server              *vaultServer   // The one that VAULT_ADDR names at the start.
+	others              []*vaultServer // The rest of its cluster, or the server to move to.
+	digest              string         // Of the plugin.
 
-	asides    []*aside    // vault commands in the background
-	receivers []*receiver // of webhooks
+	asides    []*aside    // The vault commands in the background.
+	receivers []*receiver // Of webhooks.
 	children  map[string]*child
 	watch     *watch
 	apps      *apps
@@ -53,9 +54,9 @@ type world struct {
 	impostor  *impostor
 
 	mu         sync.Mutex
-	secrets    map[string]struct{} // every partner secret that went over the wire
+	secrets    map[string]struct{} // Every partner secret that was sent.
 	tokens     map[string]struct{}
-	transcript bytes.Buffer // what the vault commands printed, those of the documents, and the receivers
+	transcript bytes.Buffer // The output of the vault commands, of the documents' commands, and of the receivers.
 }
 
 func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
@@ -81,18 +82,19 @@ func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
 	return w, err
 }
 
-// buildRelease builds the plugin as make build VERSION=… does, and returns its checksum.
+// buildRelease builds the plugin as make build VERSION=… does, and returns its
+// checksum.
 func buildRelease(version, plugin string) (digest string, err error) {
 	return buildPlugin("../../cmd/vault-plugin-secrets-finicity", "vault-plugin-secrets-finicity.Version="+version, plugin)
 }
 
-// buildAhead builds the plugin with a wall clock that is ahead by that much.
+// buildAhead builds the plugin with a wall clock that is ahead by the given time.
 func buildAhead(ahead, plugin string) (digest string, err error) {
 	return buildPlugin("./aheadplugin", "main.ahead="+ahead, plugin)
 }
 
 func buildPlugin(command, variable, plugin string) (digest string, err error) {
-	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-buildvcs=false", //nolint:noctx // The tests have a limit.
+	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-buildvcs=false", //nolint:noctx // The timeout of go test bounds it.
 		"-ldflags=-s -w -X "+variable, "-o", plugin, command)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -122,7 +124,8 @@ func (w *world) environment() map[string]string {
 
 func (w *world) servers() []*vaultServer { return append([]*vaultServer{w.server}, w.others...) }
 
-// startOther starts a Vault server that does not belong to the cluster of the first one.
+// startOther starts a Vault server that does not belong to the cluster of the first
+// one.
 func (w *world) startOther() (*vaultServer, error) {
 	bin := cmp.Or(os.Getenv("FINICITY_E2E_OTHER_VAULT"), w.vaultBin)
 	server, err := newVaultServer(bin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)
@@ -147,16 +150,16 @@ func (w *world) close() {
 	}
 	w.stopReceivers()
 	if w.watch != nil {
-		_ = w.watch.end() // Only a script that has failed leaves one behind.
+		_ = w.watch.end() // Only a failed script leaves one behind.
 	}
 	for _, c := range w.children {
-		_ = c.stop() // Likewise: whether an app has failed is asked before.
+		_ = c.stop() // A failed app is reported earlier.
 	}
 	if w.apps != nil {
 		w.apps.halt()
 	}
 	for _, server := range w.servers() {
-		_ = server.Stop() // Likewise.
+		_ = server.Stop() // Only a failed script leaves one behind.
 	}
 	if w.impostor != nil {
 		w.impostor.server.Close()
@@ -170,7 +173,8 @@ func (w *world) close() {
 	w.tls.Close()
 }
 
-// overhear takes note of each secret and token that passes, for leaks to look for.
+// overhear records each secret and token that passes, so that leaks can search for
+// them.
 func (w *world) overhear(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -184,7 +188,7 @@ func (w *world) overhear(next http.Handler) http.Handler {
 			var sent struct{ PartnerSecret, NewPartnerSecret string }
 			var got struct{ Token string }
 			_ = json.Unmarshal(body, &sent)               // A request without a body has no secret either.
-			_ = json.Unmarshal(answer.body.Bytes(), &got) // Likewise.
+			_ = json.Unmarshal(answer.body.Bytes(), &got) // An answer without a body has no token either.
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			for _, secret := range []string{sent.PartnerSecret, sent.NewPartnerSecret} {
@@ -208,7 +212,8 @@ func (h *heard) Write(p []byte) (int, error) {
 
 func (h *heard) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-// latestSecret is the secret that Finicity holds now, empty when it never passed by.
+// latestSecret returns the secret that is in effect at Finicity, empty if no request
+// has contained it.
 func (w *world) latestSecret(partnerID string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,8 +225,9 @@ func (w *world) latestSecret(partnerID string) string {
 	return ""
 }
 
-// notations are the ways in which a log or a program may write a text down: as it is, escaped, and escaped once more, as
-// in an error that quotes an answer in JSON and stands itself in a log in JSON.
+// notations are the ways in which a log or a program may write a text: as it is,
+// escaped, and escaped twice, as in a JSON log line with an error that quotes a JSON
+// answer.
 func notations(text string) []string {
 	all := map[string]struct{}{text: {}}
 	for range 2 {
@@ -238,18 +244,20 @@ func notations(text string) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// jsonString is the text in a JSON string, without the quotation marks. Some encoders also escape &, < and >.
+// jsonString returns the text as in a JSON string, without the quotation marks. Some
+// encoders also escape &, < and >.
 func jsonString(text string, escapeHTML bool) string {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(escapeHTML)
 	if err := encoder.Encode(text); err != nil {
-		panic(err) // A string can always be encoded.
+		panic(err) // A string always encodes.
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(b.String(), `"`), "\"\n")
 }
 
-// leaks looks for secrets where none may be. Its error says which kind was found and where, not what.
+// leaks searches for secrets where none may be. Its error says which kind was found and
+// where, not the value.
 func (w *world) leaks() error {
 	places := map[string]string{}
 	for _, server := range w.servers() {

@@ -113,7 +113,7 @@ func mutantsOfOrder() []mutant {
 		{"or a refusal", file, "s.Written.After(latest(l.Succeeded(), s.Refused))", "s.Written.After(l.Succeeded())"},
 		{"what an operator has written may be in effect", file, "|| l.displaced(s) || l.ToTry(s) {", "|| l.displaced(s) {"},
 		{"it is asked about before a change", file, "l.Refused(s) || l.ToTry(s) || l.may", "l.Refused(s) || l.may"},
-		{"it keeps no change from being made", file, "\t\tcase s.Origin == Brought && !s.Superseded.IsZero(): // The one that an operator brought, for the fourth attempt.\n", ""},
+		{"it keeps no change from being made", file, "\t\tcase s.Origin == Brought && !s.Superseded.IsZero(): // The fourth attempt is for it.\n", ""},
 		{"the current one comes before the others", file, "\t\t\treturn 3\n\t\tdefault", "\t\t\treturn 4\n\t\tdefault"},
 		{"a refused one comes after the others", file, "\t\tcase l.Refused(s):\n\t\t\treturn 5\n", ""},
 		{"the one refused longest ago comes first", file, "r == 5 && s.Refused.After(best.Refused):", "r == 5 && s.Refused.Before(best.Refused):"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command aheadplugin is the plugin with a wall clock that is ahead, for the end-to-end tests: the hours in which no
-// engine was running pass in no time.
+// Command aheadplugin is the plugin with a wall clock that is ahead, for the end-to-end
+// tests. It simulates hours in which no engine was running.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// ahead is set by the linker, like 7h.
+// ahead is a duration such as 7h. The linker sets it.
 var ahead string
 
 func main() {
