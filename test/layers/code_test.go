@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// inCode calls do for each file of the packages, tests aside.
+// inCode calls do for each file of the packages, except tests.
 func inCode(t *testing.T, packages []string, do func(position func(ast.Node) token.Position, file *ast.File)) {
 	t.Helper()
 	var arguments []string
@@ -35,7 +35,7 @@ func inCode(t *testing.T, packages []string, do func(position func(ast.Node) tok
 	}
 }
 
-// called is a call or a value like time.Now.
+// called is a call or a value such as time.Now.
 func called(n ast.Node) (from, name string) {
 	if selector, ok := n.(*ast.SelectorExpr); ok {
 		if x, ok := selector.X.(*ast.Ident); ok {
@@ -45,8 +45,8 @@ func called(n ast.Node) (from, name string) {
 	return "", ""
 }
 
-// The time is an argument, so that a test can walk through months, and so that all
-// rules go by the same clock.
+// The time is an argument, so that a test can simulate months, and so that all rules
+// use the same clock.
 func TestTheRulesHaveNoClock(t *testing.T) {
 	t.Parallel()
 	clocks := []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "Sleep"}
@@ -60,8 +60,8 @@ func TestTheRulesHaveNoClock(t *testing.T) {
 	})
 }
 
-// One plugin process serves many mounts. A variable of a package would be shared by
-// all of them, so each one is a constant in effect: an error or an expression.
+// One plugin process serves many mounts, which would share a package variable. So each
+// one is effectively a constant: an error or a regular expression.
 func TestNoPackageHasStateOfItsOwn(t *testing.T) {
 	t.Parallel()
 	var plugin []string
@@ -89,7 +89,7 @@ func TestNoPackageHasStateOfItsOwn(t *testing.T) {
 	})
 }
 
-// constant reports whether nothing changes the values that are declared.
+// constant reports whether no code changes the declared values.
 func constant(spec *ast.ValueSpec) bool {
 	for _, value := range spec.Values {
 		call, ok := value.(*ast.CallExpr)

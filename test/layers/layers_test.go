@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package layers holds the packages of the plugin to their order: imports only go
-// down, and the rules at the bottom know neither Vault nor a network nor a clock.
-// It holds docs/architecture.md and its picture to the packages.
+// Package layers enforces the layers of the plugin's packages: imports only go down,
+// and the rules at the bottom use neither Vault nor a network nor a clock.
+// It also checks docs/architecture.md and its picture against the packages.
 package layers
 
 import (
@@ -18,7 +18,7 @@ import (
 
 const module = "vault-plugin-secrets-finicity"
 
-// layers are all packages of the plugin from the bottom up. A package imports only
+// layers are all packages of the plugin from the bottom up. A package may import only
 // from layers below its own.
 func layers() [][]string {
 	return [][]string{
@@ -30,8 +30,8 @@ func layers() [][]string {
 	}
 }
 
-// others are not a part of the plugin. The mock server shares no code with what it
-// tests, or both would make the same mistake and agree.
+// others are not a part of the plugin. The mock server shares no code with the code
+// that it tests. Otherwise both could make the same mistake and agree.
 func others() map[string][]string {
 	return map[string][]string{
 		"internal/fakefinicity":  {},
@@ -56,13 +56,13 @@ func others() map[string][]string {
 	}
 }
 
-// pure are the packages of rules: state, an answer and a time in, new state and what
-// to do out.
+// pure are the packages of rules. Their input is a state, an answer and a time. Their
+// output is a new state and what to do.
 func pure() []string {
 	return []string{"internal/secrets", "internal/attempts", "internal/schedule", "internal/token", "internal/confidential"}
 }
 
-// listed is what `go list` says of a package.
+// listed is the output of `go list` for a package.
 type listed struct {
 	ImportPath string
 	Dir        string
@@ -80,7 +80,7 @@ func (p *listed) own() bool {
 	return p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/")
 }
 
-// list lists packages, and with deps all that they are made of.
+// list lists packages, and with deps all their dependencies.
 func list(t *testing.T, arguments ...string) map[string]*listed {
 	t.Helper()
 	program := os.Getenv("GO")
@@ -135,7 +135,7 @@ func TestImportsOnlyGoDown(t *testing.T) {
 	}
 }
 
-// So they can be read, tested and searched exhaustively on their own.
+// So the rules can be read, tested and searched exhaustively on their own.
 func TestTheRulesKnowTheStandardLibraryOnly(t *testing.T) {
 	t.Parallel()
 	for _, name := range append(pure(), "internal/finicityapi") {
@@ -154,7 +154,7 @@ func TestTheRulesKnowTheStandardLibraryOnly(t *testing.T) {
 	}
 }
 
-// Whoever holds the mock server can be told to accept any secret.
+// Any client of the mock server can make it accept any secret.
 func TestThePluginIsMadeOfThePluginOnly(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t, "-deps", "./cmd/vault-plugin-secrets-finicity") {
@@ -166,7 +166,7 @@ func TestThePluginIsMadeOfThePluginOnly(t *testing.T) {
 	}
 }
 
-// Vault's sdk, its logger, and nothing else that anybody would have to watch.
+// Vault's sdk, its logger, and no other dependency that would need attention.
 func TestThePluginHasTwoDirectDependencies(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -9,7 +9,7 @@ const (
 	allowFile  = "internal/attempts/allow.go"
 )
 
-// The safeguards of internal/attempts, each taken away.
+// The safeguards of internal/attempts, each removed.
 func mutantsOfAttempts() []mutant {
 	return slices.Concat(mutantsOfRecord(), mutantsOfMerging(), mutantsOfAllow())
 }

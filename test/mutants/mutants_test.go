@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package mutants takes the safeguards of the plugin away, one at a time and on a
-// copy, and sees that a test finds out. `make mutants` runs it.
+// Package mutants removes the safeguards of the plugin, one at a time and on a copy,
+// and checks that a test fails. `make mutants` runs it.
 //
-// A safeguard that no test misses is either not tested, or not needed: then it is
-// deleted. One file has the safeguards of one package, or of a part of one.
+// If no test fails without a safeguard, it is either not tested, or not needed and must
+// be deleted. One file has the safeguards of one package, or of a part of one.
 package mutants
 
 import (
@@ -25,7 +25,7 @@ var (
 	onlyMutant = flag.String("mutant", "", "only those whose file or name matches this expression")
 )
 
-// mutant is a safeguard, the text of it, and what the code has without it.
+// mutant is a safeguard, its code, and the code without it.
 type mutant struct{ name, file, old, new string }
 
 func (m mutant) chosen() bool {
@@ -36,7 +36,7 @@ func (m mutant) String() string {
 	return strings.TrimPrefix(m.file, "internal/") + ": " + m.name
 }
 
-// A row of the table that does not fit the code any more tests nothing.
+// A row of the table that no longer matches the code tests nothing.
 func TestEachMutantFitsTheCode(t *testing.T) {
 	t.Parallel()
 	texts, names := map[string]string{}, map[string]bool{}
@@ -58,7 +58,7 @@ func TestEachMutantFitsTheCode(t *testing.T) {
 	}
 }
 
-// overlay makes the go command take the copy without the safeguard.
+// overlay makes the go command use the copy without the safeguard.
 func (m mutant) overlay(t *testing.T, dir string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("../..", m.file))
@@ -98,7 +98,7 @@ var (
 	panics  = regexp.MustCompile(`(?m)^panic: `)
 )
 
-// found returns what a test finds: the promises, or the tests that fail.
+// found returns what fails: the violated guarantees, or the failing tests.
 func found(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := command(t, name, args...)

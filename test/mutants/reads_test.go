@@ -2,8 +2,8 @@
 
 package mutants
 
-// The safeguards of the shared token: one refresh for all, and none that is not
-// needed.
+// The safeguards of the shared token: one refresh for all readers, and no unnecessary
+// one.
 func mutantsOfReads() []mutant {
 	const file, status = "internal/engine/read.go", "internal/engine/status.go"
 	const engine, periodic = "internal/engine/engine.go", "internal/engine/periodic.go"

@@ -2,7 +2,7 @@
 
 package mutants
 
-// The safeguards of the answers: Vault's clients repeat what ends with a 5xx.
+// The safeguards of the answers: Vault's clients repeat a request that ends with a 5xx.
 func mutantsOfResponses() []mutant {
 	const file, view = "responses.go", "vault_view.go"
 	return []mutant{

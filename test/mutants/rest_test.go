@@ -21,10 +21,10 @@ func mutantsOfTheRest() []mutant {
 		mutantsOfSchedule(), mutantsOfTokens(), mutantsOfClient(), mutantsOfResponses())
 }
 
-// TestEachSafeguardOfTheRestIsNeeded asks whether the tests of `make unit` find out:
-// those of the package first, then those of a whole mount, the public surface and
-// the simulation. It stops at the first test that fails. It prints a table for
-// docs/testing.md.
+// TestEachSafeguardOfTheRestIsNeeded checks whether the tests of `make unit` fail
+// without each safeguard: first those of the package, then those of a whole mount, of
+// the public API and of the simulation. It stops at the first failure. It prints a
+// table for docs/testing.md.
 func TestEachSafeguardOfTheRestIsNeeded(t *testing.T) {
 	if !*mutants {
 		t.Skip("run by make mutants")
@@ -68,8 +68,8 @@ func (m mutant) missed(t *testing.T) (row string) {
 
 var failed = regexp.MustCompile(`^--- FAIL: (\S+)|^(panic|fatal error): `)
 
-// firstFailure returns the first test that fails, and does not wait for the others:
-// -failfast waits for all tests that run in parallel.
+// firstFailure returns the first test that fails, and does not wait for the others, as
+// -failfast does for all tests that run in parallel.
 func firstFailure(t *testing.T, folder, binary string, args ...string) (name string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

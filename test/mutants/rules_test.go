@@ -11,10 +11,10 @@ import (
 
 func mutantsOfRules() []mutant { return append(mutantsOfSecrets(), mutantsOfAttempts()...) }
 
-// TestEachSafeguardOfTheRulesIsNeeded asks whether the walks and the unit tests of
-// internal/secrets and internal/attempts find out. It prints a table for
-// docs/testing.md. The walk takes states for the same only if they are, and must
-// find the same broken promises as the one that merges them.
+// TestEachSafeguardOfTheRulesIsNeeded checks whether the walks and the unit tests of
+// internal/secrets and internal/attempts fail without each safeguard. It prints a table
+// for docs/testing.md. It uses the walk that merges only identical states, which must
+// find the same violations as the walk that merges more.
 func TestEachSafeguardOfTheRulesIsNeeded(t *testing.T) {
 	if !*mutants {
 		t.Skip("run by make mutants")

@@ -9,7 +9,7 @@ const (
 	orderFile = "internal/secrets/order.go"
 )
 
-// The safeguards of internal/secrets, each taken away.
+// The safeguards of internal/secrets, each removed.
 func mutantsOfSecrets() []mutant {
 	return slices.Concat(mutantsOfList(), mutantsOfRetaining(), mutantsOfOrder(), mutantsOfSigners())
 }

@@ -13,10 +13,10 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// key is a state without what no rule and no promise can tell apart: secrets are
-// named by where they first appear, addresses are this one and the other one,
-// times count only as far as a rule still asks for them. Two states with the
-// same key have the same future; soundness_test.go holds it to that.
+// key identifies a state without the details that no rule and no guarantee can
+// distinguish. Secrets are named by their first appearance, the addresses are this one
+// and the other one, and times count only as far as a rule still uses them. Two states
+// with the same key have the same future; soundness_test.go checks that.
 type key [2]uint64
 
 // encoder writes the canonical form of a company. Each goroutine has its own.
@@ -27,8 +27,8 @@ type encoder struct {
 	c     *company
 	names [maxIDs]byte
 	named byte
-	marks []uint16    // of one record
-	ways  map[key]way // what find knows already
+	marks []uint16    // Of one record.
+	ways  map[key]way // Results that find already has.
 }
 
 const end = 0xff
@@ -63,8 +63,8 @@ func (e *encoder) state(c *company) key {
 	return e.key()
 }
 
-// search returns the key of what decides how the secret in effect is found from
-// an entry.
+// search returns the key of the part of a state that determines how the secret in
+// effect is found from an entry.
 func (e *encoder) search(c *company, from *entry) key {
 	e.reset(c)
 	e.byte(e.place(from.list.Place))
@@ -91,8 +91,8 @@ func flags(all ...bool) (b byte) {
 
 func (e *encoder) flags(all ...bool) { e.byte(flags(all...)) }
 
-// name writes the name of a secret, and the first time what people, storage and
-// the engine know of it.
+// name writes the name of a secret, and the first time also what operators, storage and
+// the engine know about it.
 func (e *encoder) name(i id) {
 	if e.names[i] == 0 {
 		e.named++
@@ -103,7 +103,7 @@ func (e *encoder) name(i id) {
 	e.byte(e.names[i])
 }
 
-// place is 0 for the address in use and 1 for the other.
+// place returns 0 for the address in use and 1 for the other.
 func (e *encoder) place(name string) byte {
 	if name == e.c.memory.list.Place {
 		return 0
@@ -130,7 +130,7 @@ func (e *encoder) entry(m *entry) {
 			}
 		}
 	}
-	slices.Sort(e.marks) // Their order decides nothing but which is the last.
+	slices.Sort(e.marks) // Their order matters only for which one is the last.
 	for _, mark := range e.marks {
 		e.out = binary.LittleEndian.AppendUint16(e.out, mark)
 	}
@@ -149,7 +149,7 @@ func (e *encoder) entry(m *entry) {
 	e.byte(end)
 }
 
-// entryUnless writes an entry, or only that it is the same as another one.
+// entryUnless writes an entry, or only that it equals another one.
 func (e *encoder) entryUnless(m, other *entry) {
 	start := len(e.out)
 	if m != other {
@@ -164,11 +164,11 @@ func (e *encoder) entryUnless(m, other *entry) {
 	e.out = append(e.out[:start], 1)
 }
 
-// secrets writes the secrets of an address. refused is when an attempt was last
-// refused that holds automatic ones back there.
+// secrets writes the secrets of an address. refused is the time of the last refusal
+// that holds automatic attempts back there.
 func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
-	// The last proof at the address, which is what changes start from, and the
-	// refusals after it, in their order.
+	// The last proof at the address, from which changes start, and the refusals after
+	// it, in their order.
 	last, previous := time.Time{}, time.Time{}
 	for i := range l.Secrets {
 		if s := &l.Secrets[i]; e.place(s.Place) == place && s.Proven.After(last) {
@@ -211,7 +211,7 @@ func (e *encoder) secrets(l *secrets.List, place byte, refused time.Time) {
 		e.byte(rank)
 		e.minutes(s.Acknowledged, 2)
 		e.flags(!s.Superseded.IsZero(), !s.Acknowledged.IsZero() && !refused.IsZero() && refused.Sub(s.Acknowledged) < 10*time.Minute)
-		// Which ones a late copy of a call can bring back.
+		// The secrets that a late copy of a call can restore.
 		e.flags(!previous.IsZero() && s.Added.Sub(previous) < 25*time.Hour)
 		if s.Origin == secrets.Sent && !ended {
 			e.flags(e.c.now.Sub(s.Added) < 25*time.Hour, last.Sub(s.Added) < 25*time.Hour)
@@ -238,8 +238,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// months tells apart what the limits of a day and of 30 and 32 days tell apart,
-// now and after more steps.
+// months distinguishes the ages that the limits of a day and of 30 and 32 days
+// distinguish, now and after more steps.
 func (e *encoder) months(since time.Time) {
 	age := e.c.now.Sub(since)
 	months, rest := age/(31*day), age%(31*day)
@@ -251,8 +251,8 @@ func (e *encoder) days(since time.Time) {
 	e.small(min(e.c.now.Sub(since)/(26*time.Hour), 4))
 }
 
-// minutes does so for limits of minutes. After most of them the time is all the
-// same.
+// minutes does so for limits of minutes. After most of them, the exact time makes no
+// difference.
 func (e *encoder) minutes(since time.Time, most time.Duration) {
 	if since.IsZero() {
 		e.small(most)
@@ -261,7 +261,7 @@ func (e *encoder) minutes(since time.Time, most time.Duration) {
 	e.small(min(e.c.now.Sub(since)/(6*time.Minute), most))
 }
 
-// over reports whether nothing can bring an ended secret up again.
+// over reports whether nothing can make an ended secret relevant again.
 func (e *encoder) over(secret id) bool {
 	c := e.c
 	return secret != c.portal && secret != firstSecret && !c.finicity.accepts(secret, c.now) &&
@@ -275,7 +275,7 @@ func (e *encoder) mark(a *attempts.Attempt, confirmed time.Time, toTry string) {
 		return
 	}
 	ofApps := a.Trigger == attempts.Automatic && a.At.After(confirmed)
-	credential := uint16(0) // Whether somebody may write it again, or the engine try it.
+	credential := uint16(0) // Whether an operator may write it again, or the engine try it.
 	switch place := placeOf(a.Place); a.Credential {
 	case fingerprint(place, wrongSecret):
 		credential = 1

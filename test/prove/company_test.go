@@ -11,13 +11,14 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// id names a secret. The texts are made once: the walk visits millions of states.
+// id names a secret. The texts are created once, because the walk visits millions of
+// states.
 type id uint8
 
 const (
 	maxIDs         = 26
 	firstSecret id = 0
-	wrongSecret id = maxIDs - 1 // Not the secret of any partner.
+	wrongSecret id = maxIDs - 1 // The secret of no partner.
 )
 
 // ids is a set of secrets.
@@ -53,13 +54,13 @@ type change struct {
 	ends     time.Time // No call is on its way for longer.
 }
 
-// finicity is all that matters of Finicity. It has one secret, whatever the
-// address that a call takes.
+// finicity is the relevant state of Finicity. It has one secret, whatever the address
+// of a call.
 type finicity struct {
 	current  id
 	outgoing []outgoing
-	// lenient means that a change without a grace period ends none that runs. Nobody
-	// knows whether Finicity is like that.
+	// lenient means that a change without a grace period does not end a running one.
+	// Whether Finicity behaves like that is unknown.
 	lenient bool
 }
 
@@ -73,7 +74,7 @@ func (f *finicity) change(c change, now time.Time) (accepted bool) {
 	switch {
 	case !f.accepts(c.old, now):
 		return false
-	case c.new == f.current: // A copy of the call that made it so.
+	case c.new == f.current: // A copy of the call that made this change.
 	case c.grace:
 		f.outgoing = append(slices.Clip(f.outgoing), outgoing{f.current, now.Add(30 * day), false})
 		f.current = c.new
@@ -85,60 +86,60 @@ func (f *finicity) change(c change, now time.Time) (accepted bool) {
 	return true
 }
 
-// entry is what storage has: one entry, written as a whole. Those that a company
-// points to never change; company.own makes a copy first.
+// entry is the content of storage: one entry, written as a whole. An entry that a
+// company points to never changes; company.own makes a copy first.
 type entry struct {
 	list   secrets.List
 	record attempts.Record
-	// rotatedAway are the secrets that the engine has replaced. It refuses to send
-	// one that somebody writes.
+	// rotatedAway are the secrets that the engine has replaced. If an operator writes
+	// one of them, the engine refuses to send it.
 	rotatedAway ids
 }
 
-// snapshot is a copy of storage, and what had happened until it was taken.
+// snapshot is a copy of storage, and the events until it was taken.
 type snapshot struct {
 	entry *entry
 	tally tally
-	made  id // the next secret
+	made  id // The next secret.
 	at    time.Time
-	// copied is that of the company.
+	// copied is the company's field of that name.
 	copied bool
 }
 
-// isOld: an engine that begins with it finds that none was alive for hours, or has it
-// from storage.
+// isOld reports whether an engine that starts with the snapshot finds that none was
+// alive for hours, or has that from storage.
 func (s *snapshot) isOld(now time.Time) bool { return s.copied || now.Sub(s.at) > 6*time.Hour }
 
-// company is a state of everything: the engine, its storage, Finicity, what is
-// on its way, and what people know.
+// company is the complete state: the engine, its storage, Finicity, the calls on their
+// way, and the knowledge of the operators.
 type company struct {
 	now      time.Time
-	memory   *entry // what the living process goes by
+	memory   *entry // The state that the running process uses.
 	stored   *entry
 	snapshot *snapshot
-	// owned is set while this event alone has the memory, and died when the process
-	// has died in it.
+	// owned is set while only this event uses the memory. died is set if the process
+	// has died during the event.
 	owned, died bool
-	// succeeded is whether the living process has had a success.
+	// succeeded means that the running process has had a success.
 	succeeded bool
-	// copied is whether an old snapshot was restored, and nothing has succeeded since. A
-	// process that begins finds out, or has it from storage.
+	// copied means that an old snapshot was restored, and nothing has succeeded since.
+	// A process that starts finds that out, or has it from storage.
 	copied   bool
 	finicity finicity
 	onTheWay []change
 	grace    bool
-	made     id  // the next secret
-	portal   id  // the secret that people take for the right one
-	known    ids // the secrets that people have
-	earned   ids // the secrets that the engine has sent, or Finicity has accepted
-	// unsaved are secrets that the engine made after the snapshot that was restored.
-	// Storage can't have them, so what Finicity does with them is forgiven.
+	made     id  // The next secret.
+	portal   id  // The secret that operators believe to be right.
+	known    ids // The secrets that operators have.
+	earned   ids // The secrets that the engine has sent, or Finicity has accepted.
+	// unsaved are secrets that the engine generated after the restored snapshot.
+	// Storage cannot have them, so their loss is excused.
 	unsaved ids
 	tally   tally
-	// rejected is how many attempts Finicity itself has refused.
+	// rejected is the number of attempts that Finicity itself has refused.
 	rejected int
-	broken   string    // the first promise that the event broke on its way
-	log      *[]string // for a story
+	broken   string    // The first guarantee that the event violated on its way.
+	log      *[]string // For a story.
 }
 
 func (c *company) pass(d time.Duration) { c.now = c.now.Add(d) }
@@ -169,7 +170,7 @@ func (c *company) store() {
 	c.tally.stored = c.tally.told
 }
 
-// crash leaves nothing but storage.
+// crash leaves only storage.
 func (c *company) crash() {
 	if c.memory != c.stored {
 		c.tally.forgetUntold()
@@ -186,9 +187,9 @@ func (c *company) take() {
 	}
 }
 
-// restore brings the snapshot back, and forgives what it can't have: secrets that
-// were sent later, and what people were refused later. Automatic attempts are not
-// forgiven: see tally.refused.
+// restore restores the snapshot, and excuses what the snapshot cannot have: secrets
+// that were sent later, and later refusals of operators. Automatic attempts are not
+// excused: see tally.refused.
 func (c *company) restore() {
 	for secret := c.snapshot.made; secret < c.made; secret++ {
 		if !c.known.has(secret) {
@@ -200,9 +201,9 @@ func (c *company) restore() {
 	c.copied = c.snapshot.isOld(c.now)
 }
 
-// lands reports whether Finicity carries out a call that arrives late. It does not while
-// a grace period runs that the engine knows nothing of: for that, a call would have to
-// be late by hours just when the company changes the secret without the engine.
+// lands reports whether Finicity carries out a call that arrives late. It does not
+// while a grace period runs that the engine does not know about: for that, a call would
+// have to be hours late just when the company changes the secret outside the engine.
 func (f *finicity) lands(old id, now time.Time) bool {
 	return f.accepts(old, now) && !f.foreign(now)
 }
@@ -211,7 +212,7 @@ func (f *finicity) foreign(now time.Time) bool {
 	return slices.ContainsFunc(f.outgoing, func(o outgoing) bool { return o.foreign && now.Before(o.until) })
 }
 
-// land lets a call that was on its way arrive.
+// land makes a call that was on its way arrive.
 func (c *company) land(which int) {
 	landing := c.onTheWay[which]
 	c.onTheWay = append(slices.Clone(c.onTheWay[:which]), c.onTheWay[which+1:]...)
@@ -220,14 +221,14 @@ func (c *company) land(which int) {
 	}
 }
 
-// mayArrive reports whether a call on its way may still be carried out: its old
-// secret is right, or another call may make it so.
+// mayArrive reports whether a call on its way may still be carried out: its old secret
+// is right, or another call may make it so.
 func (c *company) mayArrive(o change) bool {
 	return c.now.Before(o.ends) && (c.finicity.lands(o.old, c.now) ||
 		slices.ContainsFunc(c.onTheWay, func(p change) bool { return p.new == o.old && c.mayArrive(p) }))
 }
 
-// forget drops the calls that nothing can come of.
+// forget drops the calls that can have no effect.
 func (c *company) forget() {
 	for _, o := range c.onTheWay {
 		if !c.mayArrive(o) {
@@ -237,8 +238,8 @@ func (c *company) forget() {
 	}
 }
 
-// beginnings are where the walk begins: without and with a grace period, and at a
-// lenient Finicity.
+// beginnings are the starting points of the walk: without and with a grace period, and
+// at a lenient Finicity.
 func beginnings() []*company {
 	w := &walker{texts: texts()}
 	lenient := w.beginning(true)

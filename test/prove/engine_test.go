@@ -12,12 +12,12 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// The order of things is that of internal/engine, without everything around it.
+// This is the control flow of internal/engine, without everything around it.
 
 const (
 	day = 24 * time.Hour
-	// tick is between two times, so that they differ. All ticks of a sequence
-	// together decide nothing.
+	// tick is the difference between two times, so that no two are equal. All ticks of
+	// a sequence together make no difference.
 	tick           = time.Millisecond
 	requestTimeout = 30 * time.Second
 )
@@ -26,7 +26,7 @@ func (c *company) facts() attempts.Facts {
 	return attempts.Facts{Succeeded: c.succeeded, Copy: c.copied, Acknowledged: c.memory.list.Acknowledged()}
 }
 
-// record is the record as it counts at the address in use.
+// record returns the record as it applies to the address in use.
 func (c *company) record() attempts.Record { return c.memory.record.At(c.memory.list.Place) }
 
 func (c *company) allowed(q attempts.Request, place int) bool {
@@ -47,15 +47,15 @@ func (c *company) note(format string, args ...any) {
 	*c.log = append(*c.log, fmt.Sprintf(format, args...))
 }
 
-// fingerprint of a credential: the address and the secret are all that differs.
+// fingerprint identifies a credential: only the address and the secret vary.
 func fingerprint(place int, secret id) string { return fingerprints[place][secret : secret+1] }
 
 var fingerprints = [places]string{"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
-// charge stores an attempt, with what prepare adds, before the call.
+// charge stores an attempt before the call, together with the changes of prepare.
 func (c *company) charge(q attempts.Request, place int, r reply, prepare func(*entry)) (at time.Time, sent bool) {
 	before := c.memory
-	c.owned = false // Keep what was before.
+	c.owned = false // Do not change the previous entry.
 	memory := c.own()
 	c.pass(tick)
 	if prepare != nil {
@@ -77,13 +77,13 @@ func (c *company) charge(q attempts.Request, place int, r reply, prepare func(*e
 type result int
 
 const (
-	open result = iota // no verdict, or nobody left to hear it
+	open result = iota // No verdict, or the process has died.
 	accepted
 	refused
 )
 
-// authenticate makes one attempt with a secret. settle changes the entry by the
-// verdict, in the write of the outcome.
+// authenticate makes one attempt with a secret. settle changes the entry according to
+// the verdict, in the write of the outcome.
 func (w *walker) authenticate(
 	c *company, secret id, q attempts.Request, place int, r reply, settle func(m *entry, verdict result),
 ) result {
@@ -181,7 +181,7 @@ func (c *company) nextFor(trigger attempts.Trigger) (secrets.Secret, bool) {
 	})
 }
 
-// reserves reports whether the last attempt is kept for the stored credential.
+// reserves reports whether the last attempt is reserved for the stored credential.
 func (c *company) reserves() bool {
 	current, _ := c.memory.list.Current()
 	record := c.record()
@@ -193,7 +193,7 @@ func follows(list *secrets.List, tried, next secrets.Secret, trigger attempts.Tr
 	return trigger != attempts.Forced && !next.Value.Equal(tried.Value) && !list.Refused(next)
 }
 
-// rotate makes a change of the secret.
+// rotate changes the secret.
 func (w *walker) rotate(c *company, r reply) {
 	if c.memory.list.MustProve() && w.prove(c, attempts.Automatic, honest()) != accepted {
 		return
@@ -249,7 +249,7 @@ func (w *walker) rotate(c *company, r reply) {
 	}
 	memory.record.Settle(at, outcome, c.now)
 	if r.answer == notStored {
-		return // Nor does storage take the charge of what would come next.
+		return // Storage does not accept the charge of the next step either.
 	}
 	c.store()
 	if r.answer == truth && right || r.answer == noContent {
@@ -268,8 +268,8 @@ func (c *company) send(sent change, r reply) (right bool) {
 	return true
 }
 
-// accept notes that Finicity accepted a secret, and which ones were replaced by
-// a rotation.
+// accept records that Finicity accepted a secret, and which secrets a rotation has
+// replaced.
 func (m *entry) accept(secret confidential.Text, now time.Time) {
 	before := m.list.Clone()
 	m.list.Accept(secret, now)
@@ -288,8 +288,8 @@ func (m *entry) accept(secret confidential.Text, now time.Time) {
 	}
 }
 
-// mayWrite reports whether the engine would take the secret in a write, and do
-// anything with it.
+// mayWrite reports whether the engine would accept the secret in a write that has an
+// effect.
 func (c *company) mayWrite(secret id, place int) bool {
 	current, _ := c.memory.list.Current()
 	if idOf(current.Value) == secret && placeOf(c.memory.list.Place) == place {
@@ -306,7 +306,7 @@ func (c *company) mayWrite(secret id, place int) bool {
 	return false
 }
 
-// write is an operator who writes a secret and the address, with
+// write is an operator's write of a secret and the address, with
 // verify_connection=false if untried.
 func (w *walker) write(c *company, secret id, place int, untried bool, r reply) {
 	written, moves := w.texts[secret], placeOf(c.memory.list.Place) != place

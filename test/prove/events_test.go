@@ -9,8 +9,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// event is one thing that happens in the company. possible leaves out what could
-// not happen, or would change nothing.
+// event is one event in the company. possible leaves out events that cannot happen, or
+// that would change nothing.
 type event struct {
 	name     string
 	possible func(c *company) bool
@@ -19,23 +19,23 @@ type event struct {
 
 func always(*company) bool { return true }
 
-// strict is false at a lenient Finicity. There nobody moves, restores a snapshot, or
-// changes the secret without the engine and with a grace period: the list of another
-// address, or of before, does not say which grace periods run, and neither does this
-// one.
+// strict is false at a lenient Finicity. Then no operator moves the mount or restores a
+// snapshot, and no program changes the secret outside the engine with a grace period:
+// the list of another address or of an older snapshot does not say which grace periods
+// run, and neither does the current one after such a change.
 func strict(c *company) bool { return !c.finicity.lenient }
 
-// mayMake is false when there are no more names for secrets.
+// mayMake is false if there are no more names for secrets.
 func mayMake(c *company) bool { return c.made < wrongSecret }
 
-// atLimit is when force is needed.
+// atLimit reports whether an attempt needs force.
 func atLimit(c *company) bool {
 	record := c.record()
 	return record.Left(c.now) == 0
 }
 
-// events are all that the walk draws. The clocks of the machines are not among
-// them: the engine has a clock of its own, which only runs forward.
+// events are all events of the walk. Changes of the machines' clocks are not among
+// them, because the engine has its own clock, which only runs forward.
 func events() []event {
 	var all []event
 	add := func(name string, possible func(*company) bool, do func(*walker, *company)) {
@@ -80,8 +80,8 @@ func events() []event {
 	return all
 }
 
-// steps are the times that pass: over each limit of the rules, alone or a few of
-// them together. The key of a state relies on there being no others.
+// steps are the times that pass: past each limit of the rules, alone or a few of them
+// together. The key of a state relies on these being all.
 func steps() []time.Duration {
 	return []time.Duration{6 * time.Minute, 31 * time.Minute, 26 * time.Hour, 31 * day}
 }

@@ -10,8 +10,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// everything writes a state without leaving anything out: two states with the
-// same exact key differ in nothing but the date.
+// everything writes a complete state: two states with the same exact key differ only in
+// the date.
 
 func (e *encoder) everything() {
 	c := e.c

@@ -12,17 +12,17 @@ import (
 	"vault-plugin-secrets-finicity/internal/attempts"
 )
 
-// The second walk: a healthy mount, one thing goes wrong, and afterwards nothing
-// happens but reads, and time passes. It has its own promises.
+// The second walk starts from a healthy mount. One thing goes wrong, and after that
+// there are only reads, and time passes. This walk has its own guarantees.
 
-// trial is a way of such a mount.
+// trial is one sequence of the second walk.
 type trial struct {
 	company company
-	late    bool // a change has arrived after its call had ended
+	late    bool // A change has arrived after its call had ended.
 	story   []string
 }
 
-// afterwards are the events that need nobody: reads, and a call that arrives.
+// afterwards are the events that need no operator: reads, and the arrival of a call.
 func afterwards() []event {
 	all := []event{{"a read refreshes the token", always, func(w *walker, c *company) { w.prove(c, attempts.Automatic, honest()) }}}
 	for _, d := range steps() {
@@ -35,7 +35,7 @@ func afterwards() []event {
 	})
 }
 
-// interruptions are the events that can go wrong, each in each way.
+// interruptions are the events that can go wrong, each in every way.
 func interruptions() (all []event) {
 	for _, e := range events() {
 		isCall := strings.HasPrefix(e.name, "a read") || strings.HasPrefix(e.name, "rotate-root")
@@ -76,7 +76,7 @@ func TestAnInterruptionCostsOneAttemptAndNeedsNobody(t *testing.T) {
 	t.Logf("%d sequences, at most %d rejected attempts", sequences, most)
 }
 
-// pass makes something happen to a company.
+// pass applies an event to a company.
 func (w *walker) pass(c *company, do func(c *company)) {
 	c.owned, c.died = false, false
 	c.pass(tick)
@@ -84,7 +84,7 @@ func (w *walker) pass(c *company, do func(c *company)) {
 	c.forget()
 }
 
-// goOn makes each event happen in each state once.
+// goOn applies each event to each state once.
 func (w *walker) goOn(t *testing.T, e *encoder, level []trial) (next []trial) {
 	seen := map[string]bool{}
 	for _, from := range level {
@@ -107,7 +107,7 @@ func (w *walker) goOn(t *testing.T, e *encoder, level []trial) (next []trial) {
 	return next
 }
 
-// costs: one rejected attempt, two when the change arrives late.
+// costs: an interruption costs one rejected attempt, or two if the change arrives late.
 func (tr trial) costs(t *testing.T) {
 	t.Helper()
 	limit := 1
@@ -119,7 +119,7 @@ func (tr trial) costs(t *testing.T) {
 	}
 }
 
-// settles: with reads alone, the mount is healthy in the end.
+// settles: with only reads, the mount eventually becomes healthy.
 func (w *walker) settles(t *testing.T, tr trial) (rejected int) {
 	t.Helper()
 	for range 3 {

@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// The promises that a state can break. Those about the number of attempts are in
+// The guarantees that a state can violate. Those about the number of attempts are in
 // tally_test.go.
 const (
 	promiseRetained = "the secret in effect is in no list, and no person has it"
@@ -24,7 +24,7 @@ const (
 	promiseHealed   = "after a success of config/verify, automatic attempts do not go on"
 )
 
-// retained: the secret in effect is in memory and in storage, or a person has it.
+// retained: the secret in effect is in memory and in storage, or an operator has it.
 func (c *company) retained() bool {
 	current := c.finicity.current
 	return c.known.has(current) || c.unsaved.has(current) || has(&c.memory.list, current) && has(&c.stored.list, current)
@@ -34,10 +34,10 @@ func has(l *secrets.List, secret id) bool {
 	return slices.ContainsFunc(l.Secrets, func(s secrets.Secret) bool { return idOf(s.Value) == secret })
 }
 
-// removed: nothing but age removes a secret that was sent or accepted, and only
-// when another one was just accepted.
+// removed: only age removes a secret that was sent or accepted, and only when another
+// one was just accepted.
 func (c *company) removed(before *company) bool {
-	if c.died { // It goes by storage now.
+	if c.died { // The new process uses storage.
 		return false
 	}
 	fromMemory := c.memory != before.memory && c.removes(&before.memory.list, &c.memory.list, nil)
@@ -45,7 +45,7 @@ func (c *company) removed(before *company) bool {
 	return fromMemory || fromStorage
 }
 
-// removes leaves out what the process knew better than storage.
+// removes ignores secrets about which the process knew more than storage.
 func (c *company) removes(before, after, known *secrets.List) bool {
 	for i := range before.Secrets {
 		s := &before.Secrets[i]
@@ -57,7 +57,8 @@ func (c *company) removes(before, after, known *secrets.List) bool {
 		}) {
 			continue
 		}
-		// What an operator brought and Finicity did not accept is theirs, also when it was accepted at another address.
+		// An operator who brought a secret that Finicity did not accept has a copy,
+		// even if it was accepted at another address.
 		if s.Origin == secrets.Brought && s.Proven.IsZero() {
 			continue
 		}
@@ -78,8 +79,8 @@ func (c *company) removes(before, after, known *secrets.List) bool {
 	return false
 }
 
-// forged and signed: what was sent or accepted signs webhooks. What a person has
-// signs nothing before that.
+// forged and signed: a secret that was sent or accepted signs webhooks. An operator's
+// secret signs nothing before that.
 func (c *company) forged() bool {
 	current, previous := c.memory.list.Signers(c.now)
 	return slices.ContainsFunc(append(current, previous...), func(s confidential.Text) bool {
@@ -98,8 +99,8 @@ func (c *company) signed() bool {
 	return slices.ContainsFunc(append(current, previous...), func(s confidential.Text) bool { return idOf(s) == inEffect })
 }
 
-// displaced: another secret was accepted later, and 4 days ago, or 30 with a grace
-// period. Then the engine finds out with a read that the older one is in effect.
+// displaced: another secret was accepted later, 4 days ago or 30 with a grace period.
+// Even then, a read finds out if the older secret is in effect.
 func (c *company) displaced(secret id) bool {
 	for _, s := range c.memory.list.Secrets {
 		if c.now.Before(s.GraceEnds) {
@@ -114,8 +115,8 @@ func (c *company) displaced(secret id) bool {
 	return false
 }
 
-// deletable: a delete asks for force when no person has the secret in effect, or one
-// that was accepted and not replaced since.
+// deletable: a delete requires force unless an operator has the secret in effect, or
+// one that was accepted and not replaced since.
 func (c *company) deletable() bool {
 	list, inEffect := &c.memory.list, c.finicity.current
 	return c.known.has(inEffect) || !has(list, inEffect) || list.OnlyCopy() || list.Unsettled() ||
@@ -124,8 +125,7 @@ func (c *company) deletable() bool {
 		})
 }
 
-// roomy: another change that must wait may be made after a proof at the announced
-// time.
+// roomy: if another change must wait, a proof at the announced time makes room for it.
 func (c *company) roomy() bool {
 	list := &c.memory.list
 	until, wait := list.MustWait()
@@ -142,8 +142,8 @@ func (c *company) roomy() bool {
 	return !wait
 }
 
-// healed: a success of config/verify, by force if need be, lets automatic attempts
-// go on.
+// healed: after a success of config/verify, with force if needed, automatic attempts
+// continue.
 func (c *company) healed() bool {
 	here, trigger := c.record(), attempts.Operator
 	if here.Left(c.now) == 0 {
@@ -160,8 +160,8 @@ func (c *company) healed() bool {
 		record.Allow(attempts.Request{Trigger: attempts.Automatic}, facts, later) == attempts.Allowed
 }
 
-// breaksOnTheWay returns the first promise that an event breaks, whatever state
-// it leads to.
+// breaksOnTheWay returns the first guarantee that an event violates, whatever state it
+// leads to.
 func (c *company) breaksOnTheWay(before *company) string {
 	if c.broken == "" && c.removed(before) {
 		return promiseRemoved
@@ -169,8 +169,8 @@ func (c *company) breaksOnTheWay(before *company) string {
 	return c.broken
 }
 
-// check returns the first promise that a state breaks, and how many wrong attempts
-// it takes to find the secret in effect.
+// check returns the first guarantee that a state violates, and how many failed attempts
+// are needed to find the secret in effect.
 func (w *walker) check(e *encoder, c *company) (broken string, wrong int) {
 	switch {
 	case !c.retained():

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package prove walks through every sequence of events up to a depth, over the
-// shipped code of internal/secrets and internal/attempts, with Finicity reduced
-// to a struct. Made for `make prove DEPTH=6`; a smaller depth runs with the
-// other tests.
+// Package prove walks through every sequence of events up to a depth, with the shipped
+// code of internal/secrets and internal/attempts, and with Finicity reduced to a
+// struct. Run it with `make prove DEPTH=6`. The other tests include a smaller depth.
 package prove
 
 import (

@@ -2,7 +2,7 @@
 
 package prove
 
-// arrival says whether Finicity gets a call. For an authentication it makes no
+// arrival says whether Finicity gets a call. For an authentication, it makes no
 // difference.
 type arrival int
 
@@ -10,29 +10,29 @@ const (
 	arrives    arrival = iota
 	isOnItsWay         // It arrives within a day, or never.
 	isCopied           // It arrives, and a copy of it is on its way.
-	isStopped          // by a gateway
+	isStopped          // A gateway stops it.
 )
 
-// answer says what the engine hears.
+// answer says which answer the engine gets.
 type answer int
 
 const (
-	truth      answer = iota // Finicity's own
-	silence                  // a timeout, or a gateway's 502
-	notSent                  // no connection
-	forbidden                // a gateway's 403, which is no verdict on the secret
-	codeless                 // a 401 without a code
-	noContent                // a gateway's own 204 to a change
-	policy                   // 24437 to a change, which may be for a second copy of it
-	invalid                  // 10001 to a change, for a second copy of it
-	died                     // nothing, because the process is gone
-	notStored                // Finicity's own, and storage does not take it
-	notCharged               // the write that charges the attempt fails after it took effect, so there is no call
+	truth      answer = iota // Finicity's own answer.
+	silence                  // A timeout, or a gateway's 502.
+	notSent                  // No connection.
+	forbidden                // A gateway's 403, which is not a verdict on the secret.
+	codeless                 // A 401 without a code.
+	noContent                // A gateway's own 204 to a change.
+	policy                   // 24437 to a change, which may be for a second copy of it.
+	invalid                  // 10001 to a change, for a second copy of it.
+	died                     // No answer, because the process has died.
+	notStored                // Finicity's own answer, which storage does not accept.
+	notCharged               // The write that charges the attempt takes effect and fails, so there is no call.
 )
 
-// reply is what happens to a call. Some that one could think of are missing,
-// because another one can do all that they do: a change that is dropped is one
-// on its way that never arrives.
+// reply is the outcome of a call. Some outcomes are left out, because another one
+// covers all their effects: a dropped change is one that is on its way and never
+// arrives.
 type reply struct {
 	name    string
 	arrival arrival
@@ -41,7 +41,7 @@ type reply struct {
 
 func honest() reply { return reply{"answered", arrives, truth} }
 
-// authentications are what can happen to a read.
+// authentications are the possible outcomes of a read.
 func authentications() []reply {
 	return []reply{
 		honest(),
@@ -54,7 +54,7 @@ func authentications() []reply {
 	}
 }
 
-// changes are what can happen to the change in a rotation.
+// changes are the possible outcomes of the change in a rotation.
 func changes() []reply {
 	return []reply{
 		honest(),

@@ -9,15 +9,15 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// way is how hard it is to find the secret in effect.
+// way is the cost of finding the secret in effect.
 type way struct {
 	wrong int
 	found bool
 }
 
-// find asks whether four attempts find the secret in effect, going by an entry:
-// now, when calls on their way have arrived, and when grace periods have ended.
-// How many attempts are left is another question.
+// find checks whether four attempts find the secret in effect, according to an entry:
+// now, after calls on their way have arrived, and after grace periods have ended. It
+// does not check how many attempts are left.
 func (w *walker) find(e *encoder, c *company, from *entry) (wrong int, found bool) {
 	k := e.search(c, from)
 	if known, ok := e.ways[k]; ok {
@@ -36,7 +36,7 @@ func (w *walker) find(e *encoder, c *company, from *entry) (wrong int, found boo
 	return wrong, found
 }
 
-// landings are the calls that arrive: none, the first, the last, all.
+// landings are the sets of calls that arrive: none, the first, the last, all.
 func landings(n int) [][]int {
 	switch n {
 	case 0:
@@ -66,9 +66,9 @@ func (w *walker) search(from *company, entry *entry, landing []int, ends bool) (
 	return max(wrong, more), found
 }
 
-// four makes up to four attempts. A person who has the secret in effect is asked
-// only when the list is of no help: it is not there, or ended. If it was sent to
-// the other address, an operator moves back there.
+// four makes up to four attempts. It uses an operator's copy of the secret in effect
+// only if the list does not have the secret, or the secret there has ended. If the
+// secret was sent to the other address, an operator moves back there.
 func (w *walker) four(c *company, list *secrets.List) (wrong int, found bool) {
 	inEffect, here := c.finicity.current, list.Clone()
 	if c.unsaved.has(inEffect) && !has(list, inEffect) || c.known.has(inEffect) && !mayTry(list, inEffect) {
@@ -99,7 +99,7 @@ func (w *walker) tries(c *company, list *secrets.List) (wrong int, found bool) {
 	return wrong, false
 }
 
-// mayTry reports whether the list has the secret where it can be tried.
+// mayTry reports whether the list has the secret at a place where it can be tried.
 func mayTry(list *secrets.List, secret id) bool {
 	return slices.ContainsFunc(list.Secrets, func(s secrets.Secret) bool {
 		return idOf(s.Value) == secret && s.Place == list.Place && (s.Superseded.IsZero() || s.Grace || !s.GraceEnds.IsZero())

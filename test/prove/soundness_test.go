@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// next is what an event leads to.
+// next is the result of an event.
 type next struct {
 	possible bool
 	key      key
@@ -15,14 +15,14 @@ type next struct {
 	wrong    int
 }
 
-// The walk takes states with the same key for one. Here they are told apart as
-// long as they differ in anything, and any two with the same key must go on in
-// the same way: after each event they have the same key again, break the same
-// promise, and find the secret with as many wrong attempts. By induction they
-// have the same future.
+// The walk merges states with the same key. This test keeps states apart that differ in
+// anything. Any two with the same key must continue in the same way: after each event,
+// they have the same key again, violate the same guarantee, and need as many failed
+// attempts to find the secret. By induction, they have the same future.
 func TestStatesWithTheSameKeyHaveTheSameFuture(t *testing.T) {
 	w := newWalker(true, beginnings()...)
-	// Without merging, each level has many times the states of the one before, so this stops after two.
+	// Without merging, each level has many times the states of the level before, so
+	// this test stops after two.
 	for d, first := 1, 0; d < min(*depth, 3); d++ {
 		known := len(w.states)
 		w.step(first, false)
@@ -33,7 +33,7 @@ func TestStatesWithTheSameKeyHaveTheSameFuture(t *testing.T) {
 		next  []next
 	}
 	e, futures, merged := &encoder{seeds: w.seeds}, map[key]known{}, 0
-	for i := range uint32(len(w.states)) { //nolint:gosec // States are fewer.
+	for i := range uint32(len(w.states)) { //nolint:gosec // There are fewer states.
 		c := w.company(i)
 		k, future := e.state(c), w.future(e, c)
 		other, found := futures[k]
@@ -56,7 +56,7 @@ func TestStatesWithTheSameKeyHaveTheSameFuture(t *testing.T) {
 	t.Logf("%d states, %d of them merged with another one", len(w.states), merged)
 }
 
-// future is what each event leads to.
+// future returns the result of each event.
 func (w *walker) future(e *encoder, c *company) []next {
 	all := make([]next, len(w.events))
 	for i, event := range w.events {

@@ -12,8 +12,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// story tells a sequence: each event, the calls that it made, and the state after
-// it.
+// story tells a sequence: each event, its calls, and the state after it.
 func (w *walker) story(f finding) string {
 	var b strings.Builder
 	c := *f.start
@@ -31,7 +30,7 @@ func (w *walker) story(f finding) string {
 	return b.String()
 }
 
-// world says in which way the walk began.
+// world says how the walk began.
 func (c *company) world() string {
 	lenient := ""
 	if c.finicity.lenient {
@@ -40,7 +39,7 @@ func (c *company) world() string {
 	return fmt.Sprintf("grace period: %v%s", c.grace, lenient)
 }
 
-// shortest returns one story for each promise, always the same for the same walk.
+// shortest returns one story for each guarantee, always the same for the same walk.
 func shortest(all []finding) []finding {
 	slices.SortFunc(all, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.promise, b.promise), cmp.Compare(len(a.events), len(b.events)),
@@ -108,7 +107,7 @@ func (c *company) describeList(l *secrets.List) string {
 	return strings.Join(all, " | ")
 }
 
-// age without the ticks.
+// age returns an age without the ticks.
 func age(d time.Duration) string {
 	if d < time.Second {
 		return "0s"

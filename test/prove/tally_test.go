@@ -22,32 +22,33 @@ func placeOf(name string) int {
 	return 0
 }
 
-// tally counts, apart from the engine's record, what Finicity or a gateway has
-// refused and the engine could know of: it was told, or it died before.
+// tally counts refusals by Finicity or a gateway, independently of the engine's record.
+// It counts those that the engine could know of: it got the answer, or died before
+// that.
 type tally struct {
-	row          [places]uint8 // since a success at that address
-	sinceSuccess uint8         // since any success
+	row          [places]uint8 // Since a success at that address.
+	sinceSuccess uint8         // Since any success.
 	lastDay      []refusal
 	told         told
-	stored       told // what storage has of it
+	stored       told // The part that storage has.
 }
 
-// told is what the process knows of the automatic ones. After a crash, a refusal
+// told are the automatic refusals that the process knows of. After a crash, a refusal
 // that is not in storage is an attempt without an answer.
 type told struct {
-	coded  uint8 // with a code since any success
-	stored uint8 // those of the proven secret
+	coded  uint8 // With a code, since any success.
+	stored uint8 // Those of the proven secret.
 	until  time.Time
 }
 
 type refusal struct {
-	at time.Time // of the answer
+	at time.Time // Of the answer.
 	// automatic means: by an app or a job, since an operator's last success.
 	automatic bool
 }
 
-// refused counts a refusal, and finds the promises that it breaks. told is false
-// when the process died before it was told.
+// refused counts a refusal, and finds the guarantees that it violates. told is false if
+// the process died before it got the answer.
 func (c *company) refused(q attempts.Request, place int, coded, told bool) {
 	if coded {
 		c.rejected++
@@ -107,8 +108,8 @@ func (c *company) succeed(trigger attempts.Trigger, place int) {
 	}
 }
 
-// forgetUntold is what a crash does: refusals that are not in storage count no
-// longer as automatic ones.
+// forgetUntold is the effect of a crash: refusals that are not in storage no longer
+// count as automatic ones.
 func (t *tally) forgetUntold() {
 	t.told = t.stored
 	t.lastDay = slices.Clone(t.lastDay)

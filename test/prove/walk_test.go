@@ -12,8 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/confidential"
 )
 
-// walker makes each event happen in each state, level by level. A level is the
-// states that a sequence of that length reaches first.
+// walker applies each event to each state, level by level. A level contains the states
+// that sequences of that length reach first.
 type walker struct {
 	texts  [maxIDs]confidential.Text
 	events []event
@@ -22,17 +22,17 @@ type walker struct {
 
 	states []state
 	known  *table
-	ways   []uint64 // sequences of the present length to each state
+	ways   []uint64 // The number of sequences of the current length to each state.
 }
 
-// state is how the walk came to a state first.
+// state is how the walk first reached a state.
 type state struct {
 	from   uint32
 	event  uint8
-	events uint8    // possible in it
-	to     []uint32 // where they lead
-	// company is there for the first states. The others are made again when they
-	// are needed, from the last one that has it.
+	events uint8    // The possible events.
+	to     []uint32 // The resulting states.
+	// company is kept for the first states. The others are recreated when they are
+	// needed, from the last ancestor that has it.
 	company *company
 }
 
@@ -60,7 +60,7 @@ func (w *walker) encoder() *encoder {
 	return &encoder{exact: w.exact, seeds: w.seeds, ways: map[key]way{}}
 }
 
-// company makes the state of an index.
+// company recreates the state of an index.
 func (w *walker) company(index uint32) *company {
 	s := &w.states[index]
 	if s.company != nil {
@@ -69,7 +69,7 @@ func (w *walker) company(index uint32) *company {
 	return w.after(w.company(s.from), int(s.event))
 }
 
-// after makes an event happen.
+// after applies an event.
 func (w *walker) after(before *company, event int) *company {
 	c := *before
 	w.happen(&c, event)
@@ -83,28 +83,28 @@ func (w *walker) happen(c *company, event int) {
 	c.forget()
 }
 
-// level is what one more event leads to.
+// level is the result of one more event.
 type level struct {
 	sequences uint64
-	states    int // new ones
-	wrong     int // the most wrong attempts to find the secret
+	states    int // New states.
+	wrong     int // The most failed attempts to find the secret.
 	broken    []finding
 }
 
-// finding is a broken promise, and the sequence that breaks it.
+// finding is a violated guarantee, and the sequence that violates it.
 type finding struct {
 	promise string
 	events  []int
 	start   *company
 }
 
-// step makes each event happen in the states from an index on. The states of the
-// last level are only counted.
+// step applies each event to the states from an index on. The states of the last level
+// are only counted.
 func (w *walker) step(first int, last bool) level {
 	var next atomic.Uint32
-	next.Store(uint32(first)) //nolint:gosec // States are fewer.
+	next.Store(uint32(first)) //nolint:gosec // There are fewer states.
 	created := &atomic.Uint32{}
-	created.Store(uint32(len(w.states))) //nolint:gosec // States are fewer.
+	created.Store(uint32(len(w.states))) //nolint:gosec // There are fewer states.
 	workers := make([]*worker, runtime.GOMAXPROCS(0))
 	var group sync.WaitGroup
 	for i := range workers {
@@ -135,8 +135,8 @@ func (w *walker) step(first int, last bool) level {
 	return result
 }
 
-// count returns how many sequences there are with one more event, those that lead
-// back to a known state included.
+// count returns the number of sequences with one more event, including those that lead
+// back to a known state.
 func (w *walker) count(last bool) (total uint64) {
 	for i, ways := range w.ways {
 		total += ways * uint64(w.states[i].events)
@@ -207,7 +207,7 @@ func (w *worker) expand(index uint32) {
 	}
 }
 
-// finding returns the events that lead to a broken promise.
+// finding returns the events that lead to a violated guarantee.
 func (w *walker) finding(promise string, from uint32, last int) finding {
 	chain := []int{last}
 	for ; w.states[from].from != none; from = w.states[from].from {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package vso decides as the Vault Secrets Operator does when a VaultDynamicSecret has allowStaticCreds: true: what a
-// response of Vault tells the operator, and when the operator reads again. The tests hold static-token to it.
+// Package vso makes the decisions of the Vault Secrets Operator for a
+// VaultDynamicSecret with allowStaticCreds: true: how it interprets a response of
+// Vault, and when it reads again. The tests of static-token use it.
 //
-// The rules are those of version 1.4.1, controllers/vaultdynamicsecret_controller.go. The operator is under BUSL-1.1, so
-// this is code of its own and no copy.
+// The rules are those of version 1.4.1, controllers/vaultdynamicsecret_controller.go.
+// The operator's license is BUSL-1.1, so this is independent code and not a copy.
 package vso
 
 import (
@@ -15,7 +16,7 @@ import (
 	"time"
 )
 
-// Rotation is what the operator notes in the status of the resource, all of it in seconds.
+// Rotation is what the operator stores in the status of the resource, all in seconds.
 type Rotation struct {
 	Last     int64 // last_vault_rotation, since 1970
 	Period   int64 // rotation_period
@@ -23,7 +24,8 @@ type Rotation struct {
 	TTL      int64
 }
 
-// Of takes the rotation from a response of Vault, as JSON. The operator logs the errors, and tries again.
+// Of reads the rotation from a response of Vault, as JSON. The operator logs the
+// errors, and retries.
 func Of(response []byte) (Rotation, error) {
 	var answer struct {
 		Renewable bool
@@ -66,12 +68,14 @@ func Of(response []byte) (Rotation, error) {
 	return r, nil
 }
 
-// ReadsAgain reports whether the operator reads at all again. Otherwise the Secret stays as it is, and the resource Ready.
+// ReadsAgain reports whether the operator reads again at all. Otherwise the Secret does
+// not change, and the resource stays Ready.
 func (r Rotation) ReadsAgain() bool {
 	return r.Last > 0 && (r.Period >= 1 || r.Schedule != "")
 }
 
-// Wait is how long the operator waits for its next read. The jitter is random there, from 0 to less than 1.
+// Wait is how long the operator waits before its next read. Its jitter is random, at
+// least 0 and less than 1.
 func (r Rotation) Wait(jitter float64) time.Duration {
 	wait := time.Second
 	if r.TTL > 0 {
