@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// Of the chart, in pixels.
+// Sizes in the chart, in pixels.
 const (
 	chartWidth = 760
 	labelWidth = 190
@@ -21,7 +21,8 @@ const (
 	top        = 84
 )
 
-// chart is an SVG with a bar for each ratio, and a line where the plugin that does nothing is.
+// chart returns an SVG with a bar for each ratio, and a line at the plugin that does
+// nothing.
 func (r *results) chart() string {
 	most := 1.0
 	for _, c := range r.Comparisons {

@@ -11,12 +11,13 @@ import (
 	"time"
 )
 
-// subject is something that is read, and what it is compared with.
+// subject is an engine whose reads are measured, and the engine that it is compared
+// with.
 type subject struct {
 	name    string
 	path    string
-	plugin  string // its program; empty for one of Vault's own engines
-	against string // the name of its floor
+	plugin  string // Its program; empty for one of Vault's own engines.
+	against string // The name of its floor.
 }
 
 const (
@@ -38,8 +39,9 @@ func subjects() []subject {
 	}
 }
 
-// measure starts a server with this storage, and compares the subjects on it. They take turns, and in each round another one
-// begins: what changes with time, such as the number of leases or a busy machine, then changes for all of them.
+// measure starts a server with this storage, and compares the subjects on it. The
+// subjects take turns, and each round starts with a different one. So changes over
+// time, such as the number of leases or a busy machine, affect all subjects.
 func (p *plan) measure(ctx context.Context, r *results, dir, storage string) (err error) {
 	v, err := p.start(ctx, filepath.Join(dir, storage), storage)
 	if err != nil {
@@ -53,7 +55,7 @@ func (p *plan) measure(ctx context.Context, r *results, dir, storage string) (er
 		v.mount(ctx, p.floor, "floor"), v.mount(ctx, p.engine, "finicity"),
 		v.Call(ctx, http.MethodPut, "finicity/config", finicity.config(0, nil), nil),
 		v.Call(ctx, http.MethodPost, "sys/mounts/kv", kv, nil),
-		// A new KV v2 is being upgraded for a moment.
+		// A new KV v2 engine upgrades itself for a moment.
 		v.Eventually(ctx, http.MethodPut, "kv/data/finicity", map[string]any{"data": map[string]string{"token": "AAAAAAAAAAAAAAAAAAAA"}}, nil),
 	); err != nil {
 		return err
@@ -69,7 +71,7 @@ func (p *plan) measure(ctx context.Context, r *results, dir, storage string) (er
 				if err != nil {
 					return err
 				}
-				if round > 0 { // The first one warms up.
+				if round > 0 { // The first round warms up.
 					c.note(s.name, m)
 				}
 			}
@@ -83,22 +85,22 @@ func (p *plan) measure(ctx context.Context, r *results, dir, storage string) (er
 type measured struct {
 	*load
 
-	cpu    time.Duration // of the plugin's process, zero where that is not known
-	memory int64         // likewise, in KiB, at the end
+	cpu    time.Duration // Of the plugin's process. 0 if unknown.
+	memory int64         // Of the plugin's process at the end, in KiB. 0 if unknown.
 }
 
 func (v *vault) watch(ctx context.Context, s subject, connections int, during time.Duration) (m measured, err error) {
 	pid := 0
 	if s.plugin != "" {
-		pid, _ = v.pluginProcess(s.plugin) // Not known on every system.
+		pid, _ = v.pluginProcess(s.plugin) // Unknown on some systems.
 	}
-	before, _ := cpuTime(pid) // Likewise.
+	before, _ := cpuTime(pid) // Unknown on some systems.
 	if m.load, err = read(ctx, v.HostPort(), v.RootToken, s.path, connections, during); err != nil {
 		return m, err
 	}
 	if after, err := cpuTime(pid); err == nil {
 		m.cpu = after - before
-		m.memory, _ = memory(pid) // It was there a moment ago.
+		m.memory, _ = memory(pid) // It existed a moment ago.
 	}
 	return m, nil
 }

@@ -17,21 +17,22 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// fleet measures what many readers cost: at a cold start, during a refresh and an outage, and in memory.
+// fleet measures the cost of many readers: at a cold start, during a refresh and an
+// outage, and in memory.
 type fleet struct {
 	*plan
 
-	readers int // at a cold start
-	reads   int // for the memory
-	mounts  int // likewise
-	leased  int // reads, for the removal of a mount
+	readers int // At a cold start.
+	reads   int // For the memory.
+	mounts  int // For the memory.
+	leased  int // Reads with a lease, for the removal of a mount.
 	parts   []string
 
 	results fleetResults
 }
 
-// fleetResults are those of one run. Times depend on the machine. Requirements do not, and Failures lists those that are not
-// met.
+// fleetResults are the results of one run. Times depend on the machine. The
+// requirements do not, and Failures lists those that are not met.
 type fleetResults struct {
 	System   string          `json:"system"`
 	CPUs     int             `json:"cpus"`
@@ -55,14 +56,15 @@ func (f *fleet) measurements() []part {
 		{"cold", vaulttest.Raft, f.coldStarts},
 		{"refresh", vaulttest.Raft, f.refresh},
 		{"outage", vaulttest.Raft, f.outage},
-		// What the plugin has in memory does not depend on Vault's storage, and this one is faster.
+		// The memory of the plugin does not depend on Vault's storage, and this storage
+		// is faster.
 		{"memory", vaulttest.InMemory, f.memory},
 		{"mounts", vaulttest.InMemory, f.manyMounts},
 		{"leases", vaulttest.Raft, f.leases},
 	}
 }
 
-// choose takes the names of parts, separated by commas.
+// choose selects parts by their names, separated by commas.
 func (f *fleet) choose(names string) error {
 	f.parts = strings.Split(names, ",")
 	for _, name := range f.parts {
@@ -75,8 +77,8 @@ func (f *fleet) choose(names string) error {
 
 const everyPart = "cold,refresh,outage,memory,mounts,leases"
 
-// run measures the parts, and prints each one as soon as it is done. A requirement that is not met is an error at the end, so
-// that the other parts are measured too.
+// run measures the parts, and prints each one as soon as it is done. If a requirement
+// is not met, run still measures the other parts, and returns the error at the end.
 func (f *fleet) run(ctx context.Context, out string) (err error) {
 	if f.vault == "" || f.engine == "" {
 		return errors.New("run it with make bench-fleet")
@@ -115,7 +117,7 @@ func (f *fleet) run(ctx context.Context, out string) (err error) {
 	return nil
 }
 
-// on measures one part on a server of its own, with the plugin in its catalog.
+// on measures one part on its own server, with the plugin in its catalog.
 func (f *fleet) on(ctx context.Context, dir, storage string, measure func(context.Context, *vault) error) (err error) {
 	v, err := f.start(ctx, dir, storage)
 	if err != nil {
@@ -139,7 +141,7 @@ func (f *fleet) require(met bool, format string, args ...any) {
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
-// wait waits until then, and prints every 15 seconds how much time is left.
+// wait waits until the given time, and prints every 15 seconds how much time is left.
 func wait(ctx context.Context, until time.Time, what string) error {
 	for left := time.Until(until); left > 0; left = time.Until(until) {
 		if left > 5*time.Second {

@@ -14,12 +14,14 @@ import (
 
 const (
 	coldRounds = 3
-	// coldCall is how long Finicity takes to answer at a cold start. All readers arrive while it does.
+	// coldCall is how long Finicity takes to answer at a cold start. All readers arrive
+	// during that time.
 	coldCall = time.Second
 )
 
-// coldStart is one path whose readers all ask at the same moment, with no token in memory or in storage. For comparison, the
-// same connections then read a fresh token, and the constant of the plugin that does nothing.
+// coldStart is one path whose readers all ask at the same moment, with no token in
+// memory or in storage. For comparison, the same connections then read a fresh token,
+// and the constant of the plugin that does nothing.
 type coldStart struct {
 	Path            string  `json:"path"`
 	Readers         int     `json:"readers"`
@@ -30,8 +32,8 @@ type coldStart struct {
 	Slowest         float64 `json:"slowest_seconds"`
 	SlowestFresh    float64 `json:"slowest_of_a_fresh_token_seconds"`
 	SlowestFloor    float64 `json:"slowest_of_a_constant_seconds"`
-	Resident        float64 `json:"resident_mib,omitempty"`       // of the plugin's process, with so many requests at once
-	ResidentFloor   float64 `json:"resident_mib_floor,omitempty"` // likewise, of the other plugin's
+	Resident        float64 `json:"resident_mib,omitempty"`       // Of the plugin's process, with that many requests at once.
+	ResidentFloor   float64 `json:"resident_mib_floor,omitempty"` // Of the other plugin's process.
 }
 
 func (f *fleet) coldStarts(ctx context.Context, v *vault) error {
@@ -70,8 +72,8 @@ func (f *fleet) coldStarts(ctx context.Context, v *vault) error {
 	return ctx.Err()
 }
 
-// coldMounts mounts the engine once with a token, and once without one for each of the other partners, and has Vault start a
-// new process of the plugin.
+// coldMounts mounts the engine once with a token, and once for each of the other
+// partners without a token. Then it makes Vault start a new process of the plugin.
 func (f *fleet) coldMounts(ctx context.Context, v *vault, finicity *finicity) error {
 	name := pluginName(f.engine)
 	if err := v.mount(ctx, f.floor, "floor"); err != nil {
@@ -86,12 +88,12 @@ func (f *fleet) coldMounts(ctx context.Context, v *vault, finicity *finicity) er
 			return err
 		}
 	}
-	before, _ := v.pluginProcess(name) // Not known on every system.
+	before, _ := v.pluginProcess(name) // Unknown on some systems.
 	reload := map[string]string{"plugin": name}
 	if err := v.Call(ctx, http.MethodPut, "sys/plugins/reload/backend", reload, nil); err != nil {
 		return err
 	}
-	// Start the new process now, so that no reader waits for that.
+	// Start the new process now, so that no reader waits for it.
 	if err := v.Call(ctx, http.MethodGet, coldMount(0)+"/status", nil, nil); err != nil {
 		return err
 	}
@@ -118,7 +120,7 @@ func (f *fleet) coldStart(v *vault, finicity *finicity, open []*connection, part
 		Path: path, Readers: f.readers, Served: cold.served, Tokens: cold.tokens, Authentications: authentications,
 		Call: coldCall.Seconds(), Slowest: seconds(cold.took), SlowestFresh: seconds(fresh.took), SlowestFloor: seconds(floor.took),
 	}
-	c.Resident, _, _ = v.resident(f.engine) // Not known on every system.
+	c.Resident, _, _ = v.resident(f.engine) // Unknown on some systems.
 	c.ResidentFloor, _, _ = v.resident(f.floor)
 	fmt.Printf("  %-12s served %d, authentications %d, tokens %d; the slowest waits %5.2f s, for a fresh token %5.2f s, for a constant %5.2f s\n",
 		c.Path, c.Served, c.Authentications, c.Tokens, c.Slowest, c.SlowestFresh, c.SlowestFloor)

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// leasesResults are how long it takes to remove a mount with that many leases, in the two ways.
+// leasesResults are the times to remove a mount with that many leases, in two ways.
 type leasesResults struct {
 	Leases  int     `json:"leases"`
-	Revoke  float64 `json:"revoke_seconds"`               // all leases with the prefix of the mount
-	Disable float64 `json:"disable_after_revoke_seconds"` // and then the mount
-	Alone   float64 `json:"disable_alone_seconds"`        // the mount with its leases
+	Revoke  float64 `json:"revoke_seconds"`               // All leases with the prefix of the mount.
+	Disable float64 `json:"disable_after_revoke_seconds"` // Then the mount.
+	Alone   float64 `json:"disable_alone_seconds"`        // The mount with its leases.
 }
 
 // leases removes a mount whose readers have leases, once as the documentation says, and once without revoking them first.

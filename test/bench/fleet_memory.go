@@ -13,9 +13,10 @@ import (
 
 const (
 	memoryLimit = 64 // MiB
-	// memoryGrowth is how much growth still counts as flat: the garbage collector of Go decides when to return memory.
+	// memoryGrowth is the growth that still counts as flat, because Go's garbage
+	// collector decides when to return memory.
 	memoryGrowth = 8 // MiB
-	// leasedShare is the number of reads among which one is leased. Vault takes far longer for a lease.
+	// One of leasedShare reads has a lease. Vault takes far longer for a lease.
 	leasedShare = 20
 )
 
@@ -32,7 +33,8 @@ type mountsResults struct {
 	Resident  float64 `json:"resident_mib"`
 }
 
-// resident is the memory of all processes of the plugin, in MiB. Linux only.
+// resident returns the memory of all processes of the plugin, in MiB. It works only on
+// Linux.
 func (v *vault) resident(engine string) (total float64, processes int, err error) {
 	pids, err := v.pluginProcesses(pluginName(engine))
 	for _, pid := range pids {
@@ -46,7 +48,8 @@ func (v *vault) resident(engine string) (total float64, processes int, err error
 	return total, len(pids), err
 }
 
-// stages are the numbers of reads after which memory is measured: powers of ten from 10 000 on, and the last.
+// stages are the numbers of reads after which memory is measured: the powers of ten
+// from 10 000 on, and the last.
 func stages(reads int) (all []int) {
 	for n := 10_000; n < reads; n *= 10 {
 		all = append(all, n)
@@ -90,7 +93,8 @@ func (f *fleet) memory(ctx context.Context, v *vault) error {
 	return nil
 }
 
-// manyMounts mounts the engine once for each partner, as a company with many affiliates does.
+// manyMounts mounts the engine once for each partner, as a company with many affiliates
+// does.
 func (f *fleet) manyMounts(ctx context.Context, v *vault) error {
 	finicity := newFinicity(f.mounts)
 	defer finicity.close()
@@ -119,8 +123,8 @@ func (f *fleet) manyMounts(ctx context.Context, v *vault) error {
 	return nil
 }
 
-// readMany makes that many reads, and prints its progress every ten seconds. path returns what the nth read is of. A read that
-// fails is an error.
+// readMany makes n reads, and prints its progress every ten seconds. path returns the
+// path of the nth read. A failed read is an error.
 func (v *vault) readMany(ctx context.Context, reads int, path func(n int64) string) error {
 	var failures []error
 	var started atomic.Int64

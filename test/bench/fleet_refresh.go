@@ -18,23 +18,25 @@ const (
 	steadyReaders = 16 // Half of them read static-token, the others token.
 
 	refreshRounds = 3
-	refreshCall   = 10 * time.Second // how long Finicity takes to answer
-	refreshBefore = 12 * time.Second // how long before the refresh mark the reads begin
-	// refreshLifetime has its refresh mark at 60 s, and a token is served until 76 s.
+	refreshCall   = 10 * time.Second // How long Finicity takes to answer.
+	refreshBefore = 12 * time.Second // How long before the refresh mark the reads begin.
+	// refreshLifetime has its refresh mark at 60 s. The engine serves a token until 76 s.
 	refreshLifetime = 80 * time.Second
-	// longestSlack is how much longer the longest read may be during a refresh than before it. A busy machine pauses for less.
+	// longestSlack is how much longer the longest read may be during a refresh than
+	// before it. Pauses of a busy machine are shorter.
 	longestSlack = 2 * time.Second
 
-	// outageScale divides the times of the outage: two minutes stand for the two hours of a token, and 20 seconds for an outage
-	// of 20 minutes. The engine's back-off is not shortened.
+	// outageScale divides the times of the outage: two minutes represent the two hours
+	// of a token, and 20 seconds an outage of 20 minutes. The engine's backoff is not
+	// shortened.
 	outageScale    = 60
 	outageLifetime = 2 * time.Hour / outageScale
-	// The outage begins so long before the refresh mark, and ends so long after it.
+	// The outage begins this long before the refresh mark, and ends this long after it.
 	outageBefore = 8 * time.Minute / outageScale
 	outageAfter  = 12 * time.Minute / outageScale
 )
 
-// latency sums up the reads of one path.
+// latency summarizes the reads of one path.
 type latency struct {
 	Reads   int     `json:"reads"`
 	P50     float64 `json:"p50_ms"`
@@ -69,7 +71,8 @@ type outageResults struct {
 	Longest  float64 `json:"longest_ms"`
 }
 
-// upToRefresh mounts the engine with this lifetime, and waits until so much before the refresh mark, which it returns.
+// upToRefresh mounts the engine with this lifetime, and waits until the given time
+// before the refresh mark. It returns the mark.
 func (v *vault) upToRefresh(ctx context.Context, finicity *finicity, engine string, lifetime, before time.Duration, what string) (time.Time, error) {
 	config := finicity.config(0, map[string]any{"token_lifetime": lifetime.String()})
 	issued := time.Now()
@@ -80,7 +83,7 @@ func (v *vault) upToRefresh(ctx context.Context, finicity *finicity, engine stri
 	return mark, wait(ctx, mark.Add(-before), what)
 }
 
-// readUntil lets the steady readers read until then.
+// readUntil makes the steady readers read until then.
 func (v *vault) readUntil(ctx context.Context, end time.Time) (samples []sample, err error) {
 	err = v.keepReading(ctx, steadyReaders, func(i int) (string, bool) {
 		return "finicity/" + []string{"static-token", "token"}[i%2], time.Now().Before(end)

@@ -16,14 +16,14 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// serve is a Vault that answers the nth read in this way.
+// serve is a Vault server that answers the nth read in this way.
 func serve(t *testing.T, answer func(n int64) (status int, body string)) *vault {
 	t.Helper()
 	var reads atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		status, body := answer(reads.Add(1))
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body) // The reader is there.
+		_, _ = io.WriteString(w, body) // The reader is connected.
 	}))
 	t.Cleanup(server.Close)
 	return &vault{Server: &vaulttest.Server{Address: server.URL, RootToken: "root"}}

@@ -16,13 +16,14 @@ import (
 	"time"
 )
 
-// load is what some connections have done together.
+// load is the result of the requests over several connections.
 type load struct {
 	took  time.Duration
-	waits []time.Duration // of each request
+	waits []time.Duration // Of each request.
 }
 
-// read sends the same request over each of the connections, one after the other, for that long.
+// read sends the same request over each of the connections, again and again, for the
+// given time.
 func read(ctx context.Context, address, token, path string, connections int, during time.Duration) (*load, error) {
 	request := request(address, token, path)
 	open, err := connect(ctx, address, connections)
@@ -56,14 +57,14 @@ func read(ctx context.Context, address, token, path string, connections int, dur
 
 func (l *load) perSecond() float64 { return float64(len(l.waits)) / l.took.Seconds() }
 
-// connection is one to a Vault server. A net/http client would take about as much of the machine as the server that is
-// measured, so requests are written as they are.
+// connection is a connection to a Vault server. A net/http client would need about as
+// much of the machine as the measured server, so requests are written directly.
 type connection struct {
 	conn    net.Conn
 	answers *bufio.Reader
 }
 
-// connect opens so many connections. Where it fails, it returns those that are open.
+// connect opens n connections. If one fails, it returns those that are open.
 func connect(ctx context.Context, address string, n int) (open []*connection, err error) {
 	for range n {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
@@ -77,7 +78,7 @@ func connect(ctx context.Context, address string, n int) (open []*connection, er
 
 func hangUp(open []*connection) {
 	for _, c := range open {
-		_ = c.conn.Close() // Nothing is expected of it any more.
+		_ = c.conn.Close() // The connection is no longer needed.
 	}
 }
 
@@ -85,7 +86,8 @@ func request(address, token, path string) []byte {
 	return fmt.Appendf(nil, "GET /v1/%s HTTP/1.1\r\nHost: %s\r\nX-Vault-Token: %s\r\n\r\n", path, address, token)
 }
 
-// statusError is an answer that is not a 200. The connection can still be used after it.
+// statusError is the error for an answer other than 200. The connection is still usable
+// after it.
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("HTTP %d", int(e)) }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command bench compares reads of this engine with those of a plugin that does nothing, on one real Vault server and in one
-// run. The figures are those of the machine; what they are for are the ratios.
+// Command bench compares reads of this engine with those of a plugin that does nothing,
+// on one real Vault server and in one run. The absolute figures depend on the machine.
+// The ratios are the result.
 //
 //	make bench
 //	make bench-fleet
 //
-// The second one measures what a fleet of readers costs: cold starts, refreshes, outages, memory, leases.
+// The second command measures the cost of a fleet of readers: cold starts, refreshes,
+// outages, memory, leases.
 package main
 
 import (
@@ -27,14 +29,14 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// plan is what is measured, and how.
+// plan says what to measure, and how.
 type plan struct {
 	rounds      int
 	during      time.Duration
 	connections []int
 	storages    []string
 
-	vault, engine, floor string // programs
+	vault, engine, floor string // Programs.
 }
 
 func main() {
@@ -91,7 +93,7 @@ func bench(ctx context.Context, args []string) error {
 	return err
 }
 
-// run measures everything, and prints each part as soon as it is there.
+// run measures everything, and prints each part as soon as it is done.
 func (p *plan) run(ctx context.Context) (r *results, err error) {
 	if p.vault == "" || p.engine == "" {
 		return nil, errors.New("run it with make bench")

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// pluginProcess is the process that runs this program for the server. Linux only, like the rest of this file: elsewhere the
-// figures of the plugin's process are left out.
+// pluginProcess returns the process that runs this program for the server. This file
+// works only on Linux; on other systems, the figures of the plugin's process are left
+// out.
 func (v *vault) pluginProcess(program string) (int, error) {
 	pids, err := v.pluginProcesses(program)
 	if err == nil && len(pids) != 1 {
@@ -33,7 +34,8 @@ func (v *vault) pluginProcesses(program string) ([]int, error) {
 	}), err
 }
 
-// statOf has what follows the name in /proc/PID/stat, which may have anything in it: the state, the parent, …
+// statOf returns the fields after the name in /proc/PID/stat, which may contain any
+// character: the state, the parent, …
 func statOf(file string) ([]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -46,7 +48,7 @@ func statOf(file string) ([]string, error) {
 	return fields, nil
 }
 
-// cpuTime is what a process has used so far, in steps of 10 ms.
+// cpuTime returns the CPU time that a process has used so far, in steps of 10 ms.
 func cpuTime(pid int) (time.Duration, error) {
 	fields, err := statOf(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -57,7 +59,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err // USER_HZ is 100 on Linux.
 }
 
-// memory is what a process holds in memory, in KiB.
+// memory returns the resident memory of a process, in KiB.
 func memory(pid int) (resident int64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

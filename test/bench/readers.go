@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// burst is the outcome of reads that all begin at the same moment.
+// burst is the result of reads that all begin at the same moment.
 type burst struct {
 	served int
-	tokens int           // different ones
-	took   time.Duration // until the last answer, so the longest wait
-	err    error         // the first failure
+	tokens int           // Different ones.
+	took   time.Duration // Until the last answer, so the longest wait.
+	err    error         // The first failure.
 }
 
-// all has each connection read the path, all at the same moment.
+// all makes each connection read the path, all at the same moment.
 func (v *vault) all(open []*connection, path string) burst {
 	request := request(v.HostPort(), v.RootToken, path)
 	bodies, failures := make([]bytes.Buffer, len(open)), make([]error, len(open))
@@ -62,8 +62,9 @@ type sample struct {
 
 func (s sample) ended() time.Time { return s.begun.Add(s.wait) }
 
-// keepReading reads over each connection, one path after the other. Before each read, connection i calls next for the path;
-// more is false at the end. After each read it calls note, never twice at the same time.
+// keepReading reads over each connection, one path after the other. Before each read,
+// connection i calls next for the path; more is false at the end. After each read it
+// calls note, never twice at the same time.
 func (v *vault) keepReading(ctx context.Context, connections int, next func(i int) (path string, more bool), note func(sample)) error {
 	open, err := connect(ctx, v.HostPort(), connections)
 	defer hangUp(open)
@@ -90,7 +91,7 @@ func (v *vault) keepReading(ctx context.Context, connections int, next func(i in
 				note(s)
 				noting.Unlock()
 				if status := statusError(0); s.err != nil && !errors.As(s.err, &status) {
-					return // The connection is gone.
+					return // The connection is closed.
 				}
 			}
 		})

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// results are those of one run.
+// results are the results of one run.
 type results struct {
 	System      string        `json:"system"`
 	CPUs        int           `json:"cpus"`
@@ -21,7 +21,8 @@ type results struct {
 	Comparisons []*comparison `json:"comparisons"`
 }
 
-// comparison is that of all subjects with one storage and one number of connections.
+// comparison is the comparison of all subjects with one storage and one number of
+// connections.
 type comparison struct {
 	Storage     string   `json:"storage"`
 	Connections int      `json:"connections"`
@@ -33,15 +34,15 @@ type comparison struct {
 // total is one subject in all rounds.
 type total struct {
 	Name          string     `json:"name"`
-	PerSecond     float64    `json:"requests_per_second"`     // the median of the rounds
-	Spread        [2]float64 `json:"requests_per_second_of"`  // the least and the most of a round
-	P50           float64    `json:"p50_ms"`                  // of all requests
-	P99           float64    `json:"p99_ms"`                  // likewise
-	CPU           float64    `json:"plugin_cpu_us,omitempty"` // of the plugin's process, for each request
+	PerSecond     float64    `json:"requests_per_second"`     // The median of the rounds.
+	Spread        [2]float64 `json:"requests_per_second_of"`  // The lowest and the highest of a round.
+	P50           float64    `json:"p50_ms"`                  // Of all requests.
+	P99           float64    `json:"p99_ms"`                  // Of all requests.
+	CPU           float64    `json:"plugin_cpu_us,omitempty"` // Of the plugin's process, for each request.
 	Memory        float64    `json:"plugin_memory_mib,omitempty"`
 	Against       string     `json:"against,omitempty"`
-	Ratio         float64    `json:"ratio,omitempty"`    // the median of the ratios in each round
-	RatioSpread   [2]float64 `json:"ratio_of,omitempty"` // the least and the greatest of them
+	Ratio         float64    `json:"ratio,omitempty"`    // The median of the ratios in each round.
+	RatioSpread   [2]float64 `json:"ratio_of,omitempty"` // The lowest and the highest of them.
 	throughRounds []float64
 }
 
@@ -57,7 +58,7 @@ func (r *results) add(storage string, connections int) *comparison {
 
 func (c *comparison) note(name string, m measured) { c.rounds[name] = append(c.rounds[name], m) }
 
-// sum fills in Subjects, once all rounds are there.
+// sum fills in Subjects, once all rounds are complete.
 func (c *comparison) sum() {
 	c.Subjects = nil
 	known := map[string]*total{}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// median is the one in the middle, or between the two in the middle.
+// median returns the middle value, or the mean of the two in the middle.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
@@ -17,10 +17,10 @@ func median(values []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-// spread is the least and the greatest.
+// spread returns the lowest and the highest value.
 func spread(values []float64) [2]float64 { return [2]float64{slices.Min(values), slices.Max(values)} }
 
-// share is how long that share of the requests took at most. They are sorted.
+// share returns the longest time of that share of the requests. They are sorted.
 func share(waits []time.Duration, of float64) time.Duration {
 	return waits[min(int(of*float64(len(waits))), len(waits)-1)]
 }

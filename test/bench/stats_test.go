@@ -33,7 +33,8 @@ func TestAShareOfTheRequestsTakesAsLongAsItsSlowest(t *testing.T) {
 	}
 }
 
-// A round in which the machine was busy counts as one, whatever it did to both.
+// A round in which the machine was busy counts as one, whatever its effect on both
+// subjects.
 func TestRatiosAreThoseOfEachRound(t *testing.T) {
 	t.Parallel()
 	c := newResults(&plan{rounds: 3}).add(vaulttest.InMemory, 1)

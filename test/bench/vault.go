@@ -14,11 +14,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-// vault is a server of its own for each measurement.
+// vault is a separate server for each measurement.
 type vault struct {
 	*vaulttest.Server
 
-	plugins string // the plugin directory
+	plugins string // The plugin directory.
 }
 
 // start starts a server with this storage, whose files are in that folder.
@@ -36,10 +36,10 @@ func (p *plan) start(ctx context.Context, dir, storage string) (*vault, error) {
 	return v, nil
 }
 
-// pluginName is the name that a plugin is registered under.
+// pluginName returns the name under which a plugin is registered.
 func pluginName(program string) string { return filepath.Base(program) }
 
-// mount installs and registers a plugin, and mounts it under each of the paths.
+// mount installs and registers a plugin, and mounts it at each of the paths.
 func (v *vault) mount(ctx context.Context, plugin string, paths ...string) error {
 	installed, err := vaulttest.Install(ctx, plugin, v.plugins)
 	if err != nil {
@@ -57,7 +57,7 @@ func (v *vault) mount(ctx context.Context, plugin string, paths ...string) error
 	return nil
 }
 
-// finicity is the mock server, with some partners.
+// finicity is the mock server, with several partners.
 type finicity struct {
 	*fakefinicity.Server
 
@@ -77,7 +77,7 @@ func newFinicity(partners int) *finicity {
 	return f
 }
 
-// config is what a mount needs to be a partner's, with more fields on top.
+// config returns the configuration of a partner's mount, with additional fields.
 func (f *finicity) config(partner int, more map[string]any) map[string]any {
 	p := f.partners[partner]
 	config := map[string]any{"partner_id": p.ID, "partner_secret": p.Secret, "app_key": p.AppKey, "base_url": f.http.URL}

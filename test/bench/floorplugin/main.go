@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command floorplugin is a secrets engine that does nothing: what its reads cost is what Vault and its sdk cost, and the
-// floor for every other engine.
+// Command floorplugin is a secrets engine that does nothing. Its reads cost what Vault
+// and its sdk cost, which is the minimum for every other engine.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-// answer has the size and the fields of the engine's.
+// answer has the size and the fields of this engine's answer.
 func answer() map[string]any {
 	return map[string]any{
 		"token": "AAAAAAAAAAAAAAAAAAAA", "app_key": "fake-sandbox-app-key", "partner_id": "1000000000001",
@@ -58,7 +58,8 @@ func factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend,
 			path("plain", func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
 				return &logical.Response{Data: answer()}, nil
 			}),
-			// As most engines do: the configuration and a role are read from storage each time.
+			// As most engines do: each time, it reads the configuration and a role from
+			// storage.
 			path("stored", func(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
 				for _, key := range []string{"config", "role"} {
 					if _, err := req.Storage.Get(ctx, key); err != nil {
