@@ -1,5 +1,7 @@
-// Pins kubeconform, which holds the manifests in examples/kubernetes to schemas. A module of its own, so that its
-// dependencies are not the plugin's. To change it: `go get -tool github.com/yannh/kubeconform/cmd/kubeconform@vX.Y.Z && go mod tidy`.
+// Pins kubeconform, which checks the manifests in examples/kubernetes against schemas.
+// A separate module, so that the plugin does not get its dependencies. To change the
+// version: `go get -tool github.com/yannh/kubeconform/cmd/kubeconform@vX.Y.Z && go mod
+// tidy`.
 module vault-plugin-secrets-finicity/tools/kubeconform
 
 go 1.26.0

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command schemas writes the JSON schemas that kubeconform holds the manifests in examples/kubernetes to. `make schemas`
-// runs it. They are committed, so that a check downloads nothing.
+// Command schemas writes the JSON schemas with which kubeconform checks the manifests
+// in examples/kubernetes. `make schemas` runs it. The schemas are committed, so that a
+// check downloads nothing.
 //
-// They allow no field that they do not name, which those they come from leave to the API server: a field with a typing
-// error in it would pass, and be dropped on a cluster.
+// They allow only the fields that they name. Their sources leave that to the API
+// server: a misspelled field would pass the check, and a cluster would drop it.
 package main
 
 import (
@@ -25,7 +26,7 @@ import (
 const (
 	kubernetes      = "k8s.io/kubernetes@v1.37.2"
 	externalSecrets = "github.com/external-secrets/external-secrets@v1.3.2"
-	// Written by hand: see there.
+	// Written by hand; see that file.
 	vaultSecretsOperator = "vault-secrets-operator.yaml"
 
 	objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -60,7 +61,7 @@ func run() error {
 	for name, definition := range known {
 		known[name] = strict(definition)
 	}
-	// Both are strings in the specification, but the API server takes numbers too.
+	// Both are strings in the specification, but the API server accepts numbers too.
 	for _, name := range []string{"io.k8s.apimachinery.pkg.api.resource.Quantity", "io.k8s.apimachinery.pkg.util.intstr.IntOrString"} {
 		known[name] = schema{"type": []any{"string", "number"}}
 	}
@@ -100,7 +101,8 @@ func run() error {
 	return licence(operator)
 }
 
-// download has the go command check the module against the checksum database, as it does for a dependency.
+// download makes the go command verify the module with the checksum database, as for a
+// dependency.
 func download(module string) (dir string, err error) {
 	out, err := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "mod", "download", "-json", module).Output()
 	if err != nil {
@@ -111,7 +113,7 @@ func download(module string) (dir string, err error) {
 	return got.Dir, err
 }
 
-// read takes JSON too, which is YAML.
+// read also accepts JSON, which is YAML.
 func read(file string, into any) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -154,7 +156,8 @@ func fromCRD(file, version string) (kind, error) {
 	return kind{}, fmt.Errorf("%s has no version %s", file, version)
 }
 
-// strict returns a copy without what does not constrain, in which an object has no other fields than the named ones.
+// strict returns a copy without the parts that do not constrain anything. Its objects
+// allow only the named fields.
 func strict(s schema) schema {
 	out := schema{}
 	for key, value := range s {
@@ -198,7 +201,8 @@ func strictValue(value any) any {
 	}
 }
 
-// write makes a file that stands alone, with the definitions that it refers to, one a line.
+// write writes a self-contained file, with the definitions that it references, one per
+// line.
 func (k kind) write(origin string, known map[string]schema) error {
 	fields, _ := k.schema["properties"].(schema)
 	if fields == nil {
@@ -209,7 +213,7 @@ func (k kind) write(origin string, known map[string]schema) error {
 	fields["apiVersion"] = schema{"const": apiVersion}
 	fields["kind"] = schema{"const": k.name}
 	fields["metadata"] = schema{"$ref": "#/definitions/" + objectMeta}
-	delete(fields, "status") // The cluster's own, not a manifest's.
+	delete(fields, "status") // The cluster sets it, not a manifest.
 	root := maps.Clone(k.schema)
 	root["properties"] = fields
 	root["required"] = []any{"apiVersion", "kind", "metadata", "spec"}
@@ -248,7 +252,7 @@ func (k kind) write(origin string, known map[string]schema) error {
 		fmt.Fprintf(&b, "%q: %s", name, text)
 	}
 	b.WriteString("\n}}\n")
-	// kubeconform takes the version for the group where there is no group.
+	// kubeconform uses the version as the group if there is no group.
 	dir := filepath.Join("schemas", cmp.Or(k.group, k.version))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -275,7 +279,8 @@ func refs(value any) []string {
 	return found
 }
 
-// licence puts the text beside what is under it, as it demands.
+// licence writes the license text next to the files that it covers, as the license
+// requires.
 func licence(module string) error {
 	text, err := os.ReadFile(filepath.Join(module, "LICENSE"))
 	if err != nil {

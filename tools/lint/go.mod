@@ -1,5 +1,6 @@
-// Pins the linter (and gofumpt, which is part of it). A module of its own, so that its dependencies are not the plugin's.
-// To change it: `go get -tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint@vX.Y.Z && go mod tidy`.
+// Pins the linter, which includes gofumpt. A separate module, so that the plugin does
+// not get its dependencies. To change the version: `go get -tool
+// github.com/golangci/golangci-lint/v2/cmd/golangci-lint@vX.Y.Z && go mod tidy`.
 module vault-plugin-secrets-finicity/tools/lint
 
 go 1.26.0

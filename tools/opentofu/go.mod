@@ -1,7 +1,10 @@
-// Pins OpenTofu, which formats and runs examples/terraform. A module of its own, so that its dependencies are not the plugin's.
-// To change it: `go get -tool github.com/opentofu/opentofu/cmd/tofu@vX.Y.Z && go mod tidy`, and `replace` as in its go.mod.
+// Pins OpenTofu, which formats and runs examples/terraform. A separate module, so that
+// the plugin does not get its dependencies. To change the version: `go get -tool
+// github.com/opentofu/opentofu/cmd/tofu@vX.Y.Z && go mod tidy`, and copy the `replace`
+// lines of its go.mod.
 //
-// Not Terraform itself: since 1.6 parts of it are modules that exist in its own repository only, and its licence is BUSL-1.1.
+// Not Terraform itself: since 1.6, some of its modules exist only in its own
+// repository, and its license is BUSL-1.1.
 module vault-plugin-secrets-finicity/tools/opentofu
 
 go 1.26.6

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command progress runs go test, and shows how far it is in plain lines, because a CI log is no terminal: a line for each
-// package and for each test of two seconds or more, the output of a test that fails as soon as it has failed, and what is
-// running when there was nothing else to say for half a minute. In the end it says what to type to run a failed test again.
+// Command progress runs go test, and shows its progress in plain lines, because a CI
+// log is not a terminal. It prints a line for each package, and for each test of two
+// seconds or more. It prints the output of a failed test at once. After half a minute
+// without output, it prints the running tests. At the end, it prints the commands that
+// run the failed tests again.
 //
 //	progress -race -count=1 ./...    the arguments are those of go test
 //	progress -v ./test/mount         all output is shown at once
 //
-// Ctrl-C and SIGTERM end the tests too: it waits until they have cleaned up.
+// Ctrl-C and SIGTERM end the tests too. The command waits until the tests have cleaned
+// up.
 package main
 
 import (
@@ -37,9 +40,9 @@ func main() {
 func run(args []string, out io.Writer) (code int, err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	test := exec.Command(cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, args...)...) //nolint:gosec,noctx // Its caller's own arguments; ended below.
+	test := exec.Command(cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, args...)...) //nolint:gosec,noctx // The caller's own arguments; ended below.
 	test.Stderr = os.Stderr
-	// A group of its own, so that a signal reaches all tests, and none of them twice.
+	// A separate group, so that a signal reaches each test once.
 	test.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := test.StdoutPipe()
 	if err != nil {
@@ -87,10 +90,11 @@ func run(args []string, out io.Writer) (code int, err error) {
 			r.tick()
 		case got := <-signals:
 			number, _ := got.(syscall.Signal)
-			// go test ends at once on SIGTERM, and leaves its tests alone. On SIGINT it waits for them.
+			// On SIGTERM, go test ends at once and leaves its tests running. On SIGINT,
+			// it waits for them.
 			with := syscall.SIGINT
 			if interrupted != 0 {
-				with = syscall.SIGKILL // Somebody means it.
+				with = syscall.SIGKILL // The second signal.
 			} else {
 				r.interrupted()
 			}

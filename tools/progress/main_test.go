@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// asProgress makes this program progress.
+// asProgress makes this program act as progress.
 const asProgress = "FINICITY_TEST_PROGRESS"
 
 func TestMain(m *testing.M) {
@@ -73,7 +73,7 @@ func TestItEndsAsGoTestDoes(t *testing.T) {
 	}
 }
 
-// Tests that start servers have to stop them.
+// Tests that start servers must stop them.
 func TestASignalIsOneToTheTests(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// shown is how long a test must take to have a line of its own.
+	// shown is how long a test must take to get its own line.
 	shown = 2.0
-	// quiet is how long nothing is printed at most.
+	// quiet is the longest time without output.
 	quiet = 30 * time.Second
-	// named is how many running tests are named at most.
+	// named is the highest number of running tests in a line.
 	named = 4
 )
 
@@ -37,14 +37,14 @@ type report struct {
 	out     io.Writer
 	module  string
 	now     func() time.Time
-	verbose bool // shows all output at once, as go test -v does
+	verbose bool // Shows all output at once, as go test -v does.
 	begun   time.Time
-	printed time.Time // when something was printed last
+	printed time.Time // When something was last printed.
 
 	output  map[test]*strings.Builder
-	running map[test]time.Time // since when
-	parents map[test]bool      // have subtests
-	failed  []test             // in the order in which they did
+	running map[test]time.Time // Since when.
+	parents map[test]bool      // Those that have subtests.
+	failed  []test             // In the order in which they failed.
 	passed  int
 	skipped int
 }
@@ -58,10 +58,10 @@ func newReport(out io.Writer, module string, now func() time.Time) *report {
 
 func (r *report) print(format string, args ...any) {
 	r.printed = r.now()
-	_, _ = fmt.Fprintf(r.out, format+"\n", args...) // Without a terminal there is nobody to tell.
+	_, _ = fmt.Fprintf(r.out, format+"\n", args...) // An error of the terminal cannot be reported.
 }
 
-// line takes a line of go test -json. One that is not JSON is shown as it is.
+// line processes a line of go test -json. A line that is not JSON is printed unchanged.
 func (r *report) line(line []byte) {
 	var e event
 	if err := json.Unmarshal(line, &e); err != nil || e.Action == "" {
@@ -84,7 +84,7 @@ func (r *report) line(line []byte) {
 		r.output[t].WriteString(e.Output)
 	case "run", "cont":
 		r.running[t] = r.now()
-		for i, letter := range e.Test { // A name may have a slash of its own.
+		for i, letter := range e.Test { // A name may contain a slash.
 			if letter == '/' {
 				r.parents[test{e.Package, e.Test[:i]}] = true
 			}
@@ -130,7 +130,8 @@ func (r *report) packageEnds(e event) {
 	}
 	switch e.Action {
 	case "fail":
-		// A crash, or the limit of go test, ends the tests that are running, and what it says is part of their output.
+		// A crash, or the timeout of go test, ends the running tests, and its message
+		// is part of their output.
 		for _, other := range r.runningTests() {
 			if other.pkg == e.Package {
 				r.failed = append(r.failed, other)
@@ -169,7 +170,7 @@ func (r *report) folder(pkg string) string {
 
 func (r *report) title(t test) string { return strings.TrimSpace(r.folder(t.pkg) + " " + t.name) }
 
-// framing is what go test prints around the output of tests.
+// framing are the lines that go test prints around the output of tests.
 var framing = regexp.MustCompile(`^(=== (RUN|PAUSE|CONT|NAME) .*|\s*--- (PASS|FAIL|SKIP): .*|PASS|FAIL|FAIL\t.*|ok  \t.*)$`)
 
 // show prints the output of a test, without the framing.
@@ -184,7 +185,7 @@ func (r *report) show(t test) {
 	}
 }
 
-// runningTests are those without their parents, the longest one first.
+// runningTests returns the running tests without their parents, the longest one first.
 func (r *report) runningTests() []test {
 	all := slices.DeleteFunc(slices.Collect(maps.Keys(r.running)), func(t test) bool { return r.parents[t] })
 	slices.SortFunc(all, func(a, b test) int {
@@ -193,7 +194,7 @@ func (r *report) runningTests() []test {
 	return all
 }
 
-// tick says what is running, when nothing else was said for a while.
+// tick prints the running tests if nothing else was printed for a while.
 func (r *report) tick() {
 	if r.now().Sub(r.printed) < quiet {
 		return
@@ -216,7 +217,7 @@ func (r *report) interrupted() {
 	r.print("interrupted: waiting for the tests to clean up")
 }
 
-// end sums up, with what to type for each top-level test that has failed.
+// end prints the summary, with the command for each failed top-level test.
 func (r *report) end() {
 	took := r.now().Sub(r.begun).Round(time.Second)
 	summary := fmt.Sprintf("%d passed", r.passed)
@@ -239,7 +240,8 @@ func (r *report) end() {
 	}
 }
 
-// again is the command that runs a test alone. It is empty for the parent of tests that have commands of their own.
+// again returns the command that runs a test alone. It is empty for the parent of tests
+// with commands of their own.
 func (r *report) again(t test) string {
 	folder := r.folder(t.pkg)
 	name, subtest, _ := strings.Cut(t.name, "/")

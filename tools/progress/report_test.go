@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// shownFor is what is printed for a run of go test. Each of its lines is an event, after so many seconds.
+// shownFor returns the output for a run of go test. Each of its lines is an event,
+// after the given number of seconds.
 func shownFor(t *testing.T, events ...string) string {
 	t.Helper()
 	now := time.Unix(0, 0)
@@ -34,7 +35,7 @@ func shownFor(t *testing.T, events ...string) string {
 func said(pkg, name, output string) string {
 	text, err := json.Marshal(map[string]string{"Action": "output", "Package": pkg, "Test": name, "Output": output})
 	if err != nil {
-		panic(err) // A map of strings can always be encoded.
+		panic(err) // A map of strings always encodes.
 	}
 	return string(text)
 }
@@ -119,7 +120,7 @@ func TestAFailureIsShownAtOnceAndWithWhatToType(t *testing.T) {
 	)
 }
 
-// A crash is what go test says least about: the tests that were running have no end.
+// A crash has the least output in go test: the running tests have no end event.
 func TestACrashIsShownWithTheTestsThatItEnded(t *testing.T) {
 	t.Parallel()
 	compare(t, shownFor(t,

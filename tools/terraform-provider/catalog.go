@@ -12,8 +12,9 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// pluginInCatalog is vault_plugin, vault/resource_plugin.go: PUT of sys/plugins/catalog/TYPE/NAME. Another version is another
-// entry of the catalog, hence another resource.
+// pluginInCatalog is vault_plugin, vault/resource_plugin.go: PUT of
+// sys/plugins/catalog/TYPE/NAME. Another version is another entry of the catalog, and
+// therefore another resource.
 func pluginInCatalog() *schema.Resource {
 	return &schema.Resource{
 		CreateContext: pluginWrite,
@@ -30,7 +31,7 @@ func pluginInCatalog() *schema.Resource {
 			"version": fixed(false),
 			"sha256":  text(true),
 			"command": text(true),
-			// Never read back: Vault does not show it.
+			// Never read back, because Vault does not show it.
 			"env": {Type: schema.TypeList, Optional: true, Elem: &schema.Schema{Type: schema.TypeString}},
 		},
 	}
@@ -39,7 +40,7 @@ func pluginInCatalog() *schema.Resource {
 func pluginType(d *schema.ResourceData) api.PluginType {
 	parsed, err := api.ParsePluginType(get(d, "type"))
 	if err != nil {
-		return api.PluginTypeUnknown // Vault says so.
+		return api.PluginTypeUnknown // Vault reports it.
 	}
 	return parsed
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 )
 
-// endpoint is vault_generic_endpoint, vault/resource_generic_endpoint.go: PUT of data_json to path, then GET. What is read
-// takes the place of data_json in the state, and Terraform compares it with what is configured, as text with sorted names.
+// endpoint is vault_generic_endpoint, vault/resource_generic_endpoint.go: PUT of
+// data_json to path, then GET. The result replaces data_json in the state, and
+// Terraform compares it with the configuration, as text with sorted names.
 func endpoint() *schema.Resource {
 	dataJSON := text(false)
 	dataJSON.Sensitive = true
@@ -37,7 +38,7 @@ func endpoint() *schema.Resource {
 		Schema: map[string]*schema.Schema{
 			"path":      fixed(true),
 			"data_json": dataJSON,
-			// Since 5.12.0. It reaches the provider, and neither the plan nor the state.
+			// Since 5.12.0. The provider gets it, but neither the plan nor the state.
 			"data_json_wo": writeOnly,
 			"data_json_wo_version": {
 				Type: schema.TypeInt, Optional: true, RequiredWith: []string{"data_json_wo"},
@@ -52,7 +53,8 @@ func endpoint() *schema.Resource {
 func endpointWrite(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
 	given := get(d, "data_json")
 	if given == "" {
-		// What is write-only is sent when its version changes, and a change of anything else without that is an error.
+		// A write-only value is sent when its version changes. A change of any other
+		// value without a new version is an error.
 		value, problems := d.GetRawConfigAt(cty.GetAttrPath("data_json_wo"))
 		if problems.HasError() || value.IsNull() || !d.IsNewResource() && !d.HasChange("data_json_wo_version") {
 			return diag.Errorf("either data_json or data_json_wo must be set")
@@ -79,16 +81,17 @@ func endpointRead(ctx context.Context, d *schema.ResourceData, meta any) diag.Di
 		return diag.Errorf("error reading %s from Vault: %s", d.Id(), err)
 	}
 	if answer == nil {
-		d.SetId("") // It is not there any more, so Terraform plans to make it anew.
+		d.SetId("") // It no longer exists, so Terraform plans to create it again.
 		return nil
 	}
 	given := get(d, "data_json")
 	if given == "" {
-		return nil // What is write-only can't be compared.
+		return nil // Write-only values cannot be compared.
 	}
 	found := answer.Data
 	if has(d, "ignore_absent_fields") {
-		// A field that was not written is left out, and one that does not come back is taken to be as it was written.
+		// A field that was not written is left out. A field that is not returned counts
+		// as unchanged.
 		var written map[string]any
 		if err := json.Unmarshal([]byte(given), &written); err != nil {
 			return diag.FromErr(errors.New("data_json is no JSON object"))
@@ -115,7 +118,7 @@ func endpointDelete(ctx context.Context, d *schema.ResourceData, meta any) diag.
 func encode(data map[string]any) string {
 	encoded, err := json.Marshal(data)
 	if err != nil {
-		panic(err) // It came out of JSON.
+		panic(err) // The value came from JSON.
 	}
 	return string(encoded)
 }

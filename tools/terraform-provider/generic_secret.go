@@ -13,8 +13,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 )
 
-// genericSecretData is the data source vault_generic_secret, vault/data_source_generic_secret.go: GET of path. What it reads is
-// stored in the state.
+// genericSecretData is the data source vault_generic_secret,
+// vault/data_source_generic_secret.go: GET of path. Its result is stored in the state.
 func genericSecretData() *schema.Resource {
 	return &schema.Resource{
 		ReadContext: func(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
@@ -35,7 +35,7 @@ func genericSecretData() *schema.Resource {
 	}
 }
 
-// genericSecret reads a path. Values that are not text are in JSON.
+// genericSecret reads a path. Values that are not text are encoded as JSON.
 func genericSecret(ctx context.Context, meta any, path string) (map[string]string, error) {
 	answer, err := clientOf(meta).Logical().ReadWithContext(ctx, path)
 	if err != nil {
@@ -59,8 +59,10 @@ func genericSecret(ctx context.Context, meta any, path string) (map[string]strin
 	return data, nil
 }
 
-// server adds the ephemeral resource vault_generic_secret, internal/vault/secrets/ephemeral/generic_secret.go in 5.11.0: GET of path
-// when it is opened, and nothing afterwards. Version 2 of the plugin SDK has no ephemeral resources, so this is one level below.
+// server adds the ephemeral resource vault_generic_secret,
+// internal/vault/secrets/ephemeral/generic_secret.go in 5.11.0: GET of path when it is
+// opened, and no request afterwards. Version 2 of the plugin SDK has no ephemeral
+// resources, so this uses the protocol below it.
 type server struct {
 	tfprotov5.ProviderServer
 

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command terraform-provider-vault stands in for HashiCorp's Vault provider in the test of examples/terraform, since
-// no recent release of that is published as a Go module. Terraform's own part in it is real: what is planned, ignored,
-// prevented and written to the state. This program knows the resources that the example has, and makes the requests
-// for them that the provider makes, as told by its source (hashicorp/terraform-provider-vault, commit 0497ec7ed867, which
-// is to be 5.12.0; each resource names its file there). Like the provider it is built on version 2 of the plugin SDK, so
-// that plans come about in the same way, and on Vault's own client.
+// Command terraform-provider-vault replaces HashiCorp's Vault provider in the test of
+// examples/terraform, because no recent release of that provider is published as a Go
+// module. Terraform's own part is real: what it plans, ignores, prevents and writes to
+// the state.
 //
-// It knows no arguments but those that the example uses, so that another one is an error, and has no way to log in but
-// VAULT_TOKEN.
+// This program has the resources of the example, and makes the same requests for them
+// as the provider, according to its source (hashicorp/terraform-provider-vault, commit
+// 0497ec7ed867, the future 5.12.0; each resource names its file there). Like the
+// provider, it is built on version 2 of the plugin SDK, so that plans are made in the
+// same way, and on Vault's own client.
 //
-// It is a module of its own because neither the plugin nor OpenTofu may get its dependencies.
+// It supports only the arguments that the example uses, so that any other is an error,
+// and logs in only with VAULT_TOKEN.
+//
+// It is a separate module because neither the plugin nor OpenTofu may get its
+// dependencies.
 package main
 
 import (
@@ -46,10 +51,10 @@ func provider() *schema.Provider {
 	}
 }
 
-// login makes a child of VAULT_TOKEN with 20 minutes to live, as the provider does, so that a token of Terraform's needs the
-// right to.
+// login creates a child of VAULT_TOKEN that lives for 20 minutes, as the provider does.
+// So Terraform's token needs the permission to do that.
 func login(ctx context.Context) (*api.Client, error) {
-	client, err := api.NewClient(api.DefaultConfig()) // VAULT_ADDR and VAULT_TOKEN
+	client, err := api.NewClient(api.DefaultConfig()) // VAULT_ADDR and VAULT_TOKEN.
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +72,8 @@ func text(required bool) *schema.Schema {
 	return &schema.Schema{Type: schema.TypeString, Required: required, Optional: !required}
 }
 
-// fixed is a text that another one takes the place of by a new resource, after the old one was deleted.
+// fixed is a text that can change only by a new resource, after the old one was
+// deleted.
 func fixed(required bool) *schema.Schema {
 	s := text(required)
 	s.ForceNew = true
@@ -98,7 +104,7 @@ func has(d *schema.ResourceData, name string) bool {
 	return value
 }
 
-// clientOf is what the provider was configured with.
+// clientOf returns the client that the provider was configured with.
 func clientOf(meta any) *api.Client {
 	client, ok := meta.(*api.Client)
 	if !ok {
@@ -107,7 +113,8 @@ func clientOf(meta any) *api.Client {
 	return client
 }
 
-// set is for schemas in which each of the names is there, so that an error is one of this program.
+// set is for schemas that have each of the names. Any other name is an error of this
+// program.
 func set(d *schema.ResourceData, values map[string]any) {
 	for name, value := range values {
 		if err := d.Set(name, value); err != nil {

@@ -13,8 +13,9 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// mount is vault_mount, vault/resource_mount.go: POST of sys/mounts/PATH, later POST of sys/mounts/PATH/tune. The version of
-// the plugin is never read back, so that one set by hand is no difference.
+// mount is vault_mount, vault/resource_mount.go: POST of sys/mounts/PATH, later POST of
+// sys/mounts/PATH/tune. The version of the plugin is never read back, so a version that
+// was set manually is not a difference.
 func mount() *schema.Resource {
 	seconds := func() *schema.Schema {
 		return &schema.Schema{Type: schema.TypeInt, Optional: true, Computed: true}
@@ -82,7 +83,7 @@ func mountUpdate(ctx context.Context, d *schema.ResourceData, meta any) diag.Dia
 	if d.HasChange("audit_non_hmac_response_keys") {
 		tuned["audit_non_hmac_response_keys"] = list(d, "audit_non_hmac_response_keys")
 	}
-	// Not by the client's own call, which leaves out what is empty.
+	// Not with the client's own method, which leaves out empty values.
 	request := client.NewRequest(http.MethodPost, "/v1/sys/mounts/"+d.Id()+"/tune")
 	if err := request.SetJSONBody(tuned); err != nil {
 		return diag.FromErr(err)
@@ -97,7 +98,7 @@ func mountUpdate(ctx context.Context, d *schema.ResourceData, meta any) diag.Dia
 
 func mountRead(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
 	found, err := clientOf(meta).Sys().GetMountWithContext(ctx, d.Id())
-	if err != nil && strings.Contains(err.Error(), "No secret engine mount at") { // With a status of 400.
+	if err != nil && strings.Contains(err.Error(), "No secret engine mount at") { // With status 400.
 		d.SetId("")
 		return nil
 	}
