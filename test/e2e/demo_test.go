@@ -78,7 +78,7 @@ func withoutVault(env []string) []string {
 func TestTheDemoRunsToItsEndAndLeavesNothingBehind(t *testing.T) {
 	cmd := script(t, "demo.sh")
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "That was all.") {
+	if err != nil || !strings.Contains(string(out), "Done. Stopping both servers.") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	leftovers(t, cmd)
@@ -91,7 +91,7 @@ func TestTheDemoRunsWithALongTMPDIR(t *testing.T) {
 	cmd := script(t, "demo.sh")
 	cmd.Env = append(cmd.Env, "TMPDIR="+longFolder(t))
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "That was all.") {
+	if err != nil || !strings.Contains(string(out), "Done. Stopping both servers.") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	leftovers(t, cmd)
@@ -138,7 +138,7 @@ func TestTheDemoNeedsNoCurl(t *testing.T) {
 	cmd := script(t, "demo.sh")
 	cmd.Env = append(cmd.Env, "PATH="+tools)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "That was all.") {
+	if err != nil || !strings.Contains(string(out), "Done. Stopping both servers.") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
@@ -212,7 +212,7 @@ exec "$PROGRAM" "$@"
 	cmd := script(t, "demo.sh")
 	cmd.Env = append(cmd.Env, "FINICITY_E2E_VAULT="+vault)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "That was all.") {
+	if err != nil || !strings.Contains(string(out), "Done. Stopping both servers.") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if _, err := os.Stat(vault + ".late"); err != nil {
