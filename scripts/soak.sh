@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 batch=${SOAK_BATCH:-2000}
 seed=${SOAK_SEED:-$(date +%s)}
-properties='TestWhateverHappensNoSecretIsLostAndNobodyIsLockedOut|TestOneInterruptionOfARotationCostsOneAttemptAndNeedsNobody'
+properties='TestNoRandomScheduleLosesASecretOrLocksThePartner|TestAnInterruptedRotationCostsOneAttemptAndNoOperator'
 
 scratch=$(mktemp -d)
 running=

@@ -14,7 +14,7 @@ import (
 )
 
 // The bubble fails if a goroutine is still running.
-func TestDialledConnectionsAreReusedAndEndWithTheClient(t *testing.T) {
+func TestDialedConnectionsAreReusedAndEndWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakefinicity.New(fakefinicity.Config{Partners: twoPartners()})
 		transport := &http.Transport{DialContext: fake.Dialer()}
@@ -27,7 +27,7 @@ func TestDialledConnectionsAreReusedAndEndWithTheClient(t *testing.T) {
 	})
 }
 
-func TestDialledConnectionsEndWithTheServer(t *testing.T) {
+func TestDialedConnectionsEndWithTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakefinicity.New(fakefinicity.Config{Partners: twoPartners()})
 		transport := &http.Transport{DialContext: fake.Dialer()}
@@ -40,7 +40,7 @@ func TestDialledConnectionsEndWithTheServer(t *testing.T) {
 	})
 }
 
-func TestDialerHonoursItsContext(t *testing.T) {
+func TestDialerHonorsItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	dial := fakefinicity.New(fakefinicity.Config{}).Dialer()

@@ -27,7 +27,7 @@ func (c *caller) modifyAside() <-chan result {
 	return answered
 }
 
-func TestHeldCallIsAppliedBeforeOrAfterItsReleaseOverARealConnection(t *testing.T) {
+func TestAHeldCallIsAppliedBeforeOrAfterItsRelease(t *testing.T) {
 	for kind, appliedWhileHeld := range map[fakefinicity.Kind]bool{
 		fakefinicity.KindHoldBefore: false,
 		fakefinicity.KindHoldAfter:  true,

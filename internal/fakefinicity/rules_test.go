@@ -30,7 +30,7 @@ func TestAuthenticationAnswersATokenThatProvesThePartner(t *testing.T) {
 	wantEqual(t, "counters of the other", c.fake.Counters(betaID), fakefinicity.Counters{})
 }
 
-func TestATokenIsRefusedAfterItsLifetimeWithAnotherPartnersKeyAndWhenMissing(t *testing.T) {
+func TestATokenIsRefusedIfExpiredMissingOrAnotherPartners(t *testing.T) {
 	clock := newClock()
 	c := newCaller(t, fakefinicity.Config{Now: clock.Now})
 	token := c.alpha().token
@@ -170,7 +170,7 @@ func TestGracePeriodKeepsTheOldSecretForThirtyDays(t *testing.T) {
 	c.authenticate(alphaID, nextSecret, alphaKey).want(t, 200, "")
 }
 
-func TestAHardCutOverEndsAGracePeriodToo(t *testing.T) {
+func TestAnImmediateChangeEndsAGracePeriodToo(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	c.modify(map[string]any{"immediate": false}).want(t, 204, "")
 	c.modify(map[string]any{"newPartnerSecret": "Fake-Secret-Third-4"}).want(t, 204, "")

@@ -131,7 +131,7 @@ func TestOnlyTheLatestHundredWebhooksCanBeRetried(t *testing.T) {
 	c.do(http.MethodPost, "/_fake/webhooks", object(map[string]any{"retry": ids[1]}), nil).want(t, 200, "")
 }
 
-func TestWebhooksLeaveTheMachineForNobody(t *testing.T) {
+func TestWebhooksNeverLeaveTheMachine(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	for _, url := range []string{
 		"", "127.0.0.1:80", "ftp://127.0.0.1/", "http://192.0.2.1/", "http://example.com/", "http://localhost.example.com/",

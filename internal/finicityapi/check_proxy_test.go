@@ -221,7 +221,7 @@ func TestTheProxyOfACheckIsShownWithItsPort(t *testing.T) {
 
 // The check runs in a process of its own, because the environment of this one may have
 // a proxy.
-func TestACheckOfAHostThatNobodyKnowsFailsInDNS(t *testing.T) {
+func TestACheckOfAnUnknownHostFailsInDNS(t *testing.T) {
 	t.Parallel()
 	r := checkAlone(t, finicityapi.Config{BaseURL: "https://finicity.invalid"})
 	if r.Failed != finicityapi.StageDNS || r.Problem == "" || r.ConnectedTo != "" || len(r.Addresses) > 0 {

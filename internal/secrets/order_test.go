@@ -145,7 +145,7 @@ func TestACandidateIsOneBesideTheLastProvenSecret(t *testing.T) {
 	}
 }
 
-func TestAPendingSecretWasSentAndNobodyHasAskedSince(t *testing.T) {
+func TestAPendingSecretWasSentAndIsUntested(t *testing.T) {
 	for _, test := range []struct {
 		commands [][]string
 		pending  string

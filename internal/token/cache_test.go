@@ -92,7 +92,7 @@ func TestAFailureBelongsToTheTokenThatWasToBeReplaced(t *testing.T) {
 	}
 }
 
-func TestWhoeverWaitsForARefreshFindsItsToken(t *testing.T) {
+func TestEveryReaderThatWaitsForARefreshFindsItsToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var cache Cache

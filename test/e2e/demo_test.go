@@ -200,7 +200,7 @@ func wrap(t *testing.T, program, name, body string) string {
 
 // Two demos that start at the same moment find the same free port, and one of them is
 // too late.
-func TestAPortThatSomebodyTakesFirstIsLeftToThem(t *testing.T) {
+func TestAPortThatAnotherProcessTakesIsNotUsed(t *testing.T) {
 	vault := wrap(t, program(t, "FINICITY_E2E_VAULT"), "vault", `
 if [ "$1" = server ] && ! [ -e "$0.late" ]; then
 	touch "$0.late"

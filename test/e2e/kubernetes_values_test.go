@@ -101,7 +101,7 @@ func TestTheManifestsHaveTheValuesThatTheirCommentsExplain(t *testing.T) {
 }
 
 // Users choose one of the two, and may read only that one.
-func TestBothManifestsForTheVaultSecretsOperatorAreTheSameButForTheLease(t *testing.T) {
+func TestBothVaultSecretsOperatorManifestsDifferOnlyInTheLease(t *testing.T) {
 	t.Parallel()
 	const leased, static = "vault-secrets-operator.yaml", "vault-secrets-operator-static.yaml"
 	for _, kind := range []string{"VaultConnection", "VaultAuth", "VaultDynamicSecret"} {

@@ -13,7 +13,7 @@ import (
 // Anyone who may write the configuration can store their own secret with
 // verify_connection=false. If that secret counted, they could forge webhooks. So a
 // secret counts only if Finicity has accepted it or the engine has sent it.
-func TestASecretThatNobodyHasProvenSignsNoWebhook(t *testing.T) {
+func TestAWrittenSecretSignsNoWebhookBeforeItsProof(t *testing.T) {
 	t.Parallel()
 	for name, then := range map[string]func(h *mounttest.Harness){
 		"stored untried": func(*mounttest.Harness) {},

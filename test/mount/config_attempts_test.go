@@ -206,7 +206,7 @@ func TestNoAttemptIsKeptForAStoredCredentialThatWasNeverProven(t *testing.T) {
 // After four refusals, the error says to store the credential that is certain and to
 // force an attempt. There is only one, so it must use that credential, although
 // Finicity refused it before, and not the old secret.
-func TestWhatIsStoredUntriedIsTriedFirstAlthoughItWasRefusedBefore(t *testing.T) {
+func TestAnUntriedCredentialIsTriedFirstEvenIfRefusedBefore(t *testing.T) {
 	t.Parallel()
 	for _, refusals := range []int{1, 4} {
 		synctest.Test(t, func(t *testing.T) {

@@ -44,7 +44,7 @@ func TestACompanyLeavesWithItsSecret(t *testing.T) {
 
 // An earlier change without an answer may be carried out after the chosen one, because
 // its old secret is accepted for 30 days.
-func TestACompanyDoesNotLeaveWhileAnEarlierChangeMayStillBeCarriedOut(t *testing.T) {
+func TestACompanyDoesNotLeaveWhileAChangeMayStillArrive(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -129,7 +129,7 @@ func TestARotationIsAnnouncedWithWhatHasConfirmedIt(t *testing.T) {
 }
 
 // OpenBao answers so, and Vault without the feature.
-func TestNothingFailsWhereNobodyListens(t *testing.T) {
+func TestNothingFailsWithoutAnEventListener(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.New(t)

@@ -63,7 +63,7 @@ func TestANodeFollowsWhatAnotherOneWrites(t *testing.T) {
 }
 
 // The engine compares the entry in storage before it stores the outcome.
-func TestATokenThatWasDroppedWhileItCameIsSharedIfNothingHasChanged(t *testing.T) {
+func TestATokenDroppedDuringItsCallIsSharedIfNothingChanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

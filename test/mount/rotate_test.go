@@ -234,7 +234,7 @@ func TestWithoutAConnectionNothingIsLeftPending(t *testing.T) {
 	})
 }
 
-func TestARotationIsFinishedWhoeverWaitsForIt(t *testing.T) {
+func TestARotationIsFinishedEvenIfItsCallerLeaves(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []fakefinicity.Kind{fakefinicity.KindHoldBefore, fakefinicity.KindHoldAfter} {
 		synctest.Test(t, func(t *testing.T) {

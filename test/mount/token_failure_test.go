@@ -13,7 +13,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-func TestWhileFinicityIsDownCallsGetRarerAndReadsInBetweenMakeNone(t *testing.T) {
+func TestDuringAnOutageTheEngineBacksOffAndReadsMakeNoCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -73,7 +73,7 @@ func TestWhileFinicityIsDownAUsableTokenIsServedWithAWarning(t *testing.T) {
 
 // The outage lasts twenty minutes, ten of them before the refresh mark. Two apps read
 // each second.
-func TestAnOutageAroundTheRefreshMarkFailsNoReadAndCostsOneCallAMinute(t *testing.T) {
+func TestAnOutageAtTheRefreshMarkCostsOneCallAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -32,7 +32,7 @@ func TestATokenInUseIsRefreshedWhenItIsDue(t *testing.T) {
 	})
 }
 
-func TestATokenThatNobodyReadsIsNotRefreshed(t *testing.T) {
+func TestAnUnusedTokenIsNotRefreshed(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]func(h *mounttest.Harness){
 		"never":                  func(*mounttest.Harness) {},

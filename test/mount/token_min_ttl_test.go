@@ -129,7 +129,7 @@ func TestAReaderWhoJoinsAnothersRefreshGetsTheirMinTTL(t *testing.T) {
 
 // The old token is served to readers for which it lasts long enough, while another
 // reader has it refreshed.
-func TestARefreshForMinTTLHoldsUpNobodyElse(t *testing.T) {
+func TestARefreshForMinTTLDelaysNoOtherReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -27,7 +27,7 @@ func slowRefresh(t *testing.T) (h *mounttest.Harness, old string) {
 	return h, old
 }
 
-func TestWithATokenAtHandNobodyWaitsForASlowRefresh(t *testing.T) {
+func TestNoReaderOfAUsableTokenWaitsForASlowRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h, old := slowRefresh(t)
@@ -48,7 +48,7 @@ func TestWithATokenAtHandNobodyWaitsForASlowRefresh(t *testing.T) {
 	})
 }
 
-func TestAfterARestartNobodyWaitsForTheRefreshOfAUsableToken(t *testing.T) {
+func TestAfterARestartNoReaderOfAUsableTokenWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h, old := slowRefresh(t)

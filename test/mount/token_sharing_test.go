@@ -130,7 +130,7 @@ func TestWithoutAUsableTokenEveryoneWaitsOnTheirOwnTerms(t *testing.T) {
 	}
 }
 
-func TestARefreshGoesOnWhenNobodyWaitsForItAnyMore(t *testing.T) {
+func TestARefreshContinuesAfterItsReadersLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -152,7 +152,7 @@ func TestARefreshGoesOnWhenNobodyWaitsForItAnyMore(t *testing.T) {
 }
 
 // That is why it is fast: no storage, and no lock that is held during a call.
-func TestAReadOfAFreshTokenTouchesNoStorageAndWaitsForNobody(t *testing.T) {
+func TestAReadOfAFreshTokenNeedsNoStorageAndNoLock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

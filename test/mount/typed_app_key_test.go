@@ -29,7 +29,7 @@ func TestARateLimitedAppKeyThatIsNotStoredHoldsNothingBack(t *testing.T) {
 
 // An unstored outcome is different: the engine does not continue as if nothing had been
 // counted.
-func TestARefusalOfATypedSecretThatIsNotStoredHoldsTheNextCallBack(t *testing.T) {
+func TestAnUnstoredRefusalOfATypedSecretDelaysTheNextCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -34,7 +34,7 @@ func TestMountsShareNothing(t *testing.T) {
 
 // If a standby node answered on its own, it would call Finicity, or serve a token that
 // another node has replaced.
-func TestEveryPathThatUsesTheCredentialIsForwardedToTheNodeThatMayWrite(t *testing.T) {
+func TestEveryPathThatUsesTheCredentialGoesToTheActiveNode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -46,7 +46,7 @@ func interruptions() (all []event) {
 	return all
 }
 
-func TestAnInterruptionCostsOneAttemptAndNeedsNobody(t *testing.T) {
+func TestAnInterruptionCostsOneAttemptAndNoOperator(t *testing.T) {
 	const length = 4
 	w := newWalker(false, beginnings()...)
 	e, sequences, most := w.encoder(), 0, 0

@@ -101,7 +101,7 @@ func interruptionOf(t *rapid.T) interruption {
 // A change that takes effect within the wait before the engine resolves the rotation
 // costs no failed attempt. A change that never takes effect costs one, and a later one
 // two. Apps read, Vault calls once a minute, and no operator helps.
-func TestOneInterruptionOfARotationCostsOneAttemptAndNeedsNobody(t *testing.T) {
+func TestAnInterruptedRotationCostsOneAttemptAndNoOperator(t *testing.T) {
 	check(t, 400, func(rt *rapid.T) {
 		x := interrupted{
 			grace:      rapid.Bool().Draw(rt, "grace"),

@@ -39,7 +39,7 @@ func check(t *testing.T, n int, property func(rt *rapid.T)) {
 	}
 }
 
-func TestWhateverHappensNoSecretIsLostAndNobodyIsLockedOut(t *testing.T) {
+func TestNoRandomScheduleLosesASecretOrLocksThePartner(t *testing.T) {
 	check(t, 600, func(rt *rapid.T) {
 		grace := rapid.Bool().Draw(rt, "grace")
 		keepsCount := rapid.IntRange(0, 3).Draw(rt, "keepsCount") == 0
