@@ -101,7 +101,7 @@ func (w *world) dial(n *node) func(ctx context.Context, network, address string)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, known := ctx.Value(callerKey{}).(caller)
 		if !known {
-			w.violate("a call that no request is behind")
+			w.violate("a call that belongs to no request")
 		}
 		if delay, out := w.outage.take(); out {
 			select {

@@ -91,7 +91,7 @@ func interruptionOf(t *rapid.T) interruption {
 				w.awaitRequests()
 				st := w.disk.configured()
 				if _, pending := st.Secrets.Pending(); pending || st.LastRotation.IsZero() {
-					w.violate("a rotation does not come to its end when its caller has gone")
+					w.violate("a rotation is not completed after its caller has left")
 				}
 			},
 		}
@@ -215,11 +215,11 @@ func (w *world) mostWrong() (most, wrong int) {
 // undisturbed checks that everything works although no operator has acted.
 func (w *world) undisturbed(a answer, settled bool) {
 	if a.Status != http.StatusOK {
-		w.violate("one interruption, and reads answer %d at last: %s", a.Status, a.Text)
+		w.violate("after one interruption, reads still answer %d: %s", a.Status, a.Text)
 		return
 	}
 	w.healthy(a, settled)
 	if shown := w.ask(status()); shown.Data["authentication"] != "ok" {
-		w.violate("one interruption, and the attempts are %v at last", shown.Data["authentication"])
+		w.violate("after one interruption, the state of attempts is %v", shown.Data["authentication"])
 	}
 }

@@ -81,7 +81,7 @@ func (n *node) Put(ctx context.Context, entry *logical.StorageEntry) error {
 	if entry.Key == stateKey {
 		var err error
 		if st, err = engine.Decode(entry.Value); err != nil {
-			n.w.violate("the engine stores what it cannot decode")
+			n.w.violate("the engine stores an entry that it cannot decode")
 		}
 		n.w.leaks.learn(st)
 		n.w.tokens.mint(st)

@@ -163,7 +163,7 @@ func (l *attemptLedger) checkLimit(e *exchange) {
 		l.w.violate("call %d is sent by %s after %d refused attempts, without force", e.id, e.caller.by, used)
 	}
 	if used == limit-1 && l.good && e.caller.path == "config" {
-		l.w.violate("call %d is for a new credential, and the last attempt is kept for the stored one", e.id)
+		l.w.violate("call %d is for a new credential, but the last attempt is reserved for the stored one", e.id)
 	}
 }
 
@@ -194,7 +194,7 @@ func (l *attemptLedger) checkAutomatic(n *node, e *exchange) {
 	case lockedOut:
 		l.w.violate("call %d is automatic, and Finicity has said that the partner is locked", e.id)
 	case inDay > 2:
-		l.w.violate("call %d is automatic attempt %d in a day, of which all before were refused", e.id, inDay+1)
+		l.w.violate("call %d is automatic attempt %d in a day, after refusals only", e.id, inDay+1)
 	case e.change && inDay > 1:
 		l.w.violate("call %d is a change of the secret after %d automatic refusals in a day", e.id, inDay)
 	}
@@ -203,7 +203,7 @@ func (l *attemptLedger) checkAutomatic(n *node, e *exchange) {
 	}
 	// While Finicity is unavailable, all readers share the wait.
 	if wait := l.backoffs[n.id].until.Sub(e.sent); wait > 0 && e.caller.path != "rotate-root" && e.caller.path != "config/rotate" && e.caller.op != minuteOp {
-		l.w.violate("call %d is sent although Finicity was unavailable, %s too early", e.id, wait)
+		l.w.violate("call %d is sent during an outage of Finicity, %s too early", e.id, wait)
 	}
 }
 
@@ -239,7 +239,7 @@ func (l *attemptLedger) checkRow(n *node, e *exchange, row []*refusal) {
 		wait = 30 * time.Second // Not all of Finicity may know the new secret.
 	}
 	if waited := e.sent.Sub(last.answered); waited < wait {
-		l.w.violate("call %d is an automatic attempt %s after a refusal, and not %s", e.id, waited, wait)
+		l.w.violate("call %d is an automatic attempt %s after a refusal, instead of %s", e.id, waited, wait)
 	}
 }
 

@@ -38,7 +38,7 @@ func (d *disk) checkSecretLocked() {
 			}
 		}
 	}
-	d.w.violate("the secret in effect at Finicity is stored nowhere, and nobody has it")
+	d.w.violate("the secret in effect is not stored, and no operator has it")
 }
 
 // checkFindable: four attempts find the secret in effect, now and after all grace
@@ -135,7 +135,7 @@ func (w *world) checkSignature(secret string) {
 	was := w.inEffect[secret]
 	w.disk.mu.Unlock()
 	if valid, _ := w.signedWith(secret); valid && !was {
-		w.violate("a webhook is valid that was signed with a secret nobody has proven")
+		w.violate("a webhook is valid although its secret was never proven")
 	}
 }
 

@@ -121,7 +121,7 @@ func (l *tokenLedger) refreshes(n *node, e *exchange) {
 		return
 	}
 	if age := e.sent.Sub(since); age < 90*time.Minute && len(l.w.clockSteps()) == 1 {
-		l.w.violate("call %d asks for a token, and the last one is %s old", e.id, age)
+		l.w.violate("call %d requests a token although the last one is %s old", e.id, age)
 	}
 }
 
@@ -148,7 +148,7 @@ func (l *tokenLedger) available(n *node, b begin, a answer) {
 	}
 	promised := b.promise == l.served[n.id] && b.promise.steps == len(l.w.clockSteps())
 	if promised && time.Now().Before(b.promise.until) && !n.dead.Load() {
-		l.w.violate("a read answers %d, although the token is good: %s", a.Status, a.Text)
+		l.w.violate("a read answers %d although the token is valid: %s", a.Status, a.Text)
 	}
 }
 
@@ -158,7 +158,7 @@ func (l *tokenLedger) atOnce(n *node, b begin) {
 	defer l.w.disk.mu.Unlock()
 	promised := b.promise == l.served[n.id] && b.promise.steps == len(l.w.clockSteps())
 	if waited := time.Since(b.at); waited > 0 && promised && time.Now().Before(b.promise.until) && !n.dead.Load() {
-		l.w.violate("a reader of a usable token has waited %s", waited)
+		l.w.violate("a reader of a usable token waited %s", waited)
 	}
 }
 
@@ -192,7 +192,7 @@ func (l *tokenLedger) serve(n *node, b begin, a answer) {
 	known := slices.Contains(l.w.keys, key)
 	l.w.mu.Unlock()
 	if !known {
-		l.w.violate("a token is served with an app key that was never good")
+		l.w.violate("a token is served with an app key that was never valid")
 	}
 	if !sound(steps) {
 		return
@@ -203,7 +203,7 @@ func (l *tokenLedger) serve(n *node, b begin, a answer) {
 	}
 	time.AfterFunc(max(0, left), func() {
 		if !l.w.fake.AcceptsToken(partnerID, token) {
-			l.w.violate("a token that was served dies before its ttl is over")
+			l.w.violate("a served token expires before its ttl is over")
 		}
 	})
 }

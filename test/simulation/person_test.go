@@ -25,7 +25,7 @@ func (w *world) repair(a answer) {
 		case a.ok():
 			return
 		case a.Status != http.StatusBadRequest:
-			w.violate("faults have stopped, and a command answers %d: %s", a.Status, a.Text)
+			w.violate("after the faults, a command answers %d: %s", a.Status, a.Text)
 			return
 		}
 		w.callSupport()
@@ -65,7 +65,7 @@ func (w *world) repair(a answer) {
 			return
 		}
 	}
-	w.violate("a person does what the errors say, and comes to no end: %s", a.Text)
+	w.violate("an operator follows the errors without reaching a working state: %s", a.Text)
 }
 
 // sure does what an operator does who cannot know which secret is in effect: they set a
@@ -82,7 +82,7 @@ func (w *world) sure(a answer, data fields) {
 		return
 	}
 	if a.Status != http.StatusBadRequest || !strings.Contains(a.Text, untriedAdvice) {
-		w.violate("the right credential is not taken, with a %d: %s", a.Status, a.Text)
+		w.violate("the right credential is not accepted, with a %d: %s", a.Status, a.Text)
 		return
 	}
 	if !strings.Contains(a.Text, forceCommand) && !strings.Contains(a.Text, verifyCommand) {

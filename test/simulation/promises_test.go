@@ -187,7 +187,7 @@ func (w *world) statusAgrees() {
 	// After a failed write, or a failed request for a token, it is unknown whether the
 	// next one works until it is made.
 	case got && before.Data["token_available"] == false && before.Data["storage_error"] == "" && before.Data["last_error"] == "":
-		w.violate("a read gets a token, and the status said that there is none")
+		w.violate("a read gets a token although the status says that there is none")
 	case got != (after.Data["token_available"] == true):
 		w.violate("a read answers %d, and the status then says token_available=%v", a.Status, after.Data["token_available"])
 	case after.Data["configured"] != (w.disk.configured() != nil):

@@ -66,7 +66,7 @@ func (w *world) judge(settled bool) {
 		w.ask(minute())
 		w.rest()
 		if a = w.ask(read()); a.Status != http.StatusOK {
-			w.violate("a person has done what the errors say, and a read still answers %d: %s", a.Status, a.Text)
+			w.violate("an operator has followed the errors, and a read still answers %d: %s", a.Status, a.Text)
 			return
 		}
 	}
@@ -81,7 +81,7 @@ func (w *world) retryAsSaid(a answer) answer {
 		when, _, _ := strings.Cut(rest, " ")
 		at, err := time.Parse(time.RFC3339, when)
 		if err != nil {
-			w.violate("an error has no time in it: %s", a.Text)
+			w.violate("an error does not contain a time: %s", a.Text)
 			return a
 		}
 		wait := at.Sub(w.now()) + time.Second
@@ -97,7 +97,7 @@ func (w *world) retryAsSaid(a answer) answer {
 		a = w.ask(read())
 		w.rest()
 		if strings.Contains(a.Text, "no request was sent to Finicity") {
-			w.violate("the engine has said that it retries by then, and it does not: %s", a.Text)
+			w.violate("the engine does not retry at the announced time: %s", a.Text)
 			return a
 		}
 	}
@@ -110,10 +110,10 @@ func (w *world) healthy(a answer, settled bool) {
 	st := w.disk.configured()
 	switch {
 	case len(a.Warnings) > 0:
-		w.violate("faults have stopped, and a read warns: %s", a.Warnings[0])
+		w.violate("after the faults, a read warns: %s", a.Warnings[0])
 		return
 	case !w.fake.AcceptsToken(partnerID, token):
-		w.violate("faults have stopped, and a token is served that Finicity does not accept")
+		w.violate("after the faults, a token is served that Finicity does not accept")
 		return
 	case st == nil:
 		w.violate("a token is served without a configuration")
@@ -125,13 +125,13 @@ func (w *world) healthy(a answer, settled bool) {
 	shown := w.ask(status())
 	switch {
 	case pending, shown.Data["rotation_pending"] != false:
-		w.violate("faults have stopped, and a rotation stays pending")
+		w.violate("after the faults, a rotation stays pending")
 	case shown.Data["storage_error"] != "":
 		w.violate("storage works, and the status says %v", shown.Data["storage_error"])
 	case !w.fake.AcceptsSecret(partnerID, secret):
 		w.violate("a token is served, and the current secret is not accepted")
 	case settled && !w.fake.HoldsSecret(partnerID, secret):
-		w.violate("grace periods are over, and the current secret is not the one in effect")
+		w.violate("after the grace periods, the current secret is not in effect")
 	}
 	if valid, _ := w.signedWith(secret); !valid {
 		w.violate("a webhook that was signed with the current secret is not valid")
@@ -162,7 +162,7 @@ func (w *world) rotatesAtLast() {
 			_, when, _ := strings.Cut(a.Text, "Rotation is possible again after ")
 			at, err := time.Parse(time.RFC3339, when)
 			if err != nil {
-				w.violate("an error has no time in it: %s", a.Text)
+				w.violate("an error does not contain a time: %s", a.Text)
 				return
 			}
 			w.pass(at.Sub(w.now()) + time.Second)
@@ -193,7 +193,7 @@ func (w *world) hasRotated(before string) {
 	case secret == before:
 		w.violate("rotate-root succeeds, and the current secret is the same")
 	case !w.fake.HoldsSecret(partnerID, secret):
-		w.violate("rotate-root succeeds, and the current secret is not the one in effect")
+		w.violate("rotate-root succeeds, and the current secret is not in effect")
 	}
 	if w.fake.AcceptsSecret(partnerID, before) {
 		return // With a grace period, both are valid.
@@ -233,7 +233,7 @@ func (w *world) keepsSchedule() {
 	after := w.disk.configured()
 	shown := w.ask(status())
 	if !after.LastRotation.After(st.LastRotation) {
-		w.violate("the schedule is due, and nothing rotates: paused %q, failed %q, next %v",
+		w.violate("the schedule is due and does not rotate: paused %q, failed %q, next %v",
 			shown.Data["rotation_paused"], shown.Data["last_rotation_error"], shown.Data["next_vault_rotation"])
 	}
 	if a := w.ask(read()); a.ok() {

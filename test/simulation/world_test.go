@@ -140,7 +140,7 @@ func (w *world) end() {
 	w.fake.Close()
 	w.attempts.checkAnnounced()
 	if which := w.leaks.find(); which > 0 {
-		w.violate("secret %d is in what was said", which)
+		w.violate("secret %d appears in an answer, an event or the log", which)
 	}
 }
 
@@ -193,7 +193,7 @@ func (w *world) awaitRequests() {
 	select {
 	case <-done:
 	case <-time.After(time.Hour):
-		w.violate("a request has not come to its end within an hour")
+		w.violate("a request has not ended within an hour")
 		w.node.stop()
 		w.fake.Close()
 	}
