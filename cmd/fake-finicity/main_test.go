@@ -108,7 +108,7 @@ func TestServesThePartnersOfItsFlags(t *testing.T) {
 	}
 }
 
-func TestGoesOnWithItsStateAfterARestart(t *testing.T) {
+func TestContinuesWithItsStateAfterARestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	const changed = "1000000000001:Portal-Secret-9:fake-sandbox-app-key"
 	for _, round := range []struct {

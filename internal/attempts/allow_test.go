@@ -175,7 +175,7 @@ func TestNoVerdictIsNoRefusalOfACredential(t *testing.T) {
 	}
 }
 
-func TestWhatIsUsedAndWhatIsLeft(t *testing.T) {
+func TestUsedAndRemainingAttempts(t *testing.T) {
 	for _, test := range []struct {
 		commands             []string
 		used, rejected, left int

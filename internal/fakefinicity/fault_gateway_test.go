@@ -61,7 +61,7 @@ func TestMisleadingWithADelayIsAnsweredFirstAndAppliedLater(t *testing.T) {
 
 // The copy of a change contains the secret that the first change has replaced. With a
 // grace period, that secret still works.
-func TestTwiceAnswersWithWhatTheSecondCopyCameTo(t *testing.T) {
+func TestTwiceSendsTheAnswerToTheSecondCopy(t *testing.T) {
 	for _, test := range []struct {
 		immediate                 bool
 		status, changes, rejected int

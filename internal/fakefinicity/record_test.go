@@ -106,7 +106,7 @@ func TestAnotherTokenLifetimeIsThatOfTheTokensAfterIt(t *testing.T) {
 	c.customers(alphaKey, before).want(t, 200, "")
 }
 
-func TestOraclesCountAsNothingAndKnowNoStrangers(t *testing.T) {
+func TestOracleQueriesDoNotCountAndRefuseUnknownPartners(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	for range 6 {
 		wantEqual(t, "wrong secret", c.fake.AcceptsSecret(alphaID, "wrong"), false)

@@ -130,7 +130,7 @@ func TestAnInvalidAppKeyIsARateLimitIfConfigured(t *testing.T) {
 	c.authenticate(alphaID, "Wrong-Secret-1", alphaKey).want(t, 401, "10001")
 }
 
-func TestUnknownPartnerIsAWrapped404ForPostAnda401ForPut(t *testing.T) {
+func TestUnknownPartnerIsAWrapped404ForPostAndA401ForPut(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	for range 6 {
 		c.authenticate("404", alphaSecret, alphaKey).want(t, 404, "12401")
@@ -191,7 +191,7 @@ func TestTokensDieWithTheSecretIfConfigured(t *testing.T) {
 
 // Of the printable ASCII characters, letters, digits and these ten are allowed (OpenAPI
 // document 1.42).
-func TestNewSecretMayHoldTheseCharactersAndNoOthers(t *testing.T) {
+func TestANewSecretMayContainOnlyTheseCharacters(t *testing.T) {
 	for c := byte(' '); c <= '~'; c++ {
 		secret := "Secret-1-with-" + string(c) + "-inside"
 		letter, digit := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z', c >= '0' && c <= '9'

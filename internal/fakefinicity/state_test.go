@@ -10,7 +10,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-func TestAServerGoesOnWithWhatAnEarlierOneKnew(t *testing.T) {
+func TestAServerContinuesWithTheStateOfAnEarlierOne(t *testing.T) {
 	before := newCaller(t, fakefinicity.Config{})
 	token := before.alpha().token
 	before.modify(map[string]any{"immediate": false}).want(t, 204, "")

@@ -346,7 +346,7 @@ func crowd(t *testing.T) *story {
 	return s
 }
 
-func TestOnlyWhatMayNotBeInEffectMakesRoom(t *testing.T) {
+func TestOnlySecretsThatCannotBeInEffectMakeRoom(t *testing.T) {
 	s := crowd(t)
 	s.list.Propose(text("new"), true, s.now, s.now)
 	s.list.Accept(text("new"), s.now.Add(time.Second))

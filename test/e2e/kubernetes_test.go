@@ -119,7 +119,7 @@ func kubeconform(t *testing.T, files ...string) map[string][]string {
 
 const valid = "statusValid"
 
-func TestTheManifestsForKubernetesKeepToTheirSchemas(t *testing.T) {
+func TestTheManifestsForKubernetesMatchTheirSchemas(t *testing.T) {
 	t.Parallel()
 	all, err := manifests("*.yaml")
 	if err != nil {
@@ -147,7 +147,7 @@ var free = []string{"annotations", "labels", "matchLabels", "requests", "limits"
 // misspells each field of each document, one at a time, and replaces each value with
 // one of another type. kubeconform must refuse all of these, except for names that are
 // free.
-func TestAMisspeltFieldOfAManifestIsRefused(t *testing.T) {
+func TestAMisspelledFieldOfAManifestIsRefused(t *testing.T) {
 	t.Parallel()
 	all, err := manifests("*.yaml")
 	if err != nil {

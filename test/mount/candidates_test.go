@@ -310,7 +310,7 @@ func TestACopyEndsWithASuccessWhateverTheClock(t *testing.T) {
 }
 
 // After a success, the data no longer counts as a copy.
-func TestACopyThatFinicityAcceptsIsOneNoMore(t *testing.T) {
+func TestACopyThatFinicityAcceptsNoLongerCountsAsOne(t *testing.T) {
 	t.Parallel()
 	for _, restarted := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

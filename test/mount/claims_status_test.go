@@ -186,7 +186,7 @@ func TestTheStatusShowsThatStorageTakesNoWrites(t *testing.T) {
 // One field tells monitoring whether a read would get a token now. If it wrongly says
 // yes, nobody notices an outage. If it wrongly says no, engineers are paged for nothing
 // and disable the alert.
-func TestTheStatusKnowsWhetherAReadGetsAToken(t *testing.T) {
+func TestTheStatusShowsWhetherAReadGetsAToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.New(t)

@@ -13,7 +13,7 @@ import (
 // Finicity would refuse each of these, and each would cost one of five attempts. So the
 // engine refuses them before it sends anything, even if they are to be stored untried,
 // and the error never repeats the value.
-func TestWhatCannotBeRightIsRefusedBeforeItCostsAnAttempt(t *testing.T) {
+func TestAMistakeIsRefusedBeforeItCostsAnAttempt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		data mounttest.Fields

@@ -97,7 +97,7 @@ func TestASuccessElsewhereBringsNoAttemptsHere(t *testing.T) {
 // An operator needs four tries to get the address right, and a gateway answers each
 // with 404. The fifth address is right, and the error says to store it and to force an
 // attempt. That success must end what the others began.
-func TestFourWrongAddressesDoNotStopTheRightOneForEver(t *testing.T) {
+func TestFourWrongAddressesDoNotStopTheRightOneForever(t *testing.T) {
 	t.Parallel()
 	for name, configured := range map[string]bool{"on a new mount": false, "on a configured mount": true} {
 		t.Run(name, func(t *testing.T) {

@@ -108,7 +108,7 @@ func TestAChosenSecretIsFoundAfterALostAnswer(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeTheNewSecretIsRefusedForFree(t *testing.T) {
+func TestAnImpossibleNewSecretIsRefusedWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -87,7 +87,7 @@ func TestALowerLeaseLimitOfTheMountIsRespectedWithinFiveSeconds(t *testing.T) {
 
 // A node that has just become the active node answers, and so does a node whose Vault
 // did not answer a moment ago.
-func TestThatAnotherNodeActsIsNotRemembered(t *testing.T) {
+func TestAnotherNodesTakeoverIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

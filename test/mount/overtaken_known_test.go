@@ -80,7 +80,7 @@ func TestAMergeKeepsTheLock(t *testing.T) {
 }
 
 // The new node has had a success since the refusal that the old one could not store.
-func TestALateRefusalOfBeforeASuccessHoldsNothing(t *testing.T) {
+func TestALateRefusalFromBeforeASuccessHoldsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

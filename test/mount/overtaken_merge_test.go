@@ -16,7 +16,7 @@ import (
 
 // A snapshot from before the rotation is restored, and the first request is not the
 // periodic call.
-func TestNoRequestDropsWhatStorageDidNotTake(t *testing.T) {
+func TestNoRequestDropsAnUnstoredOutcome(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"tick", "config/verify", "rotate-root", "token", "config"} {
 		t.Run(path, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestNoRequestDropsWhatStorageDidNotTake(t *testing.T) {
 }
 
 // One read fails during the merge.
-func TestAFailedReadDropsNothingThatStorageDidNotTake(t *testing.T) {
+func TestAFailedReadDropsNoUnstoredOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -177,7 +177,7 @@ func TestADeletedCredentialDoesNotComeBackFromAnotherNode(t *testing.T) {
 }
 
 // A late refusal of the old node, after an operator's forced success on the new node.
-func TestALateRefusalOfBeforeAForcedSuccessHoldsNothing(t *testing.T) {
+func TestALateRefusalFromBeforeAForcedSuccessHoldsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)

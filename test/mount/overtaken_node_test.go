@@ -109,7 +109,7 @@ func TestANodeThatWasOvertakenAddsNoUnansweredAttempt(t *testing.T) {
 }
 
 // What a newer version has stored, and in which form, is unknown.
-func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
+func TestANewerEntryReplacesTheStateOfAProcess(t *testing.T) {
 	t.Parallel()
 	for _, newer := range []string{`{"version":3,"credential":"of a newer version"}`, `{"version":3,"secrets":"in another form"}`, `{"version":3,"clock":5}`} {
 		synctest.Test(t, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestANewerEntryEndsWhatAProcessGoesBy(t *testing.T) {
 }
 
 // An undecodable entry is not another node's.
-func TestADamagedEntryIsReplacedByWhatAProcessKnows(t *testing.T) {
+func TestADamagedEntryIsReplacedByTheStateOfAProcess(t *testing.T) {
 	t.Parallel()
 	for _, damaged := range []string{"{", `{"version":2,"secrets":"damaged"}`} {
 		synctest.Test(t, func(t *testing.T) {

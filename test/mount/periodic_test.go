@@ -38,7 +38,7 @@ func TestAScheduleRotatesUnattended(t *testing.T) {
 }
 
 // A rotation takes time, and Vault calls once a minute.
-func TestAPeriodOfAMinuteIsNotOneOfTwo(t *testing.T) {
+func TestAPeriodOfAMinuteDoesNotBecomeTwo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1m"})

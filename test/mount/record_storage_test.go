@@ -169,7 +169,7 @@ func TestASuccessThatCannotBeStoredIsNoHarm(t *testing.T) {
 	})
 }
 
-func TestWhatStorageDidNotTakeIsStoredWithinAMinute(t *testing.T) {
+func TestUnstoredOutcomesAreStoredWithinAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -199,7 +199,7 @@ func TestWhatStorageDidNotTakeIsStoredWithinAMinute(t *testing.T) {
 }
 
 // The refusal that this node could not store is one more than the other node knows of.
-func TestWhatStorageDidNotTakeIsAddedToWhatIsThere(t *testing.T) {
+func TestUnstoredOutcomesAreAddedToTheStoredState(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)

@@ -187,7 +187,7 @@ func TestAllIsStoredUnderOneKeyBesideTheSalt(t *testing.T) {
 
 // Finicity may continue to count after a success, so force below the limit must not
 // give four new attempts.
-func TestAForceThatWasNotNeededForgetsNothing(t *testing.T) {
+func TestUnneededForceForgetsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewWith(t, fakefinicity.Config{SuccessKeepsCount: true})

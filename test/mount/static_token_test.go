@@ -119,7 +119,7 @@ func operatorRuns(h *mounttest.Harness, until13 bool, happen map[time.Duration]f
 	return dead
 }
 
-func TestTheVaultSecretsOperatorNeverHasADeadToken(t *testing.T) {
+func TestTheVaultSecretsOperatorNeverHasAnExpiredToken(t *testing.T) {
 	t.Parallel()
 	for step := range 10 {
 		began := time.Duration(step) * 4321 * time.Millisecond
@@ -137,7 +137,7 @@ func TestTheVaultSecretsOperatorNeverHasADeadToken(t *testing.T) {
 }
 
 // Why examples/kubernetes requires 1.4 or newer.
-func TestTheOperatorUntil13HasADeadTokenAfterOneFailure(t *testing.T) {
+func TestTheOperatorUntil13HasAnExpiredTokenAfterOneFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -102,7 +102,7 @@ func TestTheStatusInEachState(t *testing.T) {
 	}
 }
 
-func TestTheStatusShowsHowAttemptsStand(t *testing.T) {
+func TestTheStatusShowsTheStateOfAttempts(t *testing.T) {
 	t.Parallel()
 	const words = " failed: Finicity answered HTTP 401, code 10001: Invalid credentials (the partner secret is wrong)"
 	const refusal = "an attempt with the stored credential" + words

@@ -86,7 +86,7 @@ func TestATokenIsServedRefreshedAndGivenUpByItsAge(t *testing.T) {
 }
 
 // A lease of 0 would be Vault's default: a month, for a token that ends now.
-func TestALeaseIsNeverForNothing(t *testing.T) {
+func TestALeaseIsNeverZero(t *testing.T) {
 	t.Parallel()
 	served := 0
 	for ticks := range 20 { // After this many looks at the clock, the last second of the token begins.

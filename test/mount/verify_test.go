@@ -18,7 +18,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-func TestVerifySucceedsInEachStateAndMakesEverythingGood(t *testing.T) {
+func TestVerifySucceedsInEachStateAndResetsEverything(t *testing.T) {
 	t.Parallel()
 	for name, enter := range mounttest.States() {
 		for _, data := range []mounttest.Fields{nil, {"force": false}, {"force": "true"}} {
@@ -169,7 +169,7 @@ func TestForceGoesPastTheLimitOneCallAtATime(t *testing.T) {
 
 // A forced attempt is refused again and again. The record is bounded, and the engine
 // still refuses attempts without force.
-func TestForceWithoutEndFillsNoRecord(t *testing.T) {
+func TestRepeatedForceDoesNotFillTheRecord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)
@@ -262,7 +262,7 @@ func TestVerifyOfAMountThatIsNotConfiguredSaysSo(t *testing.T) {
 	})
 }
 
-func TestVerifyTakesNoFieldButForceAndNoOtherOperation(t *testing.T) {
+func TestVerifyAcceptsOnlyForceAndOnlyUpdates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -78,7 +78,7 @@ func TestALineIsPrintedForEachPackageAndEachLongTest(t *testing.T) {
 	)
 }
 
-func TestAFailureIsShownAtOnceAndWithWhatToType(t *testing.T) {
+func TestAFailureIsShownAtOnceWithACommandToRepeatIt(t *testing.T) {
 	t.Parallel()
 	compare(t, shownFor(t,
 		did("run", "example/test/e2e", "TestScripts", "0"),
