@@ -4,7 +4,7 @@
 # Provides a Vault server at bin/vault, for the end-to-end tests, the demo and `make
 # dev`. Uses the first of these:
 #
-#   1. VAULT_BIN=/path/to/vault   that one, by a link, and likewise an OpenBao server; VAULT_BIN=build goes straight to 3
+#   1. VAULT_BIN=/path/to/vault   that one, as a link (OpenBao works too); VAULT_BIN=build skips to 3
 #   2. `vault` on PATH            that one, by a link
 #   3. tools/vault                built from source, the version that is pinned there
 #

@@ -92,12 +92,12 @@ say ""
 say "Vault:    $VAULT_ADDR"
 say "Finicity: $FINICITY (the mock server; partner $PARTNER_ID)"
 
-step "Register the plugin with Vault, by the checksum of its binary, and mount it."
+step "Register the plugin with Vault, using the checksum of its binary, and mount it."
 # Shown as typed, and expanded when the command runs.
 show 'vault plugin register -sha256=$SHA256 secret vault-plugin-secrets-finicity'
 show 'vault secrets enable -path=finicity vault-plugin-secrets-finicity'
 
-step "Give it the credential. The engine tries it once, and stores it only if Finicity accepts it."
+step "Write the credential. The engine tries it once, and stores it only if Finicity accepts it."
 # shellcheck disable=SC2016
 show 'vault write finicity/config base_url=$FINICITY \
        partner_id=$PARTNER_ID partner_secret=$PARTNER_SECRET app_key=$APP_KEY'
@@ -106,24 +106,24 @@ show 'vault read finicity/config'
 expect "$PARTNER_ID"
 case $out in *"$PARTNER_SECRET"*) fail "the secret was printed" ;; esac
 
-step "Read the token, as any app may do that has the policy for it."
+step "Read the token, as any app with the policy for it can."
 show 'vault read finicity/token'
 expect 'lease_duration'
 show 'vault read -field=token finicity/token'
 token=$out
 
-step "Read it again: the same token for everyone, for one authentication."
+step "Read it again: all apps share one token, which costs one authentication."
 show 'vault read -field=token finicity/token'
 [ "$out" = "$token" ] || fail "the token has changed"
 expect_authentications 1
 
-step "Call Finicity's API with it."
+step "Call Finicity's API with the token."
 export TOKEN=$token
 call='curl -sS -H "Finicity-App-Key: $APP_KEY" -H "Finicity-App-Token: $TOKEN" $FINICITY/aggregation/v1/customers'
 show "$call"
 expect '"customers"'
 
-step "Rotate the partner secret. From now on nobody knows it but Vault."
+step "Rotate the partner secret. From now on, only Vault knows it."
 show 'vault write -f finicity/rotate-root'
 expect 'last_vault_rotation'
 show 'vault read finicity/token'
@@ -134,7 +134,7 @@ show "$call"
 expect '"customers"'
 expect_authentications 2
 
-step "The old secret no longer works: Finicity refuses it, and so does the engine, without asking."
+step "The old secret no longer works: Finicity refuses it, and so does the engine, without a call."
 # shellcheck disable=SC2016
 show 'curl -sS -H "Finicity-App-Key: $APP_KEY" -H "Content-Type: application/json" -H "Accept: application/json" \
        -d "{\"partnerId\":\"$PARTNER_ID\",\"partnerSecret\":\"$PARTNER_SECRET\"}" $FINICITY/aggregation/v2/partners/authentication'
@@ -143,7 +143,7 @@ expect '10001'
 refuse 'vault write finicity/config partner_secret=$PARTNER_SECRET'
 expect 'replaced by a rotation'
 
-step "Revoke a lease, which takes the token from nobody, and disable the mount."
+step "Revoke a lease, which does not invalidate the token, and disable the mount."
 # shellcheck disable=SC2016
 show 'vault lease revoke $(vault read -field=lease_id finicity/token)'
 expect 'revo'

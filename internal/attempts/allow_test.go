@@ -37,7 +37,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		refusedFour = "read 10001, verify 10001, verify 10001, verify 10001"
 	)
 	for _, test := range []struct{ name, before, attempt, verdict string }{
-		{"anybody", "", "read accepted", sent},
+		{"without any attempt", "", "read accepted", sent},
 		{"a job waits after a refusal", "read 10001", "read accepted", early},
 		{"for five minutes", "read 10001, pass 4m57s", "read accepted", early},
 		{"and no longer", "read 10001, pass 5m", "read accepted", sent},
@@ -85,7 +85,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"it follows no lock", "candidate 10001, write x 24302", "read accepted", operator},
 		{"a change waits", "candidate 10001", "rotate accepted", early},
 		{"and the proven one too, if it was not the secret", "candidate 10026", "read accepted", early},
-		{"or nobody has looked at it", "candidate gateway", "read accepted", early},
+		{"or if the secret was not checked", "candidate gateway", "read accepted", early},
 		{
 			"it takes no more than a job may",
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, candidate 10001", "read accepted", operator,

@@ -35,7 +35,7 @@ func TestDialedConnectionsEndWithTheServer(t *testing.T) {
 		c.alpha().want(t, 200, "")
 		fake.Close()
 		if _, err := fake.Dialer()(t.Context(), "tcp", "127.0.0.1:80"); !errors.Is(err, http.ErrServerClosed) {
-			t.Fatalf("dialled a closed server: %v", err)
+			t.Fatalf("connected to a closed server: %v", err)
 		}
 	})
 }

@@ -138,7 +138,7 @@ func TestUnknownPartnerIsAWrapped404ForPostAndA401ForPut(t *testing.T) {
 		c.authenticate("404", alphaSecret, "no-such-key").want(t, 401, "10026")
 	}
 	wantEqual(t, "counters", c.fake.Counters(alphaID), fakefinicity.Counters{})
-	wantEqual(t, "counters of nobody", c.fake.Counters("404"), fakefinicity.Counters{})
+	wantEqual(t, "counters of an unknown partner", c.fake.Counters("404"), fakefinicity.Counters{})
 	wantEqual(t, "partner in the log", last(t, c.fake).PartnerID, "")
 }
 

@@ -220,7 +220,7 @@ func TestTheTimeoutCoversConnectToLastByte(t *testing.T) {
 					t.Errorf("not sent %v, status %d, class %v", e.NotSent, e.Status, e.Class)
 				}
 				if !strings.Contains(e.Error(), "37s") {
-					t.Errorf("the error %q does not name the time-out", e)
+					t.Errorf("the error %q does not name the timeout", e)
 				}
 			})
 		})
@@ -265,17 +265,17 @@ func TestACallThatItsCallerEndsIsNotCalledATimeout(t *testing.T) {
 func TestAProxyPasswordStaysOutOfErrors(t *testing.T) {
 	const password, child, done = "hunter2hunter2", "FINICITYAPI_TEST_BASE_URL", "the child has checked"
 	if base := os.Getenv(child); base != "" {
-		var dialled string
+		var dialed string
 		client := newClient(t, finicityapi.Config{BaseURL: base, DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
-			dialled = address
+			dialed = address
 			return nil, errors.New("no network here")
 		}})
 		e := failure(t, authenticate(t, client))
 		if hasRun(e.Error(), password, 4) {
 			t.Error("the error holds the proxy's password")
 		}
-		if !e.NotSent || !strings.Contains(e.Error(), os.Getenv("WANT_TEXT")) || dialled != os.Getenv("WANT_DIALLED") {
-			t.Errorf("not sent %v, dialled %q, want %q", e.NotSent, dialled, os.Getenv("WANT_DIALLED"))
+		if !e.NotSent || !strings.Contains(e.Error(), os.Getenv("WANT_TEXT")) || dialed != os.Getenv("WANT_DIALED") {
+			t.Errorf("not sent %v, dialed %q, want %q", e.NotSent, dialed, os.Getenv("WANT_DIALED"))
 		}
 		t.Log(done)
 		return
@@ -285,10 +285,10 @@ func TestAProxyPasswordStaysOutOfErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, env := range map[string][]string{
-		"usable": {child + "=https://finicity.invalid", "HTTPS_PROXY=http://me:" + password + "@proxy.invalid:3128", "WANT_DIALLED=proxy.invalid:3128"},
+		"usable": {child + "=https://finicity.invalid", "HTTPS_PROXY=http://me:" + password + "@proxy.invalid:3128", "WANT_DIALED=proxy.invalid:3128"},
 		// net/http ignores a proxy address that it cannot parse, and so does the
 		// client.
-		"unparsable": {child + "=https://finicity.invalid", "HTTPS_PROXY=http://me:" + password + "%zz@proxy.invalid:3128", "WANT_DIALLED=finicity.invalid:443"},
+		"unparsable": {child + "=https://finicity.invalid", "HTTPS_PROXY=http://me:" + password + "%zz@proxy.invalid:3128", "WANT_DIALED=finicity.invalid:443"},
 		// The only setting that net/http refuses.
 		"refused": {child + "=http://127.0.0.1", "HTTP_PROXY=http://me:" + password + "@proxy.invalid:3128", "REQUEST_METHOD=GET", "WANT_TEXT=HTTP_PROXY"},
 	} {

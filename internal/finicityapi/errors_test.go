@@ -219,7 +219,7 @@ func TestEachClassHasItsWord(t *testing.T) {
 		t.Errorf("an unknown class is called %q", got)
 	}
 	if zero := (&finicityapi.Error{}); zero.Class != unavailable || !zero.Ambiguous() {
-		t.Error("a failure nobody thought of counts as a verdict")
+		t.Error("an unforeseen failure counts as a verdict")
 	}
 }
 

@@ -70,10 +70,10 @@ func asked(t *testing.T, wireBytes string, e echo, visit func(call, got string, 
 		if e.newOne && call == http.MethodPost {
 			continue
 		}
-		dialled := 0
+		dialed := 0
 		client := newClient(t, finicityapi.Config{
 			BaseURL: "http://127.0.0.1", DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				dialled++
+				dialed++
 				return wire(writes(wireBytes))(ctx, network, address)
 			},
 		})
@@ -84,8 +84,8 @@ func asked(t *testing.T, wireBytes string, e echo, visit func(call, got string, 
 		} else {
 			err = client.ModifySecret(t.Context(), credential(), confidential.New(newSecret), false)
 		}
-		if dialled != 1 {
-			t.Errorf("%s: %d connections for one call", call, dialled)
+		if dialed != 1 {
+			t.Errorf("%s: %d connections for one call", call, dialed)
 		}
 		if err == nil {
 			visit(call, got, nil)

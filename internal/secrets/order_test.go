@@ -35,7 +35,7 @@ func TestTheOrderOfTrying(t *testing.T) {
 	}{
 		{"nothing", nil, ""},
 		{"one secret, again and again", [][]string{do("write", "a")}, "a a"},
-		{"what nobody has asked about first, the newest first", [][]string{
+		{"untested secrets first, the newest first", [][]string{
 			do("write", "a"), do("propose", "b"), do("propose", "c"), do("bring", "x"),
 		}, "x c b a x c"},
 		{"then the last proven one, before one that was denied", [][]string{

@@ -27,7 +27,7 @@ func affiliates() (all []fakefinicity.Partner) {
 // checks that each mount serves its own partner:
 //
 //	affiliates enable
-//	affiliates read 1    each has a token of its own partner, after so many authentications
+//	affiliates read 1    each has a token of its own partner, after 1 authentication each
 func cmdAffiliates(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 0, "affiliates enable | affiliates read AUTHENTICATIONS")
 	w, seen := worldOf(ts), map[string]bool{}

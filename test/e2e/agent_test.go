@@ -63,7 +63,7 @@ func (w *world) launch(ts *testscript.TestScript, name, bin string, args ...stri
 func (c *child) stop() error {
 	select {
 	case <-c.exited:
-		return fmt.Errorf("it has ended by itself: %w", cmp.Or(c.err, errors.New("without an error")))
+		return fmt.Errorf("it has ended unexpectedly: %w", cmp.Or(c.err, errors.New("without an error")))
 	default:
 	}
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
@@ -99,9 +99,9 @@ const exampleListener = "127.0.0.1:8100"
 // and so is the app that the agent may start. $LISTENER is for proxy.hcl.
 //
 //	agent start one agent.hcl
-//	agent start one agent.hcl '"finicity/token" "min_ttl=80m"'    its template reads that, and not "finicity/token"
-//	agent serves $LISTENER    waits until it does, for who sends the header that proxy.hcl requires
-//	agent again one agent.hcl  stops it, and starts it in the same folder with what is left there
+//	agent start one agent.hcl '"finicity/token" "min_ttl=80m"'    its template reads that instead of "finicity/token"
+//	agent serves $LISTENER    waits until it does, for clients that send the header of proxy.hcl
+//	agent again one agent.hcl  stops it, and starts it again in the same folder
 //	agent stop one
 func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "agent start NAME FILE | agent serves ADDRESS | agent stop NAME")
@@ -174,9 +174,9 @@ func serves(listener string) error {
 // cmdHeaders watches files that agents write: at every moment, Finicity must accept the
 // headers in each file.
 //
-//	headers watch one/finicity.headers two/finicity.headers    waits for them to be there, and watches until the end
-//	headers tokens 3                                           waits until each file has held so many tokens
-//	headers end 3                                              so many were there in all, in all files together
+//	headers watch one/finicity.headers two/finicity.headers    waits until they exist, and watches them until the end
+//	headers tokens 3                                           waits until each file has contained 3 tokens
+//	headers end 3                                              all files together have contained 3 tokens
 func cmdHeaders(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "headers watch FILE … | headers tokens N | headers end N")
 	w := worldOf(ts)

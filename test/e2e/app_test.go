@@ -26,9 +26,9 @@ func (w *world) buildApp(ts *testscript.TestScript, to string) {
 // must not have failed:
 //
 //	app start app one/finicity.headers
-//	app stop app 100                   it has made so many calls, or more
-//	app made one 10                    waits until it has, for the app of an agent
-//	app begun one 2                    waits until it was started so many times
+//	app stop app 100                   it has made at least 100 calls
+//	app made one 10                    waits until the app of an agent has made 10 calls
+//	app begun one 2                    waits until it was started twice
 func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 3, "app start NAME FILE | app stop NAME CALLS | app made NAME CALLS | app begun NAME TIMES")
 	w := worldOf(ts)
@@ -60,7 +60,7 @@ func (c *child) await(text string, least int) error {
 		select {
 		case <-c.exited:
 			log, _ := os.ReadFile(c.logFile) // For the reader of a failure.
-			return false, fmt.Errorf("it has ended by itself: %w\n%s", cmp.Or(c.err, errors.New("without an error")), log)
+			return false, fmt.Errorf("it has ended unexpectedly: %w\n%s", cmp.Or(c.err, errors.New("without an error")), log)
 		default:
 			return c.printed(text, least) == nil, nil
 		}

@@ -53,7 +53,7 @@ type failedRead struct {
 // retry, as Vault's clients do.
 //
 //	apps start 4 sandbox/token production/token
-//	apps end 2    so many tokens were served in all, and each node that lives has served them
+//	apps end 2    2 tokens were served in total, and each running node has served them
 func cmdApps(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) >= 2, "apps start N PATH … | apps end TOKENS")
 	w := worldOf(ts)

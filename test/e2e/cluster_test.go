@@ -16,12 +16,12 @@ import (
 // node fail:
 //
 //	cluster start
-//	cluster use leader     VAULT_ADDR names the leader
-//	cluster use standby    VAULT_ADDR names another node
+//	cluster use leader     VAULT_ADDR is the active node
+//	cluster use standby    VAULT_ADDR is a standby node
 //	cluster kill leader
-//	cluster retire leader  it steps down, and another one leads
-//	cluster revive dead    those that were killed come back
-//	cluster reload plugin  on each node by itself
+//	cluster retire leader  it steps down, and another node becomes active
+//	cluster revive dead    killed nodes start again
+//	cluster reload plugin  on each node separately
 //	cluster knows MOUNT    waits until each node does: on OpenBao a new mount takes a moment
 func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	const synopsis = "cluster start | use leader|standby | kill leader | retire leader | revive dead | reload plugin | knows MOUNT"

@@ -25,7 +25,7 @@ import (
 // the output of cmdVault.
 //
 //	vault read finicity/token
-//	vault write -f finicity/rotate-root &      in the background; whether it fails is not known
+//	vault write -f finicity/rotate-root &      in the background; it may fail
 //	! vault write -f finicity/rotate-root &    in the background; it must fail
 func cmdVault(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
@@ -152,16 +152,16 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //
 //	finicity counts $PARTNER_ID authentications=1 rejected=0
 //	finicity accepts-secret $PARTNER_ID $PARTNER_SECRET
-//	finicity holds-generated $PARTNER_ID    the secret is one that nobody typed
-//	finicity secret-length $PARTNER_ID 30   the secret in force has so many characters
+//	finicity holds-generated $PARTNER_ID    the secret is a generated one
+//	finicity secret-length $PARTNER_ID 30   the secret in effect has 30 characters
 //	finicity call $APP_KEY $TOKEN           an app's call, over the network
-//	finicity set-secret $PARTNER_ID VALUE   as if it were changed in the portal
-//	finicity token-lifetime 1m              tokens die earlier, for scripts that wait for it
+//	finicity set-secret $PARTNER_ID VALUE   as if changed in the portal
+//	finicity token-lifetime 1m              tokens expire earlier, for scripts that wait for that
 //	finicity fault '{"call":"authenticate","kind":"lost"}'
 //	finicity clear-faults now
-//	finicity held 1                         waits until so many calls are held by a fault
-//	finicity release now                    lets them go on, whether or not their caller is still there
-//	finicity at-most $PARTNER_ID 1          so many wrong attempts, or fewer
+//	finicity held 1                         waits until a fault holds 1 call
+//	finicity release now                    releases the held calls, even without their callers
+//	finicity at-most $PARTNER_ID 1          at most 1 failed attempt
 func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	usage(ts, len(args) > 1, "finicity WHAT …")
@@ -180,13 +180,13 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case "holds-generated":
 		if secret := w.latestSecret(rest[0]); len(secret) != 40 {
-			err = fmt.Errorf("the secret in force has %d characters, want 40", len(secret))
+			err = fmt.Errorf("the secret in effect has %d characters, want 40", len(secret))
 		}
 	case "secret-length":
 		n, failed := count(rest[1])
 		ts.Check(failed)
 		if secret := w.latestSecret(rest[0]); len(secret) != n {
-			err = fmt.Errorf("the secret in force has %d characters, want %d", len(secret), n)
+			err = fmt.Errorf("the secret in effect has %d characters, want %d", len(secret), n)
 		}
 	case "call":
 		err = w.customers(rest[0], rest[1])

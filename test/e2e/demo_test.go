@@ -308,7 +308,7 @@ func TestDevEndsWithAnErrorWhenVaultDoes(t *testing.T) {
 func TestDevGoesOnWithoutItsMockServer(t *testing.T) {
 	cmd, stdout := endServer(t, "FINICITY_E2E_FAKE")
 	output := bufio.NewReader(stdout)
-	for line := ""; !strings.HasPrefix(line, "The mock server has ended. Vault goes on"); {
+	for line := ""; !strings.HasPrefix(line, "The mock server has ended. Vault keeps running"); {
 		var err error
 		if line, err = output.ReadString('\n'); err != nil {
 			t.Fatalf("it does not say that the mock server has ended: %v", err)

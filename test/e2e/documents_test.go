@@ -349,11 +349,11 @@ func (d *reader) run(t *testing.T, command string) (string, error) {
 
 // behind carries out a hidden action at Finicity:
 //
-//	secret VALUE    somebody has changed it in the portal, where the reader finds it as $PARTNER_SECRET
-//	app-key VALUE   likewise, as $APP_KEY
+//	secret VALUE    it was changed in the portal, where the reader finds it as $PARTNER_SECRET
+//	app-key VALUE   the same for the app key, as $APP_KEY
 //	fault JSON      see fakefinicity.Fault
-//	unlock now      by Finicity's support
-//	webhook FILE BODY   it has sent one, whose body is in the file, and whose signature beside it
+//	unlock now      as Finicity's support does
+//	webhook FILE BODY   Finicity has sent one: FILE has its body, and a file next to it the signature
 func (d *reader) behind(what string) error {
 	fake, id := d.world.fake, partners[0].ID
 	verb, rest, _ := strings.Cut(what, " ")

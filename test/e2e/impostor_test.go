@@ -22,7 +22,7 @@ type impostor struct {
 // cmdImpostor puts another server in Vault's place, at VAULT_ADDR, and sets its answer:
 //
 //	impostor start now
-//	impostor says redirect    to somebody who calls everything valid, and would get the Vault token on the way
+//	impostor says redirect    to a server that calls everything valid, and would get the Vault token
 //	impostor says '{"data":{"valid":"yes"}}'
 //	impostor sent nobody      the redirect was not followed
 func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {

@@ -203,7 +203,7 @@ func eachMistake(value any, name, place string, made func(place string, isFree b
 			inner, here := value[field], place+"."+field
 			delete(value, field)
 			value[field+"x"] = inner
-			made(here+" misspelt", slices.Contains(free, name))
+			made(here+" misspelled", slices.Contains(free, name))
 			delete(value, field+"x")
 			switch inner.(type) {
 			case map[string]any, []any:

@@ -16,7 +16,7 @@ import (
 
 const openAPIFile = "testdata/openapi.json"
 
-var update = flag.Bool("update", false, "write "+openAPIFile+" anew")
+var update = flag.Bool("update", false, "rewrite "+openAPIFile)
 
 // surface is the part of Vault's OpenAPI document about one mount.
 type surface struct {

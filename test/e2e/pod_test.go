@@ -26,8 +26,8 @@ const secretName = "finicity.headers"
 // cmdPod simulates a pod of examples/kubernetes/injector.yaml with what the injector
 // adds to it. $HEADERS is the file that the app's container reads.
 //
-//	pod init     Vault Agent as in the init container: it ends when the file is there
-//	pod start    Vault Agent as in the container beside the app
+//	pod init     Vault Agent as in the init container: it ends once the file exists
+//	pod start    Vault Agent as in the sidecar container
 //	pod stop
 //
 // The configuration of the agent is made from the annotations as the injector makes it. Only the address and the login are

@@ -25,8 +25,8 @@ const terraformFolder = "examples/terraform"
 // (tools/terraform-provider). make test builds both. Variables are in TF_VAR_….
 //
 //	terraform copy               a fresh copy of the files
-//	terraform copy write-only    the same, with write-only/credential.tf in the place of credential.tf
-//	terraform copy read          read/main.tf alone, and the app that it runs
+//	terraform copy write-only    the same, with write-only/credential.tf instead of credential.tf
+//	terraform copy read          only read/main.tf, and the app that it runs
 //	terraform plan -detailed-exitcode
 func cmdTerraform(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, len(args) > 0, "terraform copy [write-only | read] | terraform COMMAND …")

@@ -55,7 +55,7 @@ func (r *receiver) done() int { return strings.Count("\n"+r.printed(), "\ndone: 
 // cmdReceivers runs the receivers of examples/webhook, all at the same time:
 //
 //	receivers start   with the script's Vault token, and nothing else that is confidential
-//	receivers done 3  each of them has done its work so many times since then
+//	receivers done 3  each of them has done its work 3 times since then
 //	receivers stop
 func cmdReceivers(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
@@ -181,16 +181,16 @@ const oddBody = "{ \"eventId\" :\"odd-1\",\n\t\"eventType\":\"done\", \"payload\
 
 // cmdWebhook sends each receiver a webhook, and checks the status of the answer:
 //
-//	webhook new NAME 200     Finicity signs one and sends it
+//	webhook new NAME 200     Finicity signs a new one and sends it
 //	webhook again NAME 200   the same bytes with the same signature, several times at the same time
 //	webhook stranger 401     another partner's
-//	webhook odd 200          bytes that no JSON library would write, as they were signed
-//	webhook tidied 401       the same JSON, parsed and written again
+//	webhook odd 200          bytes that no JSON library would write, as signed
+//	webhook tidied 401       the same JSON, parsed and encoded again
 //	webhook forged 401       with another eventId
 //	webhook unsigned 401
 //	webhook ping 200         without an eventId
-//	webhook large 200        as long as Vault takes it: in base64, 1 MiB in one string
-//	webhook toolarge 413     longer than the engine takes it
+//	webhook large 200        the longest that Vault accepts: 1 MiB of base64 in one string
+//	webhook toolarge 413     longer than the engine accepts
 func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	usage(ts, !neg && len(args) >= 2, "webhook KIND [NAME] STATUS")

@@ -82,7 +82,7 @@ func TestARefusedWriteAnnouncesNoAttemptOfItsOwn(t *testing.T) {
 				a := h.Write("config", write)
 				h.Fails(a, http.StatusBadRequest, "10001")
 				if retry := h.Now().UTC().Add(5 * time.Minute).Format(time.RFC3339); strings.Contains(a.Text, retry) {
-					t.Errorf("the error announces an attempt at %s, which nobody makes", retry)
+					t.Errorf("the error announces an attempt at %s, which never happens", retry)
 				}
 				if now := statusNow(h); now["authentication"] != "ok" || now["retry_time"] != nil {
 					t.Errorf("the stored credential is %v, retry time %v", now["authentication"], now["retry_time"])

@@ -97,7 +97,7 @@ func TestARestoredCopyDoesNotRotateTheSecret(t *testing.T) {
 			t.Errorf("the paused schedule has rotated: %d changes, want 1", n)
 		}
 		if says(h, "rotation_paused") == "" {
-			t.Error("the pause has ended, although nobody ended it")
+			t.Error("the pause has ended although no operator ended it")
 		}
 	})
 }
@@ -203,7 +203,7 @@ func TestTheStatusShowsWhetherAReadGetsAToken(t *testing.T) {
 		h.Configure(nil)
 		expect("configured", true)
 		h.Pass(3 * time.Hour)
-		expect("nobody has read for hours", true)
+		expect("no app has read for hours", true)
 
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 		for range 2 {

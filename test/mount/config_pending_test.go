@@ -92,7 +92,7 @@ func TestANewAppKeyMustWaitUntilTheRotationCanBeResolved(t *testing.T) {
 	})
 }
 
-// The wait uses the process clock. A restart begins it anew, because the time without a
+// The wait uses the process clock. A restart starts it again, because the time without a
 // process is unknown.
 func TestNoWallClockDelaysANewAppKey(t *testing.T) {
 	t.Parallel()

@@ -140,7 +140,7 @@ func TestAConfigWriteThatChangesNoCredentialKeepsTheToken(t *testing.T) {
 		"nothing":                 nil,
 		"the same credential":     mounttest.Credentials(nil),
 		"the same, not verified":  mounttest.Credentials(mounttest.Fields{"verify_connection": false}),
-		"a time-out":              {"request_timeout": "1m"},
+		"a timeout":               {"request_timeout": "1m"},
 		"a grace period":          {"secret_grace_period": true},
 		"a lifetime":              {"token_lifetime": "1h"},
 		"the same partner secret": {"partner_secret": mounttest.PartnerSecret},

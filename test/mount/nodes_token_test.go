@@ -24,14 +24,14 @@ func TestInvalidateDropsWhatTheEntryHadBrought(t *testing.T) {
 		h.B.InvalidateKey(t.Context(), "config")
 		h.Token()
 		if h.Storage.Accesses(mounttest.Get("config")) != before+1 {
-			t.Error("the configuration was not read anew")
+			t.Error("the configuration was not read again")
 		}
 		before = h.Storage.Accesses(mounttest.Get("salt"))
 		h.B.InvalidateKey(t.Context(), "salt")
 		h.B.InvalidateKey(t.Context(), "config")
 		h.Token()
 		if h.Storage.Accesses(mounttest.Get("salt")) != before+1 {
-			t.Error("the salt was not read anew")
+			t.Error("the salt was not read again")
 		}
 		before = h.Storage.Accesses()
 		h.B.InvalidateKey(t.Context(), "something else")

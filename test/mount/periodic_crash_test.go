@@ -42,7 +42,7 @@ func TestAScheduleWhoseNodesDieDoesNotSendAChangeEachMinute(t *testing.T) {
 				h.Fake.ClearFaults()
 				everyHour(h, 36) // Attempts count for a day, and the last wait ends a few hours later.
 				if n := changes(h); n < 2 || h.Stored().LastRotation.IsZero() {
-					t.Errorf("the schedule does not go on: %d changes", n)
+					t.Errorf("the schedule does not continue: %d changes", n)
 				}
 				atMost(h, 1)
 				h.Resolved()

@@ -47,7 +47,7 @@ func TestTheScheduleStopsAfterTwoRefusedChanges(t *testing.T) {
 		h.Pass(time.Hour)
 		h.Tick()
 		if n := changes(h); n != 4 {
-			t.Errorf("the schedule does not go on after a rotation by hand: %d changes", n)
+			t.Errorf("the schedule does not continue after a manual rotation: %d changes", n)
 		}
 		h.Resolved()
 	})

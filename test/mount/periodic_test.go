@@ -232,7 +232,7 @@ func TestTheScheduleRespectsTheAttemptRecord(t *testing.T) {
 		h.Succeeds(h.Write("config/verify", nil))
 		everyMinute(h, 300, func() {})
 		if h.Stored().LastRotation.IsZero() {
-			t.Error("the schedule does not go on after an operator has put things right")
+			t.Error("the schedule does not continue after an operator has resolved the cause")
 		}
 		h.Resolved()
 	})

@@ -167,12 +167,12 @@ func TestNoNumberOfReadersAndRestartsMakesMoreAttempts(t *testing.T) {
 func TestAnOutageEndsInNoState(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{
-		"down":     {Kind: fakefinicity.KindStatus, Status: 503},
-		"time-out": {Kind: fakefinicity.KindSlow, Delay: time.Hour},
-		"dropped":  {Kind: fakefinicity.KindDropped},
-		"lost":     {Kind: fakefinicity.KindLost},
-		"garbage":  {Kind: fakefinicity.KindGarbage},
-		"busy":     {Kind: fakefinicity.KindStatus, Status: 429},
+		"down":    {Kind: fakefinicity.KindStatus, Status: 503},
+		"timeout": {Kind: fakefinicity.KindSlow, Delay: time.Hour},
+		"dropped": {Kind: fakefinicity.KindDropped},
+		"lost":    {Kind: fakefinicity.KindLost},
+		"garbage": {Kind: fakefinicity.KindGarbage},
+		"busy":    {Kind: fakefinicity.KindStatus, Status: 429},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -151,7 +151,7 @@ func TestEveryUnreadableAnswerIsAFailureForNow(t *testing.T) {
 		"garbage":    {Kind: fakefinicity.KindGarbage},
 		"no token":   {Kind: fakefinicity.KindStatus, Status: 200, Body: `{"tok":"x"}`},
 		"a redirect": {Kind: fakefinicity.KindStatus, Status: 307, Header: map[string]string{"Location": "http://x/"}},
-		"time-out":   {Kind: fakefinicity.KindSlow, Delay: 10 * time.Minute},
+		"timeout":    {Kind: fakefinicity.KindSlow, Delay: 10 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

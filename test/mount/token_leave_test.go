@@ -32,7 +32,7 @@ func TestACallerWhoseTimeIsUpGetsTheUsableToken(t *testing.T) {
 		}
 		h.Pass(5 * time.Second)
 		if h.Token() == token {
-			t.Error("the refresh did not go on")
+			t.Error("the refresh did not continue")
 		}
 	})
 }

@@ -42,7 +42,7 @@ func TestNoReaderOfAUsableTokenWaitsForASlowRefresh(t *testing.T) {
 		}
 		h.Pass(21 * time.Second)
 		if h.Token() == old {
-			t.Error("the refresh did not go on")
+			t.Error("the refresh did not continue")
 		}
 		h.Called(2, 0)
 	})

@@ -7,7 +7,7 @@
 // run the failed tests again.
 //
 //	progress -race -count=1 ./...    the arguments are those of go test
-//	progress -v ./test/mount         all output is shown at once
+//	progress -v ./test/mount         shows all output at once
 //
 // Ctrl-C and SIGTERM end the tests too. The command waits until the tests have cleaned
 // up.

@@ -2,8 +2,8 @@ module vault-plugin-secrets-finicity/tools/vault
 
 go 1.26
 
-// Not every release can be built outside its own repository: v1.21.3 and v1.21.4 want an sdk that was never published.
-// To change it: `go get github.com/hashicorp/vault/command@vX.Y.Z && go mod tidy -e`. Without -e tidy stops at the
+// Not every release can be built outside its own repository: v1.21.3 and v1.21.4 need an sdk that was never published.
+// To change the version: `go get github.com/hashicorp/vault/command@vX.Y.Z && go mod tidy -e`. Without -e, tidy stops at the
 // server's own tests, which import packages that no release of the sdk has.
 require github.com/hashicorp/vault v1.21.2
 
@@ -518,6 +518,6 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// The sdk that this server was released with. Without this line tidy looks for the missing packages in newer releases,
-// and raises the sdk together with a hundred other modules.
+// The sdk of this server's release. Without this line, tidy looks for the missing packages in newer releases,
+// and upgrades the sdk together with a hundred other modules.
 replace github.com/hashicorp/vault/sdk => github.com/hashicorp/vault/sdk v0.20.0
