@@ -17,7 +17,7 @@ import (
 
 const secret = "aqJ5Ic4S&Vx2+gDQ6oR4"
 
-// holder has the text where fmt can ask it, and where fmt can not.
+// holder has the text where fmt can call its methods, and where fmt cannot.
 type holder struct {
 	Shown  confidential.Text
 	buried confidential.Text
@@ -62,7 +62,7 @@ func TestNoEncoderAndNoLogTakesTheText(t *testing.T) {
 		var out bytes.Buffer
 		log := hclog.New(&hclog.LoggerOptions{Output: &out, JSONFormat: asJSON})
 		log.Info("message", "shown", h.Shown, "holder", h, "pointer", &h, "list", h.List)
-		// In JSON the whole line is refused, and missing.
+		// JSON encoding fails, so the line is missing.
 		if leaks(out.String()) || out.Len() == 0 && !asJSON {
 			t.Errorf("the log (JSON: %v) shows the text", asJSON)
 		}

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// The rotation must be late by no more than its own period, and must not be
-// early.
+// The rotation may be late by at most its own period, and must not be early.
 func TestAClockThatWasSetBackMovesARotationOnce(t *testing.T) {
 	t.Parallel()
 	spec := Spec{Period: 24 * time.Hour}
@@ -86,8 +85,8 @@ func TestRedatingMakesNoFailureOutOfHistory(t *testing.T) {
 	}
 }
 
-// A call takes up to two minutes, and the clock may be corrected meanwhile. Two
-// refusals must stop the schedule all the same.
+// A call takes up to two minutes, and the clock may be corrected in the meantime. Two
+// refusals must still stop the schedule.
 func TestAFailureCountsIfTheClockIsSetBackDuringTheCall(t *testing.T) {
 	t.Parallel()
 	last := at("2026-01-01 12:00")

@@ -112,8 +112,8 @@ type guardWorld struct {
 	now              time.Time
 }
 
-// Every sequence of passes, gaps, clock changes, failed writes, restores and
-// resumes. The guard goes by what is stored, as after a restart.
+// Every sequence of periodic calls, gaps, clock changes, failed writes, restores and
+// resumes. The guard uses the stored state, as after a restart.
 func TestNoSequenceOfEventsResumesByItself(t *testing.T) {
 	t.Parallel()
 	type event struct {

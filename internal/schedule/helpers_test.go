@@ -12,8 +12,8 @@ func at(text string) time.Time {
 	return t
 }
 
-// daily returns the Next of a cron expression for one time on the days that
-// match, in the location of the time that it is given, as a cron parser does.
+// daily returns the Next of a cron expression for one time on matching days, in the
+// location of its argument, as a cron parser does.
 func daily(hour, minute int, match func(day time.Time) bool) func(time.Time) time.Time {
 	return func(after time.Time) time.Time {
 		for i := range 9 * 366 {
@@ -34,8 +34,8 @@ func leapDay(day time.Time) bool      { return day.Month() == time.February && d
 // hourly is "0 * * * *".
 func hourly(after time.Time) time.Time { return after.Truncate(time.Hour).Add(time.Hour) }
 
-// once returns a Next that finds nothing after one time, like a parser that
-// gives up after five years.
+// once returns a Next that finds only one time, like a parser that gives up after five
+// years.
 func once(t time.Time) func(time.Time) time.Time {
 	return func(after time.Time) time.Time {
 		if t.After(after) {

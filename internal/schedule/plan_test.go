@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// One table for what is due: the schedule, what has happened, and the answer at
-// a number of times.
+// Each row has a schedule, a history, and whether a rotation is due at several times.
 func TestWhenARotationIsDue(t *testing.T) {
 	t.Parallel()
 	nightly := Spec{Next: daily(3, 0, everyDay)}
@@ -174,7 +173,7 @@ func TestRetriesSlowDownFromMinutesToHours(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		outcome Outcome
-		want    []float64 // minutes
+		want    []float64 // In minutes.
 	}{
 		"failed":     {Failed, []float64{1, 2, 4, 8, 16, 32, 64, 128, 240, 240, 240}},
 		"unanswered": {Unanswered, []float64{1, 60, 240, 960, 1440, 1440, 1440}},
@@ -273,7 +272,7 @@ func TestAStopEndsWithARotationOrANewCredential(t *testing.T) {
 	}
 }
 
-// A process that ends during the call leaves what Begun has stored.
+// If a process ends during the call, only the state stored by Begun remains.
 func TestARotationThatNeverReportsBackCountsAsUnanswered(t *testing.T) {
 	t.Parallel()
 	now := at("2026-01-01 03:00")

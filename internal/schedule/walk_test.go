@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// mount is the schedule of a mount as the engine uses it, and next to it what
-// really happened, recorded in a way that shares nothing with the plan.
+// mount is the schedule of a mount as the engine uses it. It also records what really
+// happened, independently of the plan.
 type mount struct {
 	plan Plan
 	last time.Time
 	now  time.Time
 
-	// sinceAnchor is the time since the last rotation or the last new plan, and
-	// sinceFailure since the last failure. A clock that is set ahead counts as
-	// time that passes, because the engine cannot tell. One that is set back does
-	// not.
+	// sinceAnchor is the time since the last rotation or the last new plan.
+	// sinceFailure is the time since the last failure. A clock that is set ahead counts
+	// as time that passes, because the engine cannot tell. A clock that is set back
+	// does not.
 	sinceAnchor, sinceFailure time.Duration
-	// Cron times up to each of these are used up: by the last rotation, and by
-	// the last new plan or missed window.
+	// Cron times up to each of these are used: by the last rotation, and by the last
+	// new plan or missed window.
 	rotatedAt, plannedAt time.Time
-	// The failures since the last rotation or new plan, and the changes that were
-	// refused since then or since the last new credential.
+	// The failures since the last rotation or new plan, and the refused changes since
+	// then or since the last new credential.
 	failures, unanswered, refused int
 }
 
@@ -33,12 +33,12 @@ type mount struct {
 type walker struct {
 	*testing.T
 	spec   Spec
-	seen   map[mount]int // depth to which the events after it were tried
-	events []string      // that led to the current mount
+	seen   map[mount]int // The depth to which the events after it were tried.
+	events []string      // The events that led to the current mount.
 }
 
-// endings are how a rotation that was started can end. "ended" is a process that
-// ended during the call and recorded nothing after Begun.
+// endings are the ways in which a rotation can end. "ended" is a process that ends
+// during the call and records nothing after Begun.
 var endings = []string{"rotated", "failed", "refused", "unanswered", "ended"}
 
 type interval struct {
@@ -106,8 +106,8 @@ func (w *walker) walk(m mount, left int) {
 	after("a new plan", next)
 }
 
-// check makes the engine's check once a minute, and holds it to the invariants.
-// It reports whether a rotation starts.
+// check makes the engine's periodic check, and checks the invariants. It reports
+// whether a rotation starts.
 func (w *walker) check(m *mount) bool {
 	w.Helper()
 	fail := func(format string, args ...any) {
@@ -117,7 +117,7 @@ func (w *walker) check(m *mount) bool {
 
 	for _, used := range []*time.Time{&m.rotatedAt, &m.plannedAt} {
 		if used.After(m.now.Add(24 * time.Hour)) {
-			*used = m.now // Within a day no scheduled time comes twice.
+			*used = m.now // Within a day, no scheduled time is used twice.
 		}
 	}
 	stopped, message := m.plan.Stopped(m.last), m.plan.LastError(m.last)
@@ -175,8 +175,8 @@ func (w *walker) check(m *mount) bool {
 	return true
 }
 
-// keepsItsWord fails unless a rotation starts at the announced time, if nothing
-// happens before it.
+// keepsItsWord fails unless a rotation starts at the announced time, if nothing happens
+// before it.
 func (w *walker) keepsItsWord(m mount, announced time.Time, fail func(string, ...any)) {
 	w.Helper()
 	if m.refused >= 2 {
@@ -193,7 +193,7 @@ func (w *walker) keepsItsWord(m mount, announced time.Time, fail func(string, ..
 	}
 }
 
-// leastWait says what the documentation says, one case at a time.
+// leastWait returns the documented wait, one case at a time.
 func leastWait(failures, unanswered int) time.Duration {
 	minutes := []int{0, 1, 2, 4, 8, 16, 32, 64, 128, 240}
 	hours := []int{0, 0, 1, 4, 16, 24}
@@ -214,8 +214,8 @@ func (m *mount) setClock(by time.Duration) {
 	m.now = m.now.Add(by)
 }
 
-// rotate plays the engine: it stores Begun, sends the change, and stores how
-// that ended on a copy from before.
+// rotate does what the engine does: it stores Begun, sends the change, and stores the
+// result in a copy from before Begun.
 func (m *mount) rotate(ending string) {
 	before := m.plan
 	m.plan.Begun(m.last, m.now)

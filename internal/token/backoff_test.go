@@ -69,8 +69,8 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 }
 
-// Code that looks for a failure of Finicity in an error would note it again,
-// and each read would prolong the wait.
+// Code that finds a failure of Finicity in an error records it. It would record this
+// one again, and each read would prolong the wait.
 func TestAHeldErrorIsNotTakenForAFailure(t *testing.T) {
 	t.Parallel()
 	var backoff Backoff

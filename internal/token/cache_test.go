@@ -63,7 +63,8 @@ func TestThereIsOneRefreshAtATime(t *testing.T) {
 	})
 }
 
-// Readers of a token are told why it was not replaced, and nothing about another token.
+// Readers of a token learn why that token was not replaced, and nothing about another
+// token.
 func TestAFailureBelongsToTheTokenThatWasToBeReplaced(t *testing.T) {
 	t.Parallel()
 	var cache Cache
@@ -139,7 +140,7 @@ func TestADropDuringARefreshWins(t *testing.T) {
 	})
 }
 
-// The lock of a cache is held here for as long as a refresh could ever hold it.
+// This test holds the lock of a cache for as long as a refresh could ever hold it.
 func TestCurrentNeverWaitsForALock(t *testing.T) {
 	t.Parallel()
 	var cache Cache
@@ -160,7 +161,8 @@ func TestCurrentNeverWaitsForALock(t *testing.T) {
 	}
 }
 
-// The other methods take the lock, and must not wait for what Refresh runs.
+// The other methods take the lock, and must not wait for the function that Refresh
+// runs.
 func TestNoMethodWaitsForARunningRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -74,7 +74,7 @@ func TestRemainingTimeIsInWholeSecondsAndNeverNegative(t *testing.T) {
 		{2 * time.Hour, 115*time.Minute - time.Second + 1, 0},
 		{2 * time.Hour, 115 * time.Minute, 0},
 		{2 * time.Hour, 24 * time.Hour, 0},
-		{time.Minute, 0, 57 * time.Second}, // 57.5 of it
+		{time.Minute, 0, 57 * time.Second}, // Of 57.5 seconds.
 		{10 * time.Minute, 0, 575 * time.Second},
 		{0, 0, 0},
 	} {
