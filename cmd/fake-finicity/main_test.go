@@ -135,7 +135,7 @@ func TestContinuesWithItsStateAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := run(t.Context(), []string{"-listen", "127.0.0.1:0", "-state", file}, io.Discard, io.Discard); err == nil {
-		t.Error("it continues with a file that it cannot read")
+		t.Error("the server starts with a state file that it cannot read")
 	}
 }
 

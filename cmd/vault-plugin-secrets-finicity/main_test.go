@@ -176,6 +176,6 @@ func TestByHandItPrintsItsVersion(t *testing.T) {
 	t.Parallel()
 	out, err := run(t, "plugin", "-version").Output()
 	if err != nil || !strings.HasPrefix(string(out), "vault-plugin-secrets-finicity ") {
-		t.Errorf("it prints %q (%v)", out, err)
+		t.Errorf("the plugin prints %q (%v)", out, err)
 	}
 }

@@ -109,7 +109,7 @@ func TestARefusalThatAnotherNodeHasOvertakenHoldsNothing(t *testing.T) {
 		s.record.Attempts[0].Cleared = s.now
 		s.settle(at, attempts.Answer{Outcome: attempts.RefusedWithCode, Failure: "10001", Locked: locked})
 		if s.record.Failure != "" || !s.record.Locked.IsZero() || s.record.Used(s.now) != 1 {
-			t.Errorf("it is %s", s.state())
+			t.Errorf("the state is %s", s.state())
 		}
 	}
 }
@@ -133,7 +133,7 @@ func TestTheAttemptsOfADeletedConfigurationCountForTheirDay(t *testing.T) {
 		t.Errorf("the state is %s, and %d are used", state, settled.Used(there.now))
 	}
 	if !settled.Confirmed.IsZero() || !settled.Locked.IsZero() {
-		t.Errorf("it is %+v", settled)
+		t.Errorf("the settled record is %+v", settled)
 	}
 	if there.record.Locked.IsZero() {
 		t.Error("the original has changed")

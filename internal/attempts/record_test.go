@@ -155,7 +155,7 @@ func TestARefusalThatWasSettledElsewhereStaysSettled(t *testing.T) {
 	}
 	first := s.record.At("there").Attempts[0]
 	if !first.Cleared.Equal(s.record.Attempts[0].Cleared) || first.Cleared.IsZero() {
-		t.Errorf("it was settled at %s and then at %s", s.record.Attempts[0].Cleared, first.Cleared)
+		t.Errorf("the refusal was cleared at %s and then at %s", s.record.Attempts[0].Cleared, first.Cleared)
 	}
 	if s.now = s.now.Add(5 * time.Hour); s.left() != 4 {
 		t.Errorf("a day later %d are left", s.left())
@@ -230,7 +230,7 @@ func TestARecordIsBounded(t *testing.T) {
 		s.settle(s.charge(attempts.Forced, attempts.Stored), attempts.Answer{Outcome: attempts.Refused})
 	}
 	if n := len(s.record.Attempts); n != 16 || !s.record.Attempts[15].Answered.Equal(s.now) {
-		t.Errorf("it has %d attempts", n)
+		t.Errorf("the record has %d attempts", n)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestAnAttemptThatIsGoneIsNotedAgainInItsPlace(t *testing.T) {
 	gone := s.record.Attempts[0]
 	s.record.Attempts = s.record.Attempts[1:]
 	if !s.record.Recharge(gone) || s.record.Recharge(gone) {
-		t.Error("it is not noted once")
+		t.Error("the attempt is not added exactly once")
 	}
 	if s.left() != 2 || !s.record.Attempts[0].At.Equal(gone.At) {
 		t.Errorf("the attempts are %+v", s.record.Attempts)
@@ -268,7 +268,7 @@ func TestAnOutcomeThatIsGoneIsNotedAgain(t *testing.T) {
 	known := s.record.Attempts[0]
 	s.record.Attempts[0].Outcome = attempts.Unanswered
 	if !s.record.Recharge(known) || s.record.Recharge(known) {
-		t.Error("it is not noted once")
+		t.Error("the outcome is not added exactly once")
 	}
 	for _, other := range []attempts.Outcome{attempts.Unanswered, attempts.Refused} {
 		again := known
@@ -296,7 +296,7 @@ func TestARefusalThatIsNotedAgainStaysCleared(t *testing.T) {
 func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
 	s := tell(t, "write x 10001", "read accepted", "pass 23h", "read accepted")
 	if n := len(s.record.Attempts); n != 1 {
-		t.Errorf("it has %d attempts", n)
+		t.Errorf("the record has %d attempts", n)
 	}
 	s.now = s.now.Add(2 * time.Hour)
 	before := s.record.Clone()
@@ -312,7 +312,7 @@ func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
 	// A refusal that no success has cleared is never forgotten.
 	s = tell(t, "read 10001", "pass 48h")
 	if s.charge(attempts.Automatic, attempts.Stored); len(s.record.Attempts) != 2 {
-		t.Errorf("it has %d attempts", len(s.record.Attempts))
+		t.Errorf("the record has %d attempts", len(s.record.Attempts))
 	}
 }
 
@@ -375,6 +375,6 @@ func TestARecordIsRecentForADay(t *testing.T) {
 	}
 	record := tell(t, "read 10001").record
 	if day := record.Last().Add(24 * time.Hour); !record.Recent(day) || record.Recent(day.Add(1)) {
-		t.Error("it is recent for another time than a day")
+		t.Error("the record is not recent for exactly 24 hours")
 	}
 }

@@ -14,13 +14,13 @@ func TestAClockThatWasSetBackMovesARotationOnce(t *testing.T) {
 	now := at("2026-01-01 00:00")
 	p, last := Plan{From: now.Add(8760 * time.Hour), FailedAt: now.Add(time.Hour), Failures: 9}, now.Add(8000*time.Hour)
 	if !p.Redate(spec, &last, now) || p.Redate(spec, &last, now.Add(time.Minute)) {
-		t.Fatal("it is not redated once")
+		t.Fatal("the plan is not redated exactly once")
 	}
 	if next := p.Announced(spec, last); !next.Equal(now.Add(24 * time.Hour)) {
 		t.Errorf("next is %s", next)
 	}
 	if retry := p.Retry(last); retry.After(now.Add(maxRetryWait)) {
-		t.Errorf("it is not retried before %s", retry)
+		t.Errorf("the rotation is not retried before %s", retry)
 	}
 }
 

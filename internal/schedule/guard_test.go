@@ -84,7 +84,7 @@ func TestTheGuardKeepsNoMonotonicReading(t *testing.T) {
 	paused.Check(time.Now())
 	for _, kept := range []time.Time{noted.Alive, resumed.Alive, paused.Paused} {
 		if text := kept.String(); kept.IsZero() || strings.Contains(text, "m=") {
-			t.Errorf("it keeps %s", text)
+			t.Errorf("the guard keeps %s", text)
 		}
 	}
 }
@@ -95,11 +95,11 @@ func TestTheGuardIsStoredAsItsTimes(t *testing.T) {
 	const stored = `{"alive":"2026-01-01T00:00:00Z","paused":"2026-01-01T07:00:00Z"}`
 	encoded, err := json.Marshal(g)
 	if err != nil || string(encoded) != stored {
-		t.Errorf("it is written as %s (%v)", encoded, err)
+		t.Errorf("the guard is written as %s (%v)", encoded, err)
 	}
 	var again Guard
 	if err := json.Unmarshal([]byte(stored), &again); err != nil || again != g {
-		t.Errorf("it is read as %+v (%v)", again, err)
+		t.Errorf("the guard is read as %+v (%v)", again, err)
 	}
 	if empty, err := json.Marshal(Guard{}); err != nil || string(empty) != "{}" {
 		t.Errorf("an empty guard is written as %s (%v)", empty, err)

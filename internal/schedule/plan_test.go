@@ -163,7 +163,7 @@ func TestTheAnnouncedTimeRespectsRetriesAndWindows(t *testing.T) {
 				want = at(test.want)
 			}
 			if got := p.Announced(test.spec, time.Time{}); !got.Equal(want) {
-				t.Errorf("it announces %s, want %s", got, want)
+				t.Errorf("the announced time is %s, want %s", got, want)
 			}
 		})
 	}
@@ -239,7 +239,7 @@ func TestOnlyRefusedChangesStopTheSchedule(t *testing.T) {
 				t.Fatalf("stopped: %v", !test.stopped)
 			}
 			if announced := p.Announced(spec, time.Time{}); announced.IsZero() != test.stopped {
-				t.Errorf("it announces %s", announced)
+				t.Errorf("a stopped schedule announces %s", announced)
 			}
 			if due, _ := p.Due(spec, time.Time{}, now.Add(1000*time.Hour)); due == test.stopped {
 				t.Errorf("1000 hours later it is due: %v", due)
@@ -296,10 +296,10 @@ func TestTheStoredFormIsThatOfVersionOne(t *testing.T) {
 		From: at("2026-01-01 00:00"), FailedAt: at("2026-01-02 03:00"), Failures: 3, Unanswered: 1, Refused: 1, Error: "HTTP 503",
 	}
 	if p != want {
-		t.Errorf("it is read as %+v", p)
+		t.Errorf("the plan is read as %+v", p)
 	}
 	if again, err := json.Marshal(p); err != nil || string(again) != stored {
-		t.Errorf("it is written as %s (%v)", again, err)
+		t.Errorf("the plan is written as %s (%v)", again, err)
 	}
 	if empty, err := json.Marshal(Plan{}); err != nil || string(empty) != "{}" {
 		t.Errorf("an empty plan is written as %s (%v)", empty, err)

@@ -22,7 +22,7 @@ func TestASecretThatOnlyABroughtOneReplacedIsTriedLast(t *testing.T) {
 	s.do(do("accept", "x"))
 	s.do(do("pass", "600h"))
 	if s.do(do("refuse", "x")); !s.list.Unsettled() {
-		t.Error("it is settled")
+		t.Error("a displaced secret leaves the list settled")
 	}
 	if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
 		t.Errorf("the list is %s", s.state())
@@ -30,7 +30,7 @@ func TestASecretThatOnlyABroughtOneReplacedIsTriedLast(t *testing.T) {
 	s.do(do("accept", "x"))
 	s.do(do("pass", "72h"))
 	if s.do(do("accept", "x")); s.has("b") {
-		t.Error("it is kept for ever")
+		t.Error("a displaced secret is kept forever")
 	}
 }
 
@@ -42,7 +42,7 @@ func TestALaterSecretOfTheEnginesOwnReplacesForGood(t *testing.T) {
 	}
 	s.do(do("pass", "97h"))
 	if s.do(do("accept", "c")); s.has("b") {
-		t.Error("it is kept for longer than webhooks need")
+		t.Error("the secret is kept for longer than webhooks need")
 	}
 }
 
@@ -51,7 +51,7 @@ func TestALaterSecretOfTheEnginesOwnReplacesForGood(t *testing.T) {
 func TestAutomaticAttemptsLeaveOutWhatABroughtOneReplaced(t *testing.T) {
 	s := tell(t, do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("accept", "b"), do("write", "x"), do("refuse", "x"))
 	if next, _ := s.list.NextAutomatic(func(secrets.Secret) bool { return false }); next.Value.Reveal() != "x" {
-		t.Errorf("it is %s", next.Value.Reveal())
+		t.Errorf("the next secret is %s", next.Value.Reveal())
 	}
 	if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
 		t.Errorf("an operator's is %s", next.Value.Reveal())

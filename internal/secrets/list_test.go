@@ -323,7 +323,7 @@ func TestTheListIsBounded(t *testing.T) {
 		t.Errorf("the list has %d secrets", n)
 	}
 	if s.has("a") || !s.has("s149") || !s.has("s60") {
-		t.Error("it is not the oldest ones that make room")
+		t.Error("newer secrets make room, not the oldest")
 	}
 }
 

@@ -115,7 +115,7 @@ func TestTheCurrentSecret(t *testing.T) {
 	s.list.Secrets = append(s.list.Secrets, s.list.Secrets[0])
 	s.list.Secrets[1].Value, s.list.Secrets[1].Added = text("b"), s.now
 	if current, _ := s.list.Current(); current.Value.Reveal() != "b" {
-		t.Errorf("it is %s", current.Value.Reveal())
+		t.Errorf("the current secret is %s", current.Value.Reveal())
 	}
 }
 
@@ -295,13 +295,13 @@ func TestTheEngineMayHaveTheOnlyCopy(t *testing.T) {
 func TestTheLastAcknowledgmentOfThisAddressCounts(t *testing.T) {
 	s := tell(t, do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("propose", "c"), do("acknowledge", "c"))
 	if !s.list.Acknowledged().Equal(s.now) {
-		t.Errorf("it was %s ago", s.now.Sub(s.list.Acknowledged()))
+		t.Errorf("the last acknowledgment was %s ago", s.now.Sub(s.list.Acknowledged()))
 	}
 	if s.do(do("propose", "d")); s.list.Acknowledged().IsZero() {
 		t.Error("a change that is not acknowledged yet makes it none")
 	}
 	if s.do(do("move", "there")); !s.list.Acknowledged().IsZero() {
-		t.Error("it is one of another address")
+		t.Error("an acknowledgment of another address counts")
 	}
 }
 

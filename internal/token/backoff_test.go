@@ -44,7 +44,7 @@ func TestAnAnswerEndsTheBackoff(t *testing.T) {
 	}
 	backoff.Clear()
 	if err := backoff.Held(noon); err != nil {
-		t.Errorf("it still holds: %v", err)
+		t.Errorf("the backoff still holds: %v", err)
 	}
 	backoff.Note(errUnavailable, 0, noon)
 	if held := heldError(t, &backoff, noon); held.Wait != time.Second {
@@ -58,10 +58,10 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	const asked = 10 * time.Minute
 	backoff.Note(errUnavailable, asked, noon)
 	if backoff.Held(noon.Add(asked-1)) == nil {
-		t.Error("it calls sooner than Finicity asked")
+		t.Error("the call is allowed sooner than Finicity asked")
 	}
 	if backoff.Held(noon.Add(asked)) != nil {
-		t.Error("it waits longer than Finicity asked")
+		t.Error("the call waits longer than Finicity asked")
 	}
 	backoff.Note(errUnavailable, 0, noon)
 	if held := heldError(t, &backoff, noon); held.Wait != 2*time.Second {

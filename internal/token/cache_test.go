@@ -154,7 +154,7 @@ func TestCurrentNeverWaitsForALock(t *testing.T) {
 	select {
 	case got := <-read:
 		if got != shared {
-			t.Error("it is not the shared token")
+			t.Error("Current does not return the shared token")
 		}
 	case <-time.After(5 * time.Minute):
 		t.Error("Current waits for the lock")

@@ -154,10 +154,10 @@ func TestTheDemoFailsWhenAStepDoes(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() == 0 {
-		t.Fatalf("it did not fail: %v\n%s", err, out)
+		t.Fatalf("the demo did not fail: %v\n%s", err, out)
 	}
 	if !strings.Contains(string(out), "The demo has failed") {
-		t.Fatalf("it does not say where it failed:\n%s", out)
+		t.Fatalf("the demo does not say where it failed:\n%s", out)
 	}
 	leftovers(t, cmd)
 }
@@ -296,10 +296,10 @@ func TestDevEndsWithAnErrorWhenVaultDoes(t *testing.T) {
 	}
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("dev.sh ended with %v", err)
 	}
 	if !strings.Contains(string(rest), "Vault has ended") || !strings.Contains(string(rest), "Both servers are stopped.") {
-		t.Errorf("it printed %q", rest)
+		t.Errorf("dev.sh printed %q", rest)
 	}
 	leftovers(t, cmd)
 }
@@ -311,7 +311,7 @@ func TestDevGoesOnWithoutItsMockServer(t *testing.T) {
 	for line := ""; !strings.HasPrefix(line, "The mock server has ended. Vault keeps running"); {
 		var err error
 		if line, err = output.ReadString('\n'); err != nil {
-			t.Fatalf("it does not say that the mock server has ended: %v", err)
+			t.Fatalf("dev.sh does not say that the mock server has ended: %v", err)
 		}
 	}
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {

@@ -272,7 +272,7 @@ func TestTheInjectorKnowsEachAnnotation(t *testing.T) {
 			return name == one || strings.HasSuffix(one, "-") && name == one+secretName
 		})
 		if prefix != "vault.hashicorp.com" || !allowed.MatchString(name) || !known {
-			t.Errorf("it does not know %s", key)
+			t.Errorf("the injector does not support %s", key)
 		}
 	}
 	// The objects that the annotations name must exist.

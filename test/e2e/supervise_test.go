@@ -59,7 +59,7 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 			if err := poll(func() (bool, error) {
 				select {
 				case err := <-ended:
-					return false, fmt.Errorf("it has ended: %w\n%s", err, out.String())
+					return false, fmt.Errorf("the run has ended: %w\n%s", err, out.String())
 				default:
 				}
 				sockets, err := filepath.Glob(filepath.Join(dir, "e2e*", "plugin*"))
@@ -77,7 +77,7 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 			err = <-ended
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) || exit.ExitCode() != tc.code {
-				t.Errorf("it ends with %v, want %d\n%s", err, tc.code, out.String())
+				t.Errorf("the run ends with %v, want %d\n%s", err, tc.code, out.String())
 			}
 			if left, err := family(cmd.Process.Pid, started); err != nil || len(left) > 0 {
 				t.Errorf("%d processes are left: %v", len(left), err)

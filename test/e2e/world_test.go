@@ -287,7 +287,7 @@ func (w *world) leaks() error {
 		written := notations(value)
 		for place, text := range places {
 			if slices.ContainsFunc(written, func(value string) bool { return strings.Contains(text, value) }) {
-				found = append(found, fmt.Errorf("%s stands in %s", kind, place))
+				found = append(found, fmt.Errorf("%s is in %s", kind, place))
 			}
 		}
 	}

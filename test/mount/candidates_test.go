@@ -304,7 +304,7 @@ func TestACopyEndsWithASuccessWhateverTheClock(t *testing.T) {
 		h.Pass(2 * time.Hour)
 		h.Token()
 		if st := h.Stored(); !st.Copied.IsZero() {
-			t.Errorf("it is a copy since %s", st.Copied)
+			t.Errorf("the data counts as a copy since %s", st.Copied)
 		}
 	})
 }

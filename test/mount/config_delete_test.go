@@ -193,7 +193,7 @@ func TestForceDiscardsNothingThatCannotBeReadNow(t *testing.T) {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
 		h.Fails(h.Remove("config", mounttest.Fields{"force": true}), 500, "reading the configuration from storage")
 		if !h.IsConfigured() {
-			t.Error("it is deleted")
+			t.Error("the entry is deleted")
 		}
 		newer := []byte(`{"version":99,"partner_id":"1"}`)
 		h.Storage.Plant("config", newer)

@@ -54,7 +54,7 @@ func TestAMistakeIsRefusedBeforeItCostsAnAttempt(t *testing.T) {
 					a := h.Write("config", data)
 					h.Fails(a, 400, test.says...)
 					if right := test.says[len(test.says)-1]; strings.HasPrefix(right, "write ") && !strings.HasSuffix(a.Text, right) {
-						t.Errorf("it does not end in %q: %s", right, a.Text)
+						t.Errorf("the error does not end in %q: %s", right, a.Text)
 					}
 					if h.Stored() != nil {
 						t.Error("something is stored")

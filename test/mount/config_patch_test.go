@@ -20,7 +20,7 @@ func TestAPatchChangesWhatItNamesAndUnsetsWhatIsNull(t *testing.T) {
 		h.Succeeds(h.Patch("config", mounttest.Fields{"rotation_period": "720h"}))
 		data := h.Read("config", nil).Data
 		if data["rotation_period"] != int64(2592000) || data["rotation_schedule"] != "" || data["request_timeout"] != int64(10) {
-			t.Errorf("it is %v", data)
+			t.Errorf("the configuration is %v", data)
 		}
 		h.Succeeds(h.Patch("config", mounttest.Fields{
 			"request_timeout": nil, "token_lifetime": nil, "secret_grace_period": nil, "rotation_period": nil,

@@ -59,7 +59,7 @@ func TestANewAppKeyIsVerifiedWithWhicheverSecretIsInEffect(t *testing.T) {
 		st := h.Stored()
 		_, stillPending := st.Secrets.Pending()
 		if stillPending || st.AppKey.Reveal() != mounttest.NewKey || (storedCurrent(h) == pending) != applied {
-			t.Error("it is not resolved to the secret in effect, with the new app key")
+			t.Error("the rotation is not resolved to the secret in effect, with the new app key")
 		}
 		if n := len(st.Secrets.Secrets); n != 2 {
 			t.Errorf("%d secrets are retained, want 2", n)
@@ -190,7 +190,7 @@ func TestTheCandidateItselfMayBeWrittenAsTheSecret(t *testing.T) {
 		candidate := storedPending(h)
 		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": candidate}))
 		if _, pending := h.Stored().Secrets.Pending(); pending || storedCurrent(h) != candidate {
-			t.Error("it is not the current secret now, with nothing pending")
+			t.Error("the candidate is not the current secret, or a rotation is pending")
 		}
 		if h.Stored().LastRotation.IsZero() || len(h.Recorded("finicity/root-rotate")) != 1 {
 			t.Error("the rotation is not reported")

@@ -114,7 +114,7 @@ func TestARotationIsAnnouncedWithWhatHasConfirmedIt(t *testing.T) {
 				confirm(h)
 				events := h.Recorded("finicity/root-rotate")
 				if len(events) != 1 || events[0]["operation"] != operation || len(h.Recorded("finicity/root-rotate-fail")) != 0 {
-					t.Errorf("it is announced as %v", events)
+					t.Errorf("the events are %v", events)
 				}
 			})
 		})

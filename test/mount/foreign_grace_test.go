@@ -58,7 +58,7 @@ func TestAnOlderSecretThatIsWrittenHidesNoSecretOfTheEngine(t *testing.T) {
 					h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret, "secret_grace_period": grace}))
 					use(h, 3*day)
 					if !h.Fake.HoldsSecret(mounttest.PartnerID, inEffect) {
-						t.Fatal("it is not in effect")
+						t.Fatal("the secret is not in effect")
 					}
 					if verdict(h, webhook, signature(h, mounttest.PartnerID, webhook)) == "" {
 						t.Error("a webhook that Finicity signs now is not valid")

@@ -72,11 +72,11 @@ func TestWhatVersion1LeftIsDeletedLaterIfStorageFails(t *testing.T) {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Del("token")})
 		h.Tick()
 		if _, found := h.Storage.Peek("token"); !found {
-			t.Fatal("it is deleted although storage fails")
+			t.Fatal("the old token is deleted although storage fails")
 		}
 		h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
 		if _, found := h.Storage.Peek("token"); found {
-			t.Error("it is not deleted")
+			t.Error("the old token is not deleted")
 		}
 	})
 }

@@ -114,7 +114,7 @@ func TestAMigratedMountServesTheTokenThatIsStored(t *testing.T) {
 				h.SetClock(stored.IssueTime.Add(time.Hour).Sub(h.Now()))
 				h.Restart()
 				if h.Token() != stored.Token {
-					t.Error("it is another token")
+					t.Error("the read returns another token")
 				}
 				h.Called(0, 0)
 			})
@@ -247,7 +247,7 @@ func TestAMigratedMountIsStoredWithinAMinute(t *testing.T) {
 		writes := h.Storage.Accesses(mounttest.Put("config"))
 		h.Tick()
 		if again := h.Storage.Accesses(mounttest.Put("config")); again != writes {
-			t.Error("it is stored each minute")
+			t.Error("the migrated entry is stored each minute")
 		}
 	})
 }

@@ -56,7 +56,7 @@ func TestANodeFollowsWhatAnotherOneWrites(t *testing.T) {
 		h.B = standby
 		h.B.InvalidateKey(t.Context(), "config")
 		if h.Token() != token {
-			t.Error("it serves another token than the node that wrote")
+			t.Error("the node serves another token than the node that wrote")
 		}
 		h.Called(2, 0)
 	})

@@ -145,7 +145,7 @@ func TestATokenOfAReplacedConfigurationIsNotShared(t *testing.T) {
 				b := sendTo(h, old, logical.ReadOperation, "token")
 				st := h.Stored()
 				if b.Data["token"] != nil && (st == nil || st.PartnerID != b.Data["partner_id"] || b.Data["app_key"] != st.AppKey.Reveal()) {
-					t.Error("it serves a token of before")
+					t.Error("the node serves a token from before")
 				}
 			})
 		})

@@ -37,7 +37,7 @@ func TestANodeThatWasOvertakenServesNoTokenFromBefore(t *testing.T) {
 		a := sendTo(h, old, logical.ReadOperation, "token")
 		h.Succeeds(a)
 		if a.Data["app_key"] != mounttest.NewKey || a.Data["token"] != h.Token() {
-			t.Error("it serves the token of the old app key")
+			t.Error("the overtaken node serves the token of the old app key")
 		}
 	})
 }
@@ -52,7 +52,7 @@ func TestANodeThatWasOvertakenHasNothingToWrite(t *testing.T) {
 		before := h.Storage.Accesses(mounttest.Put("config"))
 		tick()
 		if n := h.Storage.Accesses(mounttest.Put("config")) - before; n != 0 {
-			t.Errorf("it writes %d times", n)
+			t.Errorf("the overtaken node writes %d times", n)
 		}
 	})
 }

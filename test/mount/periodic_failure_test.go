@@ -234,7 +234,7 @@ func TestResolvingThatFailsForStorageIsReportedToVault(t *testing.T) {
 			t.Error("Vault is not told")
 		}
 		if minute() {
-			t.Error("it has failed again")
+			t.Error("the rotation has failed again")
 		}
 		h.Resolved()
 	})

@@ -73,7 +73,7 @@ func TestAPauseThatCannotBeStoredStaysInEffect(t *testing.T) {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		everyMinute(h, 5, func() {})
 		if n := changes(h); n != 1 || len(h.Recorded(pausedEvent)) != 0 || says(h, "rotation_paused") == "" {
-			t.Error("it has rotated, or announced a pause that is not stored, or the status does not show it")
+			t.Error("the engine has rotated, or announced an unstored pause, or the status does not show the pause")
 		}
 		h.Storage.Heal()
 		everyMinute(h, 5, func() {})
@@ -133,7 +133,7 @@ func TestAMountWithoutAScheduleIsNeverPaused(t *testing.T) {
 				h.Tick()
 				h.Token()
 				if says(h, "rotation_paused") != "" || len(h.Recorded(pausedEvent)) != 0 {
-					t.Error("it is paused")
+					t.Error("the schedule is paused")
 				}
 				h.Succeeds(h.Write("config", mounttest.Fields{"rotation_period": "24h", "disable_automated_rotation": false}))
 				everyHour(h, 25)
@@ -155,10 +155,10 @@ func TestAPausedScheduleStillResolvesWhatIsPending(t *testing.T) {
 		h.Restart()
 		everyMinute(h, 3, func() {})
 		if says(h, "rotation_paused") == "" {
-			t.Error("it is not paused")
+			t.Error("the schedule is not paused")
 		}
 		if h.Stored().Secrets.Unsettled() || changes(h) != 1 {
-			t.Errorf("it is not resolved, or rotated again: %d changes", changes(h))
+			t.Errorf("the rotation is not resolved, or the engine rotated again: %d changes", changes(h))
 		}
 		h.Rotate()
 		if says(h, "rotation_paused") != "" {

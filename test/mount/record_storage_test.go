@@ -67,7 +67,7 @@ func TestAUsableTokenIsServedWhileNoAttemptCanBeStored(t *testing.T) {
 		a := h.Refreshed()
 		h.Warned(a, "the refresh of the token failed", "no request was sent to Finicity")
 		if a.Data["token"] != token {
-			t.Error("it is another token")
+			t.Error("the read returns another token")
 		}
 		h.Called(1, 0)
 	})

@@ -83,11 +83,11 @@ func TestEachAttemptIsRecordedWithWhatTheRulesNeed(t *testing.T) {
 				automatic := slices.Contains([]string{"read", "rotate-root", "rotate-token"}, name)
 				written := strings.HasPrefix(name, "a")
 				if (a.Trigger == 0) != automatic || (a.Subject != 0) != written {
-					t.Errorf("it is recorded with trigger %d and subject %d", a.Trigger, a.Subject)
+					t.Errorf("the attempt is recorded with trigger %d and subject %d", a.Trigger, a.Subject)
 				}
 				place := map[bool]string{true: elsewhere, false: here}[name == "another address"]
 				if a.Place != place || (a.Credential == "") != (name == "rotate-root") || a.Answered.Before(a.At) {
-					t.Errorf("it is recorded at %s, with a credential: %v", a.Place, a.Credential != "")
+					t.Errorf("the attempt is recorded at %s, with a credential: %v", a.Place, a.Credential != "")
 				}
 			})
 		})

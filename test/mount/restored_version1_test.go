@@ -22,7 +22,7 @@ func TestASnapshotOfVersion1PutsNoOldSecretAfterANewOne(t *testing.T) {
 		h.Storage.Restore(snapshot)
 		use(h, 31*day) // The old one works during its grace period.
 		if !h.Fake.HoldsSecret(g.Finicity.PartnerID, inEffect) {
-			t.Fatal("it is not in effect")
+			t.Fatal("the secret is not in effect")
 		}
 		h.Write("config/verify", nil)
 		h.Pass(time.Hour)

@@ -337,7 +337,7 @@ func TestAFindThatCannotBeStoredIsMadeAgain(t *testing.T) {
 					h.Tick()
 					h.Token()
 					if storedCurrent(h) != candidate {
-						t.Error("it is not the current secret")
+						t.Error("the secret is not the current one")
 					}
 					h.Wrongly(0)
 					h.Resolved()

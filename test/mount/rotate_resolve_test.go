@@ -69,7 +69,7 @@ func TestAnUnknownOutcomeIsResolvedToTheSecretInEffect(t *testing.T) {
 						t.Error("the new secret is not retained as it should be")
 					}
 					if rotated := !h.Stored().LastRotation.IsZero(); rotated != test.applied {
-						t.Errorf("it is noted as a rotation: %v", rotated)
+						t.Errorf("the change is recorded as a rotation: %v", rotated)
 					}
 					wrong := map[bool]int{true: 0, false: 1}[test.applied]
 					h.Wrongly(wrong)
@@ -148,7 +148,7 @@ func TestATokenThatIsDueIsServedWhileARotationIsPending(t *testing.T) {
 			a := h.Refreshed()
 			h.Warned(a, "a rotation is pending, and its request might still be in progress")
 			if a.Data["token"] != token {
-				t.Error("it is another token")
+				t.Error("the read returns another token")
 			}
 		}
 		h.Called(1, 1)
@@ -173,7 +173,7 @@ func TestRotateRootResolvesFirst(t *testing.T) {
 		h.Pass(30 * time.Second)
 		h.Rotate()
 		if now := storedCurrent(h); now == candidate || now == mounttest.PartnerSecret || h.Stored().Secrets.Unsettled() {
-			t.Error("it is not rotated to another secret")
+			t.Error("the secret is not rotated to another one")
 		}
 		if want := map[bool]string{true: candidate, false: mounttest.PartnerSecret}[applied]; storedSecret(h, want).Proven.IsZero() ||
 			storedSecret(h, want).Superseded.IsZero() {

@@ -166,7 +166,7 @@ func TestTheTimeoutOfAChangeStartsAtTheProposal(t *testing.T) {
 				}
 				h.Fails(a, http.StatusBadRequest, "unknown", "no complete answer within 30s")
 				if took := time.Since(began); took != 30*time.Second {
-					t.Errorf("it took %s", took)
+					t.Errorf("the rotation took %s", took)
 				}
 				h.Pass(time.Second)
 				h.Succeeds(h.Write("config/verify", nil)) // The wait is over too.

@@ -23,7 +23,7 @@ func TestAStaticTokenIsTheSharedTokenWithoutALease(t *testing.T) {
 		leased, static := h.Read("token", nil), h.Read("static-token", nil)
 		h.Succeeds(static)
 		if static.Secret != nil {
-			t.Error("it has a lease")
+			t.Error("the answer has a lease")
 		}
 		for _, field := range []string{"token", "app_key", "partner_id", "issue_time", "expire_time"} {
 			if static.Data[field] != leased.Data[field] {
@@ -145,7 +145,7 @@ func TestTheOperatorUntil13HasAnExpiredTokenAfterOneFailure(t *testing.T) {
 			0: func() { h.Answering(http.StatusServiceUnavailable, "maintenance", 1) },
 		})
 		if dead < time.Hour {
-			t.Errorf("it had a dead token for %s, and examples/kubernetes says an hour", dead)
+			t.Errorf("the Secret had an expired token for %s, and examples/kubernetes says an hour", dead)
 		}
 	})
 }

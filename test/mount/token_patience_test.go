@@ -34,7 +34,7 @@ func TestNoReaderOfAUsableTokenWaitsForASlowRefresh(t *testing.T) {
 		begun := time.Now()
 		for range 20 {
 			if h.Token() != old {
-				t.Error("it is not the token at hand")
+				t.Error("the read does not return the usable token")
 			}
 		}
 		if waited := time.Since(begun); waited > 0 {

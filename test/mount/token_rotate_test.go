@@ -21,7 +21,7 @@ func TestRotateTokenReplacesTheSharedTokenAndReturnsTimesOnly(t *testing.T) {
 		h.Succeeds(a)
 		h.Warned(a)
 		if a.Data["issue_time"] != "2000-01-01T00:01:00Z" || a.Data["expire_time"] != "2000-01-01T01:56:00Z" || len(a.Data) != 2 {
-			t.Errorf("it returns %v", a.Data)
+			t.Errorf("rotate-token returns %v", a.Data)
 		}
 		after := h.Token()
 		if after == before || !h.Fake.AcceptsToken(mounttest.PartnerID, after) {

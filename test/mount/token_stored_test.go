@@ -77,7 +77,7 @@ func TestAStoredTokenThatCannotBeUsedIsReplaced(t *testing.T) {
 				h.Restart()
 				token := h.Token()
 				if token == old {
-					t.Error("the token is used all the same")
+					t.Error("the token is used anyway")
 				}
 				if !h.Leaks.Logged(test.logged) {
 					t.Error("the log does not say why")
@@ -106,7 +106,7 @@ func TestAStoredTokenIsServedAfterARestartDuringAnOutage(t *testing.T) {
 			a := h.Refreshed()
 			h.Warned(a, "the refresh of the token failed", "maintenance")
 			if a.Data["token"] != token || leaseOf(h, a) != 15*time.Minute {
-				t.Error("it is another token, or another lease")
+				t.Error("the read returns another token or lease")
 			}
 		}
 		h.Called(2, 0)

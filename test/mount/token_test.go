@@ -102,7 +102,7 @@ func TestRevokingALeaseDoesNothingAndNeverFails(t *testing.T) {
 					}
 				}
 				if h.Storage.Accesses() != before {
-					t.Error("it has accessed storage")
+					t.Error("the request has accessed storage")
 				}
 				h.Storage.Heal()
 				if configured {

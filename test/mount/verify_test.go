@@ -51,7 +51,7 @@ func TestVerifySucceedsInEachStateAndResetsEverything(t *testing.T) {
 						t.Error("its token is not stored")
 					}
 					if n := h.Calls(fakefinicity.CallAuthenticate) - before; n != 1 {
-						t.Errorf("it took %d calls", n)
+						t.Errorf("the verification took %d calls", n)
 					}
 					h.Pass(2 * time.Hour) // And automatic attempts work again.
 					h.Token()

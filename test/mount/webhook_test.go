@@ -80,7 +80,7 @@ func TestAWebhookIsValidWithItsExactBytesOnly(t *testing.T) {
 			}
 		}
 		if len(h.Fake.Requests()) != calls {
-			t.Error("it made a call")
+			t.Error("the verification called Finicity")
 		}
 	})
 }
@@ -132,7 +132,7 @@ func TestWhileARotationIsPendingBothSecretsSign(t *testing.T) {
 		h.Interrupt(applied)
 		for _, signed := range []string{before, signature(h, mounttest.PartnerID, webhook)} {
 			if got := verdict(h, webhook, signed); got != "current" {
-				t.Errorf("it is %q", got)
+				t.Errorf("the verdict is %q", got)
 			}
 		}
 	})
@@ -151,10 +151,10 @@ func TestWebhooksAreVerifiedWhateverHoldsCallsBack(t *testing.T) {
 				h.Down()
 				calls := len(h.Fake.Requests())
 				if got := verdict(h, webhook, signature(h, mounttest.PartnerID, webhook)); got != "current" {
-					t.Errorf("it is %q", got)
+					t.Errorf("the verdict is %q", got)
 				}
 				if len(h.Fake.Requests()) != calls {
-					t.Error("it made a call")
+					t.Error("the verification called Finicity")
 				}
 			})
 		})

@@ -57,7 +57,7 @@ func TestItEndsAsGoTestDoes(t *testing.T) {
 			cmd := progress(t, tc.body, "-count=1", ".")
 			out, err := cmd.CombinedOutput()
 			if code := cmd.ProcessState.ExitCode(); code != tc.code || !strings.Contains(string(out), tc.says) {
-				t.Errorf("it ends with %d (%v)\n%s", code, err, out)
+				t.Errorf("progress ends with %d (%v)\n%s", code, err, out)
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func TestASignalIsOneToTheTests(t *testing.T) {
 			for started := false; !started; {
 				select {
 				case err := <-ended:
-					t.Fatalf("it ends with %v\n%s", err, out.String())
+					t.Fatalf("progress ends with %v\n%s", err, out.String())
 				case <-time.After(20 * time.Millisecond):
 				}
 				_, err := os.Stat(filepath.Join(cmd.Dir, "started"))
@@ -110,7 +110,7 @@ func TestASignalIsOneToTheTests(t *testing.T) {
 			}
 			exit := new(exec.ExitError)
 			if err := <-ended; !errors.As(err, &exit) || exit.ExitCode() != tc.code {
-				t.Errorf("it ends with %v\n%s", err, out.String())
+				t.Errorf("progress ends with %v\n%s", err, out.String())
 			}
 			if _, err := os.Stat(filepath.Join(cmd.Dir, "cleaned")); err != nil {
 				t.Errorf("the tests could not clean up: %v\n%s", err, out.String())

@@ -47,7 +47,7 @@ func did(action, pkg, name, elapsed string) string {
 func compare(t *testing.T, got string, want ...string) {
 	t.Helper()
 	if want := strings.Join(want, "\n") + "\n"; got != want {
-		t.Errorf("it prints\n%s\nand not\n%s", got, want)
+		t.Errorf("progress prints\n%s\nand not\n%s", got, want)
 	}
 }
 
