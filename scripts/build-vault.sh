@@ -4,8 +4,8 @@
 # Provides a Vault server at bin/vault, for the end-to-end tests, the demo and `make
 # dev`. Uses the first of these:
 #
-#   1. VAULT_BIN=/path/to/vault   that one, as a link (OpenBao works too); VAULT_BIN=build skips to 3
-#   2. `vault` on PATH            that one, by a link
+#   1. VAULT_BIN=/path/to/vault   as a link (OpenBao works too); VAULT_BIN=build skips to 3
+#   2. `vault` on PATH            as a link
 #   3. tools/vault                built from source, the version that is pinned there
 #
 # Does nothing if bin/vault is already up to date.
