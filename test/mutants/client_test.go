@@ -13,10 +13,10 @@ func mutantsOfConnection() []mutant {
 		{"TLS is 1.2 at least", file, "&tls.Config{MinVersion: tls.VersionTLS12}", "&tls.Config{MinVersion: tls.VersionTLS10}"},
 		{"each call has a connection of its own", file, "DisableKeepAlives:      true,", "DisableKeepAlives:      false,"},
 		{"only a 200 has a token", file, "if ans.status != http.StatusOK {", "if ans.status >= 300 {"},
-		{"an answer that broke off has none", file, "if ans.broken != \"\" {", "if false {"},
-		{"what is no header's value is no token", file, " || !isHeaderValue(out.Token) {", " {"},
+		{"an answer that broke off has no token", file, "if ans.broken != \"\" {", "if false {"},
+		{"a token must be a valid header value", file, " || !isHeaderValue(out.Token) {", " {"},
 		{"a token has a bound", file, "return s != \"\" && len(s) <= maxToken", "return s != \"\""},
-		{"an empty token is none", file, "return s != \"\" && len(s) <= maxToken", "return len(s) <= maxToken"},
+		{"an empty token is no token", file, "return s != \"\" && len(s) <= maxToken", "return len(s) <= maxToken"},
 		{"only a 204 is a change", file, "if ans.status != http.StatusNoContent {", "if ans.status >= 300 {"},
 		{"the old secret ends at once, unless there is a grace period", file, "\"immediate\":        !grace,", "\"immediate\":        grace,"},
 	}

@@ -18,17 +18,17 @@ func mutantsOfTokens() []mutant {
 		{"a suspended machine makes no token younger", file, "return max(byWall, elapsed)", "return elapsed"},
 		{"nothing is left of an expired token", file, "return max(0, t.Lifetime-Margin(t.Lifetime)-age).Truncate", "return (t.Lifetime - Margin(t.Lifetime) - age).Truncate"},
 		{"a part of a second is not promised", file, "-age).Truncate(time.Second)", "-age).Round(time.Second)"},
-		{"readers who ask for the most cost an authentication in half an hour", file, "Margin(lifetime) - lifetime/4)", "Margin(lifetime) - lifetime/5)"},
+		{"readers who ask for the most cost one authentication in half an hour", file, "Margin(lifetime) - lifetime/4)", "Margin(lifetime) - lifetime/5)"},
 
 		{"a dropped token is not served", cache, "\tc.current.Store(nil)\n", ""},
 		{"a dropped token does not come back", cache, "\tc.drops++\n", ""},
 		{"nothing from before a drop is shared", cache, "if epoch != c.drops {", "if false {"},
-		{"nor is a stored token", cache, "if epoch == c.drops {", "if true {"},
-		{"a stored token does not replace one", cache, "c.current.CompareAndSwap(nil, t)", "c.current.Store(t)"},
+		{"no stored token from before a drop is shared", cache, "if epoch == c.drops {", "if true {"},
+		{"a stored token does not replace a shared one", cache, "c.current.CompareAndSwap(nil, t)", "c.current.Store(t)"},
 		{"one refresh runs at a time", cache, "if c.running != nil {", "if false {"},
-		{"the next refresh is a new one", cache, "c.running, c.failure, c.failed = nil, err, old", "c.failure, c.failed = err, old"},
+		{"after a refresh, the next one can start", cache, "c.running, c.failure, c.failed = nil, err, old", "c.failure, c.failed = err, old"},
 		{"all who wait learn of the failure", cache, "\t\tr.err = err\n", "\t\t_ = err\n"},
-		{"a failure is told to the readers of its token alone", cache, "if c.failed != t {", "if c.failed == nil {"},
+		{"only the readers of its token learn of a failure", cache, "if c.failed != t {", "if c.failed == nil {"},
 
 		{"waits become longer", backoff, "time.Second<<min(b.count, 6)", "time.Second<<min(b.count, 0)"},
 		{"a wait is a minute at the longest", backoff, "maxBackoff = time.Minute", "maxBackoff = 2 * time.Minute"},
@@ -41,6 +41,6 @@ func mutantsOfTokens() []mutant {
 		{"no verb of fmt prints a secret", text, "_, _ = io.WriteString(f, hidden)", "_, _ = io.WriteString(f, t.Reveal())"},
 		{"no string shows a secret", text, "func (t Text) String() string { return hidden }", "func (t Text) String() string { return t.Reveal() }"},
 		{"no JSON has a secret", text, "func (t Text) MarshalJSON() ([]byte, error) { return nil, errEncoded }", "func (t Text) MarshalJSON() ([]byte, error) { return []byte(`\"x\"`), nil }"},
-		{"no other encoding has one", text, "func (t Text) MarshalText() ([]byte, error) { return nil, errEncoded }", "func (t Text) MarshalText() ([]byte, error) { return []byte(t.Reveal()), nil }"},
+		{"no other encoding has a secret", text, "func (t Text) MarshalText() ([]byte, error) { return nil, errEncoded }", "func (t Text) MarshalText() ([]byte, error) { return []byte(t.Reveal()), nil }"},
 	}
 }
