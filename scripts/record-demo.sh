@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Runs the demo, and draws what it printed as docs/pictures/demo.svg. All secrets and tokens in it are the mock server's.
-# A demo that fails leaves the picture as it was.
+# Runs the demo, and draws its output as docs/pictures/demo.svg. All secrets and tokens
+# in it are values of the mock server. If the demo fails, the picture does not change.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 picture=$root/docs/pictures/demo.svg

@@ -51,7 +51,8 @@ func (r *results) chart() string {
 			fmt.Fprintf(&bars, `<text x="%d" y="%.0f" text-anchor="end">%s</text>`+"\n", labelWidth-8, middle+4, html.EscapeString(t.Name))
 			fmt.Fprintf(&bars, `<rect x="%d" y="%d" width="%.1f" height="%d" class="%s"/>`+"\n", labelWidth, y, x(t.Ratio)-labelWidth, barHeight, kind)
 			fmt.Fprintf(&bars, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" class="spread"/>`+"\n", x(t.RatioSpread[0]), middle, x(t.RatioSpread[1]), middle)
-			// In a column of their own, where neither a spread nor the line of the constant runs through them.
+			// In a separate column, where neither a spread nor the line of the constant
+			// crosses them.
 			fmt.Fprintf(&bars, `<text x="%d" y="%.0f" text-anchor="end">%.2f</text>`+"\n", chartWidth-16, middle+4, t.Ratio)
 			y += barHeight + barGap
 		}

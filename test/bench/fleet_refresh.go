@@ -44,13 +44,13 @@ type latency struct {
 	Longest float64 `json:"longest_ms"`
 }
 
-// refreshResults are those of all rounds. The ratio is the median of the rounds.
+// refreshResults are the results of all rounds. The ratio is the median of the rounds.
 type refreshResults struct {
 	Call        float64              `json:"call_seconds"`
 	Connections int                  `json:"connections"`
 	Rounds      []refreshRound       `json:"rounds"`
 	P99Ratio    map[string]float64   `json:"p99_ratio"`
-	ratios      map[string][]float64 // of the rounds
+	ratios      map[string][]float64 // Of the rounds.
 }
 
 type refreshRound struct {
@@ -122,7 +122,8 @@ func (f *fleet) refresh(ctx context.Context, v *vault) error {
 
 func refreshPaths() []string { return []string{"finicity/static-token", "finicity/token"} }
 
-// refreshRound reads before and during one refresh, which is due at the mark, and returns the next mark.
+// refreshRound reads before and during one refresh, which is due at the mark. It
+// returns the next mark.
 func (f *fleet) refreshRound(ctx context.Context, v *vault, finicity *finicity, mark time.Time, r *refreshResults) (time.Time, error) {
 	known := len(finicity.Requests())
 	finicity.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindSlow, Delay: refreshCall})

@@ -16,7 +16,7 @@ import (
 
 const architecture = "../../docs/architecture.md"
 
-// page is the document, read once for each test.
+// page is the document. It is read once for each test.
 func page(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(architecture)
@@ -26,8 +26,8 @@ func page(t *testing.T) string {
 	return string(text)
 }
 
-// declared are the names that a file declares: functions and types, also with the name
-// of the package, and methods with their type.
+// declared returns the names that a file declares: functions and types, with and
+// without the name of the package, and methods with their type.
 func declared(t *testing.T, path string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
@@ -67,8 +67,8 @@ var (
 	goName     = regexp.MustCompile(`^\w+(\.\w+)?$`)
 )
 
-// A reader follows a name to its place. A function that has moved, or has another name
-// now, would lead nowhere.
+// A reader looks up a name at the linked place. If a function was moved or renamed, the
+// link would lead nowhere.
 func TestTheArchitecturePageNamesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	links := linkedName.FindAllStringSubmatch(page(t), -1)
@@ -91,7 +91,7 @@ func TestTheArchitecturePageNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// A name without a link is a path of the mount, a command or a pattern of files.
+// A name without a link is a path of the mount, a command or a file pattern.
 func TestTheArchitecturePageLinksEachNameOfTheCode(t *testing.T) {
 	t.Parallel()
 	other := []string{"token", "rotate-root", "status", "a", "b", "#", "make openapi"}

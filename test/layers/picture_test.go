@@ -15,7 +15,7 @@ import (
 
 const picture = "../../docs/pictures/packages.svg"
 
-// shape is what the picture has of a package or of an import.
+// shape is the part of the picture for a package or for an import.
 type shape struct {
 	Package     *string `xml:"data-package,attr"`
 	TestPackage *string `xml:"data-test-package,attr"`
@@ -48,7 +48,7 @@ func drawn(t *testing.T) (d drawing) {
 	return d
 }
 
-// boxes are the packages of the plugin in the picture.
+// boxes returns the plugin's packages in the picture.
 func (d drawing) boxes() map[string]shape {
 	boxes := map[string]shape{}
 	for _, box := range d.Boxes {
@@ -59,7 +59,7 @@ func (d drawing) boxes() map[string]shape {
 	return boxes
 }
 
-// ofThePlugin are the packages that the plugin is made of.
+// ofThePlugin returns the packages that the plugin consists of.
 func ofThePlugin(t *testing.T) map[string]*listed {
 	t.Helper()
 	own := map[string]*listed{}
@@ -102,8 +102,8 @@ func TestThePictureHasThePackagesOfThePlugin(t *testing.T) {
 	}
 }
 
-// An arrow that leads nowhere, or to another box than its attributes say, would be a
-// picture that the test takes for right and readers do not.
+// If an arrow ended nowhere, or at another box than its attributes say, the test would
+// accept the picture and readers would misread it.
 func TestThePictureHasTheImportsOfThePlugin(t *testing.T) {
 	t.Parallel()
 	d := drawn(t)

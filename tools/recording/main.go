@@ -4,8 +4,8 @@
 // as an animated SVG terminal.
 //
 // Each step of the demo is a screen, on which its commands appear one after the other.
-// Where nothing moves, because a reader has asked for that or a program draws no
-// animation, the screen of the step named by -still is shown.
+// If a reader has turned off animation, or a program does not support it, the picture
+// shows the screen of the step given by -still.
 package main
 
 import (
@@ -61,8 +61,8 @@ const columns = 98
 
 var title = regexp.MustCompile(`^\d+\. (.*)`)
 
-// read takes the steps from the output of the demo. A command begins with a dollar sign,
-// and goes on in the next line after a backslash.
+// read parses the steps from the output of the demo. A command begins with a dollar
+// sign, and continues on the next line after a backslash.
 func read(text string) (screens []screen) {
 	continued := false
 	for line := range strings.Lines(text) {
@@ -73,7 +73,7 @@ func read(text string) (screens []screen) {
 		}
 		line, indented := strings.CutPrefix(line, "   ")
 		if !indented || len(screens) == 0 {
-			continue // What is said before, between and after the steps.
+			continue // Text before, between and after the steps.
 		}
 		s := &screens[len(screens)-1]
 		command := strings.HasPrefix(line, "$ ")
@@ -94,7 +94,7 @@ func read(text string) (screens []screen) {
 	return screens
 }
 
-// wrap breaks a line that is too long, after a space if there is one near its end.
+// wrap breaks a long line, after a space if there is one near its end.
 func wrap(line string) (lines []string) {
 	for rest := []rune(line); ; {
 		if len(rest) <= columns {
@@ -115,12 +115,12 @@ func wrap(line string) (lines []string) {
 const (
 	width      = 760
 	left       = 20
-	top        = 66 // of the first line
+	top        = 66 // Of the first line.
 	lineHeight = 17
-	gap        = 6 // between two commands
+	gap        = 6 // Between two commands.
 )
 
-// shownFor is how long a command is there before the next one appears.
+// shownFor is how long a command is visible before the next one appears.
 func (b block) shownFor() time.Duration {
 	return min(5*time.Second, 1500*time.Millisecond+time.Duration(len(b.output))*300*time.Millisecond)
 }
@@ -144,8 +144,8 @@ func draw(screens []screen, still int) string {
 	}
 	height += top + lineHeight
 
-	// appear names a class that is seen from one time to another. Between its key frames
-	// nothing moves.
+	// appear returns a class that is visible from one time to another. Nothing moves
+	// between its key frames.
 	percent := func(at time.Duration) float64 { return 100 * float64(at) / float64(total) }
 	names := 0
 	appear := func(from, to time.Duration) string {
