@@ -60,7 +60,7 @@ func TestARecordOfVersion1StaysUntilItIsStored(t *testing.T) {
 		write := mounttest.Fields{
 			"partner_id": mounttest.PartnerID, "partner_secret": mounttest.PartnerSecret, "app_key": mounttest.AppKey,
 		}
-		h.Fails(h.Write("config", write), 500, "no request was sent")
+		h.Fails(h.Write("config", write), 500, "no request was sent to Finicity, because the attempt could not be stored")
 		if recordsV1(h) < left {
 			t.Error("a record was deleted that is stored nowhere else")
 		}

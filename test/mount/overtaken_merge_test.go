@@ -277,7 +277,7 @@ func TestManyFailedWritesHideNoneThatTookEffect(t *testing.T) {
 		h.Pass(2 * time.Hour)
 		h.Token()
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: true})
-		h.Fails(h.Write("rotate-root", nil), 500, "no request was sent")
+		h.Fails(h.Write("rotate-root", nil), 500, "no request was sent to Finicity, because the attempt could not be stored")
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		h.Pass(100 * time.Minute)
 		for range 70 {

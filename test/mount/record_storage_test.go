@@ -65,7 +65,7 @@ func TestAUsableTokenIsServedWhileNoAttemptCanBeStored(t *testing.T) {
 		h.Pass(100 * time.Minute)
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 		a := h.Refreshed()
-		h.Warned(a, "the refresh of the token failed", "no request was sent to Finicity")
+		h.Warned(a, "the refresh of the token failed", "no request was sent to Finicity, because the attempt could not be stored")
 		if a.Data["token"] != token {
 			t.Error("the read returns another token")
 		}

@@ -175,7 +175,7 @@ func TestNoStorageFailureWhileResolvingLosesTheSecret(t *testing.T) {
 									case !arrived && write == 2: // The second attempt of two, after a refusal.
 										h.Fails(a, http.StatusBadRequest, "10001")
 									default:
-										h.Fails(a, http.StatusInternalServerError, "no request was sent to Finicity", "storage is out of order")
+										h.Fails(a, http.StatusInternalServerError, "no request was sent to Finicity, because the attempt could not be stored", "storage is out of order")
 									}
 									h.Storage.Heal()
 									f := fate{}

@@ -43,7 +43,7 @@ func TestAProposalThatWasNeverSentIsResolved(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := mounttest.NewConfigured(t, nil)
 				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: applied})
-				h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError, "no request was sent")
+				h.Fails(h.Write("rotate-root", nil), http.StatusInternalServerError, "no request was sent to Finicity, because the attempt could not be stored")
 				h.Restart()
 				h.Tick()
 				h.Pass(2 * time.Hour)

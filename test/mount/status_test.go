@@ -85,14 +85,14 @@ func TestTheStatusInEachState(t *testing.T) {
 		"storage takes no write": {func(h *mounttest.Harness) {
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
 			h.Pass(time.Minute)
-			h.Fails(h.Write("config/verify", nil), 500, "no request was sent to Finicity")
+			h.Fails(h.Write("config/verify", nil), 500, "no request was sent to Finicity, because the attempt could not be stored")
 		}, joined(healthy, mounttest.Fields{
 			"storage_error": "writing to storage: storage is out of order", "storage_error_time": "2000-01-01T00:01:00Z",
 		})},
 		"storage takes no write, without a token": {func(h *mounttest.Harness) {
 			h.Pass(2 * time.Hour)
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Always: true})
-			h.Fails(h.Read("token", nil), 500, "no request was sent to Finicity")
+			h.Fails(h.Read("token", nil), 500, "no request was sent to Finicity, because the attempt could not be stored")
 		}, joined(noToken, mounttest.Fields{
 			"token_available": false, "storage_error": "writing to storage: storage is out of order",
 			"storage_error_time": "2000-01-01T02:00:00Z",

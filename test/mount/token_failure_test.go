@@ -261,7 +261,7 @@ func TestOnlyAnAnswerEndsTheBackoff(t *testing.T) {
 		"the attempt cannot be stored": func(h *mounttest.Harness) {
 			unavailable(h)
 			h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-			h.Fails(h.Write("config/verify", nil), 500, "no request was sent to Finicity")
+			h.Fails(h.Write("config/verify", nil), 500, "no request was sent to Finicity, because the attempt could not be stored")
 		},
 		"the credential was refused before": func(h *mounttest.Harness) {
 			h.Guesses(1)

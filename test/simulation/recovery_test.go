@@ -96,7 +96,7 @@ func (w *world) retryAsSaid(a answer) answer {
 		w.pass(max(0, wait))
 		a = w.ask(read())
 		w.rest()
-		if strings.Contains(a.Text, "no request was sent to Finicity") {
+		if a.Status == http.StatusBadRequest && strings.Contains(a.Text, "no request was sent to Finicity") {
 			w.violate("the engine does not retry at the announced time: %s", a.Text)
 			return a
 		}
