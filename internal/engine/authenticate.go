@@ -177,9 +177,13 @@ func (e *Engine) newToken(
 	return t, nil
 }
 
-// shareToken makes t the token that every reader gets.
+// shareToken makes t the token that every reader gets. If the cache was dropped
+// meanwhile, a reader might have loaded the token that t replaces: then readers load the
+// stored one again.
 func (e *Engine) shareToken(ctx context.Context, t *token.Token, epoch uint64) {
-	e.tokens.Share(t, epoch)
+	if !e.tokens.Share(t, epoch) {
+		e.tokens.Drop()
+	}
 	e.emit(ctx, eventToken, "create", "partner_id", t.PartnerID, "expire_time", t.Expires().Format(time.RFC3339))
 }
 

@@ -39,6 +39,9 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	// One refresh is enough, unless a change of the configuration dropped its token at
 	// once, or another reader started it with a smaller minTTL.
 	for refreshes := 0; ; refreshes++ {
+		if err == nil && e.tokens.Current() == nil { // After a start, a failover or a change.
+			err = wait(ctx, e.tokens.Load(func() { e.loadToken(context.WithoutCancel(ctx), s) }))
+		}
 		if t, ok := e.usable(minTTL); ok { // A failed refresh does not matter then.
 			return t, e.serve(t, refresh), nil
 		}
@@ -48,13 +51,17 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 		if err != nil {
 			return nil, nil, err
 		}
-		running := e.tokens.Refresh(refresh)
-		select {
-		case <-running.Done():
-			err = running.Err()
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+		err = wait(ctx, e.tokens.Refresh(time.Now, refresh))
+	}
+}
+
+// wait returns the error of the load or refresh, or that of ctx if ctx ends first.
+func wait(ctx context.Context, f *token.Flight) error {
+	select {
+	case <-f.Done():
+		return f.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -66,18 +73,30 @@ func (e *Engine) serve(t *token.Token, refresh func() error) (failure error) {
 	return e.refreshIfDue(t, refresh)
 }
 
+// refreshPause is the time between a failed refresh and the next. Not every failure
+// makes the engine back off, and each refresh reads storage.
+const refreshPause = time.Second
+
 // refreshIfDue starts a refresh if the token is due for one and the engine is not backing
-// off. It does not wait for the refresh. It returns the failure of the last refresh of
-// this token, if any.
+// off. It does not wait for the refresh. It returns the failure of the last refresh since
+// the token became due, if any.
 func (e *Engine) refreshIfDue(t *token.Token, refresh func() error) error {
-	if e.age(t) < token.RefreshAge(t.Lifetime) {
+	due := e.age(t) - token.RefreshAge(t.Lifetime)
+	if due < 0 {
 		return nil
 	}
 	if held := e.backoff.Held(time.Now()); held != nil {
 		return held
 	}
-	e.tokens.Refresh(refresh)
-	return e.tokens.Failure(t)
+	at, failure := e.tokens.Failure(t)
+	since := time.Since(at)
+	if since > due { // It was a refresh for a reader with a min_ttl.
+		failure = nil
+	}
+	if failure == nil || since >= refreshPause {
+		e.tokens.Refresh(time.Now, refresh)
+	}
+	return failure
 }
 
 func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
@@ -110,13 +129,9 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 }
 
 // refresh replaces the shared token, unless the current one is not due and has minTTL
-// left. A process that has no token yet uses the stored one, even if that is due, so
-// that its readers do not wait for Finicity.
+// left.
 func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	epoch := e.tokens.Epoch()
-	if e.tokens.Current() == nil && e.loadToken(ctx, s, epoch, minTTL) {
-		return nil
-	}
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
 		return err
@@ -133,6 +148,9 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 		return held
 	}
 	if _, err = e.authenticate(ctx, s, st, attempts.Automatic, operationRead); err != nil && !accepted(err) {
+		if uncharged := new(NotCharged); errors.As(err, &uncharged) { // Readers would try a write each.
+			e.backoff.Note(err, 0, time.Now())
+		}
 		return err
 	}
 	if t := e.tokens.Current(); t != nil && e.Remaining(t) < minTTL {
@@ -154,20 +172,18 @@ func (e *Engine) heldBack(st *State) error {
 	return held
 }
 
-// loadToken shares the stored token, and reports whether it has minTTL left. It does not
-// wait for the upstream lock, because a call can hold that for as long as
-// request_timeout, for example after a failover.
-func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64, minTTL time.Duration) bool {
+// loadToken shares the stored token, if any. It does not wait for the upstream lock,
+// because a call can hold that for as long as request_timeout, for example after a
+// failover.
+func (e *Engine) loadToken(ctx context.Context, s logical.Storage) {
+	epoch := e.tokens.Epoch()
 	st, err := e.view(ctx, s)
 	if err != nil || !st.Configured() {
-		return false // The refresh that follows returns the error.
+		return // The refresh that follows returns the error.
 	}
-	t := e.storedToken(ctx, s, st)
-	if t == nil {
-		return false
+	if t := e.storedToken(ctx, s, st); t != nil {
+		e.tokens.ShareFirst(t, epoch)
 	}
-	e.tokens.ShareFirst(t, epoch)
-	return e.Remaining(t) >= minTTL
 }
 
 // currentToken returns the shared token, or nil. If this process has none yet, it loads

@@ -17,8 +17,8 @@ const maxBackoff = time.Minute
 //
 // The caller decides what counts. Finicity being unreachable, overloaded or
 // answering nonsense is a failure. A refusal is an answer: it ends the outage,
-// and the attempt record limits further calls. An error that is not Finicity's,
-// from storage for example, is neither.
+// and the attempt record limits further calls. A charge or an outcome that storage did
+// not take is a failure too: each retry would be another write.
 //
 // The times come from the process clock, as [time.Now] returns them, so setting
 // the wall clock neither ends nor prolongs a wait.
@@ -30,15 +30,12 @@ type Backoff struct {
 }
 
 // Note records a call to Finicity that failed. The next call then waits 1s, 2s,
-// 4s and so on up to a minute, or retryAfter if Finicity asked for a wait; 0
-// means that it did not. The failure must not be nil.
+// 4s and so on up to a minute, or retryAfter if Finicity asked for a longer wait; 0
+// means that it did not ask. The failure must not be nil.
 func (b *Backoff) Note(failure error, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	wait := min(time.Second<<min(b.count, 6), maxBackoff)
-	if retryAfter > 0 {
-		wait = retryAfter
-	}
+	wait := max(min(time.Second<<min(b.count, 6), maxBackoff), retryAfter)
 	b.last, b.until = failure, now.Add(wait)
 	b.count++
 }

@@ -32,14 +32,19 @@ func TestATokenFromBeforeADropIsNotShared(t *testing.T) {
 	}
 }
 
+func wait(f *Flight) error {
+	<-f.Done()
+	return f.Err()
+}
+
 func TestThereIsOneRefreshAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var cache Cache
 		failure, end := errors.New("failed"), make(chan struct{})
-		first := cache.Refresh(func() error { <-end; return failure })
+		first := cache.Refresh(time.Now, func() error { <-end; return failure })
 		for range 3 {
-			if cache.Refresh(func() error { t.Error("a second refresh runs"); return nil }) != first {
+			if cache.Refresh(time.Now, func() error { t.Error("a second refresh runs"); return nil }) != first {
 				t.Error("a refresh was started while one was running")
 			}
 		}
@@ -48,17 +53,41 @@ func TestThereIsOneRefreshAtATime(t *testing.T) {
 			t.Errorf("a refresh that is running has failed: %v", err)
 		}
 		close(end)
-		<-first.Done()
-		if err := first.Err(); !errors.Is(err, failure) {
+		if err := wait(first); !errors.Is(err, failure) {
 			t.Errorf("those who wait get %v", err)
 		}
-		next := cache.Refresh(func() error { return nil })
+		next := cache.Refresh(time.Now, func() error { return nil })
 		if next == first {
 			t.Error("after one refresh has ended, none can be started")
 		}
-		<-next.Done()
-		if err := next.Err(); err != nil {
+		if err := wait(next); err != nil {
 			t.Errorf("the next refresh has the error of the last one: %v", err)
+		}
+	})
+}
+
+// A reader who can use the stored token must not wait for Finicity.
+func TestALoadIsNoPartOfARefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var cache Cache
+		end, loads := make(chan struct{}), 0
+		refresh := cache.Refresh(time.Now, func() error { <-end; return nil })
+		var readers sync.WaitGroup
+		for range 100 {
+			readers.Go(func() {
+				if err := wait(cache.Load(func() { loads++; <-time.After(time.Second) })); err != nil {
+					t.Errorf("a reader who waits for the load gets %v", err)
+				}
+			})
+		}
+		readers.Wait()
+		if loads != 1 {
+			t.Errorf("100 readers cost %d loads", loads)
+		}
+		close(end)
+		if err := wait(refresh); err != nil {
+			t.Errorf("the refresh got %v", err)
 		}
 	})
 }
@@ -70,25 +99,24 @@ func TestAFailureBelongsToTheTokenThatWasToBeReplaced(t *testing.T) {
 	var cache Cache
 	first, second, failure := &Token{}, &Token{}, errors.New("failed")
 	end := func(err error) {
-		refresh := cache.Refresh(func() error { return err })
-		<-refresh.Done()
+		_ = wait(cache.Refresh(time.Now, func() error { return err })) // It is err.
 	}
 	end(failure)
 	cache.Share(first, cache.Epoch())
-	if err := cache.Failure(first); err != nil {
+	if _, err := cache.Failure(first); err != nil {
 		t.Errorf("a refresh from before this token failed, and its readers get %v", err)
 	}
 	end(failure)
-	if err := cache.Failure(first); !errors.Is(err, failure) {
+	if _, err := cache.Failure(first); !errors.Is(err, failure) {
 		t.Errorf("after a failed refresh its readers get %v", err)
 	}
 	cache.Share(second, cache.Epoch())
-	if err := cache.Failure(second); err != nil {
+	if _, err := cache.Failure(second); err != nil {
 		t.Errorf("the readers of the next token get %v", err)
 	}
 	cache.Share(first, cache.Epoch())
 	end(nil)
-	if err := cache.Failure(first); err != nil {
+	if _, err := cache.Failure(first); err != nil {
 		t.Errorf("after a refresh without an error its readers get %v", err)
 	}
 }
@@ -101,14 +129,13 @@ func TestEveryReaderThatWaitsForARefreshFindsItsToken(t *testing.T) {
 		var readers sync.WaitGroup
 		for range 100 {
 			readers.Go(func() {
-				refresh := cache.Refresh(func() error {
+				refresh := cache.Refresh(time.Now, func() error {
 					epoch := cache.Epoch()
 					<-time.After(time.Second)
 					cache.Share(fresh, epoch)
 					return nil
 				})
-				<-refresh.Done()
-				if refresh.Err() != nil || cache.Current() != fresh {
+				if wait(refresh) != nil || cache.Current() != fresh {
 					t.Error("a reader that waited has no token")
 				}
 			})
@@ -125,7 +152,7 @@ func TestADropDuringARefreshWins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var cache Cache
-		refresh := cache.Refresh(func() error {
+		refresh := cache.Refresh(time.Now, func() error {
 			epoch := cache.Epoch()
 			<-time.After(time.Second)
 			cache.Share(&Token{}, epoch)
@@ -133,8 +160,7 @@ func TestADropDuringARefreshWins(t *testing.T) {
 		})
 		synctest.Wait()
 		cache.Drop()
-		<-refresh.Done()
-		if cache.Current() != nil {
+		if err := wait(refresh); err != nil || cache.Current() != nil {
 			t.Error("the token of the old configuration is shared")
 		}
 	})
@@ -168,17 +194,17 @@ func TestNoMethodWaitsForARunningRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cache Cache
 		end := make(chan struct{})
-		refresh := cache.Refresh(func() error { <-end; return nil })
+		refresh := cache.Refresh(time.Now, func() error { <-end; return nil })
 		synctest.Wait()
 		shared := &Token{}
 		cache.Drop()
 		cache.Share(shared, cache.Epoch())
-		cache.Refresh(func() error { return nil })
+		cache.Refresh(time.Now, func() error { return nil })
 		if cache.Current() != shared {
 			t.Error("a token is not shared during a refresh")
 		}
 		close(end)
-		<-refresh.Done()
+		_ = wait(refresh) // It returns nil.
 	})
 }
 
@@ -194,14 +220,12 @@ func TestTheCacheMayBeUsedByManyAtOnce(t *testing.T) {
 				if token := cache.Current(); token != nil {
 					token.Remaining(token.Age(noon, 0))
 				}
-				refresh := cache.Refresh(func() error {
+				refresh := cache.Refresh(time.Now, func() error {
 					cache.Share(&Token{Lifetime: time.Hour, Issued: noon}, cache.Epoch())
 					backoff.Note(errors.New("failed"), 0, noon)
 					return backoff.Held(noon)
 				})
-				_ = refresh.Err()
-				<-refresh.Done()
-				_ = refresh.Err()
+				_ = wait(refresh) // It fails, which is no matter here.
 				backoff.Clear()
 				cache.Drop()
 			}
@@ -233,7 +257,7 @@ func BenchmarkCurrent(b *testing.B) {
 	cache.Share(&Token{Lifetime: 2 * time.Hour, Issued: noon, Started: time.Now()}, 0)
 	now := noon.Add(time.Hour)
 	end := make(chan struct{})
-	refresh := cache.Refresh(func() error { <-end; return nil })
+	refresh := cache.Refresh(time.Now, func() error { <-end; return nil })
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -244,5 +268,5 @@ func BenchmarkCurrent(b *testing.B) {
 		}
 	})
 	close(end)
-	<-refresh.Done()
+	_ = wait(refresh) // It returns nil.
 }

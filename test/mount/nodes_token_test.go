@@ -149,14 +149,20 @@ func TestAStoredTokenOfAnOldConfigurationIsNotShared(t *testing.T) {
 // overtaking is storage in which another node writes right after this one.
 type overtaking struct {
 	*mounttest.Storage
-	after func(puts int)
-	puts  *int
+	before, after func(put int) // of the write with this number
+	puts          int
 }
 
-func (s overtaking) Put(ctx context.Context, entry *logical.StorageEntry) error {
+func (s *overtaking) Put(ctx context.Context, entry *logical.StorageEntry) error {
+	s.puts++
+	put := s.puts
+	if s.before != nil {
+		s.before(put)
+	}
 	err := s.Storage.Put(ctx, entry)
-	*s.puts++
-	s.after(*s.puts)
+	if s.after != nil {
+		s.after(put)
+	}
 	return err
 }
 
@@ -175,23 +181,56 @@ func TestATokenThatWasOvertakenWhileItCameIsNotShared(t *testing.T) {
 		h.Storage.Restore(before)
 		h.Restart()
 
-		storage := overtaking{h.Storage, func(puts int) {
-			if puts == 2 { // The first one charges the attempt.
+		storage := &overtaking{Storage: h.Storage, after: func(put int) {
+			if put == 2 { // The first one charges the attempt.
 				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 				h.Storage.Restore(after)
 				h.B.InvalidateKey(t.Context(), "config")
 			}
-		}, new(int)}
+		}}
 		resp, err := h.B.HandleRequest(t.Context(), &logical.Request{
 			Operation: logical.ReadOperation, Path: "token", MountPoint: h.Mount, Storage: storage,
 		})
 		a := h.Take("token", resp, err)
 		h.Succeeds(a)
-		if *storage.puts < 2 {
+		if storage.puts < 2 {
 			t.Fatal("no other node has written")
 		}
 		if a.Data["app_key"] != mounttest.NewKey {
 			t.Error("the token of the old app key is served")
 		}
 	})
+}
+
+// Vault invalidates the entry just before the outcome is stored, and a reader loads the
+// token that is being replaced.
+func TestAReplacedTokenThatAReaderLoadsMeanwhileIsNotServed(t *testing.T) {
+	t.Parallel()
+	for path, outcome := range map[string]int{"rotate-token": 2, "rotate-root": 4} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				old := h.Token()
+				h.Pass(10 * time.Minute)
+				storage := &overtaking{Storage: h.Storage, before: func(put int) {
+					if put == outcome {
+						h.B.InvalidateKey(t.Context(), "config")
+						if h.Token() != old {
+							t.Error("the token was replaced before")
+						}
+					}
+				}}
+				_, _ = h.B.HandleRequest(t.Context(), &logical.Request{
+					Operation: logical.UpdateOperation, Path: path, MountPoint: h.Mount, Storage: storage,
+				})
+				if storage.puts < outcome {
+					t.Fatal("the outcome was not stored")
+				}
+				if h.Token() == old {
+					t.Error("the replaced token is served")
+				}
+			})
+		})
+	}
 }

@@ -37,6 +37,7 @@ func TestNothingIsSentWhenTheAttemptCannotBeStored(t *testing.T) {
 						if fault.On == mounttest.Put("config") {
 							h.Fails(a, 500, "no request was sent to Finicity, because the attempt could not be stored")
 						}
+						h.Pass(time.Minute) // Reads back off.
 					}
 					h.Called(1, 0)
 					if !fault.Applied {

@@ -95,7 +95,7 @@ func TestTheStatusInEachState(t *testing.T) {
 			h.Fails(h.Read("token", nil), 500, "no request was sent to Finicity, because the attempt could not be stored")
 		}, joined(noToken, mounttest.Fields{
 			"token_available": false, "storage_error": "writing to storage: storage is out of order",
-			"storage_error_time": "2000-01-01T02:00:00Z",
+			"storage_error_time": "2000-01-01T02:00:00Z", "retry_time": "2000-01-01T02:00:01Z",
 		})},
 	} {
 		checkStatus(t, name, test)

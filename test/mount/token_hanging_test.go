@@ -167,3 +167,47 @@ func TestAReadOfTheSaltThatHangsHoldsUpNoPoll(t *testing.T) {
 		h.Called(1, 0)
 	})
 }
+
+// A reader with a min_ttl that the stored token falls short of comes first.
+func TestAfterAFailoverNobodyWaitsForSomeoneElsesMinTTL(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})
+		token := h.Token()
+		h.Pass(40 * time.Minute)
+		h.Restart()
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: 110 * time.Second})
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config"), Hangs: true, Skip: 1})
+		demanding := h.Background(func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "85m"}) })
+		synctest.Wait()
+		others := readMany(h, 100)
+		synctest.Wait()
+		begun := time.Now()
+		h.Storage.Heal()
+		sameToken(h, others, token)
+		if waited := time.Since(begun); waited > 0 {
+			t.Errorf("readers of a token with 75 minutes left have waited %s", waited)
+		}
+		h.Succeeds(<-demanding)
+		h.Called(2, 0)
+	})
+}
+
+// The node drops its token during a refresh. Storage still has the token.
+func TestAReaderOfTheStoredTokenDoesNotWaitForARefreshThatRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, old := slowRefresh(t)
+		h.Token()
+		synctest.Wait()
+		h.B.InvalidateKey(t.Context(), "config")
+		begun := time.Now()
+		if h.Token() != old {
+			t.Error("another token is served")
+		}
+		if waited := time.Since(begun); waited > 0 {
+			t.Errorf("the read took %s", waited)
+		}
+		h.Pass(30 * time.Second)
+	})
+}

@@ -8,13 +8,17 @@ func mutantsOfReads() []mutant {
 	const file, status = "internal/engine/read.go", "internal/engine/status.go"
 	const engine, periodic = "internal/engine/engine.go", "internal/engine/periodic.go"
 	return []mutant{
-		{"a fresh token is served as it is", file, "if e.age(t) < token.RefreshAge(t.Lifetime) {\n\t\treturn nil\n\t}\n\tif held", "if held"},
-		{"a token that is due is refreshed", file, "\te.tokens.Refresh(refresh)\n", ""},
-		{"during an outage nothing is begun", file, "held != nil {\n\t\treturn held\n\t}\n\te.tokens", "held != nil && false {\n\t\treturn held\n\t}\n\te.tokens"},
+		{"a fresh token is served as it is", file, "if due < 0 {", "if false {"},
+		{"a token that is due is refreshed", file, "\t\te.tokens.Refresh(time.Now, refresh)\n", "\t\t_ = refresh\n"},
+		{"during an outage nothing is begun", file, "held != nil {\n\t\treturn held\n\t}\n\tat, failure", "held != nil && false {\n\t\treturn held\n\t}\n\tat, failure"},
 		{"a refresh does not end with its reader", file, "e.refresh(context.WithoutCancel(ctx), s, minTTL)", "e.refresh(ctx, s, minTTL)"},
-		{"a reader with a usable token does not wait", file, "\te.tokens.Refresh(refresh)\n", "\t<-e.tokens.Refresh(refresh).Done()\n"},
+		{"a reader with a usable token does not wait", file, "\t\te.tokens.Refresh(time.Now, refresh)\n", "\t\t<-e.tokens.Refresh(time.Now, refresh).Done()\n"},
 		{"a failure does not keep a usable token from a reader", file, "if t, ok := e.usable(minTTL); ok { // A", "if t, ok := e.usable(minTTL); ok && err == nil { // A"},
-		{"a refresh that failed is told", file, "return e.tokens.Failure(t)", "return nil"},
+		{"a refresh that failed is told", file, "\treturn failure\n", "\treturn nil\n"},
+		{"no reader learns of a failure from before the token was due", file, "if since > due {", "if false {"},
+		{"refreshes that fail are a second apart", file, "if failure == nil || since >= refreshPause {", "if true {"},
+		{"reads wait while storage takes no attempt", file, "\t\t\te.backoff.Note(err, 0, time.Now())\n", ""},
+		{"a load is no part of a refresh", file, "e.tokens.Load(func() { e.loadToken(context.WithoutCancel(ctx), s) })", "e.tokens.Refresh(time.Now, func() error { e.loadToken(context.WithoutCancel(ctx), s); return nil })"},
 		{"a read ends", file, "refreshes == 3 {", "refreshes == 1e6 {"},
 		{"a token in use is noted", file, "\t\te.served.Store(t)\n", ""},
 		{"a token in use is refreshed", periodic, "\te.refreshInUse(ctx, s)\n", ""},
@@ -48,8 +52,7 @@ func mutantsOfReads() []mutant {
 		{"force takes the attempt that is kept from changes", file, "e.standing(st, st).Left < 2 {", "e.standing(st, st).Left < 1 {"},
 		{"config/verify resumes the schedule", file, "return err\n\t}\n\treturn e.resume(ctx, s, st)", "return err\n\t}\n\treturn nil"},
 		{"a resumption is stored", file, "\tif err := e.store(ctx, s, resumed, resumed); err != nil {\n\t\treturn &NotStored{err}\n\t}\n", "\t_ = resumed\n"},
-		{"a stored token is served though another request has the lock", file, "\tif e.tokens.Current() == nil && e.loadToken(ctx, s, epoch, minTTL) {\n\t\treturn nil\n\t}\n", ""},
-		{"a stored token that is due is served meanwhile", file, "return e.Remaining(t) >= minTTL\n}", "return e.Remaining(t) >= minTTL && e.age(t) < token.RefreshAge(t.Lifetime)\n}"},
+		{"a stored token is served though another request has the lock", file, "if err == nil && e.tokens.Current() == nil {", "if false {"},
 		{"a replaced token does not come back", file, "if err := e.flush(ctx, s, st); err != nil {", "if err := e.flush(ctx, s, st); err != nil && false {"},
 		{"a success that is not stored resumes the schedule", file, "err != nil && (!accepted(err) || !st.Guard.IsPaused()) {", "err != nil {"},
 	}
