@@ -72,8 +72,10 @@ func (e *Engine) rotate(
 		return st, err
 	}
 	until, full := st.Secrets.MustWait()
-	// After until, a success removes the oldest candidate, which ends the limit.
-	if overdue := full && !e.clock.now().Before(until); overdue || st.Secrets.MustProve() {
+	// After until, a success removes the oldest candidate, which ends the limit. A process
+	// whose data may be a copy stops after one refusal, so it must have a success before its
+	// change might need a second attempt.
+	if overdue := full && !e.clock.now().Before(until); overdue || st.Secrets.MustProve() || !st.Copied.IsZero() {
 		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)
 		if err != nil && !accepted(err) {
 			return proven, fmt.Errorf("the secret has not changed: %w", err)

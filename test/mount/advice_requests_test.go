@@ -58,8 +58,7 @@ func requests() map[string]func(s *scene) mounttest.Answer {
 			return s.Write("rotate-root", nil)
 		},
 		"rotate-root, a rate limit": func(s *scene) mounttest.Answer {
-			// A process whose data may be a copy stops after one refused candidate.
-			if s.readable() && says(s.Harness, "rotation_paused") == "" {
+			if s.readable() {
 				nextChange(s.Harness, fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: http.StatusTooManyRequests})
 			}
 			return s.Write("rotate-root", nil)

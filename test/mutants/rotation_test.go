@@ -11,8 +11,9 @@ func mutantsOfRotate() []mutant {
 	const file = "internal/engine/rotate.go"
 	return []mutant{
 		{"a rotation is held back as a read is", file, "if held := e.heldBack(st); held != nil { // Jobs", "if held := e.heldBack(st); false { // Jobs"},
-		{"doubts are settled before a change", file, "overdue || st.Secrets.MustProve() {", "overdue {"},
-		{"a limit that is over ends", file, "overdue || st.Secrets.MustProve() {", "st.Secrets.MustProve() || overdue && false {"},
+		{"doubts are settled before a change", file, "|| st.Secrets.MustProve() ||", "||"},
+		{"what may be a copy is proven before a change", file, " || !st.Copied.IsZero() {", " {"},
+		{"a limit that is over ends", file, "overdue || st", "overdue && false || st"},
 		{"without a proof nothing is changed", file, "if err != nil && !accepted(err) {\n\t\t\treturn proven,", "if err != nil && !accepted(err) && false {\n\t\t\treturn proven,"},
 		{"a scheduled rotation that has succeeded is not repeated", file, "if scheduled && !proven", "if false && !proven"},
 		{"one by hand is", file, "if scheduled && !proven", "if !proven"},
