@@ -161,8 +161,8 @@ func tlsError(mount, host, problem string, cause finicityapi.Cause) string {
 		return fmt.Sprintf("the certificate is not trusted: %s. If a proxy that inspects TLS presents it, ca_cert must contain its CA; "+
 			"for Finicity's own, ca_cert must be empty. To try a CA, type vault write %sconfig/check ca_cert=@ca.pem", problem, mount)
 	case finicityapi.CauseExpired:
-		return fmt.Sprintf("the certificate is not valid now: %s. Check the clock of this node. If it is right, its owner must renew the certificate: "+
-			"certificate_issuer says who issued it", problem)
+		return fmt.Sprintf("the certificate is not valid now: %s. Check the clock of this node. If the clock is right, the owner of the "+
+			"certificate must renew it: certificate_issuer says who issued it", problem)
 	case finicityapi.CauseWrongName:
 		return fmt.Sprintf("the certificate is for another host: %s. Check base_url, and which addresses this node resolves %s to", problem, host)
 	case finicityapi.CauseOldTLS:
@@ -182,7 +182,7 @@ func answerError(host, problem string, status int) string {
 		return fmt.Sprintf("the server answered HTTP %d, a redirect, which the engine does not follow. Check base_url, and whether "+
 			"a proxy or a gateway in between requires a login", status)
 	case status == http.StatusForbidden:
-		return "the server answered HTTP 403, most often a geographic block. Egress must be from a country that Finicity takes " +
+		return "the server answered HTTP 403, most often a geographic block. Egress must be from a country that Finicity accepts " +
 			"calls from, such as the US or Canada: check the public IP address of this node or of the proxy"
 	case status == http.StatusProxyAuthRequired:
 		return "the server answered HTTP 407: the user or the password for a proxy in between is missing or wrong. Set " +

@@ -40,7 +40,7 @@ func TestACheckSaysWhatToDo(t *testing.T) {
 		"TLS 1.1":        {at(finicityapi.StageTLS, finicityapi.CauseOldTLS), []string{"TLS 1.2 or higher", "what Go says. "}},
 		"no TLS":         {at(finicityapi.StageTLS, finicityapi.CauseNotTLS), []string{"does not speak TLS: what Go says. ", "port"}},
 		"cut":            {at(finicityapi.StageTLS, finicityapi.CauseOther), []string{"the TLS handshake failed: what Go says. ", "allow gateway.internal"}},
-		"403":            {answer(403), []string{"HTTP 403", "from a country that Finicity takes calls from, such as the US or Canada"}},
+		"403":            {answer(403), []string{"HTTP 403", "from a country that Finicity accepts calls from, such as the US or Canada"}},
 		"407":            {answer(407), []string{"HTTP 407", "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"}},
 		"503":            {answer(503), []string{"HTTP 503", "later"}},
 		"no answer":      {at(finicityapi.StageHTTP, finicityapi.CauseOther), []string{"no complete answer", "what Go says. ", "gateway"}},

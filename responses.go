@@ -190,16 +190,16 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 	case s.Left == 0, s.Reserved:
 		return reason + ". If you are sure of the new one, type " + untried
 	case errors.As(w, new(*engine.NotAllowed)):
-		return reason + ". If the new one is right by now, type " + untried
+		return reason + ". If the new one is valid now, type " + untried
 	}
 	another := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
 	switch {
 	case notFinicity(w):
-		return reason + ". To write another address, type " + moveAlong(mount, s, w.Fields...) + "; if this one is right by now, type " + untried
+		return reason + ". To write another address, type " + moveAlong(mount, s, w.Fields...) + "; if this one is valid now, type " + untried
 	case w.Moved:
 		another = fmt.Sprintf("vault write %sconfig %s", mount, blanks(w.Fields))
 	}
-	return reason + ". To write another one, type " + another + "; if this one is right by now, type " + untried
+	return reason + ". To write another one, type " + another + "; if this one is valid now, type " + untried
 }
 
 // notFinicity reports whether the server that answered does not seem to be Finicity's:

@@ -192,9 +192,9 @@ func (a attempt) what(ofSecret bool) string {
 	case a.request.Change:
 		return "the change of the secret"
 	case a.request.Subject == attempts.Written:
-		return "an attempt with a credential that is not stored"
+		return "an attempt with an unstored credential"
 	case a.request.Subject == attempts.Candidate && ofSecret:
-		return "an attempt with a stored secret that is not proven"
+		return "an attempt with an unproven stored secret"
 	default:
 		return "an attempt with the stored credential"
 	}

@@ -39,7 +39,7 @@ func (a *answer) refusal(classify func(status int, code, message string) Class) 
 		// it is not quoted.
 		message = "not the expected answer"
 	case a.status < 400:
-		message = "a redirect, which is not followed because it would carry the secret along; check base_url"
+		message = "a redirect, which is not followed because that would forward the secret; check base_url"
 	default:
 		code, message = reason(a.body)
 		message = cmp.Or(message, a.broken)

@@ -280,7 +280,7 @@ func (p *probe) answered(status int, err error) Report {
 	case status/100 == 3, status == http.StatusForbidden, status == http.StatusProxyAuthRequired, status >= http.StatusInternalServerError:
 		p.report.Failed = StageHTTP
 	case err != nil:
-		p.report.Failed, p.report.Problem = StageHTTP, "the answer broke off: "+p.show(err.Error())
+		p.report.Failed, p.report.Problem = StageHTTP, "the answer was cut off: "+p.show(err.Error())
 	}
 	return p.copied()
 }

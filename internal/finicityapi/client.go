@@ -214,7 +214,7 @@ func (c *Client) call(
 
 	ans := &answer{status: resp.StatusCode, header: resp.Header, secrets: secrets}
 	if ans.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		ans.broken = "the answer broke off" // err may quote the answer, and thus a token.
+		ans.broken = "the answer was cut off" // err may quote the answer, and thus a token.
 		if cause := context.Cause(ctx); cause != nil {
 			ans.broken += ": " + cause.Error()
 		}

@@ -136,7 +136,7 @@ func (e *Error) hint() string {
 	case e.Status == http.StatusTooManyRequests:
 		return "a rate limit, or the app key is invalid"
 	case e.Status == http.StatusForbidden:
-		return "often a geographic block: call from a country that Finicity takes calls from, such as the US or Canada"
+		return "often a geographic block: call from a country that Finicity accepts calls from, such as the US or Canada"
 	case e.Status == http.StatusNotFound:
 		return AddressHint
 	case e.Class == Rejected && e.Code == "":

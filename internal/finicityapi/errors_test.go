@@ -169,7 +169,7 @@ func TestEachCallHasOneSuccess(t *testing.T) {
 
 // Operators should be able to look the error up in Finicity's documentation.
 func TestAnErrorSaysWhatFinicitySaid(t *testing.T) {
-	const region = " (often a geographic block: call from a country that Finicity takes calls from, such as the US or Canada)"
+	const region = " (often a geographic block: call from a country that Finicity accepts calls from, such as the US or Canada)"
 	const between = " (no Finicity code: the answer might come from a proxy or a gateway)"
 	for name, tc := range map[string]struct {
 		status int
@@ -190,7 +190,7 @@ func TestAnErrorSaysWhatFinicitySaid(t *testing.T) {
 		"no such route":    {404, `{"code":404,"message":"no route"}`, "404, code 404: no route (check base_url)"},
 		"gateway":          {407, "who are you?", "407: who are you?" + between},
 		"unknown code":     {422, `{"code":99999}`, "422, code 99999"},
-		"redirect":         {302, "", "302: a redirect, which is not followed because it would carry the secret along; check base_url"},
+		"redirect":         {302, "", "302: a redirect, which is not followed because that would forward the secret; check base_url"},
 		"not modified":     {304, "", "304: not the expected answer"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -167,7 +167,7 @@ func (s *scene) follow(a advice) {
 	case strings.HasPrefix(clause, "if the secret or the app key changed"), strings.HasPrefix(clause, "to write another one"),
 		strings.HasPrefix(clause, "to store another one first"):
 		s.anotherIsRight()
-	case strings.Contains(clause, "this one is right by now"), strings.Contains(clause, "the new one is right by now"),
+	case strings.Contains(clause, "this one is valid now"), strings.Contains(clause, "the new one is valid now"),
 		strings.Contains(clause, "sure of the new one"), strings.HasPrefix(clause, "after that") && len(a.commands) > 1:
 		s.writtenIsRight()
 		fill = s.same

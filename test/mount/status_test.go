@@ -109,7 +109,7 @@ func TestTheStatusShowsTheStateOfAttempts(t *testing.T) {
 	for name, test := range map[string]statusOf{
 		"a typo": {func(h *mounttest.Harness) { h.Guesses(1) }, mounttest.Fields{
 			"authentication": "ok", "rejected_attempts": 1, "attempts_left": 3, "retry_time": nil, "token_available": true,
-			"last_error": "an attempt with a credential that is not stored" + words, "last_error_time": "2000-01-01T00:00:00Z",
+			"last_error": "an attempt with an unstored credential" + words, "last_error_time": "2000-01-01T00:00:00Z",
 		}},
 		"held": {func(h *mounttest.Harness) {
 			h.Pass(2 * time.Hour)
@@ -132,7 +132,7 @@ func TestTheStatusShowsTheStateOfAttempts(t *testing.T) {
 		}},
 		"locked": {mounttest.States()["locked"], mounttest.Fields{
 			"authentication": "locked", "rejected_attempts": 1, "attempts_left": 3, "token_available": true,
-			"last_error": "an attempt with a credential that is not stored failed: " +
+			"last_error": "an attempt with an unstored credential failed: " +
 				"Finicity answered HTTP 500, code 24302: we've locked your account",
 			"last_error_time": "2000-01-01T00:00:00Z",
 		}},

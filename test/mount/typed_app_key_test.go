@@ -57,7 +57,7 @@ func TestTheStatusNamesTheCredentialOfEachFailure(t *testing.T) {
 				h := mounttest.NewConfigured(t, nil)
 				h.Fake.Order(answer)
 				h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey})
-				if said, _ := statusNow(h)["last_error"].(string); !strings.HasPrefix(said, "an attempt with a credential that is not stored failed: ") {
+				if said, _ := statusNow(h)["last_error"].(string); !strings.HasPrefix(said, "an attempt with an unstored credential failed: ") {
 					t.Errorf("last_error is %q", said)
 				}
 			})
