@@ -5,7 +5,7 @@
 //
 // This package is the part that Vault calls: the paths, their fields and their
 // responses. The work is done in internal/engine, and the rules are in pure
-// packages below that. Imports only go down; docs/testing.md says which test holds
+// packages below that. Imports only go down; docs/testing.md says which test enforces
 // that.
 package finicity
 

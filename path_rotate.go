@@ -109,8 +109,7 @@ To rotate on a schedule, set rotation_period or rotation_schedule:
 //nolint:gosec // This is a text about a credential.
 const rotateTokenHelp = `
 For a token that has leaked, or that Finicity no longer accepts (HTTP 401 with code 10022 or 10023). A leaked token
-stays valid until its two hours are over, because Finicity has no call to revoke it, but the engine no longer serves
-it.
+stays valid until it expires, because Finicity has no call to revoke it, but the engine no longer serves it.
 
     vault write -f finicity/rotate-token
     vault read finicity/token

@@ -29,7 +29,7 @@ func (b *backend) view() *vaultView {
 	return b.askVault()
 }
 
-// askVault asks Vault and remembers the result if reads can go on with it. It does not
+// askVault asks Vault and remembers the result if reads can use it. It does not
 // remember that another node is active or that Vault did not answer: either may change
 // at once.
 func (b *backend) askVault() *vaultView {

@@ -56,7 +56,7 @@ func checkIdentifier(name, value string) error {
 	return nil
 }
 
-// checkPolicyName checks only the form. Whether the policy exists, Vault decides.
+// checkPolicyName checks only the form. Vault checks whether the policy exists.
 func checkPolicyName(name string) error {
 	if len(name) > maxIdentifier || strings.ContainsFunc(name, unicode.IsControl) {
 		return userErrorf("field %q is not a valid policy name: it is too long, or contains a control character", "password_policy")

@@ -54,7 +54,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		appKey:  !next.AppKey.Equal(st.AppKey),
 	}
 	c.moved = c.partner || next.Settings.place() != st.Settings.place()
-	// To write the current secret again changes nothing, unless it replaces an unverified
+	// Writing the current secret again changes nothing, unless it replaces an unverified
 	// one, or comes with a new app key: then the write must verify exactly this secret.
 	if current, _ := st.Secrets.Current(); c.moved || c.appKey || !secret.Equal(current.Value) || st.hasUntriedBeside(current.Value) {
 		c.secret = secret

@@ -60,8 +60,8 @@ func GenerateSecret() (string, error) {
 			}
 			secret[i] = secretAlphabet[n.Int64()]
 		}
-		// One in 400 secrets has no digit. To start over keeps the distribution even; to
-		// replace a character would not.
+		// One in 400 secrets has no digit. Starting over keeps the distribution even;
+		// replacing a character would not.
 		if CheckSecretRules(string(secret)) == nil {
 			return string(secret), nil
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // ErrOvertaken means that storage has a state that this process has neither read nor
-// written: another node has taken over, or a snapshot was restored. To overwrite it could
+// written: another node has taken over, or a snapshot was restored. Overwriting it could
 // lose the only copy of a secret.
 var ErrOvertaken = errors.New("the stored configuration has changed meanwhile: try again")
 

@@ -189,7 +189,7 @@ func (e *Engine) verifyNew(
 	}
 }
 
-// errChanged refuses a write that another node has overtaken: to store it would overwrite
+// errChanged refuses a write that another node has overtaken: storing it would overwrite
 // what that node has stored, which may be the only copy of a secret.
 const errChanged = UserError("another node changed the configuration during this write: write it again")
 

@@ -16,7 +16,7 @@ const maxSilence = 6 * time.Hour
 //
 // The guard cannot tell a copy from a long outage. Any gap over six hours pauses
 // the schedule, even if the process itself was running: after a virtual machine
-// was suspended, after the clock was set ahead, or while storage took no writes.
+// was suspended, after the clock was set ahead, or while storage refused writes.
 // A copy that starts within six hours of the last write is not detected.
 //
 // Only scheduled rotations are paused; reads, refreshes and commands work. Where

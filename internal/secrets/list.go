@@ -122,7 +122,7 @@ func (l *List) Propose(value confidential.Text, grace bool, callEnds, now time.T
 }
 
 // NotSent removes a proposed secret, because no connection to Finicity was made. No
-// other outcome of a call removes a secret of the engine's own.
+// other outcome of a call removes one of the engine's own secrets.
 func (l *List) NotSent(value confidential.Text) { l.remove(value) }
 
 // Bring notes that an operator wrote a secret, which is the next to try. It discards
@@ -149,18 +149,18 @@ func (l *List) Bring(value confidential.Text, now time.Time) {
 	}
 }
 
-// Acknowledge notes that the change to a secret was answered 204. That is no
-// proof: authenticate next.
+// Acknowledge notes that the change to a secret was answered 204. That is not
+// a proof: authenticate next.
 func (l *List) Acknowledge(value confidential.Text, now time.Time) {
 	if s := l.find(value); s != nil {
 		s.Acknowledged, s.CallEnds = now, time.Time{}
 	}
 }
 
-// Deny notes that the change from old to value was refused, also if that was because
+// Deny notes that the change from old to value was refused, even if that was because
 // of Finicity's rules for secrets. The new secret stays in the list: a gateway may
 // send a call twice, so the first copy may have succeeded. oldRefused means that
-// Finicity called old wrong.
+// Finicity refused old as wrong.
 func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time) {
 	if s := l.find(value); s != nil {
 		s.Denied, s.CallEnds = now, time.Time{}

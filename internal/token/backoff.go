@@ -17,8 +17,8 @@ const maxBackoff = time.Minute
 //
 // The caller decides what counts. Finicity being unreachable, overloaded or
 // answering nonsense is a failure. A refusal is an answer: it ends the outage,
-// and the attempt record limits further calls. A charge or an outcome that storage did
-// not take is a failure too: each retry would be another write.
+// and the attempt record limits further calls. A charge or an outcome that storage
+// refused is a failure too: each retry would be another write.
 //
 // The times come from the process clock, as [time.Now] returns them, so setting
 // the wall clock neither ends nor prolongs a wait.

@@ -13,7 +13,7 @@ import (
 )
 
 // A rotation succeeds, and the first authentication with the new secret does not.
-// Finicity accepts the old token until its two hours are over. An engine that dropped
+// Finicity accepts the old token until it expires. An engine that dropped
 // the token with the old secret would cause an outage.
 func TestARotationKeepsTheTokenUntilThereIsANewOne(t *testing.T) {
 	t.Parallel()
