@@ -122,8 +122,8 @@ func (p *Pending) Error() string {
 type CandidateLimit struct{ Until time.Time }
 
 func (c *CandidateLimit) Error() string {
-	return fmt.Sprintf("the secret has not changed, and no request was sent: earlier changes are unconfirmed, and after another "+
-		"one four attempts might not find the secret in effect. Rotation is possible again after %s",
+	return fmt.Sprintf("the secret has not changed, and no request was sent: earlier changes are unconfirmed, and after one "+
+		"more change, four attempts might not find the secret in effect. Rotation is possible again after %s",
 		c.Until.Format(time.RFC3339))
 }
 
@@ -145,7 +145,7 @@ func (o *OutcomeUnknown) Unwrap() error { return o.Err }
 type MovePending struct{ Standing Standing }
 
 func (*MovePending) Error() string {
-	return "a rotation is pending at the current address, and the engine does not send its secret to another one"
+	return "a rotation is pending at the current address, and the engine does not send the pending secret to another address"
 }
 
 // OnlyCopy is a deletion, or a change of the partner, that could lose the secret.

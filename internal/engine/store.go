@@ -16,7 +16,7 @@ import (
 // ErrOvertaken means that storage has a state that this process has neither read nor
 // written: another node has taken over, or a snapshot was restored. Overwriting it could
 // lose the only copy of a secret.
-var ErrOvertaken = errors.New("the stored configuration has changed meanwhile: try again")
+var ErrOvertaken = errors.New("the stored configuration has changed in the meantime: try again")
 
 // maxWritten bounds how many failed writes are remembered. While storage is read-only,
 // each read of a token that is due makes one.
@@ -74,7 +74,7 @@ const setup = "cannot write to storage during setup"
 
 func storageError(err error) error {
 	if strings.Contains(err.Error(), setup) { // errors.Is does not work across gRPC.
-		return fmt.Errorf("writing to storage: %w. The plugin was missing, or had another checksum, "+
+		return fmt.Errorf("writing to storage: %w. The plugin was missing, or had a different checksum, "+
 			"when this node became active: to make the mount writable, restart the node, or with high availability type "+
 			"vault operator step-down", err)
 	}

@@ -215,7 +215,7 @@ func TestARequestThatWasOvertakenMayBeRepeated(t *testing.T) {
 		h.Succeeds(h.Write("config/verify", nil))
 		once(h, func() { h.Storage.Restore(snapshot) })
 		setting := mounttest.Fields{"request_timeout": "17s"}
-		h.Fails(h.Patch("config", setting), 503, "has changed meanwhile: try again")
+		h.Fails(h.Patch("config", setting), 503, "has changed in the meantime: try again")
 		h.Succeeds(h.Patch("config", setting))
 		if timeout := h.Stored().Settings.RequestTimeout; timeout != 17*time.Second {
 			t.Errorf("request_timeout is %s", timeout)
@@ -236,7 +236,7 @@ func TestAnEntryOfVersion1IsNotTakenForNone(t *testing.T) {
 		h.Restart()
 		once(h, func() { h.Storage.Restore(snapshot) })
 		untried := mounttest.Credentials(mounttest.Fields{"verify_connection": false})
-		h.Fails(h.Send(t.Context(), logical.CreateOperation, "config", untried), 503, "has changed meanwhile: try again")
+		h.Fails(h.Send(t.Context(), logical.CreateOperation, "config", untried), 503, "has changed in the meantime: try again")
 		if version(t, h) != 1 {
 			t.Error("the entry was overwritten")
 		}

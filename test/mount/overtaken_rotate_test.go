@@ -46,7 +46,7 @@ func TestARotationOfAFormerLeaderChangesNothing(t *testing.T) {
 					takeOver(h)
 					sent = changes(h)
 				})
-				h.Fails(a, http.StatusServiceUnavailable, "has changed meanwhile: try again")
+				h.Fails(a, http.StatusServiceUnavailable, "has changed in the meantime: try again")
 				if n := changes(h) - sent; n != 0 {
 					t.Errorf("%d changes were sent", n)
 				}

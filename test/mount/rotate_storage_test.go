@@ -230,7 +230,7 @@ func TestARotationThatIsOvertakenIsNotRepeated(t *testing.T) {
 			}
 		}
 		h.Fake.Release()
-		h.Fails(<-rotation, http.StatusBadRequest, "the outcome of the rotation is unknown", "has changed meanwhile")
+		h.Fails(<-rotation, http.StatusBadRequest, "the outcome of the rotation is unknown", "has changed in the meantime")
 		h.Pass(time.Minute)
 		h.Tick()
 		h.Token()
