@@ -196,7 +196,7 @@ func answerError(host, problem string, status int) string {
 
 const configCheckHelp = `
 Connects to Finicity as the real calls do: from the active node, through the proxy of the plugin, with ca_cert, and
-with TLS 1.2 or higher. It sends one GET without a credential, which cannot count as an attempt, and does not retry.
+with TLS 1.2 or higher. It sends one GET without a credential, so it cannot count as an attempt, and does not retry.
 It works in every state, even before the first write of the configuration. A failure is a result, not an error.
 
     vault read finicity/config/check

@@ -218,11 +218,12 @@ the partner. The status says why the last one failed. After you resolve the caus
     vault read finicity/status
     vault write -f finicity/config/verify
 
-If it succeeds, authentication is ok again and the new token becomes the shared one. It also resolves a pending
-rotation, and resumes a schedule that the engine has paused. Failed attempts stay counted for 24 hours.
+If the attempt succeeds, authentication is ok again and the new token becomes the shared one. The command also
+resolves a pending rotation, and resumes a schedule that the engine has paused. Failed attempts still count for 24
+hours.
 
-When four have failed, the engine makes no attempt without force. The next refusal might lock the partner, so be sure
-of the credential first:
+When four have failed, the engine makes no attempt without force. The next refusal might lock the partner, so first make
+sure that the credential is right:
 
     vault write finicity/config/verify force=true
 `

@@ -90,7 +90,7 @@ func (b *backend) rotateToken(ctx context.Context, req *logical.Request, _ *fram
 
 const rotateRootHelp = `
 Generates a new partner secret, stores it, changes it at Finicity, and authenticates with it. The rotation is complete
-when Finicity accepts the new secret: an acknowledgment alone is no proof. The old secret stops working at once, or
+when Finicity accepts the new secret: an acknowledgment alone is not proof. The old secret stops working at once, or
 after 30 days with secret_grace_period.
 
     vault write -f finicity/rotate-root

@@ -125,7 +125,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.state, "state", "", "`file` to store partners and tokens in; if it exists, it is loaded")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	flags.Usage = func() {
-		// An error of printing cannot be reported.
+		// A printing error cannot be reported.
 		_, _ = fmt.Fprintln(stderr, "Usage of fake-finicity:")
 		flags.PrintDefaults()
 		_, _ = fmt.Fprintf(stderr, "\n%s", fakefinicity.Help())

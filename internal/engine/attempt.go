@@ -24,7 +24,7 @@ type attempt struct {
 	prepare func(st *State)
 	send    func(client *finicityapi.Client) error
 	// settle changes the state after the call. failure is nil after a success. It can
-	// be called again, with a newer state, if storage has changed meanwhile.
+	// be called again, with a newer state, if storage has changed in the meantime.
 	settle func(st *State, failure *finicityapi.Error)
 }
 

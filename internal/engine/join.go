@@ -53,7 +53,7 @@ func (e *Engine) loadAs(ctx context.Context, s logical.Storage, locked bool) (*S
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case e.latest != latest: // Another request has changed it meanwhile.
+	case e.latest != latest: // Another request has changed it in the meantime.
 	case !locked && latest != nil: // A write may be running, and its end decides.
 	case foreign:
 		e.goBy(stored, added)

@@ -63,7 +63,7 @@ type (
 )
 
 // migrate converts an entry of version 1, with its token and its record of attempts.
-// Where version 1 did not store a fact, migrate assumes the worse.
+// Where version 1 did not store a fact, migrate assumes the worse case.
 //
 // It writes nothing, because not every node may write. The next write of the state
 // stores the result, and Periodic makes one.

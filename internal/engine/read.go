@@ -212,7 +212,7 @@ func (e *Engine) storedToken(ctx context.Context, s logical.Storage, st *State) 
 	return st.sharedToken(hash, e.now())
 }
 
-// RotateTokenEvery is the least time between two replacements of the token. If Finicity
+// RotateTokenEvery is the minimum time between two replacements of the token. If Finicity
 // stops accepting a token, all apps get a 401 and request another one at the same time.
 const RotateTokenEvery = time.Minute
 

@@ -92,7 +92,7 @@ func (e *Engine) rotate(
 	if until, full = st.Secrets.MustWait(); full {
 		return st, &CandidateLimit{Until: e.wall(until)}
 	}
-	if err := st.checkChosen(chosen, hash); err != nil { // Another node may have stored it meanwhile.
+	if err := st.checkChosen(chosen, hash); err != nil { // Another node may have stored it in the meantime.
 		return st, err
 	}
 	secret := chosen

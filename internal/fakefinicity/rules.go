@@ -144,8 +144,8 @@ func (s *Server) knowsAppKey(c *call) bool {
 }
 
 // identify checks the app key, the lock and the secret of a call. A failed attempt
-// counts for the partner whose ID is in the call, whatever is wrong with it: it is not
-// enough that a caller is careful with its secret.
+// counts for the partner whose ID is in the call, even if the secret is right and only
+// the app key is wrong.
 func (s *Server) identify(c *call, now time.Time) (*partner, *answer) {
 	p := s.partner(c.partnerID)
 	switch {

@@ -180,7 +180,7 @@ func SelfSigned(t *testing.T) (certificate, key string) {
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
-// Unchanged checks that nothing was stored since before, except for the attempts.
+// Unchanged checks that the stored state is still before, except for the attempts.
 func (h *Harness) Unchanged(before *engine.State) {
 	h.T.Helper()
 	if after := h.Stored(); !Same(before, after) {

@@ -150,7 +150,7 @@ func (l *List) Bring(value confidential.Text, now time.Time) {
 }
 
 // Acknowledge notes that the change to a secret was answered 204. That is not
-// a proof: authenticate next.
+// proof: authenticate next.
 func (l *List) Acknowledge(value confidential.Text, now time.Time) {
 	if s := l.find(value); s != nil {
 		s.Acknowledged, s.CallEnds = now, time.Time{}
@@ -178,7 +178,7 @@ func (l *List) Deny(value, old confidential.Text, oldRefused bool, now time.Time
 func (l *List) Accept(value confidential.Text, now time.Time) {
 	at := l.index(value)
 	if at < 0 {
-		return // Another node has changed the list meanwhile.
+		return // Another node has changed the list in the meantime.
 	}
 	accepted := &l.Secrets[at]
 	accepted.Proven, accepted.Superseded, accepted.GraceEnds = now, time.Time{}, time.Time{}

@@ -49,7 +49,7 @@ func (v *vault) resident(engine string) (total float64, processes int, err error
 }
 
 // stages are the numbers of reads after which memory is measured: the powers of ten
-// from 10 000 on, and the last.
+// from 10,000 on, and the last.
 func stages(reads int) (all []int) {
 	for n := 10_000; n < reads; n *= 10 {
 		all = append(all, n)

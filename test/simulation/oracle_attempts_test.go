@@ -63,7 +63,7 @@ func (i included) clone() included {
 //   - A process may get a refusal and not store it before the process ends or loses its
 //     memory. Then the attempt has no answer. It counts toward the four, and does not
 //     delay other attempts.
-//   - A restored snapshot has the attempts of its time.
+//   - A restored snapshot has the attempts from when it was saved.
 //   - The engine does not count a copy of a call that a gateway makes.
 //   - A success at one address says nothing about refusals at another one, and both
 //     count.
