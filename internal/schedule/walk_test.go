@@ -21,8 +21,8 @@ type mount struct {
 	// as time that passes, because the engine cannot tell. A clock that is set back
 	// does not.
 	sinceAnchor, sinceFailure time.Duration
-	// Cron times up to each of these are used: by the last rotation, and by the last
-	// new plan or missed window.
+	// The last rotation has used all cron times up to rotatedAt. The last new plan or
+	// missed window has used those up to plannedAt.
 	rotatedAt, plannedAt time.Time
 	// The failures since the last rotation or new plan, and the refused changes since
 	// then or since the last new credential.
