@@ -89,7 +89,11 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	// Storage might have the charge even if the write failed. The next write corrects
 	// that.
 	if err := e.store(ctx, s, charged, st); err != nil {
-		return st, &NotCharged{err}
+		uncharged := &NotCharged{err}
+		if a.request.Trigger == attempts.Automatic && !errors.Is(err, ErrOvertaken) { // After that, storage works.
+			e.storing.Note(uncharged, 0, time.Now())
+		}
+		return st, uncharged
 	}
 
 	failure := asFailure(a.send(client))

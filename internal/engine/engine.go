@@ -55,7 +55,10 @@ type Engine struct {
 	tokens   token.Cache
 	served   atomic.Pointer[token.Token] // the token that was last given to a reader
 	backoff  token.Backoff
-	clock    clock
+	// storing spaces the attempts of reads while storage takes none. Unlike backoff, it
+	// ends with the next successful write, and delays neither commands nor the schedule.
+	storing token.Backoff
+	clock   clock
 	// salt is the salt of the mount, nil until it is needed. salting is held while it is
 	// read or created, because two requests must not create two.
 	salt    atomic.Pointer[salt.Salt]

@@ -99,7 +99,7 @@ func TestNoTypeShowsItsSecrets(t *testing.T) {
 		new(IncompleteMove), new(Write), new(Written), new(Rotated), new(Engine),
 		new(finicityapi.Credential), new(finicityapi.Config), new(finicityapi.Client), new(finicityapi.Class), new(finicityapi.Error),
 		new(finicityapi.Report), new(finicityapi.Certificate), new(finicityapi.Stage), new(finicityapi.Cause),
-		new(token.Token), new(token.Cache), new(token.Flight), new(token.Backoff), new(token.HeldError),
+		new(token.Token), new(token.Cache), new(token.Refresh), new(token.Backoff), new(token.HeldError),
 	} {
 		fill(reflect.ValueOf(value).Elem(), "")
 		all[reflect.TypeOf(value).Elem().String()] = value

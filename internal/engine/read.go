@@ -39,9 +39,6 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	// One refresh is enough, unless a change of the configuration dropped its token at
 	// once, or another reader started it with a smaller minTTL.
 	for refreshes := 0; ; refreshes++ {
-		if err == nil && e.tokens.Current() == nil { // After a start, a failover or a change.
-			err = wait(ctx, e.tokens.Load(func() { e.loadToken(context.WithoutCancel(ctx), s) }))
-		}
 		if t, ok := e.usable(minTTL); ok { // A failed refresh does not matter then.
 			return t, e.serve(t, refresh), nil
 		}
@@ -51,17 +48,13 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 		if err != nil {
 			return nil, nil, err
 		}
-		err = wait(ctx, e.tokens.Refresh(time.Now, refresh))
-	}
-}
-
-// wait returns the error of the load or refresh, or that of ctx if ctx ends first.
-func wait(ctx context.Context, f *token.Flight) error {
-	select {
-	case <-f.Done():
-		return f.Err()
-	case <-ctx.Done():
-		return ctx.Err()
+		running := e.tokens.Refresh(time.Now, refresh)
+		select {
+		case <-running.Done():
+			err = running.Err()
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
 }
 
@@ -85,7 +78,10 @@ func (e *Engine) refreshIfDue(t *token.Token, refresh func() error) error {
 	if due < 0 {
 		return nil
 	}
-	if held := e.backoff.Held(time.Now()); held != nil {
+	if since, held := e.held(); held != nil {
+		if since > due { // It was a failure of something else.
+			return nil
+		}
 		return held
 	}
 	at, failure := e.tokens.Failure(t)
@@ -129,9 +125,13 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 }
 
 // refresh replaces the shared token, unless the current one is not due and has minTTL
-// left.
+// left. In a process that has no token yet, it ends with the stored token if that is
+// usable at all: readers who can use that token must not wait for Finicity.
 func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	epoch := e.tokens.Epoch()
+	if e.tokens.Current() == nil && e.loadToken(ctx, s, epoch) {
+		return nil
+	}
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
 		return err
@@ -147,16 +147,28 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 	if held := e.heldBack(st); held != nil {
 		return held
 	}
+	if held := e.storing.Held(time.Now()); held != nil {
+		return held
+	}
 	if _, err = e.authenticate(ctx, s, st, attempts.Automatic, operationRead); err != nil && !accepted(err) {
-		if uncharged := new(NotCharged); errors.As(err, &uncharged) { // Readers would try a write each.
-			e.backoff.Note(err, 0, time.Now())
-		}
 		return err
 	}
 	if t := e.tokens.Current(); t != nil && e.Remaining(t) < minTTL {
 		return ErrTooSlow // The next attempts might be as slow, so do not try again here.
 	}
 	return nil
+}
+
+// held returns an error while reads back off, and the time since the failure.
+func (e *Engine) held() (since time.Duration, err error) {
+	now, held := time.Now(), new(token.HeldError)
+	if err = e.backoff.Held(now); err == nil {
+		err = e.storing.Held(now)
+	}
+	if errors.As(err, &held) {
+		since = now.Sub(held.Failed)
+	}
+	return since, err
 }
 
 // heldBack returns an error while the engine backs off. If a pending rotation takes
@@ -172,18 +184,20 @@ func (e *Engine) heldBack(st *State) error {
 	return held
 }
 
-// loadToken shares the stored token, if any. It does not wait for the upstream lock,
-// because a call can hold that for as long as request_timeout, for example after a
-// failover.
-func (e *Engine) loadToken(ctx context.Context, s logical.Storage) {
-	epoch := e.tokens.Epoch()
+// loadToken shares the stored token, and reports whether it is usable. It does not wait
+// for the upstream lock, because a call can hold that for as long as request_timeout,
+// for example after a failover.
+func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64) bool {
 	st, err := e.view(ctx, s)
 	if err != nil || !st.Configured() {
-		return // The refresh that follows returns the error.
+		return false // The refresh that follows returns the error.
 	}
-	if t := e.storedToken(ctx, s, st); t != nil {
-		e.tokens.ShareFirst(t, epoch)
+	t := e.storedToken(ctx, s, st)
+	if t == nil {
+		return false
 	}
+	e.tokens.ShareFirst(t, epoch)
+	return e.Remaining(t) >= time.Second
 }
 
 // currentToken returns the shared token, or nil. If this process has none yet, it loads

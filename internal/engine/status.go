@@ -71,7 +71,7 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	if t != nil && e.Remaining(t) > 0 {
 		status.Token = t
 	}
-	held := e.backoff.Held(time.Now())
+	_, held := e.held()
 	allowed := e.nextAllowed(ctx, s, st)
 	status.TokenAvailable = status.Token != nil || status.StorageError == "" && !e.backoff.Failing() &&
 		st.Secrets.Wait(e.clock.now()) <= 0 && allowed

@@ -105,6 +105,7 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 		}
 	}
 	if e.knows(stored, st) {
+		e.keepWritten(stored.Clock)
 		return nil
 	}
 	if entry != nil && stored.version1 == "" {
@@ -115,12 +116,23 @@ func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *Stat
 	return ErrOvertaken
 }
 
+// keepWritten moves the time of the write that storage has to the front of the list of
+// failed writes: noteUnstored shortens that list, and keeps the first.
+func (e *Engine) keepWritten(stored time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if i := slices.IndexFunc(e.written, stored.Equal); i > 0 {
+		e.written = slices.Insert(slices.Delete(e.written, i, i+1), 0, stored)
+	}
+}
+
 // noteStored records that storage has a state.
 func (e *Engine) noteStored(st *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.goBy(st, false)
 	e.wrote = st.Clock
+	e.storing.Clear()
 }
 
 // goBy sets the state that this process uses. ahead means that storage does not have it.

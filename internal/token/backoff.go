@@ -17,8 +17,8 @@ const maxBackoff = time.Minute
 //
 // The caller decides what counts. Finicity being unreachable, overloaded or
 // answering nonsense is a failure. A refusal is an answer: it ends the outage,
-// and the attempt record limits further calls. A charge or an outcome that storage
-// refused is a failure too: each retry would be another write.
+// and the attempt record limits further calls. An error from storage is a failure only
+// for a Backoff of its own, because storage and Finicity recover separately.
 //
 // The times come from the process clock, as [time.Now] returns them, so setting
 // the wall clock neither ends nor prolongs a wait.
@@ -26,7 +26,8 @@ type Backoff struct {
 	mu    sync.Mutex
 	last  error
 	count int // failures in a row
-	until time.Time
+	// at is the time of the last failure.
+	at, until time.Time
 }
 
 // Note records a call to Finicity that failed. The next call then waits 1s, 2s,
@@ -36,7 +37,10 @@ func (b *Backoff) Note(failure error, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wait := max(min(time.Second<<min(b.count, 6), maxBackoff), retryAfter)
-	b.last, b.until = failure, now.Add(wait)
+	b.last, b.at = failure, now
+	if until := now.Add(wait); until.After(b.until) { // An operator's request does not wait.
+		b.until = until
+	}
 	b.count++
 }
 
@@ -44,7 +48,7 @@ func (b *Backoff) Note(failure error, retryAfter time.Duration, now time.Time) {
 func (b *Backoff) Clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last, b.count, b.until = nil, 0, time.Time{}
+	b.last, b.count, b.at, b.until = nil, 0, time.Time{}, time.Time{}
 }
 
 // Failing reports whether the last call failed, even if the next call no longer has to
@@ -62,15 +66,16 @@ func (b *Backoff) Held(now time.Time) error {
 	if b.last == nil || !now.Before(b.until) {
 		return nil
 	}
-	return &HeldError{Last: b.last, Wait: b.until.Sub(now)}
+	return &HeldError{Last: b.last, Failed: b.at, Wait: b.until.Sub(now)}
 }
 
 // HeldError is the error of a read that made no call, because an earlier call
 // failed. It does not unwrap to that failure: code that inspects errors would
 // record it a second time.
 type HeldError struct {
-	Last error         // The failure that the wait is for.
-	Wait time.Duration // The time until the next call, more than 0.
+	Last   error         // The failure that the wait is for.
+	Failed time.Time     // Its time, by the process clock.
+	Wait   time.Duration // The time until the next call, more than 0.
 }
 
 // Error returns the text of the failure.

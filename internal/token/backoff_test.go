@@ -63,8 +63,9 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	if backoff.Held(noon.Add(asked)) != nil {
 		t.Error("the call waits longer than Finicity asked")
 	}
-	backoff.Note(errUnavailable, 0, noon)
-	if held := heldError(t, &backoff, noon); held.Wait != 2*time.Second {
+	later := noon.Add(asked)
+	backoff.Note(errUnavailable, 0, later)
+	if held := heldError(t, &backoff, later); held.Wait != 2*time.Second {
 		t.Errorf("the second failure without a Retry-After waits %s", held.Wait)
 	}
 }

@@ -8,16 +8,15 @@ import (
 	"time"
 )
 
-// Cache holds the shared token of a mount, and the load and the refresh that are
-// running, if any. The zero value is an empty cache. All methods are safe for concurrent
+// Cache holds the shared token of a mount and the refresh that is running, if
+// any. The zero value is an empty cache. All methods are safe for concurrent
 // use, and none waits for a refresh.
 type Cache struct {
 	current atomic.Pointer[Token] // All that a read of a fresh token touches.
 
-	mu         sync.Mutex
-	drops      uint64 // Counts Drop, so that no older token comes back.
-	loading    *Flight
-	refreshing *Flight
+	mu      sync.Mutex
+	drops   uint64 // Counts Drop, so that no older token comes back.
+	running *Refresh
 	// failure is the error of the last refresh, which ended at failedAt. failed is the
 	// token that the refresh should have replaced.
 	failure  error
@@ -72,41 +71,23 @@ func (c *Cache) ShareFirst(t *Token, epoch uint64) {
 // Refresh starts run in the background, or joins the refresh that is running. The
 // refresh continues if its initiator goes away, so run must not depend on the
 // context of one request. now is the process clock.
-func (c *Cache) Refresh(now func() time.Time, run func() error) *Flight {
+func (c *Cache) Refresh(now func() time.Time, run func() error) *Refresh {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := c.current.Load()
-	return c.join(&c.refreshing, run, func(err error) {
-		c.failure, c.failed, c.failedAt = err, old, now()
-	})
-}
-
-// Load starts run in the background, or joins the load that is running. A load reads
-// the stored token. It is not part of a refresh, so that a reader who can use the
-// stored token does not wait for Finicity.
-func (c *Cache) Load(run func()) *Flight {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.join(&c.loading, func() error { run(); return nil }, func(error) {})
-}
-
-// join returns the running flight, or starts one. c.mu is held, also when end is called.
-func (c *Cache) join(running **Flight, run func() error, end func(error)) *Flight {
-	if *running != nil {
-		return *running
+	if c.running != nil {
+		return c.running
 	}
-	f := &Flight{done: make(chan struct{})}
-	*running = f
+	r, old := &Refresh{done: make(chan struct{})}, c.current.Load()
+	c.running = r
 	go func() {
 		err := run()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		*running = nil
-		end(err)
-		f.err = err
-		close(f.done)
+		c.running, c.failure, c.failed, c.failedAt = nil, err, old, now()
+		r.err = err
+		close(r.done)
 	}()
-	return f
+	return r
 }
 
 // Failure returns the error of the last refresh and the time at which it ended, if that
@@ -121,20 +102,20 @@ func (c *Cache) Failure(t *Token) (at time.Time, failure error) {
 	return c.failedAt, c.failure
 }
 
-// Flight is one load or refresh. All readers that need its token share it.
-type Flight struct {
+// Refresh is one run that fetches a token. All readers that need the token share it.
+type Refresh struct {
 	done chan struct{}
 	err  error // Set before done is closed.
 }
 
-// Done returns a channel that is closed when the flight has ended.
-func (f *Flight) Done() <-chan struct{} { return f.done }
+// Done returns a channel that is closed when the refresh has ended.
+func (r *Refresh) Done() <-chan struct{} { return r.done }
 
-// Err returns the error of the flight. It is nil until Done is closed.
-func (f *Flight) Err() error {
+// Err returns the error of the refresh. It is nil until Done is closed.
+func (r *Refresh) Err() error {
 	select {
-	case <-f.done:
-		return f.err
+	case <-r.done:
+		return r.err
 	default:
 		return nil
 	}

@@ -32,11 +32,6 @@ func TestATokenFromBeforeADropIsNotShared(t *testing.T) {
 	}
 }
 
-func wait(f *Flight) error {
-	<-f.Done()
-	return f.Err()
-}
-
 func TestThereIsOneRefreshAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -53,41 +48,17 @@ func TestThereIsOneRefreshAtATime(t *testing.T) {
 			t.Errorf("a refresh that is running has failed: %v", err)
 		}
 		close(end)
-		if err := wait(first); !errors.Is(err, failure) {
+		<-first.Done()
+		if err := first.Err(); !errors.Is(err, failure) {
 			t.Errorf("those who wait get %v", err)
 		}
 		next := cache.Refresh(time.Now, func() error { return nil })
 		if next == first {
 			t.Error("after one refresh has ended, none can be started")
 		}
-		if err := wait(next); err != nil {
+		<-next.Done()
+		if err := next.Err(); err != nil {
 			t.Errorf("the next refresh has the error of the last one: %v", err)
-		}
-	})
-}
-
-// A reader who can use the stored token must not wait for Finicity.
-func TestALoadIsNoPartOfARefresh(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var cache Cache
-		end, loads := make(chan struct{}), 0
-		refresh := cache.Refresh(time.Now, func() error { <-end; return nil })
-		var readers sync.WaitGroup
-		for range 100 {
-			readers.Go(func() {
-				if err := wait(cache.Load(func() { loads++; <-time.After(time.Second) })); err != nil {
-					t.Errorf("a reader who waits for the load gets %v", err)
-				}
-			})
-		}
-		readers.Wait()
-		if loads != 1 {
-			t.Errorf("100 readers cost %d loads", loads)
-		}
-		close(end)
-		if err := wait(refresh); err != nil {
-			t.Errorf("the refresh got %v", err)
 		}
 	})
 }
@@ -99,7 +70,8 @@ func TestAFailureBelongsToTheTokenThatWasToBeReplaced(t *testing.T) {
 	var cache Cache
 	first, second, failure := &Token{}, &Token{}, errors.New("failed")
 	end := func(err error) {
-		_ = wait(cache.Refresh(time.Now, func() error { return err })) // It is err.
+		refresh := cache.Refresh(time.Now, func() error { return err })
+		<-refresh.Done()
 	}
 	end(failure)
 	cache.Share(first, cache.Epoch())
@@ -135,7 +107,8 @@ func TestEveryReaderThatWaitsForARefreshFindsItsToken(t *testing.T) {
 					cache.Share(fresh, epoch)
 					return nil
 				})
-				if wait(refresh) != nil || cache.Current() != fresh {
+				<-refresh.Done()
+				if refresh.Err() != nil || cache.Current() != fresh {
 					t.Error("a reader that waited has no token")
 				}
 			})
@@ -160,7 +133,8 @@ func TestADropDuringARefreshWins(t *testing.T) {
 		})
 		synctest.Wait()
 		cache.Drop()
-		if err := wait(refresh); err != nil || cache.Current() != nil {
+		<-refresh.Done()
+		if cache.Current() != nil {
 			t.Error("the token of the old configuration is shared")
 		}
 	})
@@ -204,7 +178,7 @@ func TestNoMethodWaitsForARunningRefresh(t *testing.T) {
 			t.Error("a token is not shared during a refresh")
 		}
 		close(end)
-		_ = wait(refresh) // It returns nil.
+		<-refresh.Done()
 	})
 }
 
@@ -225,7 +199,9 @@ func TestTheCacheMayBeUsedByManyAtOnce(t *testing.T) {
 					backoff.Note(errors.New("failed"), 0, noon)
 					return backoff.Held(noon)
 				})
-				_ = wait(refresh) // It fails, which is no matter here.
+				_ = refresh.Err()
+				<-refresh.Done()
+				_ = refresh.Err()
 				backoff.Clear()
 				cache.Drop()
 			}
@@ -268,5 +244,5 @@ func BenchmarkCurrent(b *testing.B) {
 		}
 	})
 	close(end)
-	_ = wait(refresh) // It returns nil.
+	<-refresh.Done()
 }

@@ -192,22 +192,3 @@ func TestAfterAFailoverNobodyWaitsForSomeoneElsesMinTTL(t *testing.T) {
 		h.Called(2, 0)
 	})
 }
-
-// The node drops its token during a refresh. Storage still has the token.
-func TestAReaderOfTheStoredTokenDoesNotWaitForARefreshThatRuns(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h, old := slowRefresh(t)
-		h.Token()
-		synctest.Wait()
-		h.B.InvalidateKey(t.Context(), "config")
-		begun := time.Now()
-		if h.Token() != old {
-			t.Error("another token is served")
-		}
-		if waited := time.Since(begun); waited > 0 {
-			t.Errorf("the read took %s", waited)
-		}
-		h.Pass(30 * time.Second)
-	})
-}
