@@ -16,7 +16,7 @@ func mutantsOfReads() []mutant {
 		{"a failure does not keep a usable token from a reader", file, "if t, ok := e.usable(minTTL); ok { // A", "if t, ok := e.usable(minTTL); ok && err == nil { // A"},
 		{"a refresh that failed is told", file, "\treturn failure\n", "\treturn nil\n"},
 		{"no reader learns of a failure from before the token was due", file, "if since > due { // It was a refresh", "if false { // It was a refresh"},
-		{"nor of an outage from before that", file, "if since > due { // It was a failure", "if false { // It was a failure"},
+		{"nor of an outage from before that", file, "if since > due { // It was a failure", "if since < 0 { // It was a failure"},
 		{"refreshes that fail are a second apart", file, "if failure == nil || since >= refreshPause {", "if true {"},
 		{"reads wait while storage takes no attempt", "internal/engine/attempt.go", "\t\t\te.storing.Note(uncharged, 0, time.Now())\n", ""},
 		{"another node's write does not delay reads", "internal/engine/attempt.go", " && !errors.Is(err, ErrOvertaken) { // After", " { // After"},
