@@ -132,6 +132,7 @@ func (e *Engine) Invalidate(key string) {
 		// the other node has written: it may have the only copy of a secret.
 		e.tokens.Drop()
 		e.backoff.Clear()
+		e.storing.Clear()
 	case salt.DefaultLocation:
 		e.salt.Store(nil)
 	}

@@ -32,7 +32,7 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 }
 
 // refreshInUse starts a refresh if the token is due and has been read. Without this, an
-// app that reads once an hour could get a token with a few minutes left, because no
+// app that reads every 50 minutes would get a token with 15 minutes left, because no
 // reader waits for a refresh. A token that is not used is not refreshed.
 func (e *Engine) refreshInUse(ctx context.Context, s logical.Storage) {
 	if t, ok := e.usable(time.Second); ok && e.served.Load() == t {

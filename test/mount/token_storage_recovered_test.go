@@ -60,6 +60,20 @@ func TestOnceStorageTakesAWriteAPendingRotationIsResolved(t *testing.T) {
 	})
 }
 
+// This node lost its storage when it stepped down. It is the active node again.
+func TestAReadAfterAnotherNodeHasWrittenDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
+		h.Fails(h.Read("token", nil), 500, "storage is out of order")
+		h.Fails(h.Read("token", nil), 503, "the next request is sent in")
+		h.B.InvalidateKey(t.Context(), "config")
+		h.Token()
+	})
+}
+
 // One read failed, and since then no client has read.
 func TestTheTokenOfAnIdleMountIsAvailableOnceStorageWorks(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ func mutantsOfReads() []mutant {
 		{"reads wait while storage takes no attempt", "internal/engine/attempt.go", "\t\t\te.storing.Note(uncharged, 0, time.Now())\n", ""},
 		{"another node's write does not delay reads", "internal/engine/attempt.go", " && !errors.Is(err, ErrOvertaken) { // After", " { // After"},
 		{"a successful write ends that wait", "internal/engine/store.go", "\te.storing.Clear()\n", ""},
+		{"another node's write ends the wait for storage", engine, "\te.storing.Clear()\n", ""},
 		{"what storage has is not forgotten", "internal/engine/store.go", "\t\te.keepWritten(stored.Clock)\n", ""},
 		{"a stored token ends the refresh, whoever began it", file, "return e.Remaining(t) >= time.Second", "return e.Remaining(t) >= 80*time.Minute"},
 		{"a read ends", file, "refreshes == 3 {", "refreshes == 1e6 {"},
