@@ -39,6 +39,11 @@ func subjects() []subject {
 	}
 }
 
+// turns is how often each subject is measured in a round. Vault is slower for seconds
+// at a time, once it has many leases. With one long turn in a round, that would affect
+// one subject and not the one that it is compared with.
+const turns = 4
+
 // measure starts a server with this storage, and compares the subjects on it. The
 // subjects take turns, and each round starts with a different one. So changes over
 // time, such as the number of leases or a busy machine, affect all subjects.
@@ -65,14 +70,14 @@ func (p *plan) measure(ctx context.Context, r *results, dir, storage string) (er
 		c := r.add(storage, connections)
 		for round := range p.rounds + 1 {
 			all := subjects()
-			for i := range all {
+			for i := range turns * len(all) {
 				s := all[(i+round)%len(all)]
-				m, err := v.watch(ctx, s, connections, p.during)
+				m, err := v.watch(ctx, s, connections, p.during/turns)
 				if err != nil {
 					return err
 				}
 				if round > 0 { // The first round warms up.
-					c.note(s.name, m)
+					c.note(s.name, round-1, m)
 				}
 			}
 		}
@@ -81,9 +86,9 @@ func (p *plan) measure(ctx context.Context, r *results, dir, storage string) (er
 	return nil
 }
 
-// measured is one subject in one round.
+// measured is one subject in one turn, or in all turns of a round.
 type measured struct {
-	*load
+	load
 
 	cpu    time.Duration // Of the plugin's process. 0 if unknown.
 	memory int64         // Of the plugin's process at the end, in KiB. 0 if unknown.
@@ -95,12 +100,22 @@ func (v *vault) watch(ctx context.Context, s subject, connections int, during ti
 		pid, _ = v.pluginProcess(s.plugin) // Unknown on some systems.
 	}
 	before, _ := cpuTime(pid) // Unknown on some systems.
-	if m.load, err = read(ctx, v.HostPort(), v.RootToken, s.path, connections, during); err != nil {
+	l, err := read(ctx, v.HostPort(), v.RootToken, s.path, connections, during)
+	if err != nil {
 		return m, err
 	}
+	m.load = *l
 	if after, err := cpuTime(pid); err == nil {
 		m.cpu = after - before
 		m.memory, _ = memory(pid) // It existed a moment ago.
 	}
 	return m, nil
+}
+
+// add adds another turn of the same round.
+func (m *measured) add(turn measured) {
+	m.took += turn.took
+	m.waits = append(m.waits, turn.waits...)
+	m.cpu += turn.cpu
+	m.memory = max(m.memory, turn.memory)
 }

@@ -56,7 +56,13 @@ func (r *results) add(storage string, connections int) *comparison {
 	return c
 }
 
-func (c *comparison) note(name string, m measured) { c.rounds[name] = append(c.rounds[name], m) }
+// note adds a turn of a subject to its round.
+func (c *comparison) note(name string, round int, turn measured) {
+	if round == len(c.rounds[name]) {
+		c.rounds[name] = append(c.rounds[name], measured{})
+	}
+	c.rounds[name][round].add(turn)
+}
 
 // sum fills in Subjects, once all rounds are complete.
 func (c *comparison) sum() {

@@ -33,21 +33,23 @@ func TestAShareOfTheRequestsTakesAsLongAsItsSlowest(t *testing.T) {
 	}
 }
 
-// A round in which the machine was busy counts as one, whatever its effect on both
-// subjects.
+// A round in which the machine was busy counts as one, regardless of its effect on both
+// subjects. The turns of a round count together.
 func TestRatiosAreThoseOfEachRound(t *testing.T) {
 	t.Parallel()
 	c := newResults(&plan{rounds: 3}).add(vaulttest.InMemory, 1)
-	round := func(requests int) measured {
-		return measured{load: &load{took: time.Second, waits: slices.Repeat([]time.Duration{time.Millisecond}, requests)}, cpu: time.Second}
+	perSecond := func(requests int) measured {
+		return measured{load: load{took: time.Second, waits: slices.Repeat([]time.Duration{time.Millisecond}, requests)}, cpu: time.Second}
 	}
-	for _, floor := range []int{1000, 100, 2000} {
+	for i, floor := range []int{1000, 100, 2000} {
 		for _, s := range subjects() {
 			requests := floor
 			if s.against != "" {
 				requests /= 2
 			}
-			c.note(s.name, round(requests))
+			for _, turn := range []int{requests + requests/4, requests - requests/4} {
+				c.note(s.name, i, perSecond(turn))
+			}
 		}
 	}
 	var out strings.Builder
