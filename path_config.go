@@ -71,7 +71,7 @@ func (b *backend) configExists(ctx context.Context, req *logical.Request, _ *fra
 
 func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
 	if _, given := d.GetOk("force"); given {
-		return logical.ErrorResponse(`field "force" is for delete only`), nil
+		return logical.ErrorResponse(`field "force" belongs to config/verify and to a delete of config: leave it out`), nil
 	}
 	written, err := b.engine.WriteConfig(ctx, req.Storage, writeOf(req, d), string(req.Operation))
 	if err != nil {
@@ -160,7 +160,7 @@ func (b *backend) configRead(ctx context.Context, req *logical.Request, _ *frame
 func (b *backend) configDelete(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
 	for name := range d.Raw {
 		if name != "force" {
-			return logical.ErrorResponse("unknown field %q: delete takes force", name), nil
+			return logical.ErrorResponse("unknown field %q: a delete of config takes only force", name), nil
 		}
 	}
 	force, _ := fieldValue[bool](d, "force")

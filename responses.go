@@ -163,13 +163,13 @@ func guide(mount string, s engine.Standing, err error) string {
 		next = "; the engine makes no further attempt automatically"
 	}
 	if notFinicity(err) {
-		return fmt.Sprintf("%s, %d left%s. If base_url is wrong, type %s; otherwise, type %s", used, s.Left, next, moveAlong(mount, s), verify)
+		return fmt.Sprintf("%s, and you can make %d more without force%s. If base_url is wrong, type %s; otherwise, type %s", used, s.Left, next, moveAlong(mount, s), verify)
 	}
 	store := fmt.Sprintf("vault write %sconfig partner_secret=… (or app_key=…)", mount)
 	if s.Reserved {
 		store = fmt.Sprintf("vault write %sconfig partner_secret=… verify_connection=false (or app_key=…), then %s", mount, verify)
 	}
-	return fmt.Sprintf("%s, %d left%s. If the secret or the app key changed, type %s; otherwise, type %s", used, s.Left, next, store, verify)
+	return fmt.Sprintf("%s, and you can make %d more without force%s. If the secret or the app key changed, type %s; otherwise, type %s", used, s.Left, next, store, verify)
 }
 
 // guideWrite is guide for a write whose credential was not stored.
@@ -181,7 +181,7 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 	case s.Reserved:
 		reason, unchanged = ", and the last one is kept for the stored credential", ", which is unchanged and stays in use"
 	default:
-		reason = fmt.Sprintf(", %d left", s.Left)
+		reason = fmt.Sprintf(", and you can make %d more without force", s.Left)
 	}
 	if w.Stored != nil {
 		reason += unchanged

@@ -139,7 +139,7 @@ func TestTheAdviceWhenTheLastAttemptIsReservedWorks(t *testing.T) {
 				h.Pass(2 * time.Hour)
 				enter(h)
 				changedElsewhere(h)
-				h.Fails(h.Read("token", nil), 400, "3 of 5 (five lock the partner), 1 left; the engine ",
+				h.Fails(h.Read("token", nil), 400, "3 of 5 (five lock the partner), and you can make 1 more without force; the engine ",
 					"If the secret or the app key changed, type vault write finicity/config partner_secret=… verify_connection=false "+
 						"(or app_key=…), then vault write -f finicity/config/verify; otherwise, type vault write -f finicity/config/verify")
 				untriedSecret(mounttest.WrongSecret)(h)
@@ -160,7 +160,7 @@ func TestTheAdviceIsAPlainWriteAsLongAsThatWorks(t *testing.T) {
 			h := mounttest.NewConfigured(t, nil)
 			h.Pass(2 * time.Hour)
 			h.Answering(403, "forbidden", 1)
-			h.Fails(h.Read("token", nil), 400, "3 left", "changed, type vault write finicity/config partner_secret=… (or app_key=…);")
+			h.Fails(h.Read("token", nil), 400, "3 more without force", "changed, type vault write finicity/config partner_secret=… (or app_key=…);")
 		})
 	})
 	t.Run("of another partner", func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestTheAdviceIsAPlainWriteAsLongAsThatWorks(t *testing.T) {
 			h := mounttest.NewConfigured(t, nil)
 			for i := range 3 {
 				h.Fails(h.Write("config", joined(otherPartner(), mounttest.Fields{"partner_secret": h.Guess(i)})), 400,
-					fmt.Sprintf("%d left", 3-i), "To write another one, type vault write finicity/config partner_id=…")
+					fmt.Sprintf("%d more without force", 3-i), "To write another one, type vault write finicity/config partner_id=…")
 			}
 		})
 	})

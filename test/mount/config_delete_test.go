@@ -209,7 +209,7 @@ func TestDeleteTakesNoFieldButForce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
-		h.Fails(h.Remove("config", mounttest.Fields{"partner_id": mounttest.PartnerID}), 400, `"partner_id"`, "delete takes force")
+		h.Fails(h.Remove("config", mounttest.Fields{"partner_id": mounttest.PartnerID}), 400, `"partner_id"`, "a delete of config takes only force")
 		h.Fails(h.Remove("config", mounttest.Fields{"force": "perhaps"}), 400, `"force"`, "true or false")
 		h.Fails(h.Remove("config", mounttest.Fields{"force": true, "verify_connection": false}), 400, `"verify_connection"`)
 		h.Succeeds(h.Remove("config", mounttest.Fields{"force": "true"})) // Query strings contain texts.

@@ -95,7 +95,7 @@ func TestAnotherPartnerHasItsOwnFourAttempts(t *testing.T) {
 		h.Guesses(3)
 		for i := range 3 {
 			h.Fails(h.Write("config", joined(otherPartner(), mounttest.Fields{"partner_secret": h.Guess(i)})), 400, "10001",
-				fmt.Sprintf("%d left", 3-i))
+				fmt.Sprintf("%d more without force", 3-i))
 		}
 		h.Succeeds(h.Write("config", otherPartner()))
 		h.Token()

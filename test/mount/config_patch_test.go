@@ -60,7 +60,7 @@ func TestAPatchIsCheckedLikeAWrite(t *testing.T) {
 			{mounttest.Fields{"app_key": nil}, `field "app_key" is null`},
 			{mounttest.Fields{"verify_connection": nil}, `field "verify_connection" is null`},
 			{mounttest.Fields{"force": nil}, `field "force" is null`},
-			{mounttest.Fields{"force": true}, `field "force" is for delete only`},
+			{mounttest.Fields{"force": true}, `field "force" belongs to config/verify and to a delete of config`},
 			{mounttest.Fields{"base_url": nil}, "in the same write"},
 			{mounttest.Fields{"partner_secret": mounttest.WrongSecret}, "10001"},
 			{mounttest.Fields{"nothing": nil}, `unknown field "nothing"`},

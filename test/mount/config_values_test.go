@@ -55,8 +55,8 @@ func TestABadValueIsRefusedByNameAndChangesNothing(t *testing.T) {
 		"a window alone":               {"rotation_window", "1h", "requires rotation_schedule"},
 		"a policy with a line break":   {"password_policy", "my\npolicy", "is not a valid policy name"},
 		"a bundle that is none":        {"ca_cert", "ca.pem", "is not PEM"},
-		"force, which is for deletion": {"force", true, "is for delete only"},
-		"force, even if it says no":    {"force", false, "is for delete only"},
+		"force, which is for deletion": {"force", true, "belongs to config/verify"},
+		"force, even if it says no":    {"force", false, "belongs to config/verify"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

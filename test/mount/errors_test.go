@@ -76,10 +76,10 @@ func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
 	case left == 0:
 		says = append(says, "to store another one first", "verify_connection=false")
 	case retry != nil:
-		says = append(says, fmt.Sprintf("%v left; the engine retries once, at %v at the earliest", left, retry),
+		says = append(says, fmt.Sprintf("%v more without force; the engine retries once, at %v at the earliest", left, retry),
 			"vault write finicity/config partner_secret=… (or app_key=…)")
 	default:
-		says = append(says, fmt.Sprintf("%v left; the engine makes no further attempt automatically", left),
+		says = append(says, fmt.Sprintf("%v more without force; the engine makes no further attempt automatically", left),
 			"vault write finicity/config partner_secret=… (or app_key=…)")
 	}
 	h.Fails(a, 400, says...) // Vault's clients would repeat a 5xx.
@@ -166,7 +166,7 @@ func TestARefusedFirstWriteNamesTheThreeFieldsToWrite(t *testing.T) {
 			a := h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": h.Guess(i)}))
 			h.Fails(a, 400, "nothing was stored: Finicity answered HTTP 401, code 10001", fmt.Sprintf("Failed attempts: %d of 5", i+1))
 			if i < 3 {
-				h.Fails(a, 400, fmt.Sprintf(", %d left. To write another one, type ", 3-i),
+				h.Fails(a, 400, fmt.Sprintf(", and you can make %d more without force. To write another one, type ", 3-i),
 					"vault write finicity/config partner_id=… partner_secret=… app_key=…",
 					"base_url=… verify_connection=false, then "+verifyTyped)
 			} else {

@@ -91,12 +91,12 @@ func TestAnOutcomeThatCannotBeStoredIsKeptByThisProcess(t *testing.T) {
 		h.Spent(0, 1)
 		for range 4 { // This process knows that it must wait.
 			h.Pass(time.Minute)
-			h.Fails(h.Read("token", nil), 400, "no request was sent", "10001", "1 of 5", "3 left")
+			h.Fails(h.Read("token", nil), 400, "no request was sent", "10001", "1 of 5", "3 more without force")
 		}
 		h.Called(2, 0)
 
 		h.Restart() // The next process knows of an attempt, and not of its outcome.
-		h.Fails(h.Read("token", nil), 400, "10001", "2 of 5", "2 left")
+		h.Fails(h.Read("token", nil), 400, "10001", "2 of 5", "2 more without force")
 		h.Spent(1, 1)
 		h.Wrongly(2)
 	})

@@ -264,7 +264,7 @@ func TestWhilePendingAnEarlierLateChangeIsFoundByAnOperator(t *testing.T) {
 		nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindDropped})
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "unknown")
 		h.Pass(2 * time.Hour)
-		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001", ", 1 left")
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "10001", "and you can make 1 more without force")
 		for range 5 {
 			h.Pass(time.Hour)
 			h.Fails(h.Read("token", nil), http.StatusBadRequest, "no request was sent")
