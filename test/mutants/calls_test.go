@@ -2,7 +2,7 @@
 
 package mutants
 
-// The safeguards of the control flow: charge, call, settle, store.
+// The safeguards of the steps of a call to Finicity: charge, call, settle, store.
 func mutantsOfCalls() []mutant {
 	return append(mutantsOfAttempt(), mutantsOfAuthenticate()...)
 }

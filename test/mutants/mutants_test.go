@@ -3,8 +3,8 @@
 // Package mutants removes the safeguards of the plugin, one at a time and on a copy,
 // and checks that a test fails. `make mutants` runs it.
 //
-// If no test fails without a safeguard, it is either not tested, or not needed and must
-// be deleted. One file has the safeguards of one package, or of a part of one.
+// If no test fails without a safeguard, the safeguard is either not tested, or not needed
+// and must be deleted. Each file has the safeguards of a package, or of a part of it.
 package mutants
 
 import (
@@ -21,11 +21,12 @@ import (
 )
 
 var (
-	mutants    = flag.Bool("mutants", false, "take each safeguard away: an hour or two")
-	onlyMutant = flag.String("mutant", "", "only those whose file or name matches this expression")
+	mutants    = flag.Bool("mutants", false, "remove each safeguard and run the tests, which takes one to two hours")
+	onlyMutant = flag.String("mutant", "", "remove only the safeguards whose file or name matches this regular expression")
 )
 
-// mutant is a safeguard, its code, and the code without it.
+// mutant is a safeguard: its name, its file, its code, and the code without it. The
+// name says what the plugin does with the safeguard.
 type mutant struct{ name, file, old, new string }
 
 func (m mutant) chosen() bool {
@@ -36,7 +37,7 @@ func (m mutant) String() string {
 	return strings.TrimPrefix(m.file, "internal/") + ": " + m.name
 }
 
-// A row of the table that no longer matches the code tests nothing.
+// A row that no longer matches the code removes nothing.
 func TestEachMutantFitsTheCode(t *testing.T) {
 	t.Parallel()
 	texts, names := map[string]string{}, map[string]bool{}
@@ -49,16 +50,17 @@ func TestEachMutantFitsTheCode(t *testing.T) {
 			texts[m.file] = string(text)
 		}
 		if n := strings.Count(texts[m.file], m.old); n != 1 {
-			t.Errorf("%s: %q is there %d times, and must be there once", m, m.old, n)
+			t.Errorf("%s: the file contains %q %d times, want once", m, m.old, n)
 		}
 		if names[m.String()] {
-			t.Errorf("two mutants are named %q", m)
+			t.Errorf("two safeguards have the name %q", m)
 		}
 		names[m.String()] = true
 	}
 }
 
-// overlay makes the go command use the copy without the safeguard.
+// overlay writes the copy without the safeguard, and returns the overlay file that makes
+// the go command use it.
 func (m mutant) overlay(t *testing.T, dir string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("../..", m.file))

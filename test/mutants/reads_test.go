@@ -2,8 +2,8 @@
 
 package mutants
 
-// The safeguards of the shared token: one refresh for all readers, and no unnecessary
-// one.
+// The safeguards of the shared token: all readers share a refresh, and no refresh is
+// unnecessary.
 func mutantsOfReads() []mutant {
 	const file, status = "internal/engine/read.go", "internal/engine/status.go"
 	const engine, periodic = "internal/engine/engine.go", "internal/engine/periodic.go"

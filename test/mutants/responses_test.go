@@ -2,14 +2,14 @@
 
 package mutants
 
-// The safeguards of the answers: Vault's clients repeat a request that ends with a 5xx.
+// The safeguards of the responses: Vault's clients retry a request that ends with a 5xx.
 func mutantsOfResponses() []mutant {
 	const file, view = "responses.go", "vault_view.go"
 	return []mutant{
 		{"clients do not retry a request whose outcome was not stored", file, "case errors.As(err, &unstored): // N", "case errors.As(err, &unstored) && false: // N"},
 		{"clients retry a request that another node has overtaken", file, "case errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):", "case false:"},
 		{"clients do not retry a rotation that another node has overtaken", file, "errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):", "errors.Is(err, engine.ErrOvertaken):"},
-		{"a rotation that is refused at its proof names a command", file, "case errors.As(err, &refusal):", "case errors.As(err, &refusal) && !errors.As(err, &unknown):"},
+		{"the error of a rotation that is refused at its proof names a command", file, "case errors.As(err, &refusal):", "case errors.As(err, &refusal) && !errors.As(err, &unknown):"},
 		{"an error does not suggest a write that would be refused", file, "if s.Reserved {\n\t\tstore", "if false {\n\t\tstore"},
 		{"the error of a write does not suggest a write that would be refused", file, "case s.Left == 0, s.Reserved:", "case s.Left == 0:"},
 		{"an error does not suggest a move that would be refused", file, "m.Standing.Left == 0 || m.Standing.Reserved {", "m.Standing.Left == 0 {"},

@@ -27,7 +27,7 @@ func mutantsOfTheRest() []mutant {
 // table for docs/testing.md.
 func TestEachSafeguardOfTheRestIsNeeded(t *testing.T) {
 	if !*mutants {
-		t.Skip("run by make mutants")
+		t.Skip("run it with make mutants")
 	}
 	var rows []string
 	for _, m := range mutantsOfTheRest() {
@@ -51,7 +51,7 @@ func (m mutant) missed(t *testing.T) (row string) {
 			continue
 		}
 		if out, err := command(t, "go", "test", "-overlay", overlay, "-c", "-o", binary, "./"+folder); err != nil {
-			t.Errorf("%s: the mutant does not compile: %s", m, out)
+			t.Errorf("%s: the code without this safeguard does not compile: %s", m, out)
 			break
 		}
 		var args []string
@@ -62,7 +62,7 @@ func (m mutant) missed(t *testing.T) (row string) {
 			return fmt.Sprintf("| %s | %s | %s |", m, folder, by)
 		}
 	}
-	t.Errorf("%s: nothing finds out that it is gone", m)
+	t.Errorf("%s: no test fails without this safeguard", m)
 	return fmt.Sprintf("| %s | - | - |", m)
 }
 

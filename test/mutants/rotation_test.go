@@ -2,7 +2,7 @@
 
 package mutants
 
-// The safeguards of a rotation, of the scheduled run and of new secrets.
+// The safeguards of a rotation, of scheduled work and of new secrets.
 func mutantsOfRotation() []mutant {
 	return append(append(mutantsOfRotate(), mutantsOfPeriodic()...), mutantsOfPassword()...)
 }

@@ -17,7 +17,7 @@ func mutantsOfRules() []mutant { return append(mutantsOfSecrets(), mutantsOfAtte
 // find the same violations as the walk that merges more.
 func TestEachSafeguardOfTheRulesIsNeeded(t *testing.T) {
 	if !*mutants {
-		t.Skip("run by make mutants")
+		t.Skip("run it with make mutants")
 	}
 	var rows []string
 	for _, m := range mutantsOfRules() {
@@ -37,7 +37,7 @@ func (m mutant) walk(t *testing.T) (row string) {
 	overlay := m.overlay(t, dir)
 	walk := filepath.Join(dir, "walk.test")
 	if out, err := command(t, "go", "test", "-overlay", overlay, "-c", "-o", walk, "./test/prove"); err != nil {
-		t.Errorf("%s: the mutant does not compile: %s", m, out)
+		t.Errorf("%s: the code without this safeguard does not compile: %s", m, out)
 		return m.walked("-", "-")
 	}
 	byWalk := found(t, walk, "-test.run", "^TestAnInterruption")
@@ -45,11 +45,11 @@ func (m mutant) walk(t *testing.T) (row string) {
 		byWalk = found(t, walk, "-test.run", "^TestNoSequence", "-depth", fmt.Sprint(d))
 	}
 	if exactly := found(t, walk, "-test.run", "^TestNoSequence", "-exact"); exactly != found(t, walk, "-test.run", "^TestNoSequence") {
-		t.Errorf("%s: states that differ are merged. Told apart: %s", m, exactly)
+		t.Errorf("%s: the walk merges states that differ. Without merging, it finds: %s", m, exactly)
 	}
 	byUnit := found(t, "go", "test", "-overlay", overlay, "./internal/secrets", "./internal/attempts")
 	if byWalk == "" && byUnit == "" {
-		t.Errorf("%s: nothing finds out that it is gone", m)
+		t.Errorf("%s: no test fails without this safeguard", m)
 	}
 	return m.walked(byWalk, byUnit)
 }

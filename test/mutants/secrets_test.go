@@ -69,7 +69,7 @@ func mutantsOfList() []mutant {
 
 		{"a secret of another address is not removed because of its age", file, "return s.Place == l.Place && !ends.IsZero()", "return !ends.IsZero()"},
 		{"a list that is too long is shortened", file, "\t\tif spare < 0 {\n", "\t\tif true {\n"},
-		{"a list is not shortened by a secret that may be in effect", file, "\t\tif spare < 0 {\n\t\t\treturn\n\t\t}\n", "\t\tspare = max(spare, 0)\n"},
+		{"a secret that may be in effect is not removed from a list that is too long", file, "\t\tif spare < 0 {\n\t\t\treturn\n\t\t}\n", "\t\tspare = max(spare, 0)\n"},
 		{"the age of an unproven secret counts from when it was added", file, "case s.Proven.IsZero():\n\t\treturn latest(s.Added, s.Written).Add(retention)", "case s.Proven.IsZero():\n\t\treturn s.Superseded.Add(retention)"},
 		{"a proven secret that is not superseded never becomes too old", file, "return s.Place == l.Place && !ends.IsZero() && now.After(ends)", "return s.Place == l.Place && now.After(ends)"},
 		{"the age of a proven secret does not count from its proof", file, "case s.Superseded.IsZero():\n\t\treturn time.Time{}\n", "case s.Superseded.IsZero():\n\t\treturn s.Proven.Add(webhookRetention)\n"},

@@ -2,7 +2,7 @@
 
 package mutants
 
-// The safeguards of a write of the configuration, and of its deletion.
+// The safeguards of writing and deleting the configuration.
 func mutantsOfWrites() []mutant {
 	return append(append(mutantsOfVerify(), mutantsOfMerge()...), mutantsOfDelete()...)
 }
