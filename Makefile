@@ -64,27 +64,27 @@ fake: ## Build the mock server for Finicity at bin/fake-finicity
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o bin/fake-finicity ./cmd/fake-finicity
 
 .PHONY: vault
-vault: ## Put a Vault server at bin/vault: VAULT_BIN, the one on PATH, or a build from source
+vault: ## Provide a Vault server at bin/vault: VAULT_BIN, the vault on PATH, or a build from source
 	@bash scripts/build-vault.sh
 
 bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	@bash tools/build.sh lint tools/lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $@ \
-		'two to four minutes on two cores the first time, seconds later'
+		'two to four minutes on two cores the first time, seconds after that'
 
 bin/kubeconform: tools/kubeconform/go.mod tools/kubeconform/go.sum
 	@bash tools/build.sh kubeconform tools/kubeconform github.com/yannh/kubeconform/cmd/kubeconform $@ \
-		'less than a minute on two cores the first time, seconds later'
+		'less than a minute on two cores the first time, seconds after that'
 
 # Without the flag, it reports the version v1.12.6-dev.
 bin/tofu: export CGO_ENABLED := 0
 bin/tofu: tools/opentofu/go.mod tools/opentofu/go.sum
 	@bash tools/build.sh opentofu tools/opentofu github.com/opentofu/opentofu/cmd/tofu $@ \
-		'three to four minutes on two idle cores the first time, seconds later' \
+		'three to four minutes on two idle cores the first time, seconds after that' \
 		-ldflags '-s -w -X github.com/opentofu/opentofu/version.dev=no'
 
 bin/terraform-provider-vault: export CGO_ENABLED := 0
 bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
-	@bash tools/build.sh provider tools/terraform-provider . $@ 'a minute the first time, seconds later' -ldflags '-s -w'
+	@bash tools/build.sh provider tools/terraform-provider . $@ 'a minute the first time, seconds after that' -ldflags '-s -w'
 
 ##: Check
 
@@ -103,8 +103,8 @@ progress:
 # Most end-to-end tests wait for time to pass, so more of them run at once than there
 # are cores.
 .PHONY: test
-test: $(END_TO_END) progress ## Run every test with the race detector, including the end-to-end tests and a little fuzzing
-##= 15 to 25 minutes on two cores; the first time half an hour more, for the tools
+test: $(END_TO_END) progress ## Run every test with the race detector, including the end-to-end tests, and each fuzz target for 5 seconds
+##= 15 to 25 minutes on two cores; half an hour more the first time, to build the tools
 	@exec env CGO_ENABLED=1 bin/progress -race -count=1 -parallel 4 -timeout 50m ./...
 	@FUZZTIME=$${FUZZTIME:-5s} bash scripts/fuzz.sh
 
@@ -114,7 +114,7 @@ TEST :=
 e2e: $(END_TO_END) progress ## Run only the end-to-end tests, in about ten minutes
 ##= SCRIPT=cluster runs only test/e2e/testdata/cluster.txtar, and shows each step
 ##= TEST=TestDev runs only the tests whose name matches, and shows their output
-##= VAULT_BIN=/path/to/bao runs them on OpenBao; OTHER_VAULT_BIN is where SCRIPT=move moves to
+##= VAULT_BIN=/path/to/bao runs them on OpenBao; OTHER_VAULT_BIN is the server that SCRIPT=move moves to
 	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
@@ -134,7 +134,7 @@ prove: ## Check the rules against every sequence of DEPTH events (DEPTH=6)
 MUTANT :=
 .PHONY: mutants
 mutants: ## Remove the safeguards one at a time, and check that a test fails for each
-##= an hour or more; MUTANT=engine/write.go runs some of them
+##= one to two hours; MUTANT=engine/write.go removes only those of one file
 	$(GO) test -v -count=1 -timeout 0 ./test/mutants -mutants -mutant '$(MUTANT)'
 
 ROUNDS := 9
@@ -148,18 +148,18 @@ bench: vault build ## Compare reads with those of a plugin that returns a consta
 READS := 1000000
 PARTS := cold,refresh,outage,memory,mounts,leases
 .PHONY: bench-fleet
-bench-fleet: vault build ## Measure what a fleet of readers costs: 10 000 at a cold start, a refresh, an outage, memory, leases
+bench-fleet: vault build ## Measure what a fleet of readers costs: 10,000 at a cold start, a refresh, an outage, memory, leases
 ##= ten minutes on two idle cores; READS=100000 for a quick look, PARTS=cold,refresh for parts; writes bin/fleet.json
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/bench ./test/bench
 	@exec bin/bench -fleet -parts $(PARTS) -reads $(READS) -json bin/fleet.json
 
 .PHONY: soak
-soak: ## Run the simulation until you stop it or a guarantee is violated (SOAK_BATCH, SOAK_SEED)
+soak: ## Run the simulation until you stop it or a promise is broken (SOAK_BATCH, SOAK_SEED)
 	@bash scripts/soak.sh
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers, 10s each, three minutes in total (FUZZTIME=10m, FUZZTARGET)
+fuzz: ## Fuzz the parsers for 10 seconds each, three minutes in total (FUZZTIME=10m for longer, FUZZTARGET for some)
 	@bash scripts/fuzz.sh
 
 .PHONY: cover
@@ -170,7 +170,7 @@ cover: ## Measure coverage, fail if a package is below 90 percent, write bin/cov
 # must ignore the user's settings.
 .PHONY: lint
 lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules, the scripts and examples/terraform
-##= less than a minute; the first time five to eight minutes more, for the tools
+##= less than a minute; five to eight minutes more the first time, to build the tools
 	@find . \( -name .git -o -path ./bin \) -prune -o -type f \( -name '*.sh' -o -path ./.ci/run \) -print | \
 		while IFS= read -r script; do bash -n "$$script" || exit 1; done
 	TF_CLI_CONFIG_FILE=/dev/null bin/tofu fmt -check -diff -recursive examples/terraform
@@ -200,7 +200,7 @@ demo: vault build fake ## Show the engine at work on a real Vault server, in sec
 
 .PHONY: pictures
 pictures: vault build fake ## Record what the demo prints, as docs/pictures/demo.svg
-##= after a change of scripts/demo.sh; the other pictures are edited by hand, and the chart is made by make bench
+##= run it after you change scripts/demo.sh; make bench draws the chart, and the other pictures are edited by hand
 	@bash scripts/record-demo.sh
 
 .PHONY: dev
@@ -215,5 +215,5 @@ clean: ## Remove the build output, except for the Vault server, the linter, kube
 	@rm -rf bin/vault-plugin-secrets-finicity bin/fake-finicity bin/terraform-provider-vault bin/cover.* bin/*.log
 
 .PHONY: distclean
-distclean: ## Remove these too: the next make builds them again
+distclean: ## Remove all build output, including these tools: the next make builds them again
 	@rm -rf bin

@@ -24,7 +24,7 @@ for way in "setpriv --reuid=$user --regid=$user --clear-groups" "chroot --usersp
 	fi
 done
 if [ "${#change[@]}" = 0 ]; then
-	say "neither setpriv nor chroot can run a program as another user here: running as root instead: $*"
+	say "can't run as another user, because neither setpriv nor chroot works here; running as root instead: $*"
 	exec "$@"
 fi
 
@@ -39,7 +39,7 @@ for parent in "${TMPDIR:-/tmp}" /tmp /var/tmp; do
 	dir=
 done
 if [ -z "$dir" ]; then
-	say "there is no folder for temporary files that user $user may enter: set TMPDIR to one"
+	say "user $user can't enter any folder for temporary files: set TMPDIR to a folder that this user can enter"
 	exit 1
 fi
 trap 'rm -rf "$dir"' EXIT
@@ -63,10 +63,10 @@ if ! "${change[@]}" env HOME="$dir/home" "$go" version >/dev/null 2>&1; then # G
 	settings+=(GO="$dir/go/bin/go" PATH="$dir/go/bin:$PATH")
 fi
 GOPROXY="file://$("$go" env GOMODCACHE)/cache/download,$("$go" env GOPROXY)" GOMODCACHE=$dir/home/go/pkg/mod "$go" mod download ||
-	say "the tests will download what is missing"
+	say "downloading the modules failed, so the tests will download the missing ones"
 for program in node python3; do
 	if command -v "$program" >/dev/null && ! "${change[@]}" bash -c "command -v $program" >/dev/null; then
-		say "user $user can't run $program: running the script that needs it as root"
+		say "user $user can't run $program, so the script webhook.txtar, which needs it, runs as root"
 		make e2e SCRIPT=webhook
 		settings+=(CI=)
 		break
@@ -83,10 +83,10 @@ status=0
 (cd "$dir/clone" && find . -path '*/testdata/*' -type f -newer "$dir/started") | while IFS= read -r file; do
 	mkdir -p "$(dirname "$file")"
 	cp "$dir/clone/$file" "$file"
-	say "it has written $file"
+	say "the command has written $file"
 done
 if [ -n "$(ls -A "$dir/tmp")" ]; then
-	say "it has left files in its TMPDIR: $(ls -A "$dir/tmp")"
+	say "the command has left files in TMPDIR: $(ls -A "$dir/tmp")"
 	[ "$status" != 0 ] || status=1
 fi
 exit "$status"

@@ -46,11 +46,11 @@ build) server= ;;
 *)
 	server=$wanted
 	if ! [ -f "$server" ] || ! [ -x "$server" ]; then
-		fail "VAULT_BIN is $server, which is not a program that can be run." \
+		fail "VAULT_BIN is $server, which is not an executable file." \
 			"Set it to the path of a vault or bao binary, or leave it unset."
 	fi
 	if [ "$(cd "$(dirname "$server")" && pwd -P)/$(basename "$server")" = "$(pwd -P)/bin/vault" ]; then
-		fail "VAULT_BIN is bin/vault itself. Leave it unset: bin/vault is what this makes."
+		fail "VAULT_BIN is bin/vault, which this script creates. Leave VAULT_BIN unset."
 	fi
 	;;
 esac
@@ -76,8 +76,8 @@ if [ -n "$server" ]; then
 	case $version in
 	'Vault v'* | 'OpenBao v'*) ;;
 	*)
-		fail "$server was chosen as the server, but '$server version' answers neither 'Vault v…' nor 'OpenBao v…'." \
-			"Set VAULT_BIN to another one, or VAULT_BIN=build to build the pinned one from source (about six minutes)."
+		fail "$server is not a Vault or OpenBao server: '$server version' prints neither 'Vault v…' nor 'OpenBao v…'." \
+			"Set VAULT_BIN to the path of another binary, or to build: that builds the pinned version from source (about six minutes)."
 		;;
 	esac
 	echo "$source" >bin/.vault-source
@@ -89,5 +89,5 @@ else
 	# released binaries. "minimal" leaves out the databases and the clouds, which are
 	# half of the code.
 	CGO_ENABLED=0 exec bash tools/build.sh vault tools/vault . bin/vault \
-		"about six minutes on two idle cores the first time, seconds later (VAULT_BIN=/path/to/vault spares it)" "${flags[@]}"
+		"about six minutes on two idle cores the first time, seconds after that (VAULT_BIN=/path/to/vault avoids the build)" "${flags[@]}"
 fi

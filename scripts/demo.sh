@@ -38,7 +38,7 @@ show() {
 # refuse COMMAND: like show, for a command that must fail.
 refuse() {
 	if show "$1"; then
-		fail "it succeeded, and should have been refused"
+		fail "the command succeeded, but should have been refused"
 	fi
 }
 
@@ -48,7 +48,7 @@ fail() {
 }
 
 expect() { # TEXT: must be in the output of the last command
-	case $out in *"$1"*) ;; *) fail "the output lacks: $1" ;; esac
+	case $out in *"$1"*) ;; *) fail "the output does not contain: $1" ;; esac
 }
 
 # The demo calls Finicity's API with curl. Without curl, this function supports the few
@@ -128,7 +128,7 @@ show 'vault write -f finicity/rotate-root'
 expect 'last_vault_rotation'
 show 'vault read finicity/token'
 show 'vault read -field=token finicity/token'
-[ "$out" != "$token" ] || fail "the token of the old secret is still handed out"
+[ "$out" != "$token" ] || fail "the engine still serves the token of the old secret"
 export TOKEN=$out
 show "$call"
 expect '"customers"'

@@ -27,18 +27,18 @@ Vault and the mock server for Finicity are running, and the engine is mounted at
     export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
     vault read finicity/token
 
-To set a new secret, as in Finicity's developer portal, if only Vault knows the one in effect after a rotation:
+After a rotation, only Vault knows the secret. To set a new one, as in Finicity's developer portal, and write it to Vault:
 
     curl -d '{"secret":"Fake-Sandbox-Secret-2"}' \$FINICITY/_fake/partners/\$PARTNER_ID/secret
     vault write finicity/config partner_secret=Fake-Sandbox-Secret-2
 
-Other functions of the mock server, such as an outage or a lock: curl \$FINICITY/_fake/
+To list what else the mock server can do, such as an outage or a lock: curl \$FINICITY/_fake/
 Vault's log: $scratch/vault.log
 
 To stop the mock server: kill ${pids[0]}
-To start it again, with the same secret and tokens: ${fake_command[*]}
+To start the mock server again, with the same secret and tokens: ${fake_command[*]}
 
-Ctrl-C stops both.
+Ctrl-C stops both servers.
 END
 
 # `wait -n` would say which process has ended, but the bash of macOS does not support
@@ -47,7 +47,7 @@ ended=
 while true; do
 	if [ -z "$ended" ] && ! kill -0 "${pids[0]}" 2>/dev/null; then
 		ended=true
-		say "The mock server has ended. Vault keeps running, as in an outage of Finicity. To start it again: ${fake_command[*]}"
+		say "The mock server has ended. Vault keeps running, as during an outage of Finicity. To start the mock server again: ${fake_command[*]}"
 	fi
 	kill -0 "${pids[1]}" 2>/dev/null || failed "Vault has ended" "$scratch/vault.log"
 	sleep 0.5

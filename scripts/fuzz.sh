@@ -39,13 +39,13 @@ for package in $packages; do
 			# Go before 1.27 sometimes fails when the time is up although it found
 			# nothing: https://go.dev/issue/75804
 			if grep -q 'context deadline exceeded' "$log" && ! grep -qE 'Failing input written|panic|_test\.go:' "$log"; then
-				echo "fuzz: $target: the time is up, nothing found"
+				echo "fuzz: $target: the time is up, no failure found"
 				continue
 			fi
-			echo "fuzz: $target found a failure. Its input is in testdata/fuzz: add a test for it, and commit both"
+			echo "fuzz: $target found a failure. The input is in testdata/fuzz: write a test for it, and commit both"
 			exit 1
 		fi
 	done
 done
-[ "$ran" -gt 0 ] || { echo 'fuzz: no such target'; exit 1; }
-echo "fuzz: $ran targets, nothing found"
+[ "$ran" -gt 0 ] || { echo "fuzz: no target matches ${FUZZTARGET:-.}"; exit 1; }
+echo "fuzz: $ran targets, no failure found"

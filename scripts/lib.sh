@@ -24,7 +24,7 @@ too_long() { local LC_ALL=C; [ "${#scratch}" -gt 86 ]; }
 if too_long; then
 	rm -rf "$scratch"
 	scratch=$(mktemp -d /tmp/finicity.XXXXXX) || {
-		printf '%s\n' "TMPDIR is $TMPDIR, which is too long for the sockets of plugins, and /tmp is not usable:" \
+		printf '%s\n' "TMPDIR is $TMPDIR, which is too long for the sockets of Vault's plugins, and /tmp is not usable:" \
 			"set TMPDIR to a folder with a path of at most 71 characters." >&2
 		exit 1
 	}
@@ -60,7 +60,7 @@ wait_for() {
 
 # failed NAME LOG: prints the failure with the end of the log, and ends the script.
 failed() {
-	say "$1. The end of its log:" >&2
+	say "$1. The last lines of its log:" >&2
 	tail -n 20 "$2" >&2
 	exit 1
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Runs the simulation until you stop it or a guarantee is violated. `make soak` uses it.
+# Runs the simulation until you stop it or a promise is broken. `make soak` uses it.
 #   SOAK_BATCH  schedules of each property between two lines of progress (2000)
 #   SOAK_SEED   seed of the first batch; each further one has the next (the time)
 set -euo pipefail
@@ -24,11 +24,11 @@ while true; do
 	running=$!
 	if ! wait "$running"; then
 		cat "$scratch/log"
-		printf 'A guarantee was violated after %d correct schedules. To reproduce it:\n' "$total"
+		printf 'A promise was broken after %d correct schedules. To reproduce it:\n' "$total"
 		printf "  SIMULATION_TRACE=1 go test -run '^(%s)\$' -rapid.checks %d -rapid.seed %d ./test/simulation\n" "$properties" "$batch" "$seed"
 		exit 1
 	fi
 	total=$((total + 2 * batch))
-	printf '%s  %9d schedules, no violation (seed %d, %ds)\n' "$(date +%H:%M:%S)" "$total" "$seed" "$SECONDS"
+	printf '%s  %9d schedules, no promise broken (seed %d, %ds)\n' "$(date +%H:%M:%S)" "$total" "$seed" "$SECONDS"
 	seed=$((seed + 1))
 done

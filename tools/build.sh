@@ -76,8 +76,8 @@ if [ "$status" -ne 0 ]; then
 		# builds the others to the end.
 		grep -v -e '^[^ :]*$' -e '^go: downloading ' "$log" | tail -n 25 | sed 's/^/    /' || true
 		echo "$name: to reproduce it, run: cd $module && CGO_ENABLED=$("$go" env CGO_ENABLED) $go build $(printf '%q ' "$@")-o /dev/null $package"
-		echo "$name: downloads need a Go module proxy ('$go env GOPROXY'); 'signal: killed' means too little memory (4 GiB are enough),"
-		echo "$name: 'no space left' means too little disk for the Go caches (10 GiB are enough). Packages that were built are kept."
+		echo "$name: downloads need a Go module proxy ('$go env GOPROXY'); 'signal: killed' means too little memory (4 GiB is enough),"
+		echo "$name: 'no space left' means too little disk for the Go caches (10 GiB is enough). The next build reuses the packages that were built."
 		echo "$name: the complete output is in $log"
 	} >&2
 	exit 1

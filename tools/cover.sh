@@ -32,7 +32,7 @@ echo "Least covered functions:"
 # another one.
 "$go" tool cover -func=bin/cover.out | sed '$d' | awk '{print $NF "\t" $0}' | sort -n | cut -f 2- | sed -n 1,15p
 echo
-echo "Line by line: bin/cover.html"
+echo "Coverage line by line: bin/cover.html"
 echo
 
 # A line of the profile is: import/path/file.go:from,to STATEMENTS HITS. Each test

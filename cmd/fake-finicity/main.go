@@ -109,20 +109,20 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var partners []string
 	flags := flag.NewFlagSet("fake-finicity", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.listen, "listen", defaultListen, "loopback `address` to listen on; port 0 takes a free one")
+	flags.StringVar(&o.listen, "listen", defaultListen, "loopback `address` to listen on; port 0 selects a free port")
 	flags.Func("partner", "partner as `id:secret:appkey`, repeatable (default "+defaultPartner+")", func(value string) error {
 		partners = append(partners, value)
 		return nil
 	})
 	flags.DurationVar(&o.config.TokenLifetime, "token-lifetime", fakefinicity.DefaultTokenLifetime,
-		"how long a token is accepted")
+		"how long the server accepts a token")
 	flags.BoolVar(&o.config.SuccessKeepsCount, "success-keeps-count", false,
 		"a success does not reset the count of failed attempts")
 	flags.BoolVar(&o.config.TokensDieWithSecret, "tokens-die-with-secret", false,
 		"a change of the secret without a grace period invalidates tokens")
 	flags.BoolVar(&o.config.AppKeyRateLimited, "app-key-rate-limited", false,
 		"answer an invalid app key with 429 instead of 401")
-	flags.StringVar(&o.state, "state", "", "`file` to store partners and tokens in; if it exists, it is loaded")
+	flags.StringVar(&o.state, "state", "", "`file` to store partners and tokens in; if the file exists, the server loads it first")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	flags.Usage = func() {
 		// A printing error cannot be reported.
@@ -143,7 +143,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		// The error does not contain the value, in case it is a real credential.
 		parts := strings.Split(value, ":")
 		if len(parts) != 3 {
-			return o, fmt.Errorf("partner %d is not of the form id:secret:appkey", i+1)
+			return o, fmt.Errorf("-partner number %d is not of the form id:secret:appkey", i+1)
 		}
 		o.config.Partners = append(o.config.Partners, fakefinicity.Partner{ID: parts[0], Secret: parts[1], AppKey: parts[2]})
 	}

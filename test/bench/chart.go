@@ -74,7 +74,7 @@ text { font: 12px sans-serif; fill: #1f2328 }
 </style>
 <rect width="100%%" height="100%%" fill="#ffffff"/>
 <text x="16" y="26" class="title">Reads per second, compared with those of a plugin that returns a constant</text>
-<text x="16" y="46">1 is a plugin that returns a constant, with a lease or without one.</text>
+<text x="16" y="46">1 means as fast as a plugin that returns a constant, with or without a lease.</text>
 <text x="16" y="64">Each bar is the median of %d rounds, and its thin line runs from the slowest round to the fastest.</text>
 `, chartWidth, height, chartWidth, height, r.Rounds)
 	b.WriteString(bars.String())

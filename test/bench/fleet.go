@@ -69,7 +69,7 @@ func (f *fleet) choose(names string) error {
 	f.parts = strings.Split(names, ",")
 	for _, name := range f.parts {
 		if !slices.ContainsFunc(f.measurements(), func(p part) bool { return p.name == name }) {
-			return fmt.Errorf("-parts: there is no part %q; %s are all", name, everyPart)
+			return fmt.Errorf("-parts: there is no part %q; the parts are %s", name, everyPart)
 		}
 	}
 	return nil
@@ -111,7 +111,7 @@ func (f *fleet) run(ctx context.Context, out string) (err error) {
 		}
 	}
 	if n := len(f.results.Failures); n > 0 {
-		return fmt.Errorf("requirements that are not met, %d:\n  %s", n, strings.Join(f.results.Failures, "\n  "))
+		return fmt.Errorf("%d requirements are not met:\n  %s", n, strings.Join(f.results.Failures, "\n  "))
 	}
 	fmt.Println("\nAll requirements of these parts are met.")
 	return nil

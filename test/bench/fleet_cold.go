@@ -65,7 +65,7 @@ func (f *fleet) coldStarts(ctx context.Context, v *vault) error {
 			}
 		}
 		if len(cold) > 0 {
-			fmt.Printf("  %-12s medians: the slowest waits %.2f s at a cold start, %.2f s for a fresh token, %.2f s for a constant\n",
+			fmt.Printf("  %-12s medians of the slowest read: %.2f s at a cold start, %.2f s for a fresh token, %.2f s for a constant\n",
 				path, median(cold), median(fresh), median(floor))
 		}
 	}
@@ -122,13 +122,13 @@ func (f *fleet) coldStart(v *vault, finicity *finicity, open []*connection, part
 	}
 	c.Resident, _, _ = v.resident(f.engine) // Unknown on some systems.
 	c.ResidentFloor, _, _ = v.resident(f.floor)
-	fmt.Printf("  %-12s served %d, authentications %d, tokens %d; the slowest waits %5.2f s, for a fresh token %5.2f s, for a constant %5.2f s\n",
+	fmt.Printf("  %-12s served %d, authentications %d, tokens %d; slowest read %5.2f s, for a fresh token %5.2f s, for a constant %5.2f s\n",
 		c.Path, c.Served, c.Authentications, c.Tokens, c.Slowest, c.SlowestFresh, c.SlowestFloor)
-	fmt.Printf("  %-12s then the plugin has %.0f MiB, and the one with the constant %.0f MiB\n", "", c.Resident, c.ResidentFloor)
-	f.require(c.Served == c.Readers, "cold start of %s: %d of %d readers are served: %v", path, c.Served, c.Readers, cold.err)
+	fmt.Printf("  %-12s memory after that: the plugin %.0f MiB, the plugin that returns a constant %.0f MiB\n", "", c.Resident, c.ResidentFloor)
+	f.require(c.Served == c.Readers, "cold start of %s: %d of %d readers were served: %v", path, c.Served, c.Readers, cold.err)
 	f.require(c.Authentications == 1, "cold start of %s: %d authentications, want 1", path, c.Authentications)
 	f.require(c.Tokens == 1, "cold start of %s: %d different tokens, want 1", path, c.Tokens)
-	f.require(fresh.served == f.readers, "reads of a fresh token at %s: %d of %d readers are served: %v", path, fresh.served, f.readers, fresh.err)
-	f.require(floor.served == f.readers, "reads of a constant: %d of %d readers are served: %v", floor.served, f.readers, floor.err)
+	f.require(fresh.served == f.readers, "reads of a fresh token at %s: %d of %d readers were served: %v", path, fresh.served, f.readers, fresh.err)
+	f.require(floor.served == f.readers, "reads of a constant: %d of %d readers were served: %v", floor.served, f.readers, floor.err)
 	return c
 }

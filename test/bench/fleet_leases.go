@@ -44,10 +44,10 @@ func (f *fleet) leases(ctx context.Context, v *vault) error {
 	timed(&r.Disable, http.MethodDelete, "sys/mounts/revoked", nil)
 	timed(&r.Alone, http.MethodDelete, "sys/mounts/alone", nil)
 	if err != nil {
-		return fmt.Errorf("removing a mount, for which Vault has 90 seconds: %w", err)
+		return fmt.Errorf("removing a mount, which must end within 90 seconds: %w", err)
 	}
 	f.results.Leases = &r
-	fmt.Printf("  revoke them first: %.1f s, and then disable the mount: %.2f s\n  disable the mount with its leases: %.1f s\n",
+	fmt.Printf("  revoke the leases: %.1f s, then disable the mount: %.2f s\n  disable the mount without revoking its leases: %.1f s\n",
 		r.Revoke, r.Disable, r.Alone)
 	return nil
 }

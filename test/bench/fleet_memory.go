@@ -43,7 +43,7 @@ func (v *vault) resident(engine string) (total float64, processes int, err error
 		total += float64(kib) / 1024
 	}
 	if err == nil && len(pids) == 0 {
-		err = errors.New("the memory of the plugin's process is not known on this system")
+		err = errors.New("the memory of the plugin's process is unknown on this system")
 	}
 	return total, len(pids), err
 }
@@ -60,7 +60,7 @@ func stages(reads int) (all []int) {
 func (f *fleet) memory(ctx context.Context, v *vault) error {
 	finicity := newFinicity(1)
 	defer finicity.close()
-	fmt.Printf("\nMemory of the plugin's process; %d connections, in-memory storage, one read of %d is leased\n", steadyReaders, leasedShare)
+	fmt.Printf("\nMemory of the plugin's process; %d connections, in-memory storage, one of %d reads has a lease\n", steadyReaders, leasedShare)
 	if err := errors.Join(
 		v.Mount(ctx, pluginName(f.engine), "finicity"),
 		v.Call(ctx, http.MethodPut, "finicity/config", finicity.config(0, nil), nil),
@@ -84,8 +84,8 @@ func (f *fleet) memory(ctx context.Context, v *vault) error {
 		}
 		m := memoryResults{done, done / leasedShare, resident}
 		f.results.Memory = append(f.results.Memory, m)
-		fmt.Printf("  after %8d reads, %6d of them leased: %5.1f MiB\n", m.Reads, m.Leased, m.Resident)
-		f.require(resident < memoryLimit, "the plugin has %.1f MiB after %d reads, want less than %d", resident, done, memoryLimit)
+		fmt.Printf("  after %8d reads, %6d of them with a lease: %5.1f MiB\n", m.Reads, m.Leased, m.Resident)
+		f.require(resident < memoryLimit, "the plugin uses %.1f MiB after %d reads, want less than %d", resident, done, memoryLimit)
 	}
 	first, last := f.results.Memory[1], f.results.Memory[len(f.results.Memory)-1]
 	f.require(last.Resident < first.Resident+memoryGrowth, "the plugin's memory grows from %.1f MiB after %d reads to %.1f MiB after %d",
@@ -118,8 +118,8 @@ func (f *fleet) manyMounts(ctx context.Context, v *vault) error {
 		return err
 	}
 	f.results.Mounts = &m
-	fmt.Printf("  %d mounts in %d process, after %d reads: %.1f MiB\n", m.Mounts, m.Processes, m.Reads, m.Resident)
-	f.require(m.Resident < memoryLimit, "the plugin has %.1f MiB with %d mounts, want less than %d", m.Resident, m.Mounts, memoryLimit)
+	fmt.Printf("  %d mounts, number of plugin processes: %d, after %d reads: %.1f MiB\n", m.Mounts, m.Processes, m.Reads, m.Resident)
+	f.require(m.Resident < memoryLimit, "the plugin uses %.1f MiB with %d mounts, want less than %d", m.Resident, m.Mounts, memoryLimit)
 	return nil
 }
 
@@ -145,7 +145,7 @@ func (v *vault) readMany(ctx context.Context, reads int, path func(n int64) stri
 		return fmt.Errorf("%d of %d reads have failed: %w", n, reads, errors.Join(failures[:min(n, 3)]...))
 	}
 	if err == nil && done < reads {
-		err = fmt.Errorf("%d reads were done, want %d", done, reads)
+		err = fmt.Errorf("%d reads were made, want %d", done, reads)
 	}
 	return err
 }

@@ -95,7 +95,7 @@ func (f *fleet) refresh(ctx context.Context, v *vault) error {
 	finicity := newFinicity(1)
 	defer finicity.close()
 	fmt.Printf("\nA refresh in which Finicity takes %s to answer; %d connections, raft storage, %d rounds\n", refreshCall, steadyReaders, refreshRounds)
-	mark, err := v.upToRefresh(ctx, finicity, f.engine, refreshLifetime, refreshBefore, "reads begin")
+	mark, err := v.upToRefresh(ctx, finicity, f.engine, refreshLifetime, refreshBefore, "reads start")
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (f *fleet) refresh(ctx context.Context, v *vault) error {
 	}
 	for round := range refreshRounds {
 		if round > 0 {
-			if err := wait(ctx, mark.Add(-refreshBefore), "reads begin"); err != nil {
+			if err := wait(ctx, mark.Add(-refreshBefore), "reads start"); err != nil {
 				return err
 			}
 		}
@@ -114,7 +114,7 @@ func (f *fleet) refresh(ctx context.Context, v *vault) error {
 	}
 	for _, path := range refreshPaths() {
 		r.P99Ratio[path] = median(r.ratios[path])
-		fmt.Printf("  %-22s p99 during / before: %.2f, the median of the rounds (at most 2 on an idle machine)\n", path, r.P99Ratio[path])
+		fmt.Printf("  %-22s p99 during a refresh / before it: %.2f, median of the rounds (at most 2 on an idle machine)\n", path, r.P99Ratio[path])
 	}
 	f.results.Refresh = &r
 	return nil
@@ -151,7 +151,7 @@ func (f *fleet) refreshRound(ctx context.Context, v *vault, finicity *finicity, 
 			}
 		}
 		if len(ahead) == 0 || len(during) == 0 {
-			return mark, fmt.Errorf("%s: %d reads before the refresh and %d during it show nothing", path, len(ahead), len(during))
+			return mark, fmt.Errorf("%s: too few reads to compare: %d before the refresh and %d during it", path, len(ahead), len(during))
 		}
 		round.Before[path], round.During[path] = latencyOf(ahead), latencyOf(during)
 		r.ratios[path] = append(r.ratios[path], round.During[path].P99/round.Before[path].P99)
@@ -159,12 +159,12 @@ func (f *fleet) refreshRound(ctx context.Context, v *vault, finicity *finicity, 
 			fmt.Printf("  %-22s %s %7d reads, p50 %7.2f ms, p99 %7.2f ms, longest %8.2f ms\n",
 				path, []string{"before", "during"}[i], l.Reads, l.P50, l.P99, l.Longest)
 		}
-		f.require(slices.Max(during) < slices.Max(ahead)+longestSlack, "the longest read of %s takes %s during a refresh, and %s before it: "+
-			"a reader waits for Finicity", path, slices.Max(during).Round(time.Millisecond), slices.Max(ahead).Round(time.Millisecond))
+		f.require(slices.Max(during) < slices.Max(ahead)+longestSlack, "the longest read of %s took %s during a refresh, and %s before it: "+
+			"a reader waited for Finicity", path, slices.Max(during).Round(time.Millisecond), slices.Max(ahead).Round(time.Millisecond))
 	}
 	r.Rounds = append(r.Rounds, round)
-	f.require(round.Failed == 0, "%d reads fail around a refresh", round.Failed)
-	f.require(round.Authentications == 1, "a refresh takes %d authentications, want 1", round.Authentications)
+	f.require(round.Failed == 0, "%d reads failed before or during a refresh", round.Failed)
+	f.require(round.Authentications == 1, "a refresh cost %d authentications, want 1", round.Authentications)
 	return begun.Add(refreshLifetime * 3 / 4), nil
 }
 
@@ -176,9 +176,9 @@ func latencyOf(waits []time.Duration) latency {
 func (f *fleet) outage(ctx context.Context, v *vault) error {
 	finicity := newFinicity(1)
 	defer finicity.close()
-	fmt.Printf("\nAn outage of Finicity around the refresh mark, in 1/%d of the time: a token of %s for one of 2h, %s for 20m\n",
+	fmt.Printf("\nAn outage of Finicity around the refresh mark, all times divided by %d: a token lifetime of %s instead of 2h, an outage of %s instead of 20m\n",
 		outageScale, outageLifetime, outageBefore+outageAfter)
-	mark, err := v.upToRefresh(ctx, finicity, f.engine, outageLifetime, outageBefore, "the outage begins")
+	mark, err := v.upToRefresh(ctx, finicity, f.engine, outageLifetime, outageBefore, "the outage starts")
 	if err != nil {
 		return err
 	}
@@ -208,9 +208,9 @@ func (f *fleet) outage(ctx context.Context, v *vault) error {
 		}
 	}
 	f.results.Outage = &r
-	fmt.Printf("  %d reads, %d failed, the longest %.2f ms; %d calls to Finicity while it was down, %d allowed\n",
+	fmt.Printf("  %d reads, %d failed, longest %.2f ms; %d calls to Finicity during the outage, at most %d allowed\n",
 		r.Reads, r.Failed, r.Longest, r.Calls, r.Allowed)
-	f.require(r.Failed == 0, "%d reads fail in an outage, the last one: %v", r.Failed, failure)
-	f.require(r.Calls > 0 && r.Calls <= r.Allowed, "%d calls to Finicity in an outage, want 1 to %d", r.Calls, r.Allowed)
+	f.require(r.Failed == 0, "%d reads failed during the outage, the last one with: %v", r.Failed, failure)
+	f.require(r.Calls > 0 && r.Calls <= r.Allowed, "%d calls to Finicity during the outage, want 1 to %d", r.Calls, r.Allowed)
 	return nil
 }

@@ -53,19 +53,19 @@ func main() {
 func bench(ctx context.Context, args []string) error {
 	p := plan{vault: os.Getenv("FINICITY_E2E_VAULT"), engine: os.Getenv("FINICITY_E2E_PLUGIN")}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&p.rounds, "rounds", 9, "how often each one is measured, besides once to warm up")
-	flags.DurationVar(&p.during, "during", 2*time.Second, "how long it is measured each time")
-	connections := flags.String("connections", "1,16,128", "how many there are at once")
-	storages := flags.String("storages", vaulttest.Raft+","+vaulttest.InMemory, "those of Vault")
-	out := flags.String("json", "", "write the results to this file")
-	chart := flags.String("svg", "", "draw the ratios into this file")
+	flags.IntVar(&p.rounds, "rounds", 9, "how many rounds to measure, after one to warm up")
+	flags.DurationVar(&p.during, "during", 2*time.Second, "how long to measure each path in each round")
+	connections := flags.String("connections", "1,16,128", "how many connections to use at the same time, separated by commas")
+	storages := flags.String("storages", vaulttest.Raft+","+vaulttest.InMemory, "storage types of Vault, separated by commas")
+	out := flags.String("json", "", "write the results to this file, as JSON")
+	chart := flags.String("svg", "", "draw the ratios to this file, as SVG")
 	f := fleet{plan: &p}
-	onFleet := flags.Bool("fleet", false, "measure what a fleet of readers costs, and nothing else")
-	flags.IntVar(&f.readers, "readers", 10_000, "of the fleet at a cold start")
-	flags.IntVar(&f.reads, "reads", 1_000_000, "of the fleet, after which its memory is measured")
-	parts := flags.String("parts", everyPart, "what of the fleet is measured")
-	flags.IntVar(&f.mounts, "mounts", 50, "of the engine, with which its memory is measured")
-	flags.IntVar(&f.leased, "leases", 10_000, "of a mount that is removed")
+	onFleet := flags.Bool("fleet", false, "measure only what a fleet of readers costs")
+	flags.IntVar(&f.readers, "readers", 10_000, "number of readers at a cold start (with -fleet)")
+	flags.IntVar(&f.reads, "reads", 1_000_000, "number of reads before the last measurement of memory (with -fleet)")
+	parts := flags.String("parts", everyPart, "parts to measure, separated by commas (with -fleet)")
+	flags.IntVar(&f.mounts, "mounts", 50, "number of mounts for the measurement of memory (with -fleet)")
+	flags.IntVar(&f.leased, "leases", 10_000, "number of leases of the mount that is removed (with -fleet)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (p *plan) buildFloor(ctx context.Context, dir string) error {
 	build := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-ldflags=-s -w", "-o", p.floor, "./test/bench/floorplugin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the floor: %w\n%s", err, out)
+		return fmt.Errorf("building the plugin that returns a constant: %w\n%s", err, out)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func statOf(file string) ([]string, error) {
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	if len(fields) < 13 {
-		return nil, fmt.Errorf("%s is not as expected", file)
+		return nil, fmt.Errorf("%s has an unexpected format", file)
 	}
 	return fields, nil
 }
@@ -71,5 +71,5 @@ func memory(pid int) (resident int64, err error) {
 			return resident, err
 		}
 	}
-	return 0, errors.New("the system does not say")
+	return 0, errors.New("the memory of the process is unknown")
 }

@@ -98,8 +98,8 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 
 func (c *comparison) print(out io.Writer) {
 	c.sum()
-	_, _ = fmt.Fprintf(out, "\n%s, %d at once\n%-28s %10s %15s %8s %8s %9s %8s   %s\n", c.Storage, c.Connections,
-		"", "requests/s", "of a round", "p50 ms", "p99 ms", "plugin µs", "MiB", "ratio to its constant, of a round")
+	_, _ = fmt.Fprintf(out, "\n%s, %d connections\n%-28s %10s %15s %8s %8s %9s %8s   %s\n", c.Storage, c.Connections,
+		"", "requests/s", "lowest–highest", "p50 ms", "p99 ms", "plugin µs", "MiB", "ratio to the constant, lowest–highest")
 	for _, t := range c.Subjects {
 		_, _ = fmt.Fprintf(out, "%-28s %10.0f %7.0f–%-7.0f %8.2f %8.2f", t.Name, t.PerSecond, t.Spread[0], t.Spread[1], t.P50, t.P99)
 		if t.CPU > 0 {

@@ -206,7 +206,7 @@ func strictValue(value any) any {
 func (k kind) write(origin string, known map[string]schema) error {
 	fields, _ := k.schema["properties"].(schema)
 	if fields == nil {
-		return fmt.Errorf("there is no %s of %s", k.name, k.group)
+		return fmt.Errorf("the schema has no fields for the kind %s of the group %s", k.name, k.group)
 	}
 	fields = maps.Clone(fields)
 	apiVersion := strings.TrimPrefix(k.group+"/"+k.version, "/")
@@ -229,7 +229,7 @@ func (k kind) write(origin string, known map[string]schema) error {
 			continue
 		}
 		if known[name] == nil {
-			return fmt.Errorf("%s refers to %s, which is not there", k.name, name)
+			return fmt.Errorf("%s refers to %s, which does not exist", k.name, name)
 		}
 		definitions[name] = known[name]
 		todo = append(todo, refs(known[name])...)

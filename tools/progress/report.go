@@ -135,7 +135,7 @@ func (r *report) packageEnds(e event) {
 		for _, other := range r.runningTests() {
 			if other.pkg == e.Package {
 				r.failed = append(r.failed, other)
-				r.status("FAIL", other, r.now().Sub(r.running[other]).Seconds(), " (it did not end)")
+				r.status("FAIL", other, r.now().Sub(r.running[other]).Seconds(), " (did not finish)")
 				r.show(other)
 				delete(r.running, other)
 			}
@@ -234,7 +234,7 @@ func (r *report) end() {
 		r.print("%s, in %s", summary, took)
 		return
 	}
-	r.print("%s, in %s. To run again what has failed:", summary, took)
+	r.print("%s, in %s. To rerun what failed:", summary, took)
 	for _, command := range again {
 		r.print("    %s", command)
 	}

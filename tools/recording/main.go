@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	still := flag.Int("still", 1, "the step to show where nothing moves")
+	still := flag.Int("still", 1, "the step to show where animations are off")
 	flag.Parse()
 	if err := run(os.Stdin, os.Stdout, *still); err != nil {
 		fmt.Fprintln(os.Stderr, "recording:", err)
@@ -36,11 +36,11 @@ func run(in io.Reader, out io.Writer, still int) error {
 	}
 	screens := read(string(text))
 	if still < 1 || still > len(screens) {
-		return fmt.Errorf("the demo has %d steps, and step %d is to be shown where nothing moves", len(screens), still)
+		return fmt.Errorf("-still: the demo has %d steps, so it has no step %d", len(screens), still)
 	}
 	for _, s := range screens {
 		if len(s.blocks) == 0 {
-			return errors.New("a step of the demo has no command: " + s.title)
+			return errors.New("this step of the demo has no command: " + s.title)
 		}
 	}
 	_, err = io.WriteString(out, draw(screens, still))

@@ -63,7 +63,7 @@ func endpointWrite(ctx context.Context, d *schema.ResourceData, meta any) diag.D
 	}
 	var data map[string]any
 	if err := json.Unmarshal([]byte(given), &data); err != nil {
-		return diag.Errorf("data_json is no JSON object")
+		return diag.Errorf("data_json is not a JSON object")
 	}
 	if _, err := clientOf(meta).Logical().WriteWithContext(ctx, get(d, "path"), data); err != nil {
 		return diag.Errorf("error writing to Vault: %s", err)
@@ -94,7 +94,7 @@ func endpointRead(ctx context.Context, d *schema.ResourceData, meta any) diag.Di
 		// as unchanged.
 		var written map[string]any
 		if err := json.Unmarshal([]byte(given), &written); err != nil {
-			return diag.FromErr(errors.New("data_json is no JSON object"))
+			return diag.FromErr(errors.New("data_json is not a JSON object"))
 		}
 		for name := range written {
 			if value, ok := answer.Data[name]; ok {
