@@ -13,7 +13,7 @@ func mutantsOfRotate() []mutant {
 		{"rotate-root backs off during an outage, as reads do", file, "if held := e.heldBack(st); held != nil { // Jobs", "if held := e.heldBack(st); false { // Jobs"},
 		{"the secret in effect is proven before a change", file, "|| st.Secrets.MustProve() ||", "||"},
 		{"if the data may be a restored copy, the secret is proven before a change", file, " || !st.Copied.IsZero() {", " {"},
-		{"a success ends the limit of unconfirmed changes after its time", file, "overdue || st", "overdue && false || st"},
+		{"once the wait is over, a success ends the limit of unconfirmed changes", file, "overdue || st", "overdue && false || st"},
 		{"the secret is not changed if the proof fails", file, "if err != nil && !accepted(err) {\n\t\t\treturn proven,", "if err != nil && !accepted(err) && false {\n\t\t\treturn proven,"},
 		{"a scheduled rotation that turns out to have succeeded is not repeated", file, "if scheduled && !proven", "if false && !proven"},
 		{"rotate-root changes the secret even if a pending rotation has succeeded", file, "if scheduled && !proven", "if !proven"},
