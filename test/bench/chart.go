@@ -37,7 +37,7 @@ func (r *results) chart() string {
 	y := top
 	for _, c := range r.Comparisons {
 		storage := map[string]string{vaulttest.Raft: "raft", vaulttest.InMemory: "in-memory"}[c.Storage]
-		fmt.Fprintf(&bars, `<text x="16" y="%d" class="group">%s storage, %d connections</text>`+"\n", y+13, storage, c.Connections)
+		fmt.Fprintf(&bars, `<text x="16" y="%d" class="group">%s storage, connections: %d</text>`+"\n", y+13, storage, c.Connections)
 		y += barHeight + barGap
 		for _, t := range c.Subjects {
 			if t.Against == "" {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
@@ -22,5 +23,23 @@ func TestALimitThatIsOverDoesNotStopAnIdleMount(t *testing.T) {
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, atLimit)
 		h.Pass(33 * day)
 		h.Rotate()
+	})
+}
+
+// A write that took effect although storage reported an error is this engine's own. Hours
+// later, the engine does not take it for a restored copy, in which no attempt may follow a
+// refused candidate.
+func TestAWriteThatFailedAndTookEffectIsNotThatOfACopy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(2 * time.Hour)
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Applied: true})
+		h.Fails(h.Read("token", nil), http.StatusInternalServerError, "no request was sent")
+		h.Pass(7 * time.Hour)
+		h.Interrupt(false)
+		h.Pass(time.Minute)
+		h.Token()
+		h.Wrongly(1)
 	})
 }

@@ -107,6 +107,10 @@ func found(t *testing.T, name string, args ...string) string {
 	if err == nil {
 		return ""
 	}
+	// The compiler's error says nothing about the tests.
+	if strings.Contains(out, " [build failed]") {
+		t.Fatalf("the code does not compile without this safeguard:\n%s", out)
+	}
 	var all []string
 	for _, match := range promise.FindAllStringSubmatch(out, -1) {
 		all = append(all, fmt.Sprintf("%s (%s events)", match[2], match[1]))
@@ -126,4 +130,26 @@ func found(t *testing.T, name string, args ...string) string {
 		return "fails: " + strings.SplitN(out, "\n", 2)[0]
 	}
 	return strings.Join(slices.Compact(all), "; ")
+}
+
+// docs/testing.md lists the safeguards, with the tests that need them.
+func TestTheDocumentListsEverySafeguard(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/testing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]int{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\S+\.go: .*?) \| `).FindAllStringSubmatch(string(text), -1) {
+		listed[row[1]]++
+	}
+	for _, m := range slices.Concat(mutantsOfRules(), mutantsOfTheRest()) {
+		if listed[m.String()] != 1 {
+			t.Errorf("docs/testing.md lists %q %d times, want once", m, listed[m.String()])
+		}
+		delete(listed, m.String())
+	}
+	for name := range listed {
+		t.Errorf("docs/testing.md lists %q, which is not a safeguard in test/mutants", name)
+	}
 }
