@@ -32,7 +32,7 @@ func (b *backend) pathToken() *framework.Path {
 			"min_ttl": {
 				Type: framework.TypeDurationSecond,
 				Description: "Minimum remaining lifetime of the token, for long-running tasks. " +
-					"At most 85m with a token_lifetime of 2h, in proportion otherwise.",
+					"At most 85m with a token_lifetime of 2h, in proportion for another lifetime.",
 				Query:        true,
 				DisplayAttrs: &framework.DisplayAttributes{Name: "Minimum remaining lifetime", Group: groupToken},
 			},
@@ -77,7 +77,7 @@ func (b *backend) pathStaticToken() *framework.Path {
 
 func tokenShown() map[string]*framework.FieldSchema {
 	return shownWith(map[string]*framework.FieldSchema{
-		"ttl": {Type: framework.TypeInt64, Description: "Seconds for which the token may be used. Equal to the lease duration."},
+		"ttl": {Type: framework.TypeInt64, Description: "Seconds for which the token may be used. Equal to the lease duration, unless Vault shortens the lease."},
 	})
 }
 

@@ -2,8 +2,7 @@
 # the engine manages the credential, and these variables may stay empty.
 #
 # This works with each version of the provider that main.tf allows. The cost: the state
-# file and the plan of the first apply contain data_json in plain text, "sensitive" or
-# not. Rotate right after the apply to invalidate that secret. The app key in the state
+# file and every plan file contain data_json in plain text, "sensitive" or not. Rotate right after the apply to invalidate that secret. The app key in the state
 # stays valid. write-only/credential.tf replaces this file and leaves no trace, but
 # needs a newer provider.
 variable "partner_id" {

@@ -71,7 +71,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 		// the engine send it to a host of their own.
 		return nil, change{}, e.incomplete(st, next, w)
 	case !secret.IsZero() && !c.partner && !at.IsZero():
-		advice := "leave the field out to keep the secret in effect. If Finicity uses this secret again, first delete the configuration " +
+		advice := "leave the field out to keep the current secret. If Finicity accepts this secret again, first delete the configuration " +
 			"with force=true, then write it again"
 		if c.moved {
 			advice = "a new address needs the secret in effect. If you do not have it, first create a new one in the Finicity " +

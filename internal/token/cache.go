@@ -47,7 +47,7 @@ func (c *Cache) Epoch() uint64 {
 
 // Share makes t the shared token and reports true. It does nothing and reports
 // false if the cache was dropped since epoch: t might come from an old
-// configuration. t must not be changed afterwards.
+// configuration. t must not be changed afterward.
 func (c *Cache) Share(t *Token, epoch uint64) (shared bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
