@@ -85,8 +85,8 @@ func (c chapter) items(t *testing.T, heading string) map[string]string {
 
 func spaced(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// compare checks a list against the fields of a schema: each item begins with the expected
-// line, and there are no others. line returns that line without the description.
+// compare checks a list against the fields of a schema: each item begins with the
+// expected line, and there are no others. line returns that line without the description.
 func (c chapter) compare(t *testing.T, heading string, want map[string]*framework.FieldSchema, line func(name string) string) {
 	t.Helper()
 	got := c.items(t, heading)
@@ -114,9 +114,9 @@ func methods() map[logical.Operation]string {
 	}
 }
 
-// parameters returns the fields that an operation takes. Fields for the query string are for
-// reads and deletes, or if a path has both, for the delete. A write takes the fields of the
-// read, in its body.
+// parameters returns the fields that an operation takes. Fields for the query string
+// are for reads and deletes, or if a path has both, for the delete. A write takes the
+// fields of the read, in its body.
 func parameters(path *framework.Path, op logical.Operation) map[string]*framework.FieldSchema {
 	_, deletes := path.Operations[logical.DeleteOperation]
 	taken := map[string]*framework.FieldSchema{}
@@ -176,8 +176,8 @@ func preset(t *testing.T, field *framework.FieldSchema) string {
 	}
 }
 
-// required returns the fields without which a write is refused: for the configuration, the
-// first write.
+// required returns the fields without which a write is refused: for the configuration,
+// the first write.
 func required(t *testing.T, path *framework.Path) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}

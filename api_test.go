@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// openAPI returns the document that the backend generates. A test in e2e checks what Vault
-// makes of it.
+// openAPI returns the document that the backend generates. A test in e2e checks what
+// Vault makes of it.
 func openAPI(t *testing.T) *framework.OASDocument {
 	t.Helper()
 	resp, err := wired().HandleRequest(t.Context(), &logical.Request{Operation: logical.HelpOperation})

@@ -20,9 +20,10 @@ import (
 
 // checkFields refuses unknown fields and values of the wrong type.
 //
-// The framework only warns about unknown fields, so a misspelled one would be ignored. It
-// also quotes values of the wrong type: a secret sent as a list would appear in an error,
-// in the audit log and in Vault's log. The errors here name the field and never its value.
+// The framework only warns about unknown fields, so a misspelled one would be ignored.
+// It also quotes values of the wrong type: a secret sent as a list would appear in an
+// error, in the audit log and in Vault's log. The errors here name the field and never
+// its value.
 func (b *backend) checkFields(req *logical.Request) error {
 	switch req.Operation {
 	case logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation, logical.DeleteOperation:
@@ -74,9 +75,10 @@ func typeName(t framework.FieldType) string {
 	}
 }
 
-// isTyped reports whether a value is of the type of its field. The framework would convert
-// more: a boolean to a string, an empty string or a number to a boolean, a fraction of a
-// second to 0. A whole number is allowed as a string, because a partner ID is a number.
+// isTyped reports whether a value is of the type of its field. The framework would
+// convert more: a boolean to a string, an empty string or a number to a boolean, a
+// fraction of a second to 0. A whole number is allowed as a string, because a partner
+// ID is a number.
 func isTyped(t framework.FieldType, value any) bool {
 	text, isText := value.(string)
 	number, isNumber := value.(float64) // Vault passes every number to a plugin as a float64.
@@ -93,8 +95,8 @@ func isTyped(t framework.FieldType, value any) bool {
 	}
 }
 
-// fieldName matches a misspelled name. Anything else might be a value, because a body that
-// is not JSON arrives as a name.
+// fieldName matches a misspelled name. Anything else might be a value, because a body
+// that is not JSON arrives as a name.
 var fieldName = regexp.MustCompile(`^[a-z_-]{1,40}$`)
 
 func describeUnknownField(name string, path *framework.Path) string {

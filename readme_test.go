@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Users copy the policy from docs/apps.md. A policy with only read would refuse clients that
-// send min_ttl in a body, such as the templates of Vault Agent.
+// Users copy the policy from docs/apps.md. A policy with only read would refuse clients
+// that send min_ttl in a body, such as the templates of Vault Agent.
 func TestThePolicyInTheDocumentsIsTheOneOfTheFile(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("docs/apps.md")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command fake-finicity runs a mock server for api.finicity.com on a loopback address, for
-// demos and end-to-end tests. Its admin paths under /_fake/ order faults and show the
+// Command fake-finicity runs a mock server for api.finicity.com on a loopback address,
+// for demos and end-to-end tests. Its admin paths under /_fake/ order faults and show the
 // server's state. Package fakefinicity describes the rules that the server enforces.
 //
 // Without -partner, there is one sandbox partner:

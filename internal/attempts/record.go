@@ -232,9 +232,9 @@ func (r *Record) Settle(at time.Time, answer Answer, now time.Time) {
 		case answer.Locked:
 			r.Locked = now
 		case settled.Subject != Written && answer.Outcome == RefusedWithCode && r.lockedAt(settled.Place):
-			// Finicity checks the stored credential again, so support has unlocked the
-			// partner. A locked partner could still get another refusal for another
-			// app key or at another address, so those do not end the lock.
+			// Finicity checks the stored credential again, so support has unlocked the partner.
+			// A locked partner could still get another refusal for another app key or at another
+			// address, so those do not end the lock.
 			r.Locked = time.Time{}
 		}
 	}

@@ -23,8 +23,8 @@ func TestAnEngineIsMadeWithoutStorageAndSystemView(t *testing.T) {
 	}
 }
 
-// A fingerprint of the credential is in storage. If the hash could be guessed, or compared
-// between mounts, it would reveal the credential.
+// A fingerprint of the credential is in storage. If the hash could be guessed, or
+// compared between mounts, it would reveal the credential.
 func TestAFingerprintShowsNothingAndDiffersFromMountToMount(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -16,9 +16,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/finicityapi"
 )
 
-// net/http parses the address again and decides where the credential goes. Both must agree:
-// otherwise the check for a loopback host would be about another host than the one that is
-// dialed, and one address with two spellings would look like two.
+// net/http parses the address again and decides where the credential goes. Both must
+// agree: otherwise the check for a loopback host would be about another host than the
+// one that is dialed, and one address with two spellings would look like two.
 func FuzzABaseURLIsStoredInTheOneFormOfWhatIsDialed(f *testing.F) {
 	for _, value := range []string{
 		"", "https://api.finicity.com", "HTTPS://API.Finicity.com:443/", "https://proxy.example:8443/a%2Fb/", "http://127.0.0.1:80", "http://[::1]:8080",

@@ -108,8 +108,9 @@ func summarize(t *testing.T, s *mounttest.Storage, wall time.Time) (sum summary)
 	return sum
 }
 
-// doubted reports whether a change is pending, or a sent secret was refused since the last
-// success. These are facts of the entry, and the rules may change what follows from them.
+// doubted reports whether a change is pending, or a sent secret was refused since the
+// last success. These are facts of the entry, and the rules may change what follows
+// from them.
 func doubted(l *secrets.List) bool {
 	_, pending := l.Pending()
 	return pending || slices.ContainsFunc(l.Secrets, func(s secrets.Secret) bool {
@@ -163,8 +164,8 @@ func TestTheGoldenFilesOfVersion2AreRead(t *testing.T) {
 	}
 }
 
-// findsWhatFinicityHolds checks that four attempts find the secret in effect, unless it was
-// changed in the portal. The rules decide about the order.
+// findsWhatFinicityHolds checks that four attempts find the secret in effect, unless it
+// was changed in the portal. The rules decide about the order.
 func findsWhatFinicityHolds(t *testing.T, g *mounttest.Golden, st *engine.State) {
 	t.Helper()
 	holds := confidential.New(g.Finicity.Holds)

@@ -130,8 +130,8 @@ func (e *Engine) openRecord(ctx context.Context, s logical.Storage, st, to *Stat
 	return nil
 }
 
-// joined adds the attempts that version 1 recorded to a record. None of them is an attempt
-// with the stored credential.
+// joined adds the attempts that version 1 recorded to a record. None of them is an
+// attempt with the stored credential.
 func (r *recordV1) joined(record attempts.Record, place string, now time.Time) attempts.Record {
 	imported := r.attempts(place, now, func(string) bool { return false })
 	record.Attempts = append(record.Attempts, imported.Attempts...)

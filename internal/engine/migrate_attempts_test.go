@@ -167,8 +167,8 @@ func TestMigrationCountsEveryAttempt(t *testing.T) {
 	})
 }
 
-// The rules are those of version 1, except that only refusals of the stored credential hold
-// or stop authentication.
+// The rules are those of version 1, except that only refusals of the stored credential
+// hold or stop authentication.
 func TestMigrationKeepsTheStateOfAttempts(t *testing.T) {
 	t.Parallel()
 	type want struct {
@@ -310,8 +310,8 @@ func TestMigrationKnowsThatARotationHadAGracePeriod(t *testing.T) {
 	}
 }
 
-// An operator's secret that is stored twice becomes one secret, and keeps the time at which
-// Finicity accepted it.
+// An operator's secret that is stored twice becomes one secret, and keeps the time at
+// which Finicity accepted it.
 func TestMigrationKeepsTheProofOfASecretThatCameBack(t *testing.T) {
 	t.Parallel()
 	m := migrate(t, v1Named(t, "untried-back-and-forth"), nil)

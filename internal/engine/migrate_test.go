@@ -162,8 +162,8 @@ func tries(l *secrets.List, now *time.Time, most int, certain bool, accepts func
 	return n, false
 }
 
-// The cases in which version 1 did not have the secret in effect, because it was changed in
-// the developer portal.
+// The cases in which version 1 did not have the secret in effect, because it was
+// changed in the developer portal.
 func changedInThePortal() []string {
 	return []string{"held", "stopped", "four-spent", "locked-by-force", "charged", "charged-and-refused", "charged-four"}
 }
@@ -354,8 +354,8 @@ func TestMigrationPutsNoTimeInTheFuture(t *testing.T) {
 	})
 }
 
-// The wall clock is ahead during one read, before the state is stored again. That must not
-// make anything look old.
+// The wall clock is ahead during one read, before the state is stored again. That must
+// not make anything look old.
 func TestMigrationIgnoresAWallClockThatJumps(t *testing.T) {
 	t.Parallel()
 	g := v1Named(t, "abandoned-grace-landed")

@@ -110,8 +110,8 @@ func (st *State) knows(secret confidential.Text, hash hasher) bool {
 		slices.ContainsFunc(st.Secrets.Secrets, func(s secrets.Secret) bool { return s.Value.Equal(secret) })
 }
 
-// checkPolicy generates some secrets. If a policy follows Finicity's rules only by chance,
-// or generates the same secret twice, a rotation would fail months later.
+// checkPolicy generates some secrets. If a policy follows Finicity's rules only by
+// chance, or generates the same secret twice, a rotation would fail months later.
 func (e *Engine) checkPolicy(ctx context.Context, st *State, hash hasher) error {
 	sample := st.clone()
 	for range policySamples {

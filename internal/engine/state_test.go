@@ -48,8 +48,8 @@ func TestACopyOfTheStateSharesNothing(t *testing.T) {
 	}
 }
 
-// A secret may be sent only to the host that it was written for, and only with the CA that
-// was written with it.
+// A secret may be sent only to the host that it was written for, and only with the CA
+// that was written with it.
 func TestAPlaceIsAnAddressWithItsCA(t *testing.T) {
 	t.Parallel()
 	places := map[string]bool{}
@@ -152,8 +152,8 @@ func TestASecretThatAnOperatorBroughtIsNoRotation(t *testing.T) {
 	}
 }
 
-// A replaced secret that may be in effect again must be accepted in a write, or an operator
-// could not restore access.
+// A replaced secret that may be in effect again must be accepted in a write, or an
+// operator could not restore access.
 func TestASecretThatMayBeInEffectIsNotRefusedAsReplaced(t *testing.T) {
 	t.Parallel()
 	st, now := proven("first"), at("2026-02-01 00:00")
@@ -169,8 +169,8 @@ func TestASecretThatMayBeInEffectIsNotRefusedAsReplaced(t *testing.T) {
 	}
 }
 
-// An operator has stored a wrong secret unverified, before or after the change. The engine
-// did not replace that secret, so it may be written once it is right.
+// An operator has stored a wrong secret unverified, before or after the change. The
+// engine did not replace that secret, so it may be written once it is right.
 func TestOnlyASecretThatWasInEffectCountsAsReplaced(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]bool{"before the change": true, "after the change": false} {
@@ -245,9 +245,9 @@ func TestReadingARecordChangesNothing(t *testing.T) {
 	}
 }
 
-// Finicity may still accept an older secret than the one in effect. If the secrets were in
-// the wrong order, that would supersede the one in effect, which the new active node has
-// sent. The times come from two clocks.
+// Finicity may still accept an older secret than the one in effect. If the secrets were
+// in the wrong order, that would supersede the one in effect, which the new active node
+// has sent. The times come from two clocks.
 func TestASecretThatAnotherNodeSentIsRetainedInOrder(t *testing.T) {
 	t.Parallel()
 	here, there := proven("first"), proven("first")

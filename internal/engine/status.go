@@ -13,8 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/token"
 )
 
-// Status is the state of the mount. It contains no secret. Times are by the wall clock, and
-// zero if there is none.
+// Status is the state of the mount. It contains no secret. Times are by the wall clock,
+// and zero if there is none.
 type Status struct {
 	Configured bool
 	// Token is the shared token, or nil if there is none that can be served.
@@ -125,8 +125,8 @@ func (e *Engine) retry(st *State, standing Standing, held error, allowed bool) t
 	return wholeSecond(e.now().Add(wait))
 }
 
-// wholeSecond rounds the time of an attempt up to a second, because operators try again at
-// the second that is shown.
+// wholeSecond rounds the time of an attempt up to a second, because operators try again
+// at the second that is shown.
 func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Millisecond).Truncate(time.Second)
 }

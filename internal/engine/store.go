@@ -22,9 +22,9 @@ var ErrOvertaken = errors.New("the stored configuration has changed in the meant
 // each read of a token that is due makes one.
 const maxWritten = 1024
 
-// store writes the state, unless the stored state is not the one that st was made from. If
-// the write fails, it may have taken effect all the same, so the caller passes in remember
-// the state that this process uses from then on.
+// store writes the state, unless the stored state is not the one that st was made from.
+// If the write fails, it may have taken effect all the same, so the caller passes in
+// remember the state that this process uses from then on.
 func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *State) error {
 	alive, paused := st.Guard.Alive, st.Guard.IsPaused() && !st.pausing
 	if now := e.now(); st.Settings.Schedule.active() {

@@ -42,8 +42,8 @@ func (e *Engine) nothingWritten(st *State, w Write, c change, err error) error {
 	return failed
 }
 
-// incomplete returns the error that names the fields of the write, plus the secret and the
-// app key.
+// incomplete returns the error that names the fields of the write, plus the secret and
+// the app key.
 func (e *Engine) incomplete(st, next *State, w Write) *IncompleteMove {
 	w.PartnerSecret, w.AppKey = new(confidential.Text), new(confidential.Text)
 	return &IncompleteMove{Fields: w.credentialFields(), Standing: e.standing(st, next)}

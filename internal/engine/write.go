@@ -129,16 +129,16 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 	return written, unstored
 }
 
-// leftOut reports whether automatic attempts use the proven secret instead of the one that
-// was stored unverified.
+// leftOut reports whether automatic attempts use the proven secret instead of the one
+// that was stored unverified.
 func (e *Engine) leftOut(st *State, untried confidential.Text, standing Standing, hash hasher) bool {
 	next, _ := e.nextFor(st, attempts.Automatic, hash)
 	goesOn := standing.State == attempts.OK || standing.State == attempts.Held
 	return goesOn && !untried.IsZero() && !next.Value.Equal(untried) && !st.Secrets.Candidate(next)
 }
 
-// knownBad returns when Finicity refused the stored credential. It is zero if Finicity did
-// not refuse it, or has accepted it since.
+// knownBad returns when Finicity refused the stored credential. It is zero if Finicity
+// did not refuse it, or has accepted it since.
 func (e *Engine) knownBad(st *State, hash hasher) time.Time {
 	current, found := st.Secrets.Current()
 	if !found || current.Proven.After(current.Refused) {

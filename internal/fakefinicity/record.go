@@ -31,8 +31,8 @@ type Request struct {
 	// PartnerID is empty if the call does not name an existing partner: an unknown
 	// value may be a secret.
 	PartnerID string `json:"partnerId"`
-	// Status is the HTTP status of the answer. It is 0 until the answer is
-	// sent, and if there is none.
+	// Status is the HTTP status of the answer. It is 0 until the answer is sent, and if
+	// there is none.
 	Status int `json:"status"`
 	// Code is Finicity's code for the outcome, such as 10001, even if the answer was
 	// lost.

@@ -17,8 +17,8 @@ import (
 	"unicode"
 )
 
-// answer is an HTTP response. Its body can be anything: JSON in three layouts, plain text,
-// XML, a gateway's HTML page, empty or cut short.
+// answer is an HTTP response. Its body can be anything: JSON in three layouts, plain
+// text, XML, a gateway's HTML page, empty or cut short.
 type answer struct {
 	status  int
 	header  http.Header
@@ -86,8 +86,8 @@ var (
 	entityBeforeToken = regexp.MustCompile(`(?i)(&[a-z]+)(token)`)
 )
 
-// reason finds Finicity's code and message in the body of an error. The message may contain
-// HTML entities.
+// reason finds Finicity's code and message in the body of an error. The message may
+// contain HTML entities.
 func reason(body []byte) (code, message string) {
 	// Without its NULs, UTF-16 is readable apart from an apostrophe or two. Without its
 	// CDATA, an XML element looks like any other.
@@ -109,7 +109,8 @@ func reason(body []byte) (code, message string) {
 			message = tags.ReplaceAllString(elements.ReplaceAllString(text, " "), " ")
 		}
 	}
-	// A gateway may wrap Finicity's code in its own, or put the whole answer into its message.
+	// A gateway may wrap Finicity's code in its own, or put the whole answer into its
+	// message.
 	for _, m := range codes {
 		if verdict(m[1]) > verdict(code) {
 			code = m[1]
@@ -119,8 +120,8 @@ func reason(body []byte) (code, message string) {
 }
 
 // findReason looks for the first object that contains a code. Finicity sends
-// {"code","message"} at the top level, or an object or a list below "Errors" with the names
-// "ReasonCode" and "Description". If there is no code, the first message counts.
+// {"code","message"} at the top level, or an object or a list below "Errors" with the
+// names "ReasonCode" and "Description". If there is no code, the first message counts.
 func findReason(value any, depth int) (code, message string) {
 	if depth == 0 {
 		return "", ""

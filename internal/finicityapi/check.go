@@ -80,8 +80,8 @@ type Report struct {
 	Problem string
 }
 
-// checkLimit ends a check well before Vault's clients time out. They do so after 60 seconds,
-// and then the report would be lost.
+// checkLimit ends a check well before Vault's clients time out. They do so after 60
+// seconds, and then the report would be lost.
 const checkLimit = 30 * time.Second
 
 // maxPage bounds how much of the answer to a check is read. It is discarded.
@@ -248,8 +248,8 @@ func (p *probe) stage() Stage {
 	}
 }
 
-// cause returns CauseOther for a failure before or after the handshake, because those errors
-// have other types.
+// cause returns CauseOther for a failure before or after the handshake, because those
+// errors have other types.
 func cause(err error) Cause {
 	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
 	invalid, _ := errors.AsType[x509.CertificateInvalidError](err)
@@ -271,7 +271,8 @@ func cause(err error) Cause {
 	}
 }
 
-// answered returns the report of a request with an answer. err is set if its body broke off.
+// answered returns the report of a request with an answer. err is set if its body broke
+// off.
 func (p *probe) answered(status int, err error) Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()

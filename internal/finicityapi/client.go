@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Package finicityapi makes the two calls of the Finicity (Mastercard Open Finance US) API
-// that concern the partner credential: authenticate, and modify partner secret.
+// Package finicityapi makes the two calls of the Finicity (Mastercard Open Finance US)
+// API that concern the partner credential: authenticate, and modify partner secret.
 //
-// [Client.Authenticate] and [Client.ModifySecret] send at most one HTTP request each. The
-// package never retries a call, and neither does net/http as configured here. Five failed
-// attempts lock the partner company-wide, so only the caller, which counts the attempts, may
-// decide to send another one.
+// [Client.Authenticate] and [Client.ModifySecret] send at most one HTTP request each.
+// The package never retries a call, and neither does net/http as configured here. Five
+// failed attempts lock the partner company-wide, so only the caller, which counts the
+// attempts, may decide to send another one.
 //
 // The facts about the API are from Finicity's partner documentation and its OpenAPI
 // document, version 1.42.
@@ -60,7 +60,8 @@ type Config struct {
 	// BaseURL is the scheme and the host, and optionally a path that precedes Finicity's
 	// own. It has no trailing slash.
 	BaseURL string
-	// CACert is a PEM bundle that replaces the system's roots. Empty means the system's roots.
+	// CACert is a PEM bundle that replaces the system's roots. Empty means the system's
+	// roots.
 	CACert string
 	// Timeout bounds one call, from connecting to the last byte of the answer. It must be
 	// more than 0.
@@ -72,8 +73,8 @@ type Config struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Client calls Finicity. It keeps no connection and no state between calls, so it need not
-// be closed. It is safe for concurrent use.
+// Client calls Finicity. It keeps no connection and no state between calls, so it need
+// not be closed. It is safe for concurrent use.
 type Client struct {
 	baseURL   string
 	timeout   time.Duration
@@ -150,10 +151,10 @@ func (c *Client) Authenticate(ctx context.Context, cred Credential) (string, err
 	return out.Token, nil
 }
 
-// ModifySecret changes the partner secret from cred.PartnerSecret to newSecret. With grace,
-// Finicity accepts the old secret for 30 more days. Without, it refuses the old secret from
-// then on. Every error is an *[Error]. [Error.Ambiguous] reports whether the secret may have
-// changed despite the error.
+// ModifySecret changes the partner secret from cred.PartnerSecret to newSecret. With
+// grace, Finicity accepts the old secret for 30 more days. Without, it refuses the old
+// secret from then on. Every error is an *[Error]. [Error.Ambiguous] reports whether
+// the secret may have changed despite the error.
 func (c *Client) ModifySecret(ctx context.Context, cred Credential, newSecret confidential.Text, grace bool) error {
 	body := map[string]any{
 		"partnerId":        cred.PartnerID,

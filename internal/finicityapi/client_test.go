@@ -164,8 +164,8 @@ func TestEachCallIsTheDocumentedRequest(t *testing.T) {
 					}
 					r.Header.Del(key)
 				}
-				// net/http sets these headers. Any other header would disclose
-				// something to Finicity without need.
+				// net/http sets these headers. Any other header would disclose something to
+				// Finicity without need.
 				for key := range r.Header {
 					if !slices.Contains([]string{"Accept-Encoding", "Connection", "Content-Length"}, key) {
 						t.Errorf("unexpected header %s", key)

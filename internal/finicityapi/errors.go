@@ -46,9 +46,9 @@ func (c Class) String() string {
 
 // Error is a failed call.
 //
-// Each of its texts is one short line, whatever the server sent. The texts contain neither
-// the secret nor the app key, in any encoding that an echo is likely to have. They also
-// contain no token that follows its name, as in "token: …".
+// Each of its texts is one short line, whatever the server sent. The texts contain
+// neither the secret nor the app key, in any encoding that an echo is likely to have.
+// They also contain no token that follows its name, as in "token: …".
 type Error struct {
 	Class Class
 	// NotSent means that no connection was made, so the call cannot have had any effect.
@@ -59,18 +59,19 @@ type Error struct {
 	Code string
 	// Message is Finicity's message, or what prevented an answer.
 	Message string
-	// RetryAfter is how long the server asked callers to wait, at most [MaxRetryAfter]. It is
-	// 0 if the server did not ask.
+	// RetryAfter is how long the server asked callers to wait, at most [MaxRetryAfter]. It
+	// is 0 if the server did not ask.
 	RetryAfter time.Duration
 
 	appKey bool // The message names the app key. Finicity may say so without a code.
 }
 
-// MaxRetryAfter is the longest Retry-After that a call obeys. A token lives for two hours,
-// so a longer wait would turn a mistyped header into an outage.
+// MaxRetryAfter is the longest Retry-After that a call obeys. A token lives for two
+// hours, so a longer wait would turn a mistyped header into an outage.
 const MaxRetryAfter = time.Hour
 
-// Ambiguous reports whether Finicity may have changed the secret although the call failed.
+// Ambiguous reports whether Finicity may have changed the secret although the call
+// failed.
 func (e *Error) Ambiguous() bool { return e.Class == Unavailable && !e.NotSent }
 
 // SecretRefused reports whether the answer is a verdict on the secret, and not on the app
@@ -81,15 +82,16 @@ func (e *Error) SecretRefused() (refused, sure bool) {
 	return sure || e.Class == Rejected && e.Status == http.StatusUnauthorized && !e.AppKeyRefused(), sure
 }
 
-// AppKeyRefused reports whether the app key is missing or wrong. Then nothing has changed.
+// AppKeyRefused reports whether the app key is missing or wrong. Then nothing has
+// changed.
 func (e *Error) AppKeyRefused() bool { return e.Code == codeAppKey || e.appKey }
 
-// FromFinicity reports whether the answer has a Finicity code, or says that the partner is
-// locked. Any other answer may come from a gateway that never called Finicity.
+// FromFinicity reports whether the answer has a Finicity code, or says that the partner
+// is locked. Any other answer may come from a gateway that never called Finicity.
 func (e *Error) FromFinicity() bool { return e.Class == Locked || verdict(e.Code) != Unavailable }
 
-// CredentialRefused reports whether the answer is a verdict on the whole credential, so that
-// Finicity would refuse the same credential again.
+// CredentialRefused reports whether the answer is a verdict on the whole credential, so
+// that Finicity would refuse the same credential again.
 func (e *Error) CredentialRefused() bool {
 	return e.Class == Rejected && (e.Status == http.StatusUnauthorized ||
 		e.Code == codeInvalidCredentials || e.Code == codeAppKey || e.Code == codePartnerNotFound)
@@ -121,8 +123,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// hint says what an answer means for the reader. It is empty if Finicity's own message says
-// so, or if the cause is unknown.
+// hint says what an answer means for the reader. It is empty if Finicity's own message
+// says so, or if the cause is unknown.
 func (e *Error) hint() string {
 	switch {
 	case e.Code == codeInvalidCredentials:
@@ -171,9 +173,9 @@ func verdict(code string) Class {
 	}
 }
 
-// classifyAuthenticate trusts the code more than the status, because Finicity reports a lock
-// as HTTP 500. An undocumented 4xx counts as a rejection: if that is wrong, a token is
-// delayed. The opposite mistake could lock the partner.
+// classifyAuthenticate trusts the code more than the status, because Finicity reports a
+// lock as HTTP 500. An undocumented 4xx counts as a rejection: if that is wrong, a
+// token is delayed. The opposite mistake could lock the partner.
 func classifyAuthenticate(status int, code, message string) Class {
 	if class := verdict(code); class != Unavailable {
 		return class
@@ -191,9 +193,10 @@ func classifyAuthenticate(status int, code, message string) Class {
 	}
 }
 
-// classifyModify counts only documented answers as a refusal. Wrongly assuming that nothing
-// has changed would lose the secret. The opposite mistake costs one more attempt when the
-// engine resolves the rotation. So a gateway's page that mentions a lock proves nothing here.
+// classifyModify counts only documented answers as a refusal. Wrongly assuming that
+// nothing has changed would lose the secret. The opposite mistake costs one more
+// attempt when the engine resolves the rotation. So a gateway's page that mentions a
+// lock proves nothing here.
 func classifyModify(status int, code, message string) Class {
 	if code == codeAccountLocked {
 		return Locked

@@ -16,9 +16,9 @@ import (
 	"strings"
 )
 
-// window is how many consecutive characters of a secret are recognized as a part of it. A
-// smaller window would hide ordinary words of a message. A run of up to seven characters may
-// stay visible, which is too little to be useful to a reader.
+// window is how many consecutive characters of a secret are recognized as a part of it.
+// A smaller window would hide ordinary words of a message. A run of up to seven
+// characters may stay visible, which is too little to be useful to a reader.
 const window = 8
 
 const (
@@ -26,23 +26,24 @@ const (
 	notShown = "[not shown, because it repeats the secret or the app key]"
 )
 
-// tokenName finds the name of a token in front of its value. The redactor knows the secrets
-// that were sent, but not a token in the answer, so only its name identifies it. The value
-// continues until one of valueEnds. A value of up to seven characters is not a token.
+// tokenName finds the name of a token in front of its value. The redactor knows the
+// secrets that were sent, but not a token in the answer, so only its name identifies
+// it. The value continues until one of valueEnds. A value of up to seven characters is
+// not a token.
 var tokenName = regexp.MustCompile(`(?i)token[\\"']*\s*(?:[:=>]|%3[ad])+\s*(?:<!\[CDATA\[)?[\\"'\[{(<]*(?:bearer\s+)?[\\"']*`)
 
 const valueEnds = "\\\"' \t\r\n\v\f,;&<>{}()[]"
 
-// escapes are characters as JSON and many loggers write them. A text that was quoted twice
-// has more backslashes, and a text that was cut off may end within an escape.
+// escapes are characters as JSON and many loggers write them. A text that was quoted
+// twice has more backslashes, and a text that was cut off may end within an escape.
 var escapes = regexp.MustCompile(`\\+u(?:[0-9a-fA-F]{4}|[0-9a-fA-F]{0,3}$)`)
 
-// byteEscapes are bytes and line breaks as programming languages, URLs and standards write
-// them.
+// byteEscapes are bytes and line breaks as programming languages, URLs and standards
+// write them.
 var byteEscapes = regexp.MustCompile(`(?i)(?:%|%u00|\\+x|\\+u00|0x|u\+00)[0-9a-f]{2}|\\+[nrt]`)
 
-// redactor removes the secrets of a call from the text of its answer. Gateways and servers
-// in debug mode echo requests.
+// redactor removes the secrets of a call from the text of its answer. Gateways and
+// servers in debug mode echo requests.
 type redactor struct {
 	whole   []string            // The secrets shorter than a window.
 	windows map[string]struct{} // All windows of the longer secrets and of their bones, in lower case.
@@ -98,15 +99,15 @@ func (r *redactor) show(text, substitute string) string {
 	return line
 }
 
-// repeatedIn reports whether a line still repeats a secret after clean. It finds a secret
-// whose characters are separated by anything but letters and digits, or that is escaped
-// character by character, in up to three layers. It cannot tell where the secret is, so the
-// whole text is hidden. That also hides a text which has the words of a secret in a row:
-// with the secret Partner-Not-Found-1, it hides "partner not found".
+// repeatedIn reports whether a line still repeats a secret after clean. It finds a
+// secret whose characters are separated by anything but letters and digits, or that is
+// escaped character by character, in up to three layers. It cannot tell where the
+// secret is, so the whole text is hidden. That also hides a text which has the words of
+// a secret in a row: with the secret Partner-Not-Found-1, it hides "partner not found".
 //
-// It does not find a secret with letters or digits in between (a numbered list), backwards,
-// in look-alike letters, in octal, compressed, in base64 twice or in base64 of UTF-16. Nor
-// does it find parts shorter than a window.
+// It does not find a secret with letters or digits in between (a numbered list),
+// backwards, in look-alike letters, in octal, compressed, in base64 twice or in base64
+// of UTF-16. Nor does it find parts shorter than a window.
 func (r *redactor) repeatedIn(line string) bool {
 	for range 4 {
 		for _, text := range []string{line, tags.ReplaceAllString(line, "")} {
@@ -131,9 +132,9 @@ func (r *redactor) hasWindow(text string) bool {
 	return false
 }
 
-// bones returns a text without the separators that an echo may have between its characters:
-// once with only its letters and digits, and once also with the other characters that a
-// secret can contain, for a secret with few letters.
+// bones returns a text without the separators that an echo may have between its
+// characters: once with only its letters and digits, and once also with the other
+// characters that a secret can contain, for a secret with few letters.
 func bones(text string) []string {
 	only := func(keep string) string {
 		return strings.Map(func(r rune) rune {
@@ -147,8 +148,8 @@ func bones(text string) []string {
 	return []string{only(letters), only(letters + "!@#$%&*_-+")}
 }
 
-// clean replaces every part of a secret in a text, in any encoding that an echo is likely to
-// have.
+// clean replaces every part of a secret in a text, in any encoding that an echo is
+// likely to have.
 func (r *redactor) clean(text string) string {
 	text = escapes.ReplaceAllStringFunc(text, func(escape string) string {
 		// An incomplete escape at the end becomes empty, which loses nothing.
@@ -195,8 +196,8 @@ func (r *redactor) clean(text string) string {
 
 type span struct{ from, to int }
 
-// tokensIn returns the positions of tokens that follow their name. A name within a token is
-// a part of that token.
+// tokensIn returns the positions of tokens that follow their name. A name within a
+// token is a part of that token.
 func tokensIn(text string) (found []span) {
 	end := 0
 	for _, name := range tokenName.FindAllStringIndex(text, -1) {

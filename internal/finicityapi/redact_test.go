@@ -104,8 +104,7 @@ func TestAnEchoedSecretIsHidden(t *testing.T) {
 				server := serve(t, answering(tc.status, fmt.Sprintf(tc.format, echo)))
 				e := failure(t, modify(t, newClient(t, finicityapi.Config{BaseURL: server.URL})))
 				for _, form := range []string{secret, echo, html.UnescapeString(echo), html.EscapeString(echo)} {
-					// In base64 after other text, the first characters also depend on
-					// that text.
+					// In base64 after other text, the first characters also depend on that text.
 					if strings.HasPrefix(encoding, "base64, ") {
 						form = form[min(12, len(form)):]
 					}

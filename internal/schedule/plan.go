@@ -8,8 +8,8 @@ import "time"
 type Outcome int
 
 const (
-	// Failed means that the secret has certainly not changed and Finicity has
-	// not refused anything: nothing was sent, or storage failed.
+	// Failed means that the secret has certainly not changed and Finicity has not refused
+	// anything: nothing was sent, or storage failed.
 	Failed Outcome = iota
 	// Refused means that Finicity refused the change, by policy or otherwise.
 	Refused
@@ -73,10 +73,9 @@ func (p *Plan) Due(spec Spec, last, now time.Time) (due, missed bool) {
 	return !next.IsZero() && !now.Before(next), true
 }
 
-// Announced returns when the next rotation starts, as far as the plan knows:
-// the scheduled time or a later retry. It is zero if no rotation will start.
-// A time in the past means that the next check starts the rotation, or finds
-// its window closed.
+// Announced returns when the next rotation starts, as far as the plan knows: the
+// scheduled time or a later retry. It is zero if no rotation will start. A time in the
+// past means that the next check starts the rotation, or finds its window closed.
 func (p *Plan) Announced(spec Spec, last time.Time) time.Time {
 	next, retry := p.next(spec, last), p.Retry(last)
 	if next.IsZero() || !retry.After(next) {

@@ -21,14 +21,14 @@ import "time"
 
 // Spec is a validated rotation schedule. The zero value never rotates.
 type Spec struct {
-	// Period is the time between two rotations, at least one minute. 0 means
-	// that the schedule is a cron expression, or that there is none.
+	// Period is the time between two rotations, at least one minute. 0 means that the
+	// schedule is a cron expression, or that there is none.
 	Period time.Duration
-	// Next returns the first time of the cron expression after a time in UTC,
-	// or the zero time if it finds none. nil means no cron expression.
+	// Next returns the first time of the cron expression after a time in UTC, or the zero
+	// time if it finds none. nil means no cron expression.
 	Next func(after time.Time) time.Time
-	// Window is how long after its cron time a rotation may still start.
-	// 0 disables the limit.
+	// Window is how long after its cron time a rotation may still start. 0 disables the
+	// limit.
 	Window time.Duration
 	// Disabled suspends the schedule without discarding it.
 	Disabled bool

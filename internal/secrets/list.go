@@ -50,8 +50,8 @@ const (
 type Secret struct {
 	Value  confidential.Text
 	Origin Origin
-	// Place is the address that the secret may be sent to. Secrets of other
-	// places are never tried here, and do not age.
+	// Place is the address that the secret may be sent to. Secrets of other places are
+	// never tried here, and do not age.
 	Place string
 	// Grace is set when the engine asked for this secret with a grace period.
 	// Finicity then accepts the secret before it for 30 more days.

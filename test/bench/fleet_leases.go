@@ -18,7 +18,8 @@ type leasesResults struct {
 	Alone   float64 `json:"disable_alone_seconds"`        // The mount with its leases.
 }
 
-// leases removes a mount whose readers have leases, once as the documentation says, and once without revoking them first.
+// leases removes a mount whose readers have leases, once as the documentation says, and
+// once without revoking them first.
 func (f *fleet) leases(ctx context.Context, v *vault) error {
 	finicity := newFinicity(2)
 	defer finicity.close()

@@ -30,8 +30,9 @@ const secretName = "finicity.headers"
 //	pod start    Vault Agent as in the sidecar container
 //	pod stop
 //
-// The configuration of the agent is made from the annotations as the injector makes it. Only the address and the login are
-// the script's own: the role-id and secret-id of AppRole.
+// The configuration of the agent is made from the annotations as the injector makes it.
+// Only the address and the login are the script's own: the role-id and secret-id of
+// AppRole.
 func cmdPod(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 1, "pod init | pod start | pod stop")
 	w := worldOf(ts)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Package layers enforces the layers of the plugin's packages: imports only go down,
-// and the rules at the bottom use neither Vault nor a network nor a clock.
-// It also checks docs/architecture.md and its picture against the packages.
+// and the rules at the bottom use neither Vault nor a network nor a clock. It also
+// checks docs/architecture.md and its picture against the packages.
 package layers
 
 import (

@@ -13,8 +13,8 @@ import (
 )
 
 // A rotation succeeds, and the first authentication with the new secret does not.
-// Finicity accepts the old token until it expires. An engine that dropped
-// the token with the old secret would cause an outage.
+// Finicity accepts the old token until it expires. An engine that dropped the token
+// with the old secret would cause an outage.
 func TestARotationKeepsTheTokenUntilThereIsANewOne(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{

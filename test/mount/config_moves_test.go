@@ -91,8 +91,8 @@ func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
 						}
 						h.Succeeds(moved)
 
-						// From now on, the other host accepts one of the stored
-						// secrets. Each of its answers would show that it was sent.
+						// From now on, the other host accepts one of the stored secrets. Each of its
+						// answers would show that it was sent.
 						h.Fake.SetSecret(mounttest.PartnerID, mounttest.PartnerSecret)
 						h.Pass(2 * time.Hour)
 						for range 6 {

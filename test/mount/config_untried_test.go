@@ -67,8 +67,7 @@ func TestASecretThatWasReplacedByAnUntriedOneIsFoundAgain(t *testing.T) {
 				h.Called(4, 1)
 				h.Wrongly(1)
 
-				// The engine has not rotated this secret away, so it may be written
-				// once it is right.
+				// The engine has not rotated this secret away, so it may be written once it is right.
 				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 				h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "so the engine does not send it again")
 				untried(h, mounttest.WrongSecret)

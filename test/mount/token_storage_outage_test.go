@@ -12,8 +12,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Storage takes no writes for 20 minutes. One failed write in a hundred takes effect all the
-// same, so its charge is in storage, and the engine must know that it is its own.
+// Storage takes no writes for 20 minutes. One failed write in a hundred takes effect all
+// the same, so its charge is in storage, and the engine must know that it is its own.
 func TestAnOutageOfStorageIsCountedAsNoAttempt(t *testing.T) {
 	t.Parallel()
 	for name, age := range map[string]time.Duration{"with a token": 91 * time.Minute, "without a token": 2 * time.Hour} {

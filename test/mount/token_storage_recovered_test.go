@@ -128,7 +128,8 @@ func TestACommandThatFailsOftenIsCountedAsNoAttempt(t *testing.T) {
 	})
 }
 
-// Readers with a min_ttl needed a refresh during an outage. It ends before the token is due.
+// Readers with a min_ttl needed a refresh during an outage. It ends before the token is
+// due.
 func TestAReaderIsNotToldOfAnOutageFromBeforeTheTokenWasDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
