@@ -122,7 +122,7 @@ func respond(mount string, err error) (*logical.Response, error) {
 }
 
 func onlyCopy(mount string, only *engine.OnlyCopy) *logical.Response {
-	if only.Unsettled {
+	if only.Unresolved {
 		return logical.ErrorResponse("%s. To resolve it%s: %s. To discard the secret: vault delete %sconfig force=true",
 			only, afterUnlock(only.Standing), verifyCommand(mount, only.Standing), mount)
 	}

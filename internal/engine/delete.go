@@ -28,8 +28,8 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 		st = e.attemptsAlone()
 	case err != nil:
 		return 0, err
-	case st.Configured() && !force && (st.Secrets.OnlyCopy() || st.Secrets.Unsettled()):
-		return 0, &OnlyCopy{Unsettled: st.Secrets.Unsettled(), Standing: e.standing(st, st)}
+	case st.Configured() && !force && (st.Secrets.OnlyCopy() || st.Secrets.Unresolved()):
+		return 0, &OnlyCopy{Unresolved: st.Secrets.Unresolved(), Standing: e.standing(st, st)}
 	}
 	now, partner := e.clock.now(), st.PartnerID
 	used = e.standing(st, st).Used

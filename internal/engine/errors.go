@@ -150,12 +150,12 @@ func (*MovePending) Error() string {
 
 // OnlyCopy is a deletion, or a change of the partner, that could lose the secret.
 type OnlyCopy struct {
-	Unsettled bool
-	Standing  Standing
+	Unresolved bool
+	Standing   Standing
 }
 
 func (o *OnlyCopy) Error() string {
-	if o.Unsettled {
+	if o.Unresolved {
 		return "a rotation is unresolved, and this mount might hold the only copy of the secret"
 	}
 	return "this mount has rotated the secret, and might hold the only copy of it"

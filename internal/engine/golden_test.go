@@ -37,7 +37,7 @@ type summary struct {
 	Wait        time.Duration     `json:"wait"`
 	SignCurrent []string          `json:"sign_current"`
 	SignBefore  []string          `json:"sign_before"`
-	Unsettled   bool              `json:"unsettled"`
+	Unresolved  bool              `json:"unsettled"`
 	OnlyCopy    bool              `json:"only_copy"`
 	RotatedAway int               `json:"rotated_away"`
 	Last        time.Time         `json:"last_rotation"`
@@ -91,7 +91,7 @@ func summarize(t *testing.T, s *mounttest.Storage, wall time.Time) (sum summary)
 		PartnerID: st.PartnerID, AppKey: st.AppKey.Reveal(), Settings: settings(st.Settings),
 		Current: current.Value.Reveal(), Pending: pending.Value.Reveal(), Wait: max(0, st.Secrets.Wait(now)),
 		SignCurrent: reveal(signCurrent), SignBefore: reveal(signBefore),
-		Unsettled: doubted(&st.Secrets), OnlyCopy: st.Secrets.OnlyCopy(),
+		Unresolved: doubted(&st.Secrets), OnlyCopy: st.Secrets.OnlyCopy(),
 		RotatedAway: len(st.RotatedAway), Last: st.LastRotation, Next: st.NextRotation(), Failures: st.Plan.Failures,
 		Paused: st.Guard.Paused, Serves: e.Serves(t.Context(), s, st), Attempts: map[string]counts{},
 	}

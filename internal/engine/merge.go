@@ -63,7 +63,7 @@ func (e *Engine) merge(st *State, w Write, hash hasher) (*State, change, error) 
 	_, pending := st.Secrets.Pending()
 	switch at := st.rotatedAwayAt(secret, hash); {
 	case c.partner && st.Secrets.OnlyCopy():
-		return nil, change{}, &OnlyCopy{Unsettled: st.Secrets.Unsettled(), Standing: e.standing(st, st)}
+		return nil, change{}, &OnlyCopy{Unresolved: st.Secrets.Unresolved(), Standing: e.standing(st, st)}
 	case c.moved && w.Verify && pending:
 		return nil, change{}, &MovePending{Standing: e.standing(st, st)}
 	case c.moved && (secret.IsZero() || w.AppKey == nil):

@@ -70,7 +70,7 @@ func (e *Engine) doDue(ctx context.Context, s logical.Storage) error {
 	if e.backoff.Held(time.Now()) != nil {
 		return nil
 	}
-	if st.Secrets.Unsettled() {
+	if st.Secrets.Unresolved() {
 		st, err = e.authenticate(ctx, s, st, attempts.Automatic, operationSettle)
 		if err != nil && !accepted(err) {
 			if !due {

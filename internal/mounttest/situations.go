@@ -32,9 +32,9 @@ func EitherWay(t *testing.T, test func(t *testing.T, applied bool)) {
 	}
 }
 
-// NewUnsettled returns a configured harness whose rotation got no answer. applied says
+// NewUnresolved returns a configured harness whose rotation got no answer. applied says
 // whether Finicity has carried out the change.
-func NewUnsettled(t *testing.T, applied bool, extra Fields) *Harness {
+func NewUnresolved(t *testing.T, applied bool, extra Fields) *Harness {
 	t.Helper()
 	h := NewConfigured(t, extra)
 	h.Interrupt(applied)
@@ -52,7 +52,7 @@ func (h *Harness) Interrupt(applied bool) {
 	h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the outcome of the rotation is unknown")
 	current, pending := h.InEffect()
 	if grace := h.Stored().Settings.SecretGracePeriod; pending != applied || current == applied && !grace {
-		h.T.Fatal("the rotation is not unsettled as it should be")
+		h.T.Fatal("the rotation is not unresolved as it should be")
 	}
 }
 

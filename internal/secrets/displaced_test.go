@@ -12,7 +12,7 @@ import (
 // have changed the secret with a grace period.
 func TestASecretThatOnlyABroughtOneReplacedIsTriedLast(t *testing.T) {
 	s := tell(t, do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("accept", "b"), do("write", "x"))
-	if next, _ := s.list.Next(); next.Value.Reveal() != "x" || s.list.Unsettled() || s.list.OnlyCopy() {
+	if next, _ := s.list.Next(); next.Value.Reveal() != "x" || s.list.Unresolved() || s.list.OnlyCopy() {
 		t.Errorf("the list is %s", s.state())
 	}
 	if _, wait := s.list.MustWait(); wait {
@@ -21,7 +21,7 @@ func TestASecretThatOnlyABroughtOneReplacedIsTriedLast(t *testing.T) {
 	s.do(do("pass", "120h"))
 	s.do(do("accept", "x"))
 	s.do(do("pass", "600h"))
-	if s.do(do("refuse", "x")); !s.list.Unsettled() {
+	if s.do(do("refuse", "x")); !s.list.Unresolved() {
 		t.Error("a displaced secret leaves the list settled")
 	}
 	if next, _ := s.list.Next(); next.Value.Reveal() != "b" {

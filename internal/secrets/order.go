@@ -146,10 +146,10 @@ func (l *List) Pending() (Secret, bool) {
 	return Secret{}, false
 }
 
-// Unsettled reports whether the secret in effect is unknown: a change is pending, or a
+// Unresolved reports whether the secret in effect is unknown: a change is pending, or a
 // secret was refused since the last success. The refusal of a brought one does not
 // count, unless the engine has sent one that may be in effect instead.
-func (l *List) Unsettled() bool {
+func (l *List) Unresolved() bool {
 	if _, pending := l.Pending(); pending {
 		return true
 	}

@@ -267,8 +267,8 @@ func TestThereIsNoChangeWhileFourAttemptsMightNotFindTheSecret(t *testing.T) {
 
 func TestTheEngineMayHaveTheOnlyCopy(t *testing.T) {
 	for _, test := range []struct {
-		commands            [][]string
-		onlyCopy, unsettled bool
+		commands             [][]string
+		onlyCopy, unresolved bool
 	}{
 		{[][]string{do("write", "a")}, false, false},
 		{[][]string{do("write", "a"), do("bring", "x")}, false, false},
@@ -286,8 +286,8 @@ func TestTheEngineMayHaveTheOnlyCopy(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b"), do("accept", "b"), do("bring", "x")}, true, false},
 	} {
 		s := tell(t, test.commands...)
-		if s.list.OnlyCopy() != test.onlyCopy || s.list.Unsettled() != test.unsettled {
-			t.Errorf("only copy: %v, unsettled: %v\n%s", s.list.OnlyCopy(), s.list.Unsettled(), s.state())
+		if s.list.OnlyCopy() != test.onlyCopy || s.list.Unresolved() != test.unresolved {
+			t.Errorf("only copy: %v, unresolved: %v\n%s", s.list.OnlyCopy(), s.list.Unresolved(), s.state())
 		}
 	}
 }

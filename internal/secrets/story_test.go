@@ -109,7 +109,7 @@ func (s *story) state() string {
 		name string
 		is   bool
 	}{
-		{"unsettled", s.list.Unsettled()},
+		{"unresolved", s.list.Unresolved()},
 		{"only copy", s.list.OnlyCopy()},
 		{"prove before a change", s.list.MustProve()},
 		{noChange, full},

@@ -166,7 +166,7 @@ func TestASecretStoredUntriedIsTriedAfterALongDowntime(t *testing.T) {
 func TestAClockThatWasAheadMakesNoCopy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		h.SetClock(7 * time.Hour)
 		h.Restart()
 		h.Down()
@@ -187,7 +187,7 @@ func TestAClockThatWasAheadMakesNoCopy(t *testing.T) {
 // portal, and three writes were refused.
 func withOldSnapshot(t *testing.T) (*mounttest.Harness, map[string][]byte) {
 	t.Helper()
-	h := mounttest.NewUnsettled(t, false, nil)
+	h := mounttest.NewUnresolved(t, false, nil)
 	snapshot := h.Storage.Snapshot()
 	h.Pass(time.Minute)
 	h.Tick() // The engine resolves the rotation.
@@ -262,7 +262,7 @@ func TestACopyThatIsRestoredAgainMakesOneAttempt(t *testing.T) {
 func TestAStandbyFindsThatItsDataMayBeACopy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		snapshot := h.Storage.Snapshot()
 		h.Restart()
 		h.Read("status", nil)
@@ -347,7 +347,7 @@ func TestOnlyAProvenSecretFollowsACandidate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := mounttest.NewUnsettled(t, false, nil)
+				h := mounttest.NewUnresolved(t, false, nil)
 				h.Pass(2 * time.Hour)
 				throughOnce(h)
 				h.Down()

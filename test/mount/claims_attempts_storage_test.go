@@ -200,7 +200,7 @@ func TestManyPartnersNeitherFillStorageNorHideRefusals(t *testing.T) {
 func TestAnOldSnapshotWithAnOpenChangeMakesOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		snapshot := h.Storage.Snapshot()
 		h.Pass(time.Minute)
 		h.Tick() // Resolved: the change never arrived. One refusal, then a success.

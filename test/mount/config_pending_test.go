@@ -14,7 +14,7 @@ import (
 func TestANewPartnerIsRefusedWhileARotationIsPending(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		before := h.Stored()
 		other := mounttest.Fields{
 			"partner_id": mounttest.OtherID, "partner_secret": mounttest.OtherSecret, "app_key": mounttest.OtherKey,
@@ -31,7 +31,7 @@ func TestANewPartnerIsRefusedWhileARotationIsPending(t *testing.T) {
 func TestAWriteOfASettingLeavesAPendingRotationAlone(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		before := h.Stored().Secrets
 		h.Succeeds(h.Write("config", mounttest.Fields{"token_lifetime": "1h"}))
 		h.Succeeds(h.Write("config", mounttest.Fields{"secret_grace_period": true}))
@@ -50,7 +50,7 @@ func TestAWriteOfASettingLeavesAPendingRotationAlone(t *testing.T) {
 func TestANewAppKeyIsVerifiedWithWhicheverSecretIsInEffect(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		pending, events := storedPending(h), len(h.Recorded("finicity/root-rotate"))
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		h.Pass(30 * time.Second)
@@ -82,7 +82,7 @@ func TestANewAppKeyIsVerifiedWithWhicheverSecretIsInEffect(t *testing.T) {
 func TestANewAppKeyMustWaitUntilTheRotationCanBeResolved(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		before := h.Stored()
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		h.Pass(10 * time.Second)
@@ -100,7 +100,7 @@ func TestNoWallClockDelaysANewAppKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-				h := mounttest.NewUnsettled(t, applied, nil)
+				h := mounttest.NewUnresolved(t, applied, nil)
 				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 				h.SetClock(by)
 				h.Pass(20 * time.Second)
@@ -118,7 +118,7 @@ func TestNoWallClockDelaysANewAppKey(t *testing.T) {
 func TestAWrongAppKeyWhileARotationIsPendingStoresNothing(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		before := h.Stored()
 		h.Pass(30 * time.Second)
 		h.Fails(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey}), 400, "nothing was stored", "10026")
@@ -136,7 +136,7 @@ func TestAWrongAppKeyWhileARotationIsPendingStoresNothing(t *testing.T) {
 func TestANewAppKeyWithItsSecretNeedNotWait(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		candidate := storedPending(h)
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
@@ -156,7 +156,7 @@ func TestANewSecretWhileARotationIsPendingRetainsTheCandidate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := mounttest.NewUnsettled(t, false, nil)
+				h := mounttest.NewUnresolved(t, false, nil)
 				candidate := storedPending(h)
 				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 				h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret, "verify_connection": verify}))
@@ -186,7 +186,7 @@ func TestANewSecretWhileARotationIsPendingRetainsTheCandidate(t *testing.T) {
 func TestTheCandidateItselfMayBeWrittenAsTheSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, true, nil)
+		h := mounttest.NewUnresolved(t, true, nil)
 		candidate := storedPending(h)
 		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": candidate}))
 		if _, pending := h.Stored().Secrets.Pending(); pending || storedCurrent(h) != candidate {
@@ -203,7 +203,7 @@ func TestTheCandidateItselfMayBeWrittenAsTheSecret(t *testing.T) {
 func TestAWrongSecretWhileARotationIsPendingStoresNothing(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		before := h.Stored()
 		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), 400, "nothing was stored", "10001")
 		h.Unchanged(before)
@@ -220,7 +220,7 @@ func TestAWrongSecretWhileARotationIsPendingStoresNothing(t *testing.T) {
 func TestAScheduleWrittenWhileARotationIsPendingRotatesLater(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		h.Succeeds(h.Write("config", mounttest.Fields{"rotation_period": "24h"}))
 		use(h, 26*time.Hour)
 		if n := changes(h); n != 2 {
@@ -236,7 +236,7 @@ func TestAScheduleWrittenWhileARotationIsPendingRotatesLater(t *testing.T) {
 func TestANewAppKeyWithTheCurrentSecretTriesThatOne(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		candidate := storedPending(h)
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		a := h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "partner_secret": mounttest.PartnerSecret})

@@ -91,7 +91,7 @@ func TestASecretIsRotatedAwayInWhateverWayItWasFoundOut(t *testing.T) {
 func TestASecretIsNotRotatedAwayBeforeTheNewOneIsProven(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, true, nil)
+		h := mounttest.NewUnresolved(t, true, nil)
 		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.PartnerSecret}))
 		h.Pass(time.Minute)
 		h.Succeeds(h.Write("config/verify", nil))

@@ -191,7 +191,7 @@ func TestAWriteOfTheStoredSecretThatIsRefusedKeepsTheUntriedOne(t *testing.T) {
 func TestAnUntriedSecretOverAPendingRotationLosesNothing(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		candidate, _ := h.Stored().Secrets.Pending()
 		untried(h, mounttest.WrongSecret)
 		if pending, found := h.Stored().Secrets.Pending(); !found || !pending.Value.Equal(candidate.Value) {
@@ -212,7 +212,7 @@ func TestAnUntriedSecretOverAPendingRotationLosesNothing(t *testing.T) {
 func TestAnUntriedSecretThatIsRightEndsAPendingRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, true, nil)
+		h := mounttest.NewUnresolved(t, true, nil)
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 		untried(h, mounttest.WrongSecret)
 		h.Fails(h.Write("config/verify", nil), 503, "a rotation is pending")
@@ -231,7 +231,7 @@ func TestAnUntriedSecretThatIsRightEndsAPendingRotation(t *testing.T) {
 func TestAWrongAppKeyThatWasStoredUntriedCostsTwoAttempts(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}))
 		before := len(h.Stored().Secrets.Secrets)
 		h.Pass(time.Minute)

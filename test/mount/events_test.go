@@ -109,7 +109,7 @@ func TestARotationIsAnnouncedWithWhatHasConfirmedIt(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := mounttest.NewUnsettled(t, true, nil)
+				h := mounttest.NewUnresolved(t, true, nil)
 				h.Pass(time.Minute)
 				confirm(h)
 				events := h.Recorded("finicity/root-rotate")

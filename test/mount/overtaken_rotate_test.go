@@ -102,7 +102,7 @@ func TestAFormerLeaderRotatesByTheScheduleThatIsStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := mounttest.NewUnsettled(t, false, mounttest.Fields{"rotation_period": "1h"})
+				h := mounttest.NewUnresolved(t, false, mounttest.Fields{"rotation_period": "1h"})
 				h.Pass(2 * time.Hour)
 				meanwhile(h, func() mounttest.Answer { h.Tick(); return mounttest.Answer{} }, func() { takeOver(h) })
 				if n := changes(h); n != 1 {

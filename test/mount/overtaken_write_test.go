@@ -17,7 +17,7 @@ import (
 func TestASecondAttemptOfAFormerLeaderLosesNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, mounttest.Fields{"secret_grace_period": true})
+		h := mounttest.NewUnresolved(t, false, mounttest.Fields{"secret_grace_period": true})
 		h.Pass(time.Minute)
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		newKey := mounttest.Fields{"app_key": mounttest.NewKey}
@@ -41,7 +41,7 @@ func TestASecondAttemptOfAFormerLeaderLosesNoSecret(t *testing.T) {
 func TestAnOvertakenWriteOfAnAppKeyMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		h.Pass(time.Minute)
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		newKey := mounttest.Fields{"app_key": mounttest.NewKey}

@@ -172,7 +172,7 @@ func TestWindowsDoNotMakeAFailingRotationMoreFrequent(t *testing.T) {
 func TestAPendingRotationIsResolvedAfterTheClockWasSetBack(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		h.SetClock(-day)
 		everyMinute(h, 1, func() {})
 		h.Resolved()
@@ -223,7 +223,7 @@ func TestARotationByHandEndsAStopWhateverTheClockShows(t *testing.T) {
 func TestResolvingThatFailsForStorageIsReportedToVault(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, true, nil)
+		h := mounttest.NewUnresolved(t, true, nil)
 		h.Pass(time.Minute)
 		minute := func() bool {
 			resp, err := h.B.HandleRequest(t.Context(), &logical.Request{Operation: logical.RollbackOperation, Storage: h.Storage})

@@ -150,14 +150,14 @@ func TestAMountWithoutAScheduleIsNeverPaused(t *testing.T) {
 func TestAPausedScheduleStillResolvesWhatIsPending(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, true, mounttest.Fields{"rotation_period": "24h"})
+		h := mounttest.NewUnresolved(t, true, mounttest.Fields{"rotation_period": "24h"})
 		h.Pass(30 * time.Hour)
 		h.Restart()
 		everyMinute(h, 3, func() {})
 		if says(h, "rotation_paused") == "" {
 			t.Error("the schedule is not paused")
 		}
-		if h.Stored().Secrets.Unsettled() || changes(h) != 1 {
+		if h.Stored().Secrets.Unresolved() || changes(h) != 1 {
 			t.Errorf("the rotation is not resolved, or the engine rotated again: %d changes", changes(h))
 		}
 		h.Rotate()

@@ -206,7 +206,7 @@ func TestALostAnswerNeitherSkipsNorDoublesARotation(t *testing.T) {
 func TestAPendingRotationIsResolvedWithinMinutes(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		h.Tick()
 		h.Called(1, 1) // The call may still be on its way.
 		h.Pass(time.Minute)

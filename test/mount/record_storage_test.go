@@ -287,7 +287,7 @@ func TestAnUnconfiguredMountStoresItsRefusalLater(t *testing.T) {
 func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		h.Pass(time.Minute)
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 2})
@@ -307,7 +307,7 @@ func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
 func TestARefusalBeforeACallThatIsNotSentIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret) // In the portal.
 		dial, calls := h.Fake.Dialer(), 0
 		h.RestartWith(func(ctx context.Context, network, address string) (net.Conn, error) {

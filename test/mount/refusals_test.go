@@ -100,7 +100,7 @@ func TestARefusalWithoutAFollowUpIsToldAsOne(t *testing.T) {
 func TestOneVerifyTriesOneOfTheSecretsThatWereRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 		h.Pass(2 * time.Hour)
 		h.Fails(h.Read("token", nil), 400, "10001", "2 of 5")
@@ -144,7 +144,7 @@ func TestOneForceIsOneAttempt(t *testing.T) {
 func TestAnUnprovenSecretIsNotTriedAtOnceAfterAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		untried(h, mounttest.WrongSecret)
 		h.Pass(2 * time.Hour)
 		h.Fails(h.Read("token", nil), 400, "10001", "1 of 5")
@@ -173,7 +173,7 @@ func TestASecretThatMayBeRightIsKeptAfterARefusal(t *testing.T) {
 func TestANewAppKeyIsTriedWithTwoSecretsAtMost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		untried(h, mounttest.WrongSecret)
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		h.Fake.SetSecret(mounttest.PartnerID, h.Guess(0))
@@ -188,7 +188,7 @@ func TestANewAppKeyIsTriedWithTwoSecretsAtMost(t *testing.T) {
 func TestAVerdictOnAStoredSecretOutlivesTheWriteThatBroughtIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		h.Pass(2 * time.Hour)
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		h.Fake.Order(mounttest.Rejections()["10001"])
@@ -224,7 +224,7 @@ func TestAWriteWhoseFirstAttemptWasRefusedIsNoServerError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := mounttest.NewUnsettled(t, false, nil)
+				h := mounttest.NewUnresolved(t, false, nil)
 				h.Pass(time.Minute)
 				prevent(h)
 				h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
@@ -241,7 +241,7 @@ func TestAWriteWhoseFirstAttemptWasRefusedIsNoServerError(t *testing.T) {
 func TestAWriteThatSentAnAttemptDoesNotSayThatItSentNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, false, nil)
+		h := mounttest.NewUnresolved(t, false, nil)
 		h.Pass(time.Minute)
 		h.Guesses(2)
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)

@@ -131,7 +131,7 @@ func TestNoCrashWhileResolvingLosesTheSecret(t *testing.T) {
 					for _, after := range []bool{false, true} {
 						t.Run(fmt.Sprintf("write %d, after it %v", write+1, after), func(t *testing.T) {
 							synctest.Test(t, func(t *testing.T) {
-								h := mounttest.NewUnsettled(t, applied, mounttest.Fields{"secret_grace_period": grace})
+								h := mounttest.NewUnresolved(t, applied, mounttest.Fields{"secret_grace_period": grace})
 								h.Pass(2 * time.Hour)
 								diesAt(h, write, after)
 								h.Read("token", nil)
@@ -167,7 +167,7 @@ func TestNoStorageFailureWhileResolvingLosesTheSecret(t *testing.T) {
 						for _, restart := range []bool{false, true} {
 							t.Run(fmt.Sprintf("write %d, applied %v, restart %v", write+1, applied, restart), func(t *testing.T) {
 								synctest.Test(t, func(t *testing.T) {
-									h := mounttest.NewUnsettled(t, arrived, mounttest.Fields{"secret_grace_period": grace})
+									h := mounttest.NewUnresolved(t, arrived, mounttest.Fields{"secret_grace_period": grace})
 									h.Pass(2 * time.Hour)
 									h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: write, Applied: applied})
 									switch a := h.Read("token", nil); {
@@ -218,14 +218,14 @@ func foundByReads(h *mounttest.Harness, f fate, grace bool) {
 	if token := h.Token(); !h.Fake.AcceptsToken(mounttest.PartnerID, token) {
 		h.T.Error("Finicity does not accept the token")
 	}
-	if current, _ := h.InEffect(); !current || !grace && h.Stored().Secrets.Unsettled() {
+	if current, _ := h.InEffect(); !current || !grace && h.Stored().Secrets.Unresolved() {
 		h.T.Error("the current secret is not in effect")
 	}
 	if grace { // Only when the old secret stops working does it show that the other one remains.
 		h.Pass(31*day - time.Hour)
 		read(2 * time.Hour)
 	}
-	if current, _ := h.InEffect(); !current || h.Stored().Secrets.Unsettled() || !h.Fake.HoldsSecret(mounttest.PartnerID, storedCurrent(h)) {
+	if current, _ := h.InEffect(); !current || h.Stored().Secrets.Unresolved() || !h.Fake.HoldsSecret(mounttest.PartnerID, storedCurrent(h)) {
 		h.T.Error("in the end the current secret is not the one that Finicity holds")
 	}
 	atMost(h, f.costs)

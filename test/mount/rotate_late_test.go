@@ -26,7 +26,7 @@ func newLate(t *testing.T, lands time.Duration, extra mounttest.Fields) (h *moun
 	candidate = storedPending(h)
 	h.Pass(30 * time.Second)
 	h.Succeeds(h.Write("config/verify", nil))
-	if storedCurrent(h) != mounttest.PartnerSecret || h.Stored().Secrets.Unsettled() {
+	if storedCurrent(h) != mounttest.PartnerSecret || h.Stored().Secrets.Unresolved() {
 		t.Fatal("the rotation is not resolved to the old secret")
 	}
 	h.Wrongly(1)
@@ -271,7 +271,7 @@ func TestWhilePendingAnEarlierLateChangeIsFoundByAnOperator(t *testing.T) {
 		}
 		h.Wrongly(3)
 		h.Succeeds(h.Write("config/verify", nil))
-		if storedCurrent(h) != candidate || h.Stored().Secrets.Unsettled() || len(h.Stored().Secrets.Secrets) != 3 {
+		if storedCurrent(h) != candidate || h.Stored().Secrets.Unresolved() || len(h.Stored().Secrets.Secrets) != 3 {
 			t.Error("the late secret is not the current one, with the pending one retained")
 		}
 		h.Wrongly(3)
@@ -324,7 +324,7 @@ func TestAFindThatCannotBeStoredIsMadeAgain(t *testing.T) {
 			t.Run(fmt.Sprintf("applied %v, restart %v", applied, restart), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					h := mounttest.NewUnsettled(t, true, nil)
+					h := mounttest.NewUnresolved(t, true, nil)
 					candidate := storedPending(h)
 					h.Pass(2 * time.Hour)
 					h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config"), Skip: 1, Applied: applied})

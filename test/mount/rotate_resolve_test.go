@@ -168,11 +168,11 @@ func TestATokenThatIsDueIsServedWhileARotationIsPending(t *testing.T) {
 func TestRotateRootResolvesFirst(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		candidate := storedPending(h)
 		h.Pass(30 * time.Second)
 		h.Rotate()
-		if now := storedCurrent(h); now == candidate || now == mounttest.PartnerSecret || h.Stored().Secrets.Unsettled() {
+		if now := storedCurrent(h); now == candidate || now == mounttest.PartnerSecret || h.Stored().Secrets.Unresolved() {
 			t.Error("the secret is not rotated to another one")
 		}
 		if want := map[bool]string{true: candidate, false: mounttest.PartnerSecret}[applied]; storedSecret(h, want).Proven.IsZero() ||

@@ -138,7 +138,7 @@ func TestAChangeIsNotSentWhenAnAttemptCouldOvertakeIt(t *testing.T) {
 		slowStorage(h, 31*time.Second)
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadGateway, "the secret has not changed")
 		h.Called(1, 0)
-		if h.Stored().Secrets.Unsettled() || len(h.Stored().Secrets.Secrets) != 1 {
+		if h.Stored().Secrets.Unresolved() || len(h.Stored().Secrets.Secrets) != 1 {
 			t.Error("the secret that was not sent is still stored")
 		}
 		h.Spent(0, 0)

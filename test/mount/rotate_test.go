@@ -39,7 +39,7 @@ func TestRotateRootReplacesTheSecretAtFinicityAndHere(t *testing.T) {
 		}
 
 		now := storedCurrent(h)
-		if st := h.Stored(); now == mounttest.PartnerSecret || st.Secrets.Unsettled() || len(st.Secrets.Secrets) != 2 {
+		if st := h.Stored(); now == mounttest.PartnerSecret || st.Secrets.Unresolved() || len(st.Secrets.Secrets) != 2 {
 			t.Error("the new secret is not the current one, with nothing but the old one beside it")
 		}
 		if err := engine.CheckSecretRules(now); err != nil {
@@ -251,7 +251,7 @@ func TestARotationIsFinishedEvenIfItsCallerLeaves(t *testing.T) {
 			synctest.Wait()
 			h.Fake.Release()
 			h.Succeeds(<-rotation)
-			if current, _ := h.InEffect(); !current || h.Stored().Secrets.Unsettled() {
+			if current, _ := h.InEffect(); !current || h.Stored().Secrets.Unresolved() {
 				t.Errorf("%s: the secret in effect is not the current one", kind)
 			}
 			h.Called(2, 1)

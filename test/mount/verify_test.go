@@ -147,7 +147,7 @@ func TestAVerifyThatNeverReachesFinicityMayBeRepeated(t *testing.T) {
 func TestForceGoesPastTheLimitOneCallAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewUnsettled(t, true, nil)
+		h := mounttest.NewUnresolved(t, true, nil)
 		h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 		h.Pass(2 * time.Hour)
 		h.Guesses(3)
@@ -224,7 +224,7 @@ func TestAfterALockOnlyAnOperatorTries(t *testing.T) {
 func TestVerifyResolvesAPendingRotation(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		for _, data := range []mounttest.Fields{nil, {"force": true}} {
 			h.Fails(h.Write("config/verify", data), 503, "a rotation is pending", "try again in 30s")
 		}
@@ -241,7 +241,7 @@ func TestVerifyResolvesAPendingRotation(t *testing.T) {
 func TestForceResolvesAPendingRotation(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
-		h := mounttest.NewUnsettled(t, applied, nil)
+		h := mounttest.NewUnresolved(t, applied, nil)
 		h.Pass(30 * time.Second)
 		h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": true}))
 		h.Spent(map[bool]int{true: 0, false: 1}[applied], 0)

@@ -105,7 +105,7 @@ func TestOperationsAtTheSameTimeLeaveTheMountInOrder(t *testing.T) {
 		for _, one := range all {
 			h.Succeeds(<-one)
 		}
-		if current, _ := h.InEffect(); !current || h.Stored().Secrets.Unsettled() {
+		if current, _ := h.InEffect(); !current || h.Stored().Secrets.Unresolved() {
 			t.Error("the current secret is not the one in effect")
 		}
 		if c := h.Fake.Counters(mounttest.PartnerID); c.Rejected != 0 || c.SecretChanges != 102 {

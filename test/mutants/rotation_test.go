@@ -58,7 +58,7 @@ func mutantsOfPeriodic() []mutant {
 		{"scheduled work runs only on the node that may write", file, "if !e.mayWrite() {", "if false {"},
 		{"a migrated state is stored", file, "if st.version1 != \"\" { // Otherwise", "if false { // Otherwise"},
 		{"the schedule waits during an outage", file, "if e.backoff.Held(time.Now()) != nil {", "if false {"},
-		{"a pending rotation is resolved automatically", file, "if st.Secrets.Unsettled() {", "if false {"},
+		{"a pending rotation is resolved automatically", file, "if st.Secrets.Unresolved() {", "if false {"},
 		{"a rotation that turns out to have succeeded is not repeated", file, "due = due && still\n", "_ = still\n"},
 		{"a failure to resolve a pending rotation counts as a failed rotation", file, "return e.scheduleFailed(ctx, s, st, err)\n\t\t}\n\t\t// The", "return nil\n\t\t}\n\t\t// The"},
 		{"the schedule state of another node is not overwritten", file, " || errors.Is(err, ErrOvertaken) { // The", " { // The"},

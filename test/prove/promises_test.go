@@ -119,7 +119,7 @@ func (c *company) displaced(secret id) bool {
 // one that was accepted and not replaced since.
 func (c *company) deletable() bool {
 	list, inEffect := &c.memory.list, c.finicity.current
-	return c.known.has(inEffect) || !has(list, inEffect) || list.OnlyCopy() || list.Unsettled() ||
+	return c.known.has(inEffect) || !has(list, inEffect) || list.OnlyCopy() || list.Unresolved() ||
 		slices.ContainsFunc(list.Secrets, func(s secrets.Secret) bool {
 			return !s.Proven.IsZero() && s.Superseded.IsZero() && c.known.has(idOf(s.Value))
 		})
