@@ -230,7 +230,7 @@ func TestTheAPIDocumentSaysWhatTheCodeDoes(t *testing.T) {
 				return fmt.Sprintf("`%s` `(%s: %s)`", name, wordFor(t, field), preset(t, field))
 			}
 			switch taken := parameters(path, op); {
-			case op == logical.PatchOperation: // They are there once already.
+			case op == logical.PatchOperation: // The write has the same parameters.
 				if !strings.Contains(c.parts["Parameters"], "(#write-the-configuration)") {
 					t.Errorf("%s: %s does not say where its parameters stand", apiDocument, endpoint)
 				}
@@ -248,7 +248,7 @@ func TestTheAPIDocumentSaysWhatTheCodeDoes(t *testing.T) {
 				}
 				there := map[string]string{"POST finicity/config/check": "(#check-the-connection)", "POST finicity/token": "(#read-the-token)"}[endpoint]
 				if there != "" && strings.Contains(c.parts["Response"], there) {
-					continue // They are there once already.
+					continue // The chapter links to the same response.
 				}
 				c.compare(t, "Response", answer.Fields, func(name string) string {
 					return fmt.Sprintf("`%s` `(%s)`", name, wordFor(t, answer.Fields[name]))
@@ -314,7 +314,7 @@ func literals(t *testing.T) (texts []string) {
 		case *ast.BinaryExpr:
 			return text(e.X) + text(e.Y)
 		case *ast.BasicLit:
-			value, _ := strconv.Unquote(e.Value) // A number is none, and does not matter.
+			value, _ := strconv.Unquote(e.Value) // Empty for a number, which is not a text.
 			return value
 		default:
 			return ""

@@ -62,7 +62,7 @@ func (a area) overlaps(b area) bool {
 	return a.frame == b.frame && a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1
 }
 
-// hides reports whether the line is not seen at a point, under a box that is drawn later.
+// hides reports whether a box that is drawn later covers the line at a point.
 func (p *picture) hides(l line, x, y float64) bool {
 	for _, box := range p.boxes {
 		if box.order > l.order && box.contains(x, y) {
@@ -72,7 +72,7 @@ func (p *picture) hides(l line, x, y float64) bool {
 	return false
 }
 
-// font is how a text is set.
+// font is the style of a text.
 type font struct {
 	size   float64
 	bold   bool
@@ -80,7 +80,7 @@ type font struct {
 	anchor string
 }
 
-// width is what a text takes up at most: most characters of a wide font are narrower.
+// width is an upper bound for a text: most characters of a wide font are narrower.
 func (f font) width(text string) float64 {
 	em := 0.6
 	switch {
@@ -99,7 +99,7 @@ var (
 	numberOnly = regexp.MustCompile(`[\d.]+`)
 )
 
-// with is the font after the declarations of a style.
+// with returns the font with the declarations of a style applied.
 func (f font) with(declarations string) font {
 	if size := cssSize.FindStringSubmatch(declarations); size != nil {
 		f.size, _ = strconv.ParseFloat(size[1], 64)
@@ -112,8 +112,8 @@ func (f font) with(declarations string) font {
 	return f
 }
 
-// drawn reads a picture. It knows the few elements that the pictures here are made
-// of, and refuses what would move a text where this test does not look for it.
+// drawn reads a picture. It supports only the elements that these pictures use, and
+// fails for an element that would move a text, because its position would be wrong.
 func drawn(t *testing.T, file string) *picture {
 	t.Helper()
 	opened, err := os.Open(file)
@@ -318,7 +318,8 @@ func (p *picture) crosses(l line, a area) bool {
 
 var shownPicture = regexp.MustCompile(`!\[([^\]]*)\]\(([^)\s]+)\)`)
 
-// A picture that no document shows gets old unseen. Who can't see one reads its text.
+// A picture that no document shows would become outdated unnoticed. Screen readers read
+// the text of a picture.
 func TestEveryPictureIsShownWithATextInADocument(t *testing.T) {
 	t.Parallel()
 	documents, err := filepath.Glob("docs/*.md")
@@ -445,8 +446,8 @@ func TestThePictureOfARotationHasTheListOfTheCode(t *testing.T) {
 
 var demoStep = regexp.MustCompile(`(?m)^(?:step "([^"$]+)"|(?:show|refuse) '([^']+)')`)
 
-// A recording of another demo than that of today would promise what nobody gets.
-// After a change of scripts/demo.sh, type make pictures.
+// An outdated recording would show output that the demo no longer prints. After a change
+// of scripts/demo.sh, type make pictures.
 func TestTheRecordingShowsEveryCommandOfTheDemo(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("scripts/demo.sh")
@@ -457,7 +458,7 @@ func TestTheRecordingShowsEveryCommandOfTheDemo(t *testing.T) {
 	for _, l := range drawn(t, "docs/pictures/demo.svg").labels {
 		all.WriteString(l.text)
 	}
-	squeeze := func(text string) string { return strings.Join(strings.Fields(text), "") } // Lines are broken anywhere.
+	squeeze := func(text string) string { return strings.Join(strings.Fields(text), "") } // A line can break anywhere.
 	shown := squeeze(all.String())
 	steps := demoStep.FindAllStringSubmatch(string(script), -1)
 	if len(steps) < 20 {
@@ -474,8 +475,8 @@ func TestTheRecordingShowsEveryCommandOfTheDemo(t *testing.T) {
 	}
 }
 
-// The mock server's secrets are no secrets, and a picture of one would teach to show
-// them.
+// The secrets of the mock server are public. But a picture that shows one would teach
+// readers to show their own.
 func TestTheRecordingShowsNoPartnerSecret(t *testing.T) {
 	t.Parallel()
 	library, err := os.ReadFile("scripts/lib.sh")

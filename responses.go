@@ -75,7 +75,7 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed, unless the app key is invalid. "+
 			"If it is, type vault write %sconfig app_key=…", sentence(err), mount), nil
 
-	case errors.As(err, &unknown): // Finicity refused nothing, so automatic attempts go on.
+	case errors.As(err, &unknown): // Finicity refused nothing, so automatic attempts continue.
 		return logical.ErrorResponse("%s. The engine resolves this automatically: no action is needed", sentence(err)), nil
 
 	case errors.As(err, &silent):

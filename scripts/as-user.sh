@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go=${GO:-go}
-user=65534 # The user "nobody" on most systems. It need not have a name.
+user=65534 # An unprivileged user on most systems. It need not have a name.
 
 say() { printf 'as-user: %s\n' "$*" >&2; }
 
@@ -49,7 +49,7 @@ trap 'exit 143' HUP TERM
 say "copying the clone to $dir"
 mkdir -p "$dir/clone" "$dir/home/.config/go" "$dir/tmp"
 cp -Rp . "$dir/clone"
-settings=(HOME="$dir/home" USER=nobody LOGNAME=nobody TMPDIR="$dir/tmp" VAULT_BIN=build)
+settings=(HOME="$dir/home" USER=tests LOGNAME=tests TMPDIR="$dir/tmp" VAULT_BIN=build)
 if [ -L bin/vault ]; then # An installed server, which may be in root's home.
 	cp -L bin/vault "$dir/vault"
 	settings+=(VAULT_BIN="$dir/vault")

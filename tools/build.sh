@@ -19,8 +19,8 @@ name=$1 module=$2 package=$3 output=$4 how_long=$5
 shift 5
 go=${GO:-go}
 
-# The tool runs on this machine, whatever the plugin is built for. A workspace in a
-# parent folder does not include its module.
+# The tool runs on this machine, even if the plugin is built for another one. A workspace
+# in a parent folder does not include the tool's module.
 unset GOOS GOARCH
 export GOWORK=off
 

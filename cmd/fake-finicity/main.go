@@ -150,8 +150,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	return o, o.config.Validate()
 }
 
-// kept returns a server that stores its state in a file, if there is one. Each answer
-// may change the state.
+// kept returns a server that stores its state in the file after each answer, because
+// each answer may change the state. Without a file, it returns the server unchanged.
 func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
 	if file == "" {
 		return fake, nil

@@ -65,7 +65,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"nor after an operator's success", "read codeless, pass 5m, read codeless, pass 30m, read codeless, verify accepted", "read accepted", sent},
 		{"a success of a job changes nothing", "read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, read 10001, pass 5m", "read accepted", operator},
 		{"a colleague's typos stop no job", "write x 10001, write y 10001, write z 10001", "read accepted", sent},
-		{"whatever was wrong with them", "write x gateway, write y 10026", "read accepted", sent},
+		{"regardless of what was wrong with them", "write x gateway, write y 10026", "read accepted", sent},
 		{"a crash stops no job", "read dies, read dies", "read accepted", sent},
 		{"four do", "read dies, read dies, read dies, read dies", "read accepted", limit},
 		{"an operator is refused, and jobs wait", "verify 10001", "read accepted", early},
@@ -76,7 +76,7 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 		{"nor does it stop in a process without a success", "restart, candidate 10001", "read accepted", sent},
 		{"whichever process tried the candidate", "candidate 10001, restart", "read accepted", sent},
 		{"it is the second one only", "candidate 10001, read 10001", "read accepted", operator},
-		{"whatever the refusal looks like", "candidate codeless", "read accepted", sent},
+		{"for any kind of refusal", "candidate codeless", "read accepted", sent},
 		{"not after another one", "read codeless, pass 5m, candidate 10001", "read accepted", early},
 		{"nor in a copy", "copy, candidate 10001", "read accepted", operator},
 		{"not even after a restart", "copy, candidate 10001, restart", "read accepted", operator},
@@ -90,21 +90,21 @@ func TestWhoMayMakeAnAttempt(t *testing.T) {
 			"it takes no more than a job may",
 			"read 10001, pass 5m, read accepted, read 10001, pass 5m, read accepted, candidate 10001", "read accepted", operator,
 		},
-		{"a process without a success goes on with it", "restart, candidate 10001, read codeless, pass 30m", "read accepted", sent},
+		{"a process without a success continues with it", "restart, candidate 10001, read codeless, pass 30m", "read accepted", sent},
 		{"and with another candidate", "restart, candidate 10001, pass 5m", "candidate accepted", sent},
 		{"once", "restart, candidate 10001, pass 5m, candidate 10001", "read accepted", operator},
 		{"nor after its refusal", "restart, candidate codeless, pass 5m, read 10001, pass 30m", "read accepted", operator},
 		{"candidates stop jobs", "candidate 10001, pass 5m, candidate 10001", "read accepted", operator},
 
-		{"an operator goes on when jobs wait", "read 10001", "verify accepted", sent},
+		{"an operator continues when jobs wait", "read 10001", "verify accepted", sent},
 		{"and when they stop", "read 10001, pass 5m, read 10001", "verify accepted", sent},
 		{"and when Finicity says locked", "read 24302", "verify accepted", sent},
 		{"until four are used up", refusedFour, "verify accepted", limit},
 		{"however long it is ago", refusedFour + ", pass 48h", "verify accepted", limit},
 		{"at another address too", refusedFour + ", move there", "write x accepted", limit},
 		{"and so do jobs", refusedFour, "read accepted", limit},
-		{"force goes on", refusedFour, "force accepted", sent},
-		{"and on", refusedFour + ", force 10001", "force accepted", sent},
+		{"force continues", refusedFour, "force accepted", sent},
+		{"and again", refusedFour + ", force 10001", "force accepted", sent},
 
 		{"a refused credential is not written again", "write x 10001", "write x accepted", known},
 		{"another one is", "write x 10001", "write y accepted", sent},
@@ -200,7 +200,7 @@ func TestAStopOfADayEndsWhenItsOldestIsADayOld(t *testing.T) {
 	const refusal = "read 10001, pass 5m, read accepted, "
 	for _, test := range []struct {
 		name, before string
-		wait         time.Duration // from the last refusal on
+		wait         time.Duration // since the last refusal
 	}{
 		{"three refusals", refusal + refusal + "read 10001", day - 10*time.Minute - 11*time.Second},
 		{"the last one has its own wait", refusal + "pass 1h, " + refusal + "pass 22h47m, read 10001", 5 * time.Minute},

@@ -90,7 +90,7 @@ func (e *Engine) do(ctx context.Context, s logical.Storage, st *State, a attempt
 	// that.
 	if err := e.store(ctx, s, charged, st); err != nil {
 		uncharged := &NotCharged{err}
-		if a.request.Trigger == attempts.Automatic && !errors.Is(err, ErrOvertaken) { // After that, storage works.
+		if a.request.Trigger == attempts.Automatic && !errors.Is(err, ErrOvertaken) { // After ErrOvertaken, storage works.
 			e.storing.Note(uncharged, 0, time.Now())
 		}
 		return st, uncharged
@@ -209,8 +209,8 @@ func elsewhere(a, b *State) bool {
 	return a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()
 }
 
-// asFailure turns every error of a call into a *finicityapi.Error. One that is not from
-// Finicity is no verdict.
+// asFailure turns every error of a call into a *finicityapi.Error. An error that did not
+// come from the client is not a verdict on the credential.
 func asFailure(err error) *finicityapi.Error {
 	var failure *finicityapi.Error
 	if err != nil && !errors.As(err, &failure) {

@@ -236,8 +236,8 @@ func TestABundleIsTakenWholeOrRefusedByBlock(t *testing.T) {
 	}
 }
 
-// If the engine silently skipped a certificate, nobody would notice before the one proxy
-// that needs it is used, in production.
+// If the engine silently skipped a certificate, operators would notice only when the
+// proxy that needs it is used, in production.
 func TestNoCertificateOfABundleIsLeftOutSilently(t *testing.T) {
 	t.Parallel()
 	cert, _ := selfSigned(t)

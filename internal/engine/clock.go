@@ -11,7 +11,7 @@ import (
 // wall clock with the first write of the mount, runs with the monotonic clock of the
 // process, and is stored with the state at least once an hour.
 //
-// So it never runs backwards or ahead, whatever happens to the wall clock. It lags by
+// So this clock never runs backwards or ahead, even if the wall clock does. It lags by
 // the time in which no process ran: a secret is removed by age too late, never too
 // early.
 type clock struct {
@@ -20,7 +20,7 @@ type clock struct {
 
 	mu      sync.Mutex
 	base    time.Time
-	started time.Time // has the monotonic clock
+	started time.Time // when the clock showed base; with a monotonic reading
 	last    time.Time
 	// began is the time that an earlier process or another node stored last, and wall
 	// is what the wall clock showed then. Both are zero if that is unknown.

@@ -94,7 +94,7 @@ func TestBeforeAnythingIsStoredTheClockIsTheWallClock(t *testing.T) {
 	}
 	c.resume(at("1999-05-01 00:00"), at("1999-05-01 00:00"))
 	if now := c.now(); now.Sub(at("1999-05-01 00:00")) > time.Minute {
-		t.Errorf("it goes on at %s", now)
+		t.Errorf("it continues at %s", now)
 	}
 }
 

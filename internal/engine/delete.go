@@ -15,7 +15,7 @@ import (
 )
 
 // Delete removes the credential and the token. Failed attempts remain counted for 24
-// hours, because Finicity remembers them too. used is the number of these.
+// hours, because Finicity counts them too. used is their number.
 func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, operation string) (used int, err error) {
 	if err := e.upstream.take(ctx); err != nil {
 		return 0, err
@@ -37,7 +37,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 	maps.DeleteFunc(left.Records, func(_ string, r attempts.Record) bool { return r.Empty(now) })
 	if len(left.Records) > 0 {
 		if err := e.store(ctx, s, left, st); err != nil {
-			e.disown(left.Clock) // Storage may have it all the same, as below.
+			e.disown(left.Clock) // The write may have taken effect, as the delete below.
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 	} else {

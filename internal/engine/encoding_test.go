@@ -39,7 +39,7 @@ func TestVersion1RefusesAnEntryOfVersion2(t *testing.T) {
 		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
 		refused("deleted, with attempts that count")
 	})
-	for _, g := range mounttest.Goldens(t, "testdata/v1") { // The check is worth something.
+	for _, g := range mounttest.Goldens(t, "testdata/v1") { // Version 1 accepts its own entries, so the check above can fail.
 		if g.V1(t) != nil && engine.DecodeAsVersion1(g.Value("config")) != nil {
 			t.Errorf("%s: version 1 does not take its own entry", g.Name)
 		}
@@ -95,7 +95,7 @@ func full(t *testing.T) *engine.State {
 	}
 	st := new(engine.State)
 	fill(reflect.ValueOf(st).Elem())
-	st.Secrets.Place = st.Place() // Not stored apart.
+	st.Secrets.Place = st.Place() // Not stored separately.
 	return st
 }
 

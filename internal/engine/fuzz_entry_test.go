@@ -60,7 +60,7 @@ func FuzzAnEntryIsReadOrRefusedWithoutAWord(f *testing.F) {
 		}
 		value, err := engine.EncodeState(st)
 		if err != nil && strings.Contains(err.Error(), "year outside of range") {
-			return // Nobody has stored a time of another millennium.
+			return // No engine has stored a time after the year 9999.
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -42,13 +42,13 @@ func FuzzTheRulesForSecretsAreFinicitys(f *testing.F) {
 	})
 }
 
-// The fuzzer chooses the first random bytes. Whatever they are, Finicity must accept the
-// secret. With the random bytes of the system, no two secrets are the same.
+// The fuzzer chooses the first random bytes, and Finicity must accept the secret for any
+// of them. With the random bytes of the system, no two secrets are the same.
 func FuzzGeneratedSecretsKeepTheRulesAndNeverRepeat(f *testing.F) {
 	for _, dice := range []string{"", "\x00", strings.Repeat("\x00", 40), strings.Repeat("\x34", 40), strings.Repeat("\xff", 100), strings.Repeat("\x3e", 80)} {
 		f.Add([]byte(dice))
 	}
-	const most = 1 << 18 // Of these the memory is worth it.
+	const most = 1 << 18 // The number of secrets to remember, which bounds the memory.
 	seen := make(map[string]struct{})
 	f.Fuzz(func(t *testing.T, dice []byte) {
 		system := rand.Reader

@@ -63,7 +63,7 @@ func statesOfVersion2() map[string]struct {
 			},
 		},
 		"both-refused": {
-			"rotate-root got no answer and never arrived, and somebody changed the secret in the portal: a read tried both secrets. " +
+			"rotate-root got no answer and never arrived, and an operator changed the secret in the portal: a read tried both secrets. " +
 				"Written by one of the first builds, which named the second attempt a follow-up.",
 			func(h *mounttest.Harness) {
 				h.Fake.Order(change(fakefinicity.Fault{Kind: fakefinicity.KindDropped}))
@@ -115,11 +115,11 @@ func statesOfVersion2() map[string]struct {
 			},
 		},
 		"held": {
-			"Somebody changed the secret in the portal, and Finicity refused one read with code 10001.",
+			"An operator changed the secret in the portal, and Finicity refused one read with code 10001.",
 			func(h *mounttest.Harness) { refuse(h, 1) },
 		},
 		"stopped": {
-			"Somebody changed the secret in the portal, and Finicity refused two reads with code 10001.",
+			"An operator changed the secret in the portal, and Finicity refused two reads with code 10001.",
 			func(h *mounttest.Harness) { refuse(h, 2) },
 		},
 		"four-spent": {"As stopped, and then Finicity refused config/verify two times.", func(h *mounttest.Harness) {

@@ -22,7 +22,7 @@ import (
 
 const hiddenSecret = "aqJ5Ic4S&Vx2+gDQ6oR4"
 
-// secretive has the names of fields that contain a secret, whatever their type is.
+// secretive matches the names of fields that contain a secret, of any type.
 var secretive = regexp.MustCompile(`(Secret|Key|Token|Value)s?$`)
 
 // fill sets every field: to the secret if the field may contain one, and otherwise to any
@@ -87,8 +87,8 @@ func exported(t *testing.T, directory string) (names []string) {
 	return names
 }
 
-// A value that somebody prints for debugging, or passes to an encoder, must not show the
-// secret in it.
+// A value that a developer prints for debugging, or passes to an encoder, must not show
+// its secret.
 func TestNoTypeShowsItsSecrets(t *testing.T) {
 	t.Parallel()
 	all := map[string]any{}

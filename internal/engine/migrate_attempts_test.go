@@ -92,7 +92,7 @@ func TestMigrationKeepsTheTokenOfAStoredSecret(t *testing.T) {
 	}
 	t.Logf("%d tokens are carried over, %d are not", carried, dropped)
 	if carried < 70 || dropped == 0 {
-		t.Error("both have to be among the files")
+		t.Error("both must be among the files")
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // adminPrefix is the start of the paths of the admin endpoint. The endpoint has no
 // authentication: any client that can connect to it can set secrets, and check them.
-// That is why cmd/fake-finicity listens only on loopback addresses.
+// Therefore, cmd/fake-finicity listens only on loopback addresses.
 const adminPrefix = "/_fake/"
 
 // route is a path of the admin endpoint.

@@ -10,7 +10,7 @@ import (
 )
 
 // Dialer returns a function for http.Transport.DialContext that connects to the mock
-// server in memory, whatever the address.
+// server in memory, for any address.
 //
 // A real [http.Server] serves each connection over net.Pipe, so it works inside a
 // testing/synctest bubble. Its goroutines end when the client closes the connection

@@ -39,7 +39,7 @@ const (
 	// KindStatus answers with Status, Body and the other fields, and never applies the
 	// call.
 	KindStatus Kind = "status"
-	// KindMisleading answers with Status, Body and the other fields, whatever the
+	// KindMisleading answers with Status, Body and the other fields, regardless of the
 	// result of the call. It applies the call before the answer, or Delay after it.
 	KindMisleading Kind = "misleading"
 	// KindTwice is a gateway that sends the call twice. Without Delay, the first answer

@@ -66,8 +66,8 @@ func TestTheChildThatChecks(t *testing.T) {
 	}
 }
 
-// tunnel connects the client of a proxy to a server, whatever host the client asked
-// for.
+// tunnel connects the client of a proxy to a server, regardless of the host that the
+// client asked for.
 func tunnel(client net.Conn, server string) {
 	defer client.Close()
 	upstream, err := net.Dial("tcp", server) //nolint:noctx // Loopback.

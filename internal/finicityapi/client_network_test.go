@@ -230,7 +230,7 @@ func TestTheTimeoutCoversConnectToLastByte(t *testing.T) {
 // Otherwise the operator would raise request_timeout, which has nothing to do with it.
 func TestACallThatItsCallerEndsIsNotCalledATimeout(t *testing.T) {
 	for name, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
-		"cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"canceled": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			timer := time.AfterFunc(5*time.Second, cancel)
 			return ctx, func() { timer.Stop() }

@@ -46,9 +46,9 @@ func (c Class) String() string {
 
 // Error is a failed call.
 //
-// Each of its texts is one short line, whatever the server sent. The texts contain
-// neither the secret nor the app key, in any encoding that an echo is likely to have.
-// They also contain no token that follows its name, as in "token: …".
+// Each of its texts is one short line, regardless of what the server sent. The texts
+// contain neither the secret nor the app key, in any encoding that an echo is likely to
+// have. They also contain no token that follows its name, as in "token: …".
 type Error struct {
 	Class Class
 	// NotSent means that no connection was made, so the call cannot have had any effect.
@@ -160,7 +160,7 @@ const (
 	codeSecretPolicy       = "24437"
 )
 
-// verdict returns the class of a code alone, whatever the status.
+// verdict returns the class of a code alone, for any status.
 func verdict(code string) Class {
 	switch code {
 	case codeAccountLocked:

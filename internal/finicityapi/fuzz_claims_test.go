@@ -130,8 +130,8 @@ func sane(t *testing.T, call string, e *finicityapi.Error) {
 	}
 }
 
-// The expected classes of Finicity's errors: these statuses and codes decide, whatever
-// the body.
+// checkClass checks the class of an error. Only these statuses and codes decide, and the
+// rest of the body does not.
 func checkClass(t *testing.T, call string, e *finicityapi.Error) {
 	t.Helper()
 	definite := slices.Contains([]int{400, 401, 403, 404}, e.Status)

@@ -209,7 +209,7 @@ func TestATokenWhoseNameReadsLikeAnEntityIsHidden(t *testing.T) {
 	}
 }
 
-// Whatever characters a token contains, and however an entity in it is written.
+// A token is hidden with all its characters, in any notation of an entity.
 func TestATokenIsHiddenToItsEnd(t *testing.T) {
 	for _, sign := range []string{"&#43;", "&#x2F;", ":", "=", "%2B", `\u002b`, "+"} {
 		for _, name := range []string{"token=", "token: ", "token%3D", "Finicity-App-Token: Bearer ", `token":"Bearer `, "Finicity-App-Token:[", "Token=('"} {

@@ -27,9 +27,9 @@ type EventRecorder struct {
 	mu                   sync.Mutex
 	events, observations []told
 	leaks                *LeakDetector
-	// Deaf makes it answer as OpenBao does.
+	// Deaf makes the recorder answer as OpenBao does, which has neither service.
 	Deaf bool
-	// Stuck makes it answer only after the caller has given up.
+	// Stuck makes the recorder answer only after the caller has stopped waiting.
 	Stuck bool
 }
 

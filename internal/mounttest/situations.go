@@ -20,8 +20,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// EitherWay runs a test in both worlds: in one, Finicity has carried out an interrupted
-// change of the secret, and in the other it has not.
+// EitherWay runs a test twice: once with a Finicity that has carried out an interrupted
+// change of the secret, and once with a Finicity that has not.
 func EitherWay(t *testing.T, test func(t *testing.T, applied bool)) {
 	t.Helper()
 	for name, applied := range map[string]bool{"applied": true, "not applied": false} {
@@ -52,7 +52,7 @@ func (h *Harness) Interrupt(applied bool) {
 	h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the outcome of the rotation is unknown")
 	current, pending := h.InEffect()
 	if grace := h.Stored().Settings.SecretGracePeriod; pending != applied || current == applied && !grace {
-		h.T.Fatal("the rotation is not unresolved as it should be")
+		h.T.Fatal("the rotation is resolved, and the test needs an unresolved one")
 	}
 }
 

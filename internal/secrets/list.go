@@ -11,8 +11,8 @@
 // secret has the times of what happened to it, and everything else follows from
 // these times:
 //
-//   - The caller stores a new secret in the list before sending it. Whatever
-//     happens to the answer, the secret in effect is in the list.
+//   - The caller stores a new secret in the list before sending it. So even without
+//     an answer, the secret in effect is in the list.
 //   - The only proof is an authentication that Finicity accepts. Such an
 //     authentication marks the secret as proven and the older ones as superseded.
 //     It says nothing about newer ones: with a grace period, the old secret is
@@ -103,7 +103,7 @@ const (
 	// one that an operator brought.
 	maxUnconfirmed = 2
 	// maxSecrets is the length above which forget also removes secrets that have ended,
-	// whatever their age. Only about one rotation an hour reaches it.
+	// of any age. Only about one rotation an hour reaches it.
 	maxSecrets = 100
 )
 

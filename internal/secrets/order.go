@@ -147,8 +147,8 @@ func (l *List) Pending() (Secret, bool) {
 }
 
 // Unresolved reports whether the secret in effect is unknown: a change is pending, or a
-// secret was refused since the last success. The refusal of a brought one does not
-// count, unless the engine has sent one that may be in effect instead.
+// secret was refused since the last success. The refusal of a brought secret does not
+// count, unless the engine has sent a secret that may be in effect instead.
 func (l *List) Unresolved() bool {
 	if _, pending := l.Pending(); pending {
 		return true

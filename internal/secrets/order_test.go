@@ -280,7 +280,7 @@ func TestTheEngineMayHaveTheOnlyCopy(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("accept", "b"), do("move", "there"), do("write", "z")}, true, false},
 		{[][]string{do("write", "a"), do("propose", "b"), do("accept", "b"), do("write", "p")}, false, false},
 		{[][]string{do("write", "a"), do("propose", "b"), do("write", "p")}, false, false},
-		{[][]string{do("write", "a"), do("propose", "b", "grace"), do("write", "p")}, true, false}, // Its change may come yet.
+		{[][]string{do("write", "a"), do("propose", "b", "grace"), do("write", "p")}, true, false}, // Its change may still arrive.
 		{[][]string{do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("write", "p")}, false, false},
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b"), do("accept", "b")}, false, false},
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b"), do("accept", "b"), do("bring", "x")}, true, false},

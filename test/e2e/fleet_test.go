@@ -17,8 +17,8 @@ import (
 // an impatient app.
 const pause = 200 * time.Millisecond
 
-// cmdFleet is a fleet of apps that read a token in a loop, whatever the answers.
-// Finicity must accept each token, and each error must contain the phrase:
+// cmdFleet simulates a fleet of apps that read a token in a loop, and continue after an
+// error. Finicity must accept each token, and each error must contain the phrase:
 //
 //	fleet 500 1m finicity/token 'vault write'
 func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
@@ -32,7 +32,7 @@ func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
 
 	var tokens, refusals atomic.Int64
 	var readers sync.WaitGroup
-	found := make(chan error, 1) // The first failure. The others would say the same.
+	found := make(chan error, 1) // The first failure. Later failures have the same cause.
 	end := time.Now().Add(duration)
 	for range n {
 		readers.Go(func() {

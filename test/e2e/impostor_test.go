@@ -24,9 +24,9 @@ type impostor struct {
 //	impostor start now
 //	impostor says redirect    to a server that calls everything valid, and would get the Vault token
 //	impostor says '{"data":{"valid":"yes"}}'
-//	impostor sent nobody      the redirect was not followed
+//	impostor redirected none  no receiver followed the redirect
 func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 2, "impostor start now | says WHAT | sent nobody")
+	usage(ts, !neg && len(args) == 2, "impostor start now | says WHAT | redirected none")
 	w := worldOf(ts)
 	switch args[0] {
 	case "start":
@@ -40,7 +40,7 @@ func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("VAULT_ADDR", w.impostor.server.URL)
 	case "says":
 		w.impostor.says.Store(args[1])
-	case "sent":
+	case "redirected":
 		if n := w.impostor.followed.Load(); n > 0 {
 			ts.Fatalf("%d redirects were followed, with the Vault token", n)
 		}

@@ -14,9 +14,9 @@ func isOpenBao(bin string) (bool, error) {
 	return strings.HasPrefix(string(version), "OpenBao v"), err
 }
 
-// openBaos is a text about Vault as it is about OpenBao, where the tests run on that:
-// what somebody types there instead, as docs/install.md says under "OpenBao", and what
-// the server writes in other words, or leaves out.
+// openBaos adapts a text to OpenBao, if the tests run on OpenBao. It replaces the
+// commands that differ, which docs/install.md lists under "OpenBao", and the output
+// that OpenBao words differently or omits.
 func openBaos(t *testing.T, text string) string {
 	t.Helper()
 	onIt, err := isOpenBao(program(t, "FINICITY_E2E_VAULT"))

@@ -26,7 +26,8 @@ func readToken(server *vaultServer, path string) (served, error) {
 
 // cmdReaders reads a token many times at once, and checks that all readers of a partner
 // got the same token:
-// readers 200 finicity/token
+//
+//	readers 200 finicity/token
 func cmdReaders(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) >= 2, "readers N PATH …")
 	w := worldOf(ts)

@@ -124,8 +124,7 @@ func (w *world) environment() map[string]string {
 
 func (w *world) servers() []*vaultServer { return append([]*vaultServer{w.server}, w.others...) }
 
-// startOther starts a Vault server that does not belong to the cluster of the first
-// one.
+// startOther starts a Vault server outside the cluster of the first server.
 func (w *world) startOther() (*vaultServer, error) {
 	bin := cmp.Or(os.Getenv("FINICITY_E2E_OTHER_VAULT"), w.vaultBin)
 	server, err := newVaultServer(bin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)

@@ -55,8 +55,8 @@ func TestWhatTextsSayIsSo(t *testing.T) {
 	})
 }
 
-// holdsIn holds the texts of one state to what they say. It returns what they promise,
-// and the commands that they name.
+// holdsIn checks that the texts of one state are true. It returns what they promise, and
+// the commands that they name.
 func holdsIn(t *testing.T, in situation, page []catalogued) (promised, typed []string) {
 	t.Helper()
 	asked, held := requests(), map[string]bool{}

@@ -96,8 +96,8 @@ func TestAGatewayThatRefusesTwoSecretsStopsNoApp(t *testing.T) {
 	})
 }
 
-// Whatever happens in between, apps do not try another typo before the proven secret,
-// which would then have no attempt.
+// Apps try the proven secret before another typo, regardless of what happens in between.
+// Otherwise the proven secret would have no attempt left.
 func TestTwoTyposAndAGatewayStopNoApp(t *testing.T) {
 	t.Parallel()
 	page := fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 403, Body: proxyPage}

@@ -33,7 +33,7 @@ func failOutcomes(h *mounttest.Harness, key string, applied bool) (end func()) {
 		puts                         = h.Storage.Accesses(mounttest.Put(key))
 		callsAtWrite, callsAtLastPut = len(h.Fake.Requests()), len(h.Fake.Requests())
 	)
-	h.Storage.Learn = func(value []byte) { // Storage calls it before each write, whatever the key.
+	h.Storage.Learn = func(value []byte) { // Storage calls Learn before each write of any key.
 		mu.Lock()
 		defer mu.Unlock()
 		learn(value)
@@ -168,8 +168,8 @@ func TestALeakedTokenStaysAwayOnceItWasReplaced(t *testing.T) {
 
 // A job with a wrong partner ID, a different one each time, makes the engine remember
 // each of them. Without a bound, the stored data would grow forever. With a careless
-// bound, other partners would push out the refusals of the partner that is close to its
-// lockout.
+// bound, the records of other partners would replace the record of the partner that is
+// close to its lockout.
 func TestManyPartnersNeitherFillStorageNorHideRefusals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

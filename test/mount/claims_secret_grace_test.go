@@ -124,7 +124,7 @@ func asAdvised(h *mounttest.Harness) {
 	stillServes(h)
 }
 
-// nextChange is what happens to the next change of the secret on its way.
+// nextChange orders a fault for the next change of the secret.
 func nextChange(h *mounttest.Harness, f fakefinicity.Fault) {
 	f.Call = fakefinicity.CallModifySecret
 	h.Fake.Order(f)
@@ -138,8 +138,8 @@ func refuseNext(h *mounttest.Harness, n int, body string) {
 	})
 }
 
-// changed checks that Finicity has carried out n changes so far, whatever their answers
-// said.
+// changed checks that Finicity has carried out n changes so far, regardless of the
+// answers.
 func changed(h *mounttest.Harness, n int) {
 	h.T.Helper()
 	if got := h.Fake.Counters(mounttest.PartnerID).SecretChanges; got != n {

@@ -99,8 +99,8 @@ func TestASecretThatTakesEffectLateNeedsNoOperator(t *testing.T) {
 }
 
 // A gateway that gets no answer sends a change twice. Finicity carries out the first
-// copy and refuses the second one, and the engine gets that refusal. Whatever its code,
-// the new secret may be the one in effect.
+// copy and refuses the second one, and the engine gets that refusal. With any code, the
+// new secret may be the one in effect.
 func TestAChangeSentTwiceLosesNoSecret(t *testing.T) {
 	t.Parallel()
 	for code, status := range map[string]int{"24437": 400, "10005": 400, "14020": 400, "10026": 401, "10001": 401} {

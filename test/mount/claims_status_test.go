@@ -184,7 +184,7 @@ func TestTheStatusShowsThatStorageTakesNoWrites(t *testing.T) {
 }
 
 // One field tells monitoring whether a read would get a token now. If it wrongly says
-// yes, nobody notices an outage. If it wrongly says no, engineers are paged for nothing
+// yes, an outage goes unnoticed. If it wrongly says no, engineers are paged for nothing
 // and disable the alert.
 func TestTheStatusShowsWhetherAReadGetsAToken(t *testing.T) {
 	t.Parallel()

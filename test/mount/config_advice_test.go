@@ -99,7 +99,7 @@ func TestAnotherCredentialResumesAStoppedSchedule(t *testing.T) {
 		"a new secret":           {"partner_secret": mounttest.WrongSecret},
 		"another address":        move(elsewhere, mounttest.PartnerSecret),
 		"a setting":              {"request_timeout": "20s"},
-		"a refused app key":      {"app_key": "nobody"},
+		"a refused app key":      {"app_key": "of-no-app"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,8 +150,8 @@ func TestTheAdviceWhenTheLastAttemptIsReservedWorks(t *testing.T) {
 	}
 }
 
-// A write is shorter than storing untried, and works as long as no attempt has to be
-// reserved for the stored credential.
+// A plain write is shorter than storing the credential untried, and works while no
+// attempt is reserved for the stored credential.
 func TestTheAdviceIsAPlainWriteAsLongAsThatWorks(t *testing.T) {
 	t.Parallel()
 	t.Run("after a refusal without a code", func(t *testing.T) {

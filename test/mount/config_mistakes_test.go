@@ -10,9 +10,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Finicity would refuse each of these, and each would cost one of five attempts. So the
-// engine refuses them before it sends anything, even if they are to be stored untried,
-// and the error never repeats the value.
+// Finicity would refuse each of these values, and each would cost one of five attempts.
+// So the engine refuses them before it sends or stores anything, even with
+// verify_connection=false. The error never repeats the value.
 func TestAMistakeIsRefusedBeforeItCostsAnAttempt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -48,7 +48,7 @@ func TestAMoveWithoutVerifyingWaitsForNoRotation(t *testing.T) {
 	})
 }
 
-// A mock server accepts whatever secret it gets.
+// The other address leads to a server that accepts any secret.
 func TestALockStaysOneAtItsAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// After a rotation, only the engine has the secret, whatever is written over it.
+// After a rotation, only the engine has the secret, even if another secret is written.
 func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]struct {

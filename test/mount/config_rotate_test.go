@@ -83,7 +83,7 @@ func TestOnlyTheChosenSecretItselfCanBeDeletedWithoutForce(t *testing.T) {
 	})
 }
 
-// Whatever the result of the change, a chosen secret is treated like a generated one.
+// With or without an answer, a chosen secret is treated like a generated one.
 func TestAChosenSecretIsFoundAfterALostAnswer(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {

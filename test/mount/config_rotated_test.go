@@ -155,8 +155,8 @@ func TestTheHashOfASecretDiffersFromMountToMount(t *testing.T) {
 	})
 }
 
-// The secret in effect is not new: writing it again costs no attempt, whatever else is
-// stored.
+// The secret in effect is not new: writing it again costs no attempt, regardless of the
+// other stored secrets.
 func TestTheCurrentSecretIsWrittenAgainWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(h *mounttest.Harness) (secret string){

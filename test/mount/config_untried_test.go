@@ -185,9 +185,9 @@ func TestAWriteOfTheStoredSecretThatIsRefusedKeepsTheUntriedOne(t *testing.T) {
 	})
 }
 
-// An untried secret after a rotation that got no answer. Whatever Finicity has done, in
-// whatever order, reads and at most one config/verify get a token, and no secret is
-// lost.
+// An operator stores an untried secret after a rotation that got no answer. Whether or
+// not Finicity carried out the change, and in any order, reads and at most one
+// config/verify get a token, and no secret is lost.
 func TestAnUntriedSecretOverAPendingRotationLosesNothing(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {

@@ -128,7 +128,7 @@ func TestARotationIsAnnouncedWithWhatHasConfirmedIt(t *testing.T) {
 	})
 }
 
-// OpenBao answers so, and Vault without the feature.
+// OpenBao answers like this, and so does Vault without the feature.
 func TestNothingFailsWithoutAnEventListener(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestAConfigWriteThatIsStoredLaterIsAnnounced(t *testing.T) {
 	})
 }
 
-// That another partner may be tried says nothing about the stored one.
+// An attempt with another partner says nothing about the stored partner.
 func TestAStopIsAnnouncedOnceWhateverElseIsTried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -51,7 +51,7 @@ func TestAnUnknownFieldIsNamedWithWhatThePathTakes(t *testing.T) {
 // The framework would quote the value in its error, which Vault writes to its log.
 func TestAValueOfTheWrongTypeIsRefusedByNameAndNeverQuoted(t *testing.T) {
 	t.Parallel()
-	const quoted = "nobody-may-see-me-1"
+	const quoted = "you-must-not-see-me-1"
 	wrong := map[string][]any{
 		"text":     {[]string{quoted}, []any{}, map[string]any{"value": quoted}, true, false, []any{[]any{quoted}}},
 		"flag":     {[]string{quoted}, map[string]any{quoted: quoted}, quoted, 7, 2, "yes please", ""},

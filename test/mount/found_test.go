@@ -44,7 +44,7 @@ func TestAChangeThatAGatewayHidesIsFoundWithoutAnOperator(t *testing.T) {
 	}
 }
 
-// Two refusals with a code stop attempts, whatever other refusals there are.
+// Two refusals with a code stop attempts, regardless of refusals without a code.
 func TestARefusalWithoutACodeInBetweenStopsNothingLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

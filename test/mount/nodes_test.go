@@ -16,8 +16,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// stepDown lets a call of this node continue, and goes on with the next node on the
-// same storage. Finicity has judged the call before that.
+// stepDown starts a call of this node, and makes the next node on the same storage the
+// active node. Finicity has carried out the call by then. release delivers its answer.
 func stepDown(h *mounttest.Harness, op logical.Operation, path string) (old <-chan mounttest.Answer, release func()) {
 	h.T.Helper()
 	h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindHoldAfter})
@@ -30,8 +30,8 @@ func stepDown(h *mounttest.Harness, op logical.Operation, path string) (old <-ch
 	return old, func() { h.Fake.Release(); synctest.Wait() }
 }
 
-// atTheDoor is stepDown before Finicity gets the call: the attempt is stored, and the
-// connection is not made yet.
+// atTheDoor is stepDown for a call that Finicity has not received yet: the attempt is
+// stored, and release makes the connection.
 func atTheDoor(h *mounttest.Harness, op logical.Operation, path string) (old <-chan mounttest.Answer, release func()) {
 	h.T.Helper()
 	waiting, opened, dial := make(chan struct{}, 10), make(chan struct{}), h.Fake.Dialer()
@@ -55,7 +55,7 @@ func sendTo(h *mounttest.Harness, node logical.Backend, op logical.Operation, pa
 	return h.Take(path, resp, err)
 }
 
-// In whatever order two nodes write, the record must contain all their attempts.
+// In any order of the writes of two nodes, the record must contain all their attempts.
 func TestAttemptsOfTwoNodesAddUp(t *testing.T) {
 	t.Parallel()
 	for name, oldFirst := range map[string]bool{"the old one's answer first": true, "the new one's answer first": false} {

@@ -113,7 +113,7 @@ func TestAFullMountTakesAPartnerThatItRemembers(t *testing.T) {
 	})
 }
 
-// Finicity has locked a partner that was tried here, and nobody uses that partner
+// Finicity has locked a partner that was tried here, and no operator uses that partner
 // again.
 func TestALockedPartnerOfLongAgoMakesRoom(t *testing.T) {
 	t.Parallel()

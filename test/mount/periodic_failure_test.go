@@ -150,7 +150,7 @@ func TestAClockThatWasAYearAheadDelaysARotationByOnePeriodAtMost(t *testing.T) {
 	})
 }
 
-// Whatever the windows are, a change without an answer costs an attempt.
+// With any window, a change without an answer costs an attempt.
 func TestWindowsDoNotMakeAFailingRotationMoreFrequent(t *testing.T) {
 	t.Parallel()
 	for _, cron := range []string{"0 * * * *", "* * * * *"} {

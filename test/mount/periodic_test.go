@@ -182,7 +182,7 @@ func TestTheScheduleObeysRetryAfter(t *testing.T) {
 	})
 }
 
-// Whatever its outcome, the lost answer belongs to the one rotation that was due.
+// The lost answer belongs to the rotation that was due, with either outcome.
 func TestALostAnswerNeitherSkipsNorDoublesARotation(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
@@ -202,7 +202,7 @@ func TestALostAnswerNeitherSkipsNorDoublesARotation(t *testing.T) {
 	})
 }
 
-// That does not need a reader.
+// The engine resolves a pending rotation even if no app reads a token.
 func TestAPendingRotationIsResolvedWithinMinutes(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {

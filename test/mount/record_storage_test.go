@@ -236,8 +236,8 @@ func TestInvalidateEndsTheBackoff(t *testing.T) {
 	})
 }
 
-// The process that made the attempts knows the unstored outcomes, whatever else it does
-// in the meantime.
+// The process that made the attempts remembers the unstored outcomes, regardless of what
+// it does in the meantime.
 func TestARecordThatCannotBeStoredIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
 	})
 }
 
-// Nor if the network fails between the two.
+// A client must not send both again if the network fails between the two, either.
 func TestARefusalBeforeACallThatIsNotSentIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// attempting are the ways to an attempt, of a mount whose token has expired.
+// attempting returns the requests that make an attempt on a mount whose token has
+// expired.
 func attempting() map[string]func(h *mounttest.Harness) mounttest.Answer {
 	config := func(data mounttest.Fields) func(h *mounttest.Harness) mounttest.Answer {
 		return func(h *mounttest.Harness) mounttest.Answer { return h.Write("config", data) }
@@ -32,8 +33,8 @@ func attempting() map[string]func(h *mounttest.Harness) mounttest.Answer {
 	}
 }
 
-// A process that dies while the call is on its way has the attempt in its record,
-// whatever the result.
+// If a process dies while the call is on its way, the attempt is in the record, whether
+// or not Finicity got the call.
 func TestAnAttemptIsStoredBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	for name, do := range attempting() {

@@ -34,8 +34,8 @@ func TestACredentialThatAGatewayRefusedIsSentAgain(t *testing.T) {
 	}
 }
 
-// A verdict on one credential says nothing about another, whatever their concatenated
-// parts look like.
+// A verdict on one credential says nothing about another, even if their concatenated
+// parts are equal.
 func TestAVerdictOnOneCredentialIsNoneOnAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

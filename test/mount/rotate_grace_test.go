@@ -12,9 +12,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// With a grace period, the current secret works whatever the result of the change. If a
-// refusal for another reason counted as one of the pending secret, the secret that
-// remains would be tried last.
+// With a grace period, the current secret works with or without the change. If a refusal
+// for another reason counted as a refusal of the pending secret, the secret that remains
+// would be tried last.
 func TestWithGraceARefusalOfSomethingElseIsNoVerdict(t *testing.T) {
 	t.Parallel()
 	for name, fault := range mounttest.Rejections() {

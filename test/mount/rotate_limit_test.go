@@ -164,8 +164,8 @@ func TestASecretThatFinicityDoesNotTakeStopsTheSchedule(t *testing.T) {
 	}
 }
 
-// A refused change discards no secret of a change without an answer, whatever the
-// refusal says.
+// A refused change discards no secret of a change without an answer, for any kind of
+// refusal.
 func TestRefusedChangesDiscardNoneThatGotNoAnswer(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"10001", "blocked"} {

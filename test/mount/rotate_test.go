@@ -92,7 +92,7 @@ func TestRotatingAgainAndAgainWorks(t *testing.T) {
 	})
 }
 
-// Whatever happens after the change is sent, storage has the secret that is in effect.
+// From the moment the change is sent, storage has the secret that is in effect.
 func TestTheNewSecretIsStoredBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]fakefinicity.Kind{
@@ -160,7 +160,7 @@ func TestRotateRootOfAMountThatIsNotConfiguredSaysSo(t *testing.T) {
 }
 
 // A refusal may be the answer to a second copy of the change, so the new secret is
-// retained, whatever the code.
+// retained, for any code.
 func TestARotationThatFinicityRefusesChangesNothing(t *testing.T) {
 	t.Parallel()
 	const atOnce, afterTheHold, verified = 0, 1, 2 // When the next rotation succeeds.

@@ -168,7 +168,7 @@ func TestAReadOfTheSaltThatHangsHoldsUpNoPoll(t *testing.T) {
 	})
 }
 
-// A reader with a min_ttl that the stored token falls short of comes first.
+// The first reader requests a longer min_ttl than the stored token has left.
 func TestAfterAFailoverNobodyWaitsForSomeoneElsesMinTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -131,7 +131,7 @@ func TestASlowAnswerDoesNotMakeATokenLookYounger(t *testing.T) {
 	})
 }
 
-// The token is due for a refresh when it arrives. Requesting another one at once would
+// The token is due for a refresh when it arrives. Requesting another token at once would
 // never end.
 func TestAnAnswerAsSlowAsATokensLifeCostsOneAuthentication(t *testing.T) {
 	t.Parallel()

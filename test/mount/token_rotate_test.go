@@ -107,7 +107,7 @@ func TestRotateTokenNeedsAConfiguration(t *testing.T) {
 	})
 }
 
-// It is for a token that Finicity no longer accepts.
+// rotate-token is for a token that Finicity no longer accepts.
 func TestRotateTokenHelpsWhenATokenDied(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -151,7 +151,8 @@ func TestARefreshContinuesAfterItsReadersLeave(t *testing.T) {
 	})
 }
 
-// That is why it is fast: no storage, and no lock that is held during a call.
+// A read of a fresh token waits for neither storage nor a lock that is held during a
+// call.
 func TestAReadOfAFreshTokenNeedsNoStorageAndNoLock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -62,7 +62,8 @@ func TestReadsOfADueTokenCostOneReadOfStorageASecond(t *testing.T) {
 	})
 }
 
-// Someone asked for more time than was left when Finicity was down for a moment.
+// While Finicity was down for a moment, a reader requested a min_ttl longer than the
+// token had left.
 func TestAReaderIsNotToldOfAFailureFromBeforeTheTokenWasDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

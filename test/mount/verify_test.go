@@ -142,8 +142,8 @@ func TestAVerifyThatNeverReachesFinicityMayBeRepeated(t *testing.T) {
 	})
 }
 
-// Finicity may lock the partner now: each forced request is one call, whatever else
-// there is to try.
+// Finicity may lock the partner now: each forced request is one call, even if another
+// secret could be tried.
 func TestForceGoesPastTheLimitOneCallAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -54,8 +54,8 @@ type change struct {
 	ends     time.Time // No call is on its way for longer.
 }
 
-// finicity is the relevant state of Finicity. It has one secret, whatever the address
-// of a call.
+// finicity is the relevant state of Finicity. It has one secret, for calls to any
+// address.
 type finicity struct {
 	current  id
 	outgoing []outgoing
@@ -201,9 +201,9 @@ func (c *company) restore() {
 	c.copied = c.snapshot.isOld(c.now)
 }
 
-// lands reports whether Finicity carries out a call that arrives late. It does not
-// while a grace period runs that the engine does not know about: for that, a call would
-// have to be hours late just when the company changes the secret outside the engine.
+// lands reports whether Finicity carries out a call that arrives late. The walk excludes
+// late calls during a grace period that the engine does not know about: a call would be
+// hours late at the very time when the company changes the secret outside the engine.
 func (f *finicity) lands(old id, now time.Time) bool {
 	return f.accepts(old, now) && !f.foreign(now)
 }

@@ -21,7 +21,7 @@ const (
 	promiseSigned   = "the secret in effect signs no webhooks"
 	promiseOnlyCopy = "a delete without force would lose the only copy of the secret in effect"
 	promiseRoom     = "another change is refused for longer than announced"
-	promiseHealed   = "after a success of config/verify, automatic attempts do not go on"
+	promiseHealed   = "after a success of config/verify, automatic attempts do not continue"
 )
 
 // retained: the secret in effect is in memory and in storage, or an operator has it.
@@ -160,8 +160,8 @@ func (c *company) healed() bool {
 		record.Allow(attempts.Request{Trigger: attempts.Automatic}, facts, later) == attempts.Allowed
 }
 
-// breaksOnTheWay returns the first guarantee that an event violates, whatever state it
-// leads to.
+// breaksOnTheWay returns the first guarantee that an event itself violates, apart from
+// the state that it leads to.
 func (c *company) breaksOnTheWay(before *company) string {
 	if c.broken == "" && c.removed(before) {
 		return promiseRemoved

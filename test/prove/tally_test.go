@@ -72,7 +72,7 @@ func (c *company) refused(q attempts.Request, place int, coded, told bool) {
 			t.told.stored++
 		}
 		if t.told.coded++; t.told.coded > 1 && !c.succeeded && (ofStored > 0 || c.copied) {
-			c.breaks("a process without a success goes on after a refusal with a code")
+			c.breaks("a process without a success continues after a refusal with a code")
 		}
 	}
 	ofApps := 0

@@ -19,7 +19,7 @@ import (
 const stateKey = "config"
 
 // disk is the storage that all nodes of a simulated cluster share. After a node has
-// died or lost its leadership, its accesses fail, whatever it still sends to Finicity.
+// died or lost its leadership, its accesses fail, but its calls to Finicity continue.
 type disk struct {
 	w  *world
 	mu sync.Mutex // Also guards the ledgers.
@@ -137,7 +137,7 @@ func (d *disk) failLocked(err error) error {
 	return err
 }
 
-// access calls apply, unless the node is dead, dies now, or a fault prevents it.
+// access calls apply, unless the node has died, dies now, or a fault prevents it.
 func (d *disk) access(ctx context.Context, n *node, op string, next *engine.State, apply func()) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -172,7 +172,7 @@ func crashPointOf(t *rapid.T) crashPoint {
 }
 
 func (c crashPoint) text() string {
-	return fmt.Sprintf("the node dies after %d accesses to storage, the next applied: %v, goes on: %v",
+	return fmt.Sprintf("the node dies after %d accesses to storage, the next applied: %v, continues: %v",
 		c.skip, c.applied, c.goesOn)
 }
 

@@ -14,9 +14,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// checkSecret: the secret in effect is in the stored list, at whatever place, or an
-// operator has it. With a grace period several secrets work; this check is about the
-// one that outlives the others.
+// checkSecret: the secret in effect is in the stored list, at any place, or an operator
+// has it. With a grace period, several secrets work. This check is about the secret that
+// outlives the others.
 //
 // Two cases are excused, because only the portal can help: a secret that is newer than
 // a restored snapshot, and one that an operator discarded with force.

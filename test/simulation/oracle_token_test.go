@@ -152,7 +152,7 @@ func (l *tokenLedger) available(n *node, b begin, a answer) {
 	}
 }
 
-// atOnce: while a token can be served, no reader waits, whatever hangs.
+// atOnce: while a token can be served, no reader waits, regardless of what hangs.
 func (l *tokenLedger) atOnce(n *node, b begin) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()

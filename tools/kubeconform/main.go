@@ -98,7 +98,7 @@ func run() error {
 			return err
 		}
 	}
-	return licence(operator)
+	return writeLicense(operator)
 }
 
 // download makes the go command verify the module with the checksum database, as for a
@@ -279,9 +279,9 @@ func refs(value any) []string {
 	return found
 }
 
-// licence writes the license text next to the files that it covers, as the license
+// writeLicense writes the license text next to the files that it covers, as the license
 // requires.
-func licence(module string) error {
+func writeLicense(module string) error {
 	text, err := os.ReadFile(filepath.Join(module, "LICENSE"))
 	if err != nil {
 		return err

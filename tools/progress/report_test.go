@@ -57,7 +57,7 @@ func TestALineIsPrintedForEachPackageAndEachLongTest(t *testing.T) {
 		did("run", "example/test/e2e", "TestScripts", "0"),
 		did("run", "example/test/e2e", "TestScripts/tour", "0"),
 		did("run", "example/test/e2e", "TestScripts/short", "0"),
-		said("example/test/e2e", "TestScripts/tour", "nobody wants to see this\n"),
+		said("example/test/e2e", "TestScripts/tour", "no one wants to see this\n"),
 		did("pass", "example/test/e2e", "TestScripts/short", "0.2"),
 		did("run", "example/test/e2e", "TestDocuments", "0"),
 		did("run", "example/test/e2e", "TestDocuments/docs/api.md", "0"),

@@ -66,7 +66,7 @@ func TestARecordingHasEachStepWithItsCommandsAndTheirOutput(t *testing.T) {
 		}
 	}
 	if strings.Count(svg, `"screen still `) != 1 || !strings.Contains(svg[strings.Index(svg, `"screen still `):], "2/2") {
-		t.Error("the second step is not the one that is shown where nothing moves")
+		t.Error("the second step is not shown without animation")
 	}
 }
 
