@@ -37,7 +37,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 	maps.DeleteFunc(left.Records, func(_ string, r attempts.Record) bool { return r.Empty(now) })
 	if len(left.Records) > 0 {
 		if err := e.store(ctx, s, left, st); err != nil {
-			e.disown(left.Clock) // The write may have taken effect, as the delete below.
+			e.disown(left.Clock) // The failed write may have taken effect, like the delete below.
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 	} else {

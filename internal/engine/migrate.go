@@ -113,7 +113,7 @@ func (m *migration) alive(signs ...time.Time) {
 	m.lastAlive = slices.MaxFunc(append(signs, m.lastAlive), time.Time.Compare)
 }
 
-// Times just before now, in the order of the events that they stand for.
+// These are times just before now, in the order of their events.
 func (m *migration) settled() time.Time { return m.now.Add(-20) } // asked and refused
 func (m *migration) proven() time.Time  { return m.now.Add(-10) } // the last success
 func (m *migration) refused() time.Time { return m.now.Add(-5) }  // refused since

@@ -118,7 +118,7 @@ func TestMigrationKeepsEverySecret(t *testing.T) {
 				t.Error("a secret has no time of arrival")
 			}
 		}
-		for _, s := range m.state.Secrets.Secrets { // And nothing was made up.
+		for _, s := range m.state.Secrets.Secrets { // The list must not have any other secret.
 			known := slices.ContainsFunc(cred.Previous, func(p mounttest.PreviousV1) bool {
 				return s.Value.Equal(confidential.New(p.Secret))
 			})

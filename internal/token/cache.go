@@ -15,7 +15,7 @@ type Cache struct {
 	current atomic.Pointer[Token] // All that a read of a fresh token touches.
 
 	mu      sync.Mutex
-	drops   uint64 // Counts Drop, so that no older token comes back.
+	drops   uint64 // The number of calls of Drop, so that no older token is shared again.
 	running *Refresh
 	// failure is the error of the last refresh, which ended at failedAt. failed is the
 	// token that the refresh should have replaced.

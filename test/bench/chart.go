@@ -21,8 +21,8 @@ const (
 	top        = 84
 )
 
-// chart returns an SVG with a bar for each ratio, and a line at the plugin that does
-// nothing.
+// chart returns an SVG with a bar for each ratio, and a line at the ratio of the plugin
+// that does nothing.
 func (r *results) chart() string {
 	most := 1.0
 	for _, c := range r.Comparisons {

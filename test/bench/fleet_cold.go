@@ -81,7 +81,7 @@ func (f *fleet) coldMounts(ctx context.Context, v *vault, finicity *finicity) er
 	}
 	for i := range finicity.partners {
 		mount := coldMount(i)
-		untried := map[string]any{"verify_connection": i == 0} // An untried credential brings no token.
+		untried := map[string]any{"verify_connection": i == 0} // The engine gets no token with an untried credential.
 		if err := errors.Join(
 			v.Mount(ctx, name, mount), v.Call(ctx, http.MethodPut, mount+"/config", finicity.config(i, untried), nil),
 		); err != nil {

@@ -18,7 +18,7 @@ import (
 const pause = 200 * time.Millisecond
 
 // cmdFleet simulates a fleet of apps that read a token in a loop, and continue after an
-// error. Finicity must accept each token, and each error must contain the phrase:
+// error that contains the phrase. Finicity must accept each token:
 //
 //	fleet 500 1m finicity/token 'vault write'
 func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {

@@ -18,7 +18,7 @@ type scene struct {
 	ask func() mounttest.Answer
 	// wrote are the fields if the request was a write of config.
 	wrote mounttest.Fields
-	// status is what each text came with: an HTTP status, or "status" for a field of it.
+	// status is the HTTP status of each text, or "status" for a text in the status.
 	status map[string]string
 }
 

@@ -126,7 +126,8 @@ func TestAfterADeleteTheMountCanBeConfiguredAnew(t *testing.T) {
 	}
 }
 
-// Another partner may still be behind another mount, or come back here.
+// Another mount may use the other partner, or an operator may write that partner here
+// again.
 func TestDeleteLeavesTheRecordsOfOtherPartners(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -145,7 +146,7 @@ func TestDeleteLeavesTheRecordsOfOtherPartners(t *testing.T) {
 	})
 }
 
-// An operator who gives up deletes the configuration. That must work in every state.
+// An operator who starts over deletes the configuration. That must work in every state.
 func TestDeleteWorksInEachState(t *testing.T) {
 	t.Parallel()
 	for name, enter := range mounttest.States() {
@@ -157,7 +158,7 @@ func TestDeleteWorksInEachState(t *testing.T) {
 				enter(h)
 				h.Succeeds(h.Remove("config", nil))
 				h.Fails(h.Read("token", nil), 400, "not configured")
-				if a := h.Write("config", mounttest.Credentials(nil)); a.Status != 204 { // Finicity has refused this very one.
+				if a := h.Write("config", mounttest.Credentials(nil)); a.Status != 204 { // Finicity has refused this credential.
 					h.Fails(a, 400, "so the engine does not send it again", "verify_connection=false", "vault write -f finicity/config/verify")
 					h.Configure(mounttest.Fields{"verify_connection": false})
 					h.Succeeds(h.Write("config/verify", nil))

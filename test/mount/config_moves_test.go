@@ -109,7 +109,8 @@ func TestNoSecretIsTakenToAnotherPlace(t *testing.T) {
 	}
 }
 
-// A move without any rotation, there and back, with everything else that a move brings.
+// The mount moves to another address and back, without a rotation. The token and the
+// secrets always belong to the current address.
 func TestAMoveThereAndBackWorks(t *testing.T) {
 	t.Parallel()
 	for name, verify := range map[string]bool{"verified": true, "not verified": false} {

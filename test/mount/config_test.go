@@ -86,7 +86,7 @@ func TestConfigReadOfAMountThatIsNotConfiguredIsEmpty(t *testing.T) {
 		if a := h.Read("config", nil); a.Status != 204 {
 			t.Errorf("got a %d: %s", a.Status, a.Text)
 		}
-		// Nor is a mount that has stored a refused attempt and no credential.
+		// A mount that has stored a refused attempt and no credential is not configured either.
 		h.Fails(h.Write("config", mounttest.Credentials(mounttest.Fields{"partner_secret": mounttest.WrongSecret})), 400, "10001")
 		if a := h.Read("config", nil); a.Status != 204 {
 			t.Errorf("after a refused write, got a %d: %s", a.Status, a.Text)

@@ -20,7 +20,7 @@ func TestAfterADeleteNoSettledRefusalComesBack(t *testing.T) {
 		h.Guesses(3)
 		h.Fake.Order(mounttest.Rejections()["10001"])
 		h.Fails(h.Read("token", nil), 400, "10001")
-		one := h.B // It is a standby node, and has stored everything that it knows.
+		one := h.B // The future standby node.
 		h.Restart()
 		h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": true}))
 		use(h, 3*day)

@@ -63,7 +63,7 @@ func inState(t *testing.T, state byte) *mounttest.Harness {
 }
 
 // searchedFor limits the search from now on to these values, because the fuzzer may use
-// any word as a secret. No call is on its way any more.
+// any word as a secret. Afterwards, no call is on its way.
 func searchedFor(h *mounttest.Harness, secrets ...string) {
 	h.T.Helper()
 	h.Leaks = mounttest.NewLeakDetector(secrets...)

@@ -158,7 +158,7 @@ func TestNoSecretIsEverSaidThatAServerRepeats(t *testing.T) {
 		for _, status := range []int{200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503} {
 			synctest.Test(t, func(t *testing.T) {
 				h := mounttest.New(t)
-				everything(h) // Not configured, except for the writes of everything itself.
+				everything(h) // At first, the mount is not configured.
 				h.RestartWith(echo(status, layout))
 				everything(h)
 				h.RestartWith(echo(status, layout))

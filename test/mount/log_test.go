@@ -235,7 +235,7 @@ func TestALockAtAnotherAddressIsAnnouncedOnce(t *testing.T) {
 	})
 }
 
-// A line in the log for each read.
+// A fleet makes thousands of reads, and a line for each would hide all others.
 func TestReadsDoNotFloodTheLogWhileStorageFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -101,7 +101,7 @@ func TestAnEntryOfANewerVersionIsLeftAloneByTheClock(t *testing.T) {
 	})
 }
 
-// An undecodable entry that does not name its version can no longer be discarded.
+// Force must also discard an undecodable entry that does not name its version.
 func TestADamagedEntryOfVersion1CanBeDiscarded(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{`{}`, `{"credential":{}}`, `{"base_url":1}`, `null`, `{"version":1}`} {
@@ -120,7 +120,7 @@ func TestADamagedEntryOfVersion1CanBeDiscarded(t *testing.T) {
 	}
 }
 
-// A NewerError behind a success.
+// A newer version has written the entry while Finicity accepted the attempt.
 func TestASuccessUnderANewerVersionSaysSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

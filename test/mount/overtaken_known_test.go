@@ -171,9 +171,9 @@ func TestAReplacedTokenDoesNotComeBackWithASnapshot(t *testing.T) {
 	})
 }
 
-// A proven secret is refused once without a code. Finicity accepts the older one, which
-// a grace period keeps valid. Then two changes never arrive, and an untried secret is
-// written. The proven secret is in effect all the time.
+// A proven secret is refused once without a code, and Finicity accepts the older secret,
+// which a grace period keeps valid. Then two changes never arrive, and an untried secret
+// is written. The proven secret is in effect all the time.
 func TestAnOutlivedSecretIsWithinFourAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -192,7 +192,7 @@ func TestANodeThatHasStoredNothingGoesByTheClockOfTheOthers(t *testing.T) {
 				h := mounttest.New(t)
 				h.SetClock(40 * day)
 				first(h)
-				other := h.B // It stays.
+				other := h.B // This node keeps running.
 				h.SetClock(-40 * day)
 				h.Restart()
 				h.Configure(nil)

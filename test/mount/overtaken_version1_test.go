@@ -31,7 +31,7 @@ func TestAnEntryOfVersion1ThatHasChangedIsMigratedAnew(t *testing.T) {
 				fresh := goldenNamed(t, "fresh")
 				h.Storage.Plant("config", fresh.Value("config"))
 				h.Storage.Fail(mounttest.Fault{On: mounttest.Put("config")})
-				h.Tick()                                     // It has migrated the entry, and storage has not accepted that.
+				h.Tick()                                     // The node has migrated the entry, and storage has not accepted that.
 				h.Storage.Plant("config", g.Value("config")) // The old plugin on the other node has rotated.
 				h.Pass(time.Minute)
 				h.Tick()
@@ -47,7 +47,7 @@ func TestAnEntryOfVersion1IsNotOverwrittenWithAnOlderOne(t *testing.T) {
 		fresh := goldenNamed(t, "fresh")
 		h.Storage.Plant("config", fresh.Value("config"))
 		once(h, func() { h.Storage.Plant("config", g.Value("config")) })
-		h.Tick() // It may say that it was overtaken.
+		h.Tick() // It may fail, because the node was overtaken.
 		h.Tick()
 		keepsTheSecret(h)
 	})

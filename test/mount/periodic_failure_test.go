@@ -99,7 +99,7 @@ func TestAClockThatIsSetBackALittleDoesNotRotateTwice(t *testing.T) {
 				h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_schedule": "0 3 * * *"})
 				h.Pass(3*time.Hour - 10*time.Second)
 				h.Tick()
-				h.Called(1, 0) // Not before its time.
+				h.Called(1, 0) // No rotation starts before its scheduled time.
 				h.Pass(11 * time.Second)
 				h.Tick()
 				h.SetClock(-back)
@@ -122,7 +122,7 @@ func TestAClockThatIsSetBackAfterAFailureIsCorrectedOnce(t *testing.T) {
 		forbidden(h, 1)
 		h.Pass(31 * time.Minute)
 		h.Tick()
-		everyMinute(h, 6, func() {}) // In which the engine finds out that the change has not arrived.
+		everyMinute(h, 6, func() {}) // By then, the engine has found out that the change has not arrived.
 		h.SetClock(-20 * time.Hour)
 		before := h.Storage.Accesses(mounttest.Put("config"))
 		everyMinute(h, 30, func() {})

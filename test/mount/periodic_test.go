@@ -27,7 +27,7 @@ func TestAScheduleRotatesUnattended(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := mounttest.NewConfigured(t, setting)
 				h.Tick()
-				h.Called(1, 0) // Not because the schedule has just been set.
+				h.Called(1, 0) // A new schedule does not start a rotation at once.
 				minutesInUse(h, 5)
 				h.Called(6, 5)
 				h.Wrongly(0)

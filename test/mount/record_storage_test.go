@@ -199,7 +199,7 @@ func TestUnstoredOutcomesAreStoredWithinAMinute(t *testing.T) {
 	})
 }
 
-// The refusal that this node could not store is one more than the other node knows of.
+// The other node does not know the refusal that this node could not store.
 func TestUnstoredOutcomesAreAddedToTheStoredState(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestARefusalBeforeAFailedChargeIsNotRepeated(t *testing.T) {
 	})
 }
 
-// A client must not send both again if the network fails between the two, either.
+// The same is true if the network fails between the two attempts.
 func TestARefusalBeforeACallThatIsNotSentIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

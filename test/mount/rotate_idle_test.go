@@ -11,9 +11,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// Two rotations with a grace period: a late copy may restore the first secret. The time
-// for that is over, and on a mount without readers, only the rotation itself finds that
-// out.
+// After two rotations with a grace period, a late copy of a change may restore an earlier
+// secret. Once it is too late for that, rotate-root must work even if no app reads: then
+// only rotate-root itself can authenticate and find out.
 func TestALimitThatIsOverDoesNotStopAnIdleMount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -270,8 +270,8 @@ func TestThatThePendingSecretWasRefusedSurvivesARestart(t *testing.T) {
 	})
 }
 
-// The current secret would not work either, nor is it known that the pending one is not
-// in effect.
+// A refusal for another reason says nothing about the pending secret, and would also
+// apply to the current secret. So the engine does not try the current secret.
 func TestARefusalOfSomethingElseEndsTheResolutionThere(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"10026", "text", "12401", "blocked", "10005"} {

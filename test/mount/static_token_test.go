@@ -79,7 +79,7 @@ func TestTheTTLOfAStaticTokenCountsDownToTheRefresh(t *testing.T) {
 // long the Secret had a token that the engine no longer served. Until version 1.3, a
 // read that returns the same token leaves the old ttl in the status.
 func operatorRuns(h *mounttest.Harness, until13 bool, happen map[time.Duration]func()) (dead time.Duration) {
-	random := rand.New(rand.NewPCG(1, 2)) // A failing test must fail again.
+	random := rand.New(rand.NewPCG(1, 2)) // The seed is fixed, so that a failure can be reproduced.
 	var held string
 	var expires time.Time
 	var noted vso.Rotation

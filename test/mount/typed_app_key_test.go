@@ -135,7 +135,7 @@ func TestA404WithoutACodeLeadsToTheAddress(t *testing.T) {
 			t.Errorf("the error speaks of the credential: %s", a.Text)
 		}
 
-		// So do later reads, which send nothing, and a write of another partner.
+		// Later reads, which send nothing, and a write of another partner also name base_url.
 		h.Pass(2 * time.Hour)
 		h.Fake.Order(page)
 		h.Fails(h.Read("token", nil), http.StatusBadRequest, "check base_url", command)

@@ -61,7 +61,7 @@ func TestVerifySucceedsInEachStateAndResetsEverything(t *testing.T) {
 	}
 }
 
-// The attempt is for now, not for the time when the token is due.
+// An operator wants to know now whether the credential works, not when the token is due.
 func TestVerifyReplacesAFreshToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
