@@ -14,9 +14,9 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// goneOn returns the first node of a mount whose second node continues from an older
+// newBehind returns the first node of a mount whose second node continues from an older
 // copy, so that its clock is behind that of the first node.
-func goneOn(t *testing.T, how string, settings mounttest.Fields) (h *mounttest.Harness, one func()) {
+func newBehind(t *testing.T, how string, settings mounttest.Fields) (h *mounttest.Harness, one func()) {
 	t.Helper()
 	h = mounttest.NewConfigured(t, settings)
 	h.Tick()
@@ -45,7 +45,7 @@ func TestASecretOfANodeWhoseClockIsBehindIsNotOld(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h, first := goneOn(t, how, nil)
+				h, first := newBehind(t, how, nil)
 				nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindLate, Delay: time.Hour})
 				h.Fails(h.Write("rotate-root", nil), 400, "unknown")
 				h.Pass(time.Minute)
@@ -67,7 +67,7 @@ func TestARefusalOfANodeWhoseClockIsBehindIsNotOld(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h, first := goneOn(t, how, nil)
+				h, first := newBehind(t, how, nil)
 				h.Guesses(3)
 				h.Succeeds(h.Write("config/verify", nil))
 				h.Pass(time.Minute)

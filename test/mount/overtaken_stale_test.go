@@ -110,12 +110,12 @@ func TestASecretThatAnotherNodeDiscardedStopsSigning(t *testing.T) {
 				h.Rotate()
 				current, _ := h.Stored().Secrets.Current()
 				leaked := current.Value.Reveal()
-				goOn := wait(h)
+				release := wait(h)
 				h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
 				h.Fake.SetSecret(mounttest.PartnerID, mounttest.WrongSecret)
 				h.Configure(mounttest.Fields{"partner_secret": mounttest.WrongSecret})
 				signs(h, leaked, "")
-				goOn()
+				release()
 				use(h, 40*day)
 				signs(h, leaked, "")
 				h.Succeeds(h.Remove("config", nil))
@@ -127,15 +127,15 @@ func TestASecretThatAnotherNodeDiscardedStopsSigning(t *testing.T) {
 // getter delays the nth read of the configuration.
 type getter struct {
 	logical.Storage
-	reached, goOn chan struct{}
-	nth           int
+	reached, release chan struct{}
+	nth              int
 }
 
 func (g *getter) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
 	if key == "config" {
 		if g.nth--; g.nth == 0 {
 			close(g.reached)
-			<-g.goOn
+			<-g.release
 		}
 	}
 	return g.Storage.Get(ctx, key)
@@ -155,8 +155,8 @@ func TestARefusalThatOvertakesASuccessHoldsNothing(t *testing.T) {
 					}
 					old := h.B
 					h.Fake.Order(mounttest.Rejections()[kind])
-					reached, goOn := make(chan struct{}), make(chan struct{})
-					slow := &getter{Storage: h.Storage, reached: reached, goOn: goOn, nth: 3}
+					reached, release := make(chan struct{}), make(chan struct{})
+					slow := &getter{Storage: h.Storage, reached: reached, release: release, nth: 3}
 					done := h.Background(func() mounttest.Answer {
 						resp, err := old.HandleRequest(t.Context(), &logical.Request{Operation: logical.ReadOperation, Path: "token", MountPoint: h.Mount, Storage: slow})
 						return h.Take("token", resp, err)
@@ -164,7 +164,7 @@ func TestARefusalThatOvertakesASuccessHoldsNothing(t *testing.T) {
 					<-reached
 					h.Restart()
 					h.Succeeds(h.Write("config/verify", mounttest.Fields{"force": force}))
-					close(goOn)
+					close(release)
 					<-done
 					h.Restart()
 					statusShows(h, mounttest.Fields{"authentication": "ok"})

@@ -39,15 +39,15 @@ func TestASnapshotRestoredDuringTheProofLosesNothing(t *testing.T) {
 // putter delays one Put, so that the read-modify-writes of two nodes overlap.
 type putter struct {
 	logical.Storage
-	reached, goOn chan struct{}
-	once          bool
+	reached, release chan struct{}
+	once             bool
 }
 
 func (p *putter) Put(ctx context.Context, e *logical.StorageEntry) error {
 	if p.once {
 		p.once = false
 		close(p.reached)
-		<-p.goOn
+		<-p.release
 	}
 	return p.Storage.Put(ctx, e)
 }
@@ -61,7 +61,7 @@ func TestTwoNodesWhoseWritesOverlapLoseNothing(t *testing.T) {
 		h.Pass(100 * time.Minute) // The token is due.
 		old := h.B
 		h.Restart() // The new node. The old one is still running.
-		slow := &putter{Storage: h.Storage, reached: make(chan struct{}), goOn: make(chan struct{}), once: true}
+		slow := &putter{Storage: h.Storage, reached: make(chan struct{}), release: make(chan struct{}), once: true}
 		oldRead := h.Background(func() mounttest.Answer {
 			resp, err := old.HandleRequest(t.Context(), &logical.Request{
 				Operation: logical.ReadOperation, Path: "token", MountPoint: h.Mount, Storage: slow,
@@ -70,7 +70,7 @@ func TestTwoNodesWhoseWritesOverlapLoseNothing(t *testing.T) {
 		})
 		<-slow.reached
 		h.During(fakefinicity.CallModifySecret, func() mounttest.Answer { return h.Write("rotate-root", nil) }, func() {
-			close(slow.goOn)
+			close(slow.release)
 			synctest.Wait()
 		})
 		<-oldRead

@@ -64,7 +64,7 @@ func TestAnInterruptionCostsOneAttemptAndNoOperator(t *testing.T) {
 				first.story = []string{fmt.Sprintf("%s, %d rotations before", start.world(), rotations), fault.name}
 				level := []trial{first}
 				for range length {
-					level = w.goOn(t, e, level)
+					level = w.extend(t, e, level)
 					sequences += len(level)
 				}
 				for _, last := range level {
@@ -84,8 +84,9 @@ func (w *walker) pass(c *company, do func(c *company)) {
 	c.forget()
 }
 
-// goOn applies each event to each state once.
-func (w *walker) goOn(t *testing.T, e *encoder, level []trial) (next []trial) {
+// extend returns the trials with one more event: it applies each event to each state
+// once.
+func (w *walker) extend(t *testing.T, e *encoder, level []trial) (next []trial) {
 	seen := map[string]bool{}
 	for _, from := range level {
 		for _, event := range afterwards() {

@@ -73,9 +73,9 @@ type diskFault struct {
 // it, or after the node has continued with the next step, so that its call is still
 // sent.
 type crashPoint struct {
-	skip    int
-	applied bool
-	goesOn  bool
+	skip      int
+	applied   bool
+	continues bool
 }
 
 var (
@@ -154,7 +154,7 @@ func (d *disk) access(ctx context.Context, n *node, op string, next *engine.Stat
 				apply()
 			}
 			n.dead.Store(true)
-			if c.goesOn {
+			if c.continues {
 				return nil
 			}
 			return d.failLocked(errFenced)

@@ -167,13 +167,13 @@ func crashPointOf(t *rapid.T) crashPoint {
 	applied := rapid.Bool().Draw(t, "applied")
 	return crashPoint{
 		skip: rapid.IntRange(0, 14).Draw(t, "skip"), applied: applied,
-		goesOn: applied && rapid.Bool().Draw(t, "goesOn"),
+		continues: applied && rapid.Bool().Draw(t, "continues"),
 	}
 }
 
 func (c crashPoint) text() string {
 	return fmt.Sprintf("the node dies after %d accesses to storage, the next applied: %v, continues: %v",
-		c.skip, c.applied, c.goesOn)
+		c.skip, c.applied, c.continues)
 }
 
 func crashStep(t *rapid.T) step {
