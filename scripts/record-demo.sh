@@ -13,7 +13,7 @@ bash "$root/scripts/demo.sh" >"$made/output" || {
 	cat "$made/output" >&2
 	exit 1
 }
-# Where nothing moves, show the sixth step, the rotation.
+# Without animation, the picture shows the sixth step, the rotation.
 (cd "$root" && "${GO:-go}" run ./tools/recording -still 6) <"$made/output" >"$made/demo.svg"
 cp "$made/demo.svg" "$picture"
 printf 'Wrote %s\n' "${picture#"$root"/}"
