@@ -94,7 +94,7 @@ func TestAMergedSuccessEndsTheFailureItself(t *testing.T) {
 	}
 }
 
-func TestAnAttemptThatAnotherNodeMayHaveSettledIsLeftOut(t *testing.T) {
+func TestAnAttemptThatAnotherNodeMightHaveSettledIsLeftOut(t *testing.T) {
 	s := tell(t, "read dies", "read codeless")
 	if answered := s.record.Answered(); answered.Used(s.now) != 1 || s.record.Used(s.now) != 2 {
 		t.Errorf("%d of %d are left", answered.Used(s.now), s.record.Used(s.now))

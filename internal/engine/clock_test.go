@@ -37,7 +37,7 @@ func TestNoTwoTimesOfTheClockAreTheSame(t *testing.T) {
 	})
 }
 
-func TestTheClockStartsAtTheWallClockAndRunsByItself(t *testing.T) {
+func TestTheClockStartsAtTheWallClockAndThenIgnoresIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := begun(at("1999-05-01 00:00"))
@@ -99,7 +99,7 @@ func TestBeforeAnythingIsStoredTheClockIsTheWallClock(t *testing.T) {
 }
 
 // A charge gets its time before it is stored.
-func TestAClockThatStartsGoesOnFromTheTimesItHasGiven(t *testing.T) {
+func TestAClockThatStartsContinuesFromStoredTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := begun(at("1999-05-01 00:00"))

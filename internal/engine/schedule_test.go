@@ -11,7 +11,7 @@ import (
 
 // The node may be in any time zone. With daylight saving time, an hour of the night is
 // skipped or repeated, and a rotation in that hour would be too.
-func TestACronExpressionIsInUTCWhateverTheLocalTime(t *testing.T) {
+func TestACronExpressionIsInUTCInEveryTimeZone(t *testing.T) {
 	t.Parallel()
 	newYork := time.FixedZone("UTC-5", -5*60*60)
 	for name, test := range map[string]struct {

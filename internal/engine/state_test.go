@@ -154,7 +154,7 @@ func TestASecretThatAnOperatorBroughtIsNoRotation(t *testing.T) {
 
 // A replaced secret that may be in effect again must be accepted in a write, or an
 // operator could not restore access.
-func TestASecretThatMayBeInEffectIsNotRefusedAsReplaced(t *testing.T) {
+func TestASecretThatMightBeInEffectIsNotRefusedAsReplaced(t *testing.T) {
 	t.Parallel()
 	st, now := proven("first"), at("2026-02-01 00:00")
 	rotateTo(st, "second", now)

@@ -266,7 +266,7 @@ func TestVerdictsOnTheSecretAndOnTheCredential(t *testing.T) {
 // Without the code, only the text identifies the app key. If the answer counted as a
 // verdict on the secret, the engine would waste one more attempt on the next secret,
 // which fails for the same app key.
-func TestARefusedAppKeyIsNoVerdictOnTheSecretWhateverItsLayout(t *testing.T) {
+func TestARefusedAppKeySaysNothingAboutTheSecretInAnyLayout(t *testing.T) {
 	for name, body := range map[string]string{
 		"text":       "Invalid (Finicity-App-Key)",
 		"missing":    "Missing parameter (Finicity-App-Key)",

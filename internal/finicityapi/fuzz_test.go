@@ -109,7 +109,7 @@ var wholeSeconds = regexp.MustCompile(`^[0-9]{1,9}$`)
 
 // A false verdict stops the engine or loses the secret. A misread token fails wherever
 // an app sends it. Text that an error quotes ends up in logs.
-func FuzzEveryAnswerIsReadAsWhatItIs(f *testing.F) {
+func FuzzEveryAnswerGetsTheRightVerdict(f *testing.F) {
 	for i, body := range bodySeeds() {
 		for j, status := range []uint16{200, 204, 401, 500, 302, 400, 429, 403} {
 			f.Add(status, "application/json", []string{"", "7", "soon", "Fri, 31 Dec 9999 23:59:59 GMT"}[j%4],

@@ -114,7 +114,7 @@ type guardWorld struct {
 
 // Every sequence of periodic calls, gaps, clock changes, failed writes, restores and
 // resumes. The guard uses the stored state, as after a restart.
-func TestNoSequenceOfEventsResumesByItself(t *testing.T) {
+func TestNoSequenceOfEventsResumesAutomatically(t *testing.T) {
 	t.Parallel()
 	type event struct {
 		name string

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestTheNextRotationIsInUTCWhateverTheLocalTime(t *testing.T) {
+func TestTheNextRotationIsInUTCInEveryTimeZone(t *testing.T) {
 	t.Parallel()
 	newYork := time.FixedZone("UTC-5", -5*60*60)
 	for name, test := range map[string]struct {

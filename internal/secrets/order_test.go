@@ -168,7 +168,7 @@ func TestAPendingSecretWasSentAndIsUntested(t *testing.T) {
 	}
 }
 
-func TestACallThatMayBeOnItsWayIsWaitedFor(t *testing.T) {
+func TestTheEngineWaitsForACallThatMightBeOnItsWay(t *testing.T) {
 	for _, test := range []struct {
 		commands [][]string
 		wait     time.Duration
@@ -189,7 +189,7 @@ func TestACallThatMayBeOnItsWayIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAChangeComesAfterAProofWhenAnythingIsOpen(t *testing.T) {
+func TestAChangeWaitsForAProofIfAnythingIsUnresolved(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		commands [][]string
@@ -265,7 +265,7 @@ func TestThereIsNoChangeWhileFourAttemptsMightNotFindTheSecret(t *testing.T) {
 	}
 }
 
-func TestTheEngineMayHaveTheOnlyCopy(t *testing.T) {
+func TestTheEngineMightHaveTheOnlyCopy(t *testing.T) {
 	for _, test := range []struct {
 		commands             [][]string
 		onlyCopy, unresolved bool

@@ -183,7 +183,7 @@ func TestNoMethodWaitsForARunningRefresh(t *testing.T) {
 }
 
 // For the race detector.
-func TestTheCacheMayBeUsedByManyAtOnce(t *testing.T) {
+func TestManyGoroutinesMayUseTheCacheAtOnce(t *testing.T) {
 	t.Parallel()
 	var cache Cache
 	var backoff Backoff

@@ -305,7 +305,7 @@ func TestDevEndsWithAnErrorWhenVaultDoes(t *testing.T) {
 }
 
 // Developers should be able to try an outage of Finicity.
-func TestDevGoesOnWithoutItsMockServer(t *testing.T) {
+func TestDevContinuesWithoutItsMockServer(t *testing.T) {
 	cmd, stdout := endServer(t, "FINICITY_E2E_FAKE")
 	output := bufio.NewReader(stdout)
 	for line := ""; !strings.HasPrefix(line, "The mock server has ended. Vault keeps running"); {

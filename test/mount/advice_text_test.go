@@ -105,7 +105,7 @@ func wellWritten(t *testing.T, text string) {
 	}
 }
 
-func TestAdviceIsReadAsAPersonReadsIt(t *testing.T) {
+func TestTheCommandsOfAnErrorAreFound(t *testing.T) {
 	t.Parallel()
 	text := "it failed. If the key changed, type vault write finicity/config app_key=… base_url=… verify_connection=false, " +
 		"then vault write finicity/config/verify force=true; otherwise, type vault write -f finicity/rotate-root. " +

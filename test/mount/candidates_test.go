@@ -259,7 +259,7 @@ func TestACopyThatIsRestoredAgainMakesOneAttempt(t *testing.T) {
 
 // A standby node has read storage long before the snapshot is restored. Then it takes
 // over.
-func TestAStandbyFindsThatItsDataMayBeACopy(t *testing.T) {
+func TestAStandbyFindsThatItsDataMightBeACopy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewUnresolved(t, false, nil)
@@ -282,7 +282,7 @@ func TestAStandbyFindsThatItsDataMayBeACopy(t *testing.T) {
 
 // A process that started on a copy has had its success. Later its clock is set back by
 // the clock of a node that continued from a snapshot.
-func TestACopyEndsWithASuccessWhateverTheClock(t *testing.T) {
+func TestASuccessEndsTheSuspicionOfACopyWithAnyClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

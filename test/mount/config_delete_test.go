@@ -102,7 +102,7 @@ func TestADeleteBringsNoNewAttempts(t *testing.T) {
 	})
 }
 
-func TestAfterADeleteTheMountCanBeConfiguredAnew(t *testing.T) {
+func TestAfterADeleteTheMountCanBeConfiguredAgain(t *testing.T) {
 	t.Parallel()
 	for name, verify := range map[string]bool{"verified": true, "not verified": false} {
 		t.Run(name, func(t *testing.T) {

@@ -140,7 +140,7 @@ func TestAMoveThereAndBackWorks(t *testing.T) {
 
 // The stored secret is the only copy, and a new address must not make the old value
 // pass as the right one.
-func TestANewAddressDoesNotBringBackASecretThatWasRotatedAway(t *testing.T) {
+func TestANewAddressDoesNotBringBackAReplacedSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

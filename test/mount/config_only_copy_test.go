@@ -12,7 +12,7 @@ import (
 )
 
 // After a rotation, only the engine has the secret, even if another secret is written.
-func TestDeleteIsRefusedWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
+func TestDeleteIsRefusedWhileTheEngineMightHoldTheOnlyCopy(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]struct {
 		do   func(h *mounttest.Harness)

@@ -40,7 +40,7 @@ func TestANewPartnerReplacesTheCredentialItsHistoryAndItsToken(t *testing.T) {
 }
 
 // The secret that was rotated away belonged to the old partner.
-func TestASecretThatWasRotatedAwayMayBeAnotherPartners(t *testing.T) {
+func TestAReplacedSecretMightBeAnotherPartners(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -54,7 +54,7 @@ func TestASecretThatWasRotatedAwayMayBeAnotherPartners(t *testing.T) {
 	})
 }
 
-func TestANewPartnerNeedsADeleteWhileTheEngineMayHoldTheOnlyCopy(t *testing.T) {
+func TestANewPartnerNeedsADeleteWhileTheEngineMightHoldTheOnlyCopy(t *testing.T) {
 	t.Parallel()
 	for name, enter := range map[string]func(h *mounttest.Harness){
 		"rotated": func(h *mounttest.Harness) { h.Rotate() },

@@ -17,7 +17,7 @@ func chooses(h *mounttest.Harness, secret any) mounttest.Answer {
 }
 
 // A company that stops using the engine gets its secret back, and does not need force.
-func TestACompanyLeavesWithItsSecret(t *testing.T) {
+func TestAfterAChosenSecretTheConfigurationCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestACompanyLeavesWithItsSecret(t *testing.T) {
 
 // An earlier change without an answer may be carried out after the chosen one, because
 // its old secret is accepted for 30 days.
-func TestACompanyDoesNotLeaveWhileAChangeMayStillArrive(t *testing.T) {
+func TestNoDeleteWhileAnEarlierChangeMightStillArrive(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestAChosenSecretIsFoundAfterALostAnswer(t *testing.T) {
 	})
 }
 
-func TestAnImpossibleNewSecretIsRefusedWithoutAnAttempt(t *testing.T) {
+func TestAnInvalidNewSecretIsRefusedWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -143,7 +143,7 @@ func TestAnImpossibleNewSecretIsRefusedWithoutAnAttempt(t *testing.T) {
 	})
 }
 
-func TestAScheduleThatWouldReplaceTheChosenSecretIsNamed(t *testing.T) {
+func TestAWarningNamesAScheduleThatWouldReplaceTheChosenSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "24h"})

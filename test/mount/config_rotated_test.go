@@ -14,7 +14,7 @@ import (
 
 // A copy of a secret that this engine has rotated away, for example from a terraform
 // apply of the first value.
-func TestASecretThatWasRotatedAwayIsRefusedWithoutAnAttempt(t *testing.T) {
+func TestAReplacedSecretIsRefusedWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -68,7 +68,7 @@ func TestASecretThatAnOperatorReplacedMayComeBack(t *testing.T) {
 	})
 }
 
-func TestASecretIsRotatedAwayInWhateverWayItWasFoundOut(t *testing.T) {
+func TestAReplacedSecretIsRefusedHoweverThatWasFoundOut(t *testing.T) {
 	t.Parallel()
 	mounttest.EitherWay(t, func(t *testing.T, applied bool) {
 		h := mounttest.NewConfigured(t, nil)
@@ -88,7 +88,7 @@ func TestASecretIsRotatedAwayInWhateverWayItWasFoundOut(t *testing.T) {
 
 // While it is unknown which secret is in effect, the old one does not count as rotated
 // away: it may be written, and is the current one.
-func TestASecretIsNotRotatedAwayBeforeTheNewOneIsProven(t *testing.T) {
+func TestASecretIsNotReplacedBeforeTheNewOneIsProven(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewUnresolved(t, true, nil)

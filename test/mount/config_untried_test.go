@@ -102,7 +102,7 @@ func TestASecretThatWasStoredTooEarlyIsWrittenAgain(t *testing.T) {
 	})
 }
 
-func TestASeriesOfUntriedSecretsLosesNoneThatMayBeInEffect(t *testing.T) {
+func TestASeriesOfUntriedSecretsLosesNoneThatMightBeInEffect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

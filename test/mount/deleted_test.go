@@ -12,7 +12,7 @@ import (
 )
 
 // The node is a standby node, and has stored everything that it knows.
-func TestAfterADeleteNoSettledRefusalComesBack(t *testing.T) {
+func TestAfterADeleteNoSettledRefusalReturns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

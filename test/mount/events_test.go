@@ -200,7 +200,7 @@ func TestAConfigWriteThatIsStoredLaterIsAnnounced(t *testing.T) {
 }
 
 // An attempt with another partner says nothing about the stored partner.
-func TestAStopIsAnnouncedOnceWhateverElseIsTried(t *testing.T) {
+func TestAStopIsAnnouncedOnlyOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)

@@ -195,7 +195,7 @@ func TestDurationsAreTakenAsTextsAndAsNumbers(t *testing.T) {
 }
 
 // A body that is not JSON arrives as one field name that contains everything.
-func TestANameThatMayBeAValueIsNotRepeated(t *testing.T) {
+func TestANameThatMightBeAValueIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.New(t)

@@ -54,7 +54,7 @@ func freshMount(tb testing.TB, vault logical.SystemView) (logical.Backend, *logi
 // Any use of storage or of Vault's system view would fail this test, because there is
 // none. It does not run in parallel, because it counts the allocations of the whole
 // process.
-func TestAReadOfAFreshTokenAsksNobodyAndAllocatesLittle(t *testing.T) {
+func TestAReadOfAFreshTokenAsksNothingAndAllocatesLittle(t *testing.T) {
 	vault := &silent{logical.TestSystemView()}
 	mount, req := freshMount(t, vault)
 	vault.SystemView, req.Storage = nil, nil

@@ -198,7 +198,7 @@ func TestAStopThatBeginsWithARestartIsAnnounced(t *testing.T) {
 
 // A process that has just started has not logged a stop, and an attempt of an operator
 // must not hide the stop.
-func TestAStopIsReportedAfterARestartWhateverIsAsked(t *testing.T) {
+func TestEveryRequestReportsAStopAfterARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)

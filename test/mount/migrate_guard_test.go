@@ -52,7 +52,7 @@ func TestAnUpgradeWithinSixHoursPausesNothing(t *testing.T) {
 
 // Without a schedule there is nothing to pause, and a schedule that is set later starts
 // then.
-func TestAnOldCopyWithoutAScheduleIsNotPausedLater(t *testing.T) {
+func TestOldDataWithoutAScheduleIsNotPausedLater(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
 		h.SetClock(60 * 24 * time.Hour)
@@ -66,7 +66,7 @@ func TestAnOldCopyWithoutAScheduleIsNotPausedLater(t *testing.T) {
 }
 
 // The token of version 1 stays in storage until it can be deleted, and no longer.
-func TestWhatVersion1LeftIsDeletedLaterIfStorageFails(t *testing.T) {
+func TestVersion1EntriesAreDeletedLaterIfStorageFails(t *testing.T) {
 	t.Parallel()
 	goldenMount(t, "fresh", func(t *testing.T, h *mounttest.Harness, _ mounttest.Golden) {
 		h.Storage.Fail(mounttest.Fault{On: mounttest.Del("token")})

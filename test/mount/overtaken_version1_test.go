@@ -22,7 +22,7 @@ func goldenNamed(t *testing.T, name string) mounttest.Golden {
 }
 
 // The old plugin on another node has rotated in the meantime.
-func TestAnEntryOfVersion1ThatHasChangedIsMigratedAnew(t *testing.T) {
+func TestAnEntryOfVersion1ThatHasChangedIsMigratedAgain(t *testing.T) {
 	t.Parallel()
 	for _, later := range []string{"rotated-once", "pending"} {
 		t.Run(later, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // The first attempt of the write is in progress when another node takes over and
 // rotates. A second attempt could still succeed, because a grace period keeps the old
 // secret valid.
-func TestASecondAttemptOfAFormerLeaderLosesNoSecret(t *testing.T) {
+func TestARepeatedWriteOfAFormerActiveNodeLosesNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewUnresolved(t, false, mounttest.Fields{"secret_grace_period": true})

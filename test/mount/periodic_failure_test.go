@@ -179,7 +179,7 @@ func TestAPendingRotationIsResolvedAfterTheClockWasSetBack(t *testing.T) {
 	})
 }
 
-func TestTheScheduleGoesOnAfterTheAppKeyWasCorrected(t *testing.T) {
+func TestTheScheduleContinuesAfterTheAppKeyWasCorrected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1h"})
@@ -197,7 +197,7 @@ func TestTheScheduleGoesOnAfterTheAppKeyWasCorrected(t *testing.T) {
 	})
 }
 
-func TestARotationByHandEndsAStopWhateverTheClockShows(t *testing.T) {
+func TestARotationByHandEndsAStopWithAnyClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_schedule": "0 * * * *"})
@@ -242,7 +242,7 @@ func TestResolvingThatFailsForStorageIsReportedToVault(t *testing.T) {
 
 // Storage fails once at each write of a scheduled rotation in turn. The secret is
 // rotated once, and nothing is lost.
-func TestStorageMayFailAtAnyWriteOfAScheduledRotation(t *testing.T) {
+func TestStorageCanFailAtAnyWriteOfAScheduledRotation(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {
 		for skip := range 5 {

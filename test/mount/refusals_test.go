@@ -156,7 +156,7 @@ func TestAnUnprovenSecretIsNotTriedAtOnceAfterAnother(t *testing.T) {
 }
 
 // Only 10001 says that the secret is wrong. After any other refusal, it is retained.
-func TestASecretThatMayBeRightIsKeptAfterARefusal(t *testing.T) {
+func TestASecretThatMightBeRightIsKeptAfterARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -50,7 +50,7 @@ func TestTheScheduleKeepsToWhatFourAttemptsCanFind(t *testing.T) {
 }
 
 // The schedule continues once the first of the changes can no longer take effect.
-func TestAScheduleAtTheLimitGoesOnAfterADay(t *testing.T) {
+func TestAScheduleAtTheLimitContinuesAfterADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "1h"})

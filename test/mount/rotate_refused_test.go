@@ -37,7 +37,7 @@ func TestARotationAfterARepeatedChangeFindsTheSecretFirst(t *testing.T) {
 
 // Another change was refused on the same day, and its secret is still untested. It is
 // tried after the newer one.
-func TestARepeatedChangeIsFoundWhateverWasRefusedBefore(t *testing.T) {
+func TestARepeatedChangeIsFoundAfterAnyRefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -66,7 +66,7 @@ func TestARepeatedChangeIsFoundWhateverWasRefusedBefore(t *testing.T) {
 }
 
 // A successful rotation ends the consecutive refusals.
-func TestAfterARotationTheOldSecretMayBeRefusedOnceMore(t *testing.T) {
+func TestAfterARotationTheOldSecretMightBeRefusedOnceMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)
@@ -92,7 +92,7 @@ func TestAfterARotationTheOldSecretMayBeRefusedOnceMore(t *testing.T) {
 
 // A secret that was written twice and rotated away with a grace period works for 30
 // more days. It must not displace the one that remains.
-func TestASecretThatWasRotatedAwayIsTriedLast(t *testing.T) {
+func TestAReplacedSecretIsTriedLast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"secret_grace_period": true})
@@ -129,7 +129,7 @@ func TestARotationByHandThatIsRefusedIsNoFailureOfTheSchedule(t *testing.T) {
 
 // A gateway answers 403 or a 401 without a code to a change that Finicity has carried
 // out.
-func TestAGatewaysRefusalOfAChangeIsNoFailedRotation(t *testing.T) {
+func TestAGatewaysRefusalOfAChangeIsNotAFailedRotation(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{403, 401} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestAGatewaysRefusalOfAChangeIsNoFailedRotation(t *testing.T) {
 
 // Finicity has carried out the change. The refusal is for a gateway's repetition of it,
 // or comes from the gateway itself.
-func TestARefusedChangeMayHaveBeenCarriedOut(t *testing.T) {
+func TestARefusedChangeMightHaveBeenCarriedOut(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fakefinicity.Fault{
 		"sent twice": {Kind: fakefinicity.KindTwice},

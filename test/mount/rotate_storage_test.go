@@ -58,7 +58,7 @@ func TestAProposalThatWasNeverSentIsResolved(t *testing.T) {
 
 // The next write contains what the failed one should have stored. Only an unstored
 // proof is an error: until it is stored, a new process would serve the old token.
-func TestARotationGoesOnWhenAnAnswerCannotBeStored(t *testing.T) {
+func TestARotationContinuesIfAnAnswerCannotBeStored(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]int{"the acknowledgment": 1, "the proof": 3} {
 		for _, applied := range []bool{false, true} {

@@ -172,7 +172,7 @@ func TestEveryUnreadableAnswerIsAFailureForNow(t *testing.T) {
 // The secret was right all the time: the partner is unlocked, or the block is lifted.
 // Only the engine has a secret that it has rotated to, so recovery must not need that
 // secret.
-func TestReadsGoOnAfterASuccessOfAnOperator(t *testing.T) {
+func TestReadsContinueAfterASuccessOfAnOperator(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]mounttest.Fields{"verify": nil, "by force": {"force": true}} {
 		t.Run(name, func(t *testing.T) {

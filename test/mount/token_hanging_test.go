@@ -169,7 +169,7 @@ func TestAReadOfTheSaltThatHangsHoldsUpNoPoll(t *testing.T) {
 }
 
 // The first reader requests a longer min_ttl than the stored token has left.
-func TestAfterAFailoverNobodyWaitsForSomeoneElsesMinTTL(t *testing.T) {
+func TestAfterAFailoverNoReadWaitsForAnothersMinTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})

@@ -149,7 +149,7 @@ func TestARefreshForMinTTLDelaysNoOtherReader(t *testing.T) {
 
 // Otherwise the answer would have less time left than requested, and the reader would
 // not know.
-func TestAMinTTLOfMoreThanALeaseMayHaveIsRefused(t *testing.T) {
+func TestAMinTTLOverTheLimitOfALeaseIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, nil)

@@ -138,7 +138,7 @@ func TestWhileARotationIsPendingBothSecretsSign(t *testing.T) {
 	})
 }
 
-func TestWebhooksAreVerifiedWhateverHoldsCallsBack(t *testing.T) {
+func TestWebhooksAreVerifiedWhileNoCallIsAllowed(t *testing.T) {
 	t.Parallel()
 	for name, enter := range mounttest.States() {
 		t.Run(name, func(t *testing.T) {
