@@ -23,10 +23,10 @@ import (
 	"vault-plugin-secrets-finicity/internal/secrets"
 )
 
-// Only for a file that does not exist yet: an existing one must never change.
-var update = flag.Bool("update", false, "write the missing golden files of the present version")
+// -update writes only missing files: an existing golden file must never change.
+var update = flag.Bool("update", false, "write the missing golden files of the current version")
 
-// summary is what a stored state means. Every later version must read the same summary
+// summary is what the engine must understand from a stored state. Every later version must read the same summary
 // from the files of this version.
 type summary struct {
 	PartnerID   string            `json:"partner_id"`

@@ -45,7 +45,7 @@ func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State
 	if entry.DecodeJSON(r) != nil { // Assume that all attempts were used up.
 		r = &recordV1{Charged: attempts.Limit, LastError: "the stored record of attempts cannot be decoded"}
 	}
-	// Forced attempts had no limit. Twice the limit has the same effect as more.
+	// Forced attempts had no limit. A count above twice the limit has no further effect.
 	r.Rejected, r.Charged = min(r.Rejected, 2*attempts.Limit), min(r.Charged, 2*attempts.Limit)
 	return r, key, nil
 }

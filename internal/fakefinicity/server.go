@@ -2,13 +2,14 @@
 
 // Package fakefinicity is a mock server for api.finicity.com (Mastercard Open Finance,
 // US). It is an [http.Handler] that enforces Finicity's rules. It has the two
-// authentication operations and one customers call, which shows whether a token works.
+// authentication operations, and one operation of the customers API, which shows whether a
+// token works.
 //
-// It behaves as the real API does. Five failed attempts lock a partner, a changed
-// secret invalidates the old one, and a token expires after two hours. A test can order
-// an answer to be lost ([Server.Order]). Where the documentation is silent, the mock
-// server assumes the worst for the caller: a client that passes a test here must not
-// lock a partner at Finicity.
+// It follows Finicity's documentation: five failed attempts lock a partner, a change of the
+// secret invalidates the old one, and a token expires after two hours. Where the
+// documentation is silent, the mock server assumes the worst for the caller, so that a
+// client that passes a test here does not lock a partner at Finicity. A test can tell the
+// server to lose an answer ([Server.Order]).
 //
 // All state is in memory. A new [Server] starts no goroutine, so a simulation can
 // create one for each run. For use in a testing/synctest bubble, create it inside the

@@ -107,8 +107,8 @@ func sendable(token string) bool {
 
 var wholeSeconds = regexp.MustCompile(`^[0-9]{1,9}$`)
 
-// A false verdict stops the engine or loses the secret. A misread token fails wherever
-// an app sends it. Text that an error quotes ends up in logs.
+// Every answer gets the verdict that Finicity documents, and no error quotes a secret. A
+// wrong verdict would stop the engine or lose the secret.
 func FuzzEveryAnswerGetsTheRightVerdict(f *testing.F) {
 	for i, body := range bodySeeds() {
 		for j, status := range []uint16{200, 204, 401, 500, 302, 400, 429, 403} {

@@ -122,7 +122,7 @@ func (p *Plan) Retry(last time.Time) time.Time {
 
 // Stopped reports whether the schedule has stopped, because Finicity refused
 // two changes in a row. It resumes after a rotation by an operator, after
-// [Plan.CredentialReplaced], or with a new plan.
+// [Plan.CredentialReplaced], or when the schedule changes.
 func (p *Plan) Stopped(last time.Time) bool {
 	return p.failing(last) && p.Refused >= maxRefused
 }
@@ -143,8 +143,8 @@ func (p *Plan) failing(last time.Time) bool {
 }
 
 // Begun records that a rotation starts. The caller must store the plan before
-// the change is sent: a process that ends during the call records nothing, and
-// each of its successors would send another change at once.
+// the change is sent: a process that crashes during the call can't record it, and after
+// each restart the engine would immediately send another change.
 //
 // Begun counts as an unanswered rotation. If the rotation fails, call
 // [Plan.Failed] on a copy made before Begun, or it counts twice.

@@ -12,13 +12,12 @@ const maxBackoff = time.Minute
 
 // Backoff spaces the automatic calls to Finicity while it is unavailable. All
 // readers share it: during an outage a thousand of them cost no more calls than
-// one. The zero value holds nothing back. All methods are safe for concurrent
-// use.
+// one. The zero value imposes no wait. All methods are safe for concurrent use.
 //
 // The caller decides what counts. Finicity being unreachable, overloaded or
 // answering nonsense is a failure. A refusal is an answer: it ends the outage,
-// and the attempt record limits further calls. An error from storage is a failure only
-// for a Backoff of its own, because storage and Finicity recover separately.
+// and the attempt record limits further calls. Errors from storage have a separate Backoff,
+// because storage and Finicity recover separately.
 //
 // The times come from the process clock, as [time.Now] returns them, so setting
 // the wall clock neither ends nor prolongs a wait.
@@ -38,7 +37,7 @@ func (b *Backoff) Note(failure error, retryAfter time.Duration, now time.Time) {
 	defer b.mu.Unlock()
 	wait := max(min(time.Second<<min(b.count, 6), maxBackoff), retryAfter)
 	b.last, b.at = failure, now
-	if until := now.Add(wait); until.After(b.until) { // An operator's request does not wait.
+	if until := now.Add(wait); until.After(b.until) { // An operator's request ignores the wait, and must not shorten it.
 		b.until = until
 	}
 	b.count++
