@@ -169,7 +169,7 @@ cover: ## Measure coverage, fail if a package is below 90 percent, write bin/cov
 # The cheapest checks come first. `golangci-lint run` also checks the formatting. tofu
 # must ignore the user's settings.
 .PHONY: lint
-lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules, the scripts and examples/terraform
+lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules, the scripts, the documents and examples/terraform
 ##= less than a minute; five to eight minutes more the first time, to build the tools
 	@find . \( -name .git -o -path ./bin \) -prune -o -type f \( -name '*.sh' -o -path ./.ci/run \) -print | \
 		while IFS= read -r script; do bash -n "$$script" || exit 1; done
@@ -177,6 +177,7 @@ lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules,
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	$(GO) test -count=1 -run 'RefusedWords|Documents|Index|Picture' .
 	bin/golangci-lint run ./...
 
 .PHONY: openapi

@@ -69,3 +69,61 @@ func TestEveryLinkInTheDocumentsLeadsToAHeading(t *testing.T) {
 		t.Errorf("only %d links were found", count)
 	}
 }
+
+// The index would otherwise lack a page that was added later.
+func TestTheIndexLinksEveryDocumentAndEveryExample(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile("docs/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := map[string]bool{"README.md": true}
+	for _, found := range linked.FindAllStringSubmatch(string(index), -1) {
+		links[found[1]] = true
+	}
+	for _, pattern := range []string{"docs/*.md", "examples/*/README.md"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files match %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			link := strings.TrimSuffix("../"+filepath.ToSlash(file), "/README.md")
+			link = strings.TrimPrefix(link, "../docs/")
+			if link != "../docs" && !links[link] {
+				t.Errorf("docs/README.md has no link to %s", link)
+			}
+		}
+	}
+}
+
+// A command that runs no test succeeds.
+func TestTheDocumentsNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	declared := map[string]bool{}
+	for _, file := range sources(t, "_test.go") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			declared[found[1]] = true
+		}
+	}
+	named := regexp.MustCompile(`(?:-run[ =]|-bench[ =]|-fuzz[ =]|TEST=|FUZZTARGET=)([A-Z]\w+)|\b((?:Test|Fuzz)[A-Z]\w+)`)
+	for _, file := range sources(t, ".md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range named.FindAllStringSubmatch(string(text), -1) {
+			pattern, name := found[1], found[2]
+			matches := declared[name]
+			for test := range declared {
+				matches = matches || pattern != "" && strings.Contains(test, pattern)
+			}
+			if !matches {
+				t.Errorf("%s names %q, and no test has that name", file, pattern+name)
+			}
+		}
+	}
+}

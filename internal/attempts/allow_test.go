@@ -17,7 +17,7 @@ func verdict(t *testing.T, commands, attempt string) string {
 	if commands != "" {
 		all = strings.Split(commands, ", ")
 	}
-	s := tell(t, all...)
+	s := play(t, all...)
 	state := s.do(strings.Fields(attempt))
 	if reason, found := strings.CutPrefix(strings.SplitN(state, "\n", 2)[0], "not sent: "); found {
 		return reason
@@ -162,11 +162,11 @@ func TestTheStoredCredentialMayBeTriedAgain(t *testing.T) {
 }
 
 func TestNoVerdictIsNoRefusalOfACredential(t *testing.T) {
-	s := tell(t, "read 10001")
+	s := play(t, "read 10001")
 	if at := s.record.RefusedBefore("", s.now); !at.IsZero() {
 		t.Errorf("no credential was refused at %s", at)
 	}
-	s = tell(t, "write x 10001", "read accepted")
+	s = play(t, "write x 10001", "read accepted")
 	first := s.record.RefusedBefore("here x", s.now)
 	s.now = s.now.Add(time.Hour)
 	s.settle(s.charge(attempts.Forced, attempts.Written), attempts.Answer{Outcome: attempts.RefusedWithCode, Credential: "here x"})
@@ -207,7 +207,7 @@ func TestAStopOfADayEndsWhenItsOldestIsADayOld(t *testing.T) {
 		{"four of which three are typos", "write x 10001, write y 10001, write z 10001, read accepted, read 10001", day - 9*time.Second},
 		{"the state ok is reached too", "read dies, read dies, read dies, read accepted, read dies", day - 9*time.Second},
 	} {
-		s := tell(t, strings.Split(test.before, ", ")...)
+		s := play(t, strings.Split(test.before, ", ")...)
 		if state := s.record.State(s.facts, s.now); state != attempts.Stopped {
 			t.Errorf("%s: the state is %s", test.name, state)
 		}
@@ -236,12 +236,12 @@ func TestOnlyAHoldAndAStopOfADayEndAtATime(t *testing.T) {
 		{"read 10001", "verify 10001", "verify 10001", "verify 10001"},
 		{"write x 10001", "write y 10001", "read accepted", "read 24302"},
 	} {
-		s := tell(t, commands...)
+		s := play(t, commands...)
 		if retry := s.record.Retry(s.facts, s.now); !retry.IsZero() {
 			t.Errorf("after %v, the next one is at %s", commands, retry)
 		}
 	}
-	s := tell(t, "read 10001")
+	s := play(t, "read 10001")
 	if retry := s.record.Retry(s.facts, s.now); !retry.Equal(s.now.Add(5 * time.Minute)) {
 		t.Errorf("the next one is at %s", retry)
 	}

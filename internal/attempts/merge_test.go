@@ -68,12 +68,12 @@ func TestAnOperatorsSuccessThatIsMergedGivesJobsANewCount(t *testing.T) {
 	commands := []string{
 		"read codeless", "pass 1h", "read accepted", "read codeless", "pass 1h", "read accepted", "read codeless", "pass 1h",
 	}
-	here, there := tell(t, commands...), tell(t, append(commands, "verify accepted")...)
+	here, there := play(t, commands...), play(t, append(commands, "verify accepted")...)
 	if here.record.Merge(there.record, "here", there.now); here.record.State(here.facts, there.now) != attempts.OK {
 		t.Errorf("the state is %s", here.state())
 	}
 	before := here.record.Confirmed
-	older := tell(t, "verify accepted")
+	older := play(t, "verify accepted")
 	if here.record.Merge(older.record, "here", there.now); !here.record.Confirmed.Equal(before) {
 		t.Error("an older success replaces a newer one")
 	}
@@ -82,20 +82,20 @@ func TestAnOperatorsSuccessThatIsMergedGivesJobsANewCount(t *testing.T) {
 // A failure text belongs to the refusal or lock that holds the stored credential back.
 func TestAMergedSuccessEndsTheFailureItself(t *testing.T) {
 	for _, refusal := range []string{"read 10001", "read 24302"} {
-		here, there := tell(t, refusal), tell(t, refusal, "pass 1h", "verify accepted")
+		here, there := play(t, refusal), play(t, refusal, "pass 1h", "verify accepted")
 		if here.record.Merge(there.record, "here", there.now); here.record.Failure != "" || !here.record.Locked.IsZero() {
 			t.Errorf("%s: it is %s", refusal, here.state())
 		}
 	}
 	// An outage does not hold the stored credential back, so a merge keeps its text.
-	here := tell(t, "read unanswered")
-	if here.record.Merge(tell(t, "pass 1h").record, "here", here.now); here.record.Failure == "" {
+	here := play(t, "read unanswered")
+	if here.record.Merge(play(t, "pass 1h").record, "here", here.now); here.record.Failure == "" {
 		t.Error("the failure is gone")
 	}
 }
 
 func TestAnAttemptThatAnotherNodeMightHaveSettledIsLeftOut(t *testing.T) {
-	s := tell(t, "read dies", "read codeless")
+	s := play(t, "read dies", "read codeless")
 	if answered := s.record.Answered(); answered.Used(s.now) != 1 || s.record.Used(s.now) != 2 {
 		t.Errorf("%d of %d are left", answered.Used(s.now), s.record.Used(s.now))
 	}
@@ -116,7 +116,7 @@ func TestARefusalThatAnotherNodeHasOvertakenHoldsNothing(t *testing.T) {
 
 // The older of two locks has ended, or has another cause.
 func TestTheNewerLockCounts(t *testing.T) {
-	here, there := tell(t, "read 24302", "pass 1h", "verify 24302"), tell(t, "read 24302")
+	here, there := play(t, "read 24302", "pass 1h", "verify 24302"), play(t, "read 24302")
 	locked := here.record.Locked
 	if here.record.Merge(there.record, "here", here.now.AddDate(-1, 0, 0)); !here.record.Locked.Equal(locked) {
 		t.Error("the older one replaces the newer one")
@@ -127,7 +127,7 @@ func TestTheNewerLockCounts(t *testing.T) {
 }
 
 func TestTheAttemptsOfADeletedConfigurationCountForTheirDay(t *testing.T) {
-	there := tell(t, "verify accepted", "read 10001", "pass 1h", "verify 24302")
+	there := play(t, "verify accepted", "read 10001", "pass 1h", "verify 24302")
 	settled := there.record.Settled()
 	if state := settled.State(there.facts, there.now); state != attempts.OK || settled.Used(there.now) != 2 {
 		t.Errorf("the state is %s, and %d are used", state, settled.Used(there.now))
@@ -146,7 +146,7 @@ func TestTheAttemptsOfADeletedConfigurationCountForTheirDay(t *testing.T) {
 
 // Each address may lead to a different Finicity environment.
 func TestALockIsOneAtItsOwnAddress(t *testing.T) {
-	s := tell(t, "read 24302", "move there")
+	s := play(t, "read 24302", "move there")
 	if state := s.state(); !strings.HasPrefix(state, "locked") {
 		t.Errorf("before a success elsewhere it is %s", state)
 	}
@@ -159,11 +159,11 @@ func TestALockIsOneAtItsOwnAddress(t *testing.T) {
 	if state := s.do(strings.Fields("verify accepted")); !strings.HasPrefix(state, "ok") {
 		t.Errorf("after a success it is %s", state)
 	}
-	s = tell(t, "read 24302", "move there", "verify accepted", "pass 1h", "read 10001", "move here")
+	s = play(t, "read 24302", "move there", "verify accepted", "pass 1h", "read 10001", "move here")
 	if state := s.state(); !strings.HasPrefix(state, "locked") {
 		t.Errorf("after a refusal elsewhere it is %s", state)
 	}
-	s = tell(t, "read 24302", "move there", "force accepted", "move here")
+	s = play(t, "read 24302", "move there", "force accepted", "move here")
 	if state := s.state(); !strings.HasPrefix(state, "ok") {
 		t.Errorf("after a forced success elsewhere it is %s", state)
 	}
@@ -173,8 +173,8 @@ func TestALockIsOneAtItsOwnAddress(t *testing.T) {
 // moved; times that both copies have are not.
 func TestTimesOfAnotherClockAreMoved(t *testing.T) {
 	begin := []string{"read 10001", "pass 1h"}
-	here := tell(t, append(begin, "verify 24302", "verify accepted", "move there", "read 10001", "move here", "force accepted", "read 24302")...)
-	there := tell(t, begin...)
+	here := play(t, append(begin, "verify 24302", "verify accepted", "move there", "read 10001", "move here", "force accepted", "read 24302")...)
+	there := play(t, begin...)
 	want, by := here.record.Clone(), 2*time.Hour
 	here.record.Redate(there.record, by)
 	got := here.record
@@ -192,8 +192,8 @@ func TestTimesOfAnotherClockAreMoved(t *testing.T) {
 		!got.Failed.Equal(want.Failed.Add(by)) {
 		t.Errorf("the record is %+v", got)
 	}
-	younger := tell(t, begin...)
-	if younger.record.Redate(tell(t, append(begin, "verify accepted")...).record, by); !younger.record.Confirmed.IsZero() ||
+	younger := play(t, begin...)
+	if younger.record.Redate(play(t, append(begin, "verify accepted")...).record, by); !younger.record.Confirmed.IsZero() ||
 		!younger.record.Attempts[0].Cleared.IsZero() {
 		t.Errorf("what has not happened is dated: %+v", younger.record)
 	}

@@ -12,8 +12,8 @@ import (
 
 const day = 24 * time.Hour
 
-// tell executes the commands of a story. Each of its attempts must be allowed.
-func tell(t *testing.T, commands ...string) *story {
+// play executes the commands of a story. Each of its attempts must be allowed.
+func play(t *testing.T, commands ...string) *story {
 	t.Helper()
 	s := newStory(t)
 	for _, command := range commands {
@@ -93,7 +93,7 @@ func TestASuccessSettlesWhatCameBeforeIt(t *testing.T) {
 		trigger attempts.Trigger
 		left    int
 	}{{"a read", attempts.Automatic, 1}, {"config/verify", attempts.Operator, 1}, {"force", attempts.Forced, 2}} {
-		s := tell(t, "read 10001", "write x 10001")
+		s := play(t, "read 10001", "write x 10001")
 		success := s.charge(test.trigger, attempts.Stored)
 		s.charge(attempts.Operator, attempts.Written) // Still in progress at the success.
 		s.settle(success, attempts.Answer{Success: true})
@@ -113,7 +113,7 @@ func TestASuccessSettlesWhatCameBeforeIt(t *testing.T) {
 
 // Parts of Finicity that do not know a new secret yet refuse it.
 func TestACredentialThatIsAcceptedAfterARefusalMayBeWrittenAgain(t *testing.T) {
-	s := tell(t, "write x 10001", "write y 10001")
+	s := play(t, "write x 10001", "write y 10001")
 	s.settle(s.charge(attempts.Operator, attempts.Stored), attempts.Answer{Success: true, Credential: "here x"})
 	x, y := s.record.RefusedBefore("here x", s.now), s.record.RefusedBefore("here y", s.now)
 	if !x.IsZero() || y.IsZero() {
@@ -122,7 +122,7 @@ func TestACredentialThatIsAcceptedAfterARefusalMayBeWrittenAgain(t *testing.T) {
 }
 
 func TestASuccessSettlesNothingAtAnotherAddress(t *testing.T) {
-	s := tell(t, "read 10001", "move there")
+	s := play(t, "read 10001", "move there")
 	s.settle(s.charge(attempts.Operator, attempts.Written), attempts.Answer{Success: true})
 	if s.state() != "ok, 3 left" {
 		t.Errorf("there, the state is %s", s.state())
@@ -139,7 +139,7 @@ func TestASuccessSettlesNothingAtAnotherAddress(t *testing.T) {
 }
 
 func TestForceSettlesWhatWasRefusedAnywhere(t *testing.T) {
-	s := tell(t, "read 10001", "verify 10001", "verify 10001", "verify 10001", "move there", "force accepted")
+	s := play(t, "read 10001", "verify 10001", "verify 10001", "verify 10001", "move there", "force accepted")
 	if s.state() != "ok, 4 left" {
 		t.Errorf("there, the state is %s", s.state())
 	}
@@ -149,7 +149,7 @@ func TestForceSettlesWhatWasRefusedAnywhere(t *testing.T) {
 }
 
 func TestARefusalThatWasSettledElsewhereStaysSettled(t *testing.T) {
-	s := tell(t, "read 10001", "pass 5m", "read accepted", "pass 20h", "move there", "read accepted")
+	s := play(t, "read 10001", "pass 5m", "read accepted", "pass 20h", "move there", "read accepted")
 	if s.state() != "ok, 3 left" {
 		t.Errorf("there, the state is %s", s.state())
 	}
@@ -181,12 +181,12 @@ func TestTheFailureIsTheLastRefusalUntilASuccess(t *testing.T) {
 		{[]string{"write x 24302", "verify unanswered"}, "24302"},
 		{[]string{"read unanswered", "rotate accepted"}, "unanswered"}, // A 204 is neither a success nor a failure.
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		if s.record.Failure != test.failure || s.record.Failed.IsZero() != (test.failure == "") {
 			t.Errorf("after %v the failure is %q at %s", test.commands, s.record.Failure, s.record.Failed)
 		}
 	}
-	if s := tell(t, "rotate accepted"); !s.record.Failed.IsZero() {
+	if s := play(t, "rotate accepted"); !s.record.Failed.IsZero() {
 		t.Error("a 204 is a failure")
 	}
 }
@@ -217,7 +217,7 @@ func TestALockLastsUntilFinicitySaysOtherwise(t *testing.T) {
 		{[]string{"read 24302", "verify 10001"}, false},
 		{[]string{"read 24302", "verify accepted"}, false},
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		if locked := s.record.State(s.facts, s.now) == attempts.Locked; locked != test.locked {
 			t.Errorf("after %v, locked: %v", test.commands, locked)
 		}
@@ -236,7 +236,7 @@ func TestARecordIsBounded(t *testing.T) {
 
 func TestALockWhoseAttemptIsGoneEndsAsOthersDo(t *testing.T) {
 	for _, answer := range []attempts.Answer{{Success: true}, {Outcome: attempts.RefusedWithCode, Failure: "10001"}} {
-		s := tell(t, "read 24302")
+		s := play(t, "read 24302")
 		for range 16 {
 			s.settle(s.charge(attempts.Forced, attempts.Stored), attempts.Answer{Outcome: attempts.Refused})
 		}
@@ -252,7 +252,7 @@ func TestALockWhoseAttemptIsGoneEndsAsOthersDo(t *testing.T) {
 
 // A snapshot was restored during the call.
 func TestAnAttemptThatIsGoneIsNotedAgainInItsPlace(t *testing.T) {
-	s := tell(t, "read 10001", "pass 5m", "read codeless")
+	s := play(t, "read 10001", "pass 5m", "read codeless")
 	gone := s.record.Attempts[0]
 	s.record.Attempts = s.record.Attempts[1:]
 	if !s.record.Recharge(gone) || s.record.Recharge(gone) {
@@ -264,7 +264,7 @@ func TestAnAttemptThatIsGoneIsNotedAgainInItsPlace(t *testing.T) {
 }
 
 func TestAnOutcomeThatIsGoneIsNotedAgain(t *testing.T) {
-	s := tell(t, "read 10001")
+	s := play(t, "read 10001")
 	known := s.record.Attempts[0]
 	s.record.Attempts[0].Outcome = attempts.Unanswered
 	if !s.record.Recharge(known) || s.record.Recharge(known) {
@@ -294,7 +294,7 @@ func TestARefusalThatIsNotedAgainStaysCleared(t *testing.T) {
 }
 
 func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
-	s := tell(t, "write x 10001", "read accepted", "pass 23h", "read accepted")
+	s := play(t, "write x 10001", "read accepted", "pass 23h", "read accepted")
 	if n := len(s.record.Attempts); n != 1 {
 		t.Errorf("the record has %d attempts", n)
 	}
@@ -310,7 +310,7 @@ func TestARecordForgetsWhatDoesNotCount(t *testing.T) {
 		t.Errorf("after a success, it has %d attempts", len(s.record.Attempts))
 	}
 	// A refusal that no success has cleared is never forgotten.
-	s = tell(t, "read 10001", "pass 48h")
+	s = play(t, "read 10001", "pass 48h")
 	if s.charge(attempts.Automatic, attempts.Stored); len(s.record.Attempts) != 2 {
 		t.Errorf("the record has %d attempts", len(s.record.Attempts))
 	}
@@ -330,7 +330,7 @@ func TestARecordIsEmptyWhenThereIsNothingToRemember(t *testing.T) {
 		{[]string{"write x 10001", "read accepted", "pass 23h"}, false},
 		{[]string{"write x 10001", "read accepted", "pass 24h"}, true},
 	} {
-		if s := tell(t, test.commands...); s.record.Empty(s.now) != test.empty {
+		if s := play(t, test.commands...); s.record.Empty(s.now) != test.empty {
 			t.Errorf("after %v, empty: %v", test.commands, !test.empty)
 		}
 	}
@@ -341,7 +341,7 @@ func TestARecordIsEmptyWhenThereIsNothingToRemember(t *testing.T) {
 }
 
 func TestACloneSharesNothing(t *testing.T) {
-	s := tell(t, "read 10001")
+	s := play(t, "read 10001")
 	for _, c := range []attempts.Record{s.record.Clone(), s.record.At("there")} {
 		c.Attempts[0].Outcome = attempts.Unanswered
 	}
@@ -365,7 +365,7 @@ func TestARecordIsRecentForADay(t *testing.T) {
 		{[]string{"read 10001", "pass 23h", "verify 10001", "pass 23h"}, 23*time.Hour + 4*time.Second, true},
 		{[]string{"read 24302", "pass 24h"}, 2 * time.Second, false},
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		if recent := s.record.Recent(s.now); recent != test.recent {
 			t.Errorf("after %v, recent: %v", test.commands, recent)
 		}
@@ -373,7 +373,7 @@ func TestARecordIsRecentForADay(t *testing.T) {
 			t.Errorf("after %v, the last was at %s", test.commands, last.Sub(start))
 		}
 	}
-	record := tell(t, "read 10001").record
+	record := play(t, "read 10001").record
 	if day := record.Last().Add(24 * time.Hour); !record.Recent(day) || record.Recent(day.Add(1)) {
 		t.Error("the record is not recent for exactly 24 hours")
 	}

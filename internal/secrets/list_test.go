@@ -15,8 +15,8 @@ import (
 
 const day = 24 * time.Hour
 
-// tell returns a story after its commands.
-func tell(t *testing.T, commands ...[]string) *story {
+// play returns a story after its commands.
+func play(t *testing.T, commands ...[]string) *story {
 	t.Helper()
 	s := newStory(t)
 	for _, command := range commands {
@@ -86,7 +86,7 @@ func TestTimeAloneRemovesASecretAndOnlyAfterAProof(t *testing.T) {
 		}, "c", "b", 25 * time.Hour},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := tell(t, append([][]string{do("write", "a")}, test.commands...)...)
+			s := play(t, append([][]string{do("write", "a")}, test.commands...)...)
 			if test.commands[0][0] != "bring" { // Without a proof, nothing is removed.
 				s.now = s.now.Add(time.Second)
 			}
@@ -98,26 +98,26 @@ func TestTimeAloneRemovesASecretAndOnlyAfterAProof(t *testing.T) {
 }
 
 func TestWithoutAProofNothingIsRemoved(t *testing.T) {
-	s := tell(t, do("write", "a"), do("propose", "b"), do("pass", "2400h"), do("refuse", "b"), do("refuse", "a"))
+	s := play(t, do("write", "a"), do("propose", "b"), do("pass", "2400h"), do("refuse", "b"), do("refuse", "a"))
 	if !s.has("a") || !s.has("b") {
 		t.Errorf("the list is %s", s.state())
 	}
 }
 
 func TestTheSecretThatWorksIsNeverTooOld(t *testing.T) {
-	s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("pass", "9600h"), do("propose", "c"), do("accept", "b"))
+	s := play(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("pass", "9600h"), do("propose", "c"), do("accept", "b"))
 	if !s.has("b") {
 		t.Errorf("the list is %s", s.state())
 	}
 	// Not even if its first proof was long after the engine sent it.
-	s = tell(t, do("write", "a"), do("propose", "b"), do("pass", "9600h"), do("accept", "b"))
+	s = play(t, do("write", "a"), do("propose", "b"), do("pass", "9600h"), do("accept", "b"))
 	if !s.has("b") {
 		t.Errorf("the list is %s", s.state())
 	}
 }
 
 func TestASecretThatWasNotSentIsRemoved(t *testing.T) {
-	s := tell(t, do("write", "a"), do("propose", "b"), do("not-sent", "b"))
+	s := play(t, do("write", "a"), do("propose", "b"), do("not-sent", "b"))
 	if s.has("b") || !s.has("a") {
 		t.Errorf("the list is %s", s.state())
 	}
@@ -125,25 +125,25 @@ func TestASecretThatWasNotSentIsRemoved(t *testing.T) {
 
 func TestASecretThatIsBroughtAgain(t *testing.T) {
 	t.Run("keeps its place when it may be in effect", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"), do("accept", "a"))
+		s := play(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"), do("accept", "a"))
 		if b := s.find("b"); b == nil || !b.Superseded.IsZero() {
 			t.Errorf("accepting the old secret supersedes the new one: %s", s.state())
 		}
 	})
 	t.Run("keeps its proof when nothing has replaced it", func(t *testing.T) {
-		if s := tell(t, do("write", "a"), do("bring", "a")); s.find("a").Proven.IsZero() {
+		if s := play(t, do("write", "a"), do("bring", "a")); s.find("a").Proven.IsZero() {
 			t.Errorf("the list is %s", s.state())
 		}
 	})
 	t.Run("counts as not refused", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b"), do("refuse", "b"), do("bring", "b"))
+		s := play(t, do("write", "a"), do("propose", "b"), do("refuse", "b"), do("bring", "b"))
 		if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
 			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 		}
 	})
 	t.Run("is the next one to try, and keeps its times", func(t *testing.T) {
 		for _, grace := range []string{"", "grace"} {
-			s := tell(t, do("write", "a"), do("propose", "b", grace), do("accept", "b"), do("bring", "a"))
+			s := play(t, do("write", "a"), do("propose", "b", grace), do("accept", "b"), do("bring", "a"))
 			if a := s.find("a"); a.Superseded.IsZero() || a.GraceEnds.IsZero() == (grace != "") || a.Proven.IsZero() {
 				t.Errorf("the list is %s", s.state())
 			}
@@ -159,20 +159,20 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 		}
 	})
 	t.Run("and again changes nothing", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"))
+		s := play(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"))
 		before := *s.find("a")
 		if s.do(do("bring", "a")); *s.find("a") != before {
 			t.Errorf("the list is %s", s.state())
 		}
 	})
 	t.Run("keeps no change from being made", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("bring", "a"))
+		s := play(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("bring", "a"))
 		if _, wait := s.list.MustWait(); wait {
 			t.Errorf("the list is %s", s.state())
 		}
 	})
 	t.Run("comes before one that the engine has sent", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"))
+		s := play(t, do("write", "a"), do("propose", "b", "grace"), do("bring", "a"))
 		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
 			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 		}
@@ -181,7 +181,7 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 		}
 	})
 	t.Run("only until another one is written", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("write", "b"), do("bring", "a"), do("bring", "x"))
+		s := play(t, do("write", "a"), do("write", "b"), do("bring", "a"), do("bring", "x"))
 		if next, _ := s.list.Next(); next.Value.Reveal() != "x" {
 			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 		}
@@ -191,7 +191,7 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 	})
 	t.Run("ages from then on, without a proof", func(t *testing.T) {
 		for _, grace := range []string{"", "grace"} {
-			s := tell(t, do("write", "a"), do("propose", "b", grace), do("refuse", "b"), do("pass", "770h"), do("bring", "b"), do("accept", "a"))
+			s := play(t, do("write", "a"), do("propose", "b", grace), do("refuse", "b"), do("pass", "770h"), do("bring", "b"), do("accept", "a"))
 			if !s.has("b") {
 				t.Errorf("the list is %s", s.state())
 			}
@@ -199,23 +199,23 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 	})
 	// The company's own programs may have changed the secret with a grace period.
 	t.Run("keeps its place when it had ended", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("accept", "c"), do("bring", "a"), do("accept", "a"))
+		s := play(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("accept", "c"), do("bring", "a"), do("accept", "a"))
 		if c := s.find("c"); c == nil || !c.Superseded.IsZero() {
 			t.Errorf("accepting an older secret supersedes the new one: %s", s.state())
 		}
 	})
 	t.Run("supersedes what operators brought later", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("bring", "b"), do("bring", "a"), do("bring", "x"), do("accept", "a"))
+		s := play(t, do("write", "a"), do("write", "b"), do("propose", "c"), do("bring", "b"), do("bring", "a"), do("bring", "x"), do("accept", "a"))
 		if b, c, x := s.find("b"), s.find("c"), s.find("x"); b.Superseded.IsZero() || !c.Superseded.IsZero() || !x.Superseded.IsZero() {
 			t.Errorf("the list is %s", s.state())
 		}
-		s = tell(t, do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("write", "x"), do("accept", "b"))
+		s = play(t, do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("write", "x"), do("accept", "b"))
 		if x := s.find("x"); !x.Superseded.IsZero() {
 			t.Errorf("a secret of the engine's own does: %s", s.state())
 		}
 	})
 	t.Run("is the next one to try when it had ended", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("write", "b"), do("move", "there"), do("propose", "c"), do("move", "here"), do("bring", "a"))
+		s := play(t, do("write", "a"), do("write", "b"), do("move", "there"), do("propose", "c"), do("move", "here"), do("bring", "a"))
 		if next, _ := s.list.Next(); next.Value.Reveal() != "a" {
 			t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 		}
@@ -224,7 +224,7 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 		}
 	})
 	t.Run("stays one that the engine has sent", func(t *testing.T) {
-		s := tell(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("propose", "c"), do("accept", "c"), do("bring", "b"))
+		s := play(t, do("write", "a"), do("propose", "b"), do("accept", "b"), do("propose", "c"), do("accept", "c"), do("bring", "b"))
 		if b := s.find("b"); b == nil || b.Origin != secrets.Sent {
 			t.Errorf("the list is %s", s.state())
 		}
@@ -232,7 +232,7 @@ func TestASecretThatIsBroughtAgain(t *testing.T) {
 }
 
 func TestASecretThatIsBroughtReplacesOnlyWhatAnOperatorHas(t *testing.T) {
-	s := tell(t, do("write", "a"), do("propose", "b"), do("bring", "x"), do("move", "there"), do("bring", "y"), do("move", "here"))
+	s := play(t, do("write", "a"), do("propose", "b"), do("bring", "x"), do("move", "there"), do("bring", "y"), do("move", "here"))
 	if !s.has("a") || !s.has("b") || s.has("x") {
 		t.Errorf("the list is %s", s.state())
 	}
@@ -250,31 +250,31 @@ func TestARefusalRemovesOnlyWhatAnOperatorHas(t *testing.T) {
 		{"sent", [][]string{do("propose", "b"), do("refuse", "b")}, "b", false},
 		{"proven before", [][]string{do("refuse", "a")}, "a", false},
 	} {
-		s := tell(t, append([][]string{do("write", "a")}, test.commands...)...)
+		s := play(t, append([][]string{do("write", "a")}, test.commands...)...)
 		if s.has(test.value) == test.removed {
 			t.Errorf("%s: the list is %s", test.name, s.state())
 		}
 	}
-	if s := tell(t, do("bring", "x"), do("refuse", "x")); !s.has("x") {
+	if s := play(t, do("bring", "x"), do("refuse", "x")); !s.has("x") {
 		t.Error("the only secret is removed")
 	}
-	if s := tell(t, do("write", "a"), do("move", "there"), do("bring", "x"), do("refuse", "x")); !s.has("x") {
+	if s := play(t, do("write", "a"), do("move", "there"), do("bring", "x"), do("refuse", "x")); !s.has("x") {
 		t.Error("the only secret of an address is removed")
 	}
 }
 
 func TestADeniedChangeSaysNothingOfTheOldSecretUnlessFinicityDoes(t *testing.T) {
-	if s := tell(t, do("write", "a"), do("propose", "b"), do("deny", "b", "a")); s.list.Refused(*s.find("a")) {
+	if s := play(t, do("write", "a"), do("propose", "b"), do("deny", "b", "a")); s.list.Refused(*s.find("a")) {
 		t.Errorf("the list is %s", s.state())
 	}
-	s := tell(t, do("write", "a"), do("propose", "b"), do("deny", "b", "a", "10001"))
+	s := play(t, do("write", "a"), do("propose", "b"), do("deny", "b", "a", "10001"))
 	if next, _ := s.list.Next(); next.Value.Reveal() != "b" {
 		t.Errorf("next is %s: %s", next.Value.Reveal(), s.state())
 	}
 }
 
 func TestAProofSaysNothingOfOtherAddresses(t *testing.T) {
-	s := tell(t, do("write", "a"), do("propose", "b"), do("move", "there"), do("write", "z"), do("pass", "2400h"), do("accept", "z"))
+	s := play(t, do("write", "a"), do("propose", "b"), do("move", "there"), do("write", "z"), do("pass", "2400h"), do("accept", "z"))
 	s.list.Move("here")
 	if a, b := s.find("a"), s.find("b"); a == nil || b == nil || !a.Superseded.IsZero() {
 		t.Errorf("the list is %s", s.state())
@@ -282,7 +282,7 @@ func TestAProofSaysNothingOfOtherAddresses(t *testing.T) {
 }
 
 func TestTheSameSecretAtTwoAddressesIsTwo(t *testing.T) {
-	s := tell(t, do("write", "a"), do("move", "there"), do("bring", "a"), do("refuse", "a"))
+	s := play(t, do("write", "a"), do("move", "there"), do("bring", "a"), do("refuse", "a"))
 	s.list.Move("here")
 	if a := s.find("a"); a == nil || a.Proven.IsZero() || s.list.Refused(*a) {
 		t.Errorf("the list is %s", s.state())
@@ -290,7 +290,7 @@ func TestTheSameSecretAtTwoAddressesIsTwo(t *testing.T) {
 }
 
 func TestAMoveBackBringsTheLastSuccessBack(t *testing.T) {
-	s := tell(t, do("write", "a"), do("refuse", "a", "codeless"), do("accept", "a"), do("propose", "b"), do("deny", "b", "a"))
+	s := play(t, do("write", "a"), do("refuse", "a", "codeless"), do("accept", "a"), do("propose", "b"), do("deny", "b", "a"))
 	before := s.state()
 	s.do(do("move", "there"))
 	if !s.list.Succeeded().IsZero() {
@@ -303,7 +303,7 @@ func TestAMoveBackBringsTheLastSuccessBack(t *testing.T) {
 }
 
 func TestAnAcceptedSecretThatIsNotInTheListChangesNothing(t *testing.T) {
-	s := tell(t, do("write", "a"))
+	s := play(t, do("write", "a"))
 	before := s.list.Succeeded()
 	s.list.Accept(text("x"), s.now.Add(time.Hour))
 	if !s.list.Succeeded().Equal(before) || len(s.list.Secrets) != 1 {
@@ -312,7 +312,7 @@ func TestAnAcceptedSecretThatIsNotInTheListChangesNothing(t *testing.T) {
 }
 
 func TestTheListIsBounded(t *testing.T) {
-	s := tell(t, do("write", "a"))
+	s := play(t, do("write", "a"))
 	for i := range 150 {
 		value := fmt.Sprintf("s%d", i)
 		s.list.Propose(text(value), false, s.now, s.now)
@@ -331,7 +331,7 @@ func TestTheListIsBounded(t *testing.T) {
 // addresses and many changes could result in such a list.
 func crowd(t *testing.T) *story {
 	t.Helper()
-	s := tell(t, do("write", "a"))
+	s := play(t, do("write", "a"))
 	for i := range 99 {
 		s.now = s.now.Add(26 * time.Hour)
 		s.list.Propose(text(fmt.Sprintf("s%d", i)), true, s.now, s.now)
@@ -374,7 +374,7 @@ func TestOnlySecretsThatCannotBeInEffectMakeRoom(t *testing.T) {
 }
 
 func TestACloneSharesNothing(t *testing.T) {
-	s := tell(t, do("write", "a"))
+	s := play(t, do("write", "a"))
 	c := s.list.Clone()
 	c.Refuse(confidential.New("a"), true, s.now.Add(time.Hour))
 	if !s.find("a").Refused.IsZero() {

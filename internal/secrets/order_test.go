@@ -80,7 +80,7 @@ func TestTheOrderOfTrying(t *testing.T) {
 		}, "x x"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := tell(t, test.commands...)
+			s := play(t, test.commands...)
 			if order := s.order(len(strings.Fields(test.order))); order != test.order {
 				t.Errorf("the order is %s and not %s:\n%s", order, test.order, s.state())
 			}
@@ -102,7 +102,7 @@ func TestTheCurrentSecret(t *testing.T) {
 		}, "a"},
 		{"not one that was brought later", [][]string{do("write", "a"), do("bring", "x")}, "a"},
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		if current, _ := s.list.Current(); current.Value.Reveal() != test.current {
 			t.Errorf("%s: it is %s", test.name, current.Value.Reveal())
 		}
@@ -111,7 +111,7 @@ func TestTheCurrentSecret(t *testing.T) {
 		t.Error("an empty list has a current secret")
 	}
 	// A move can leave two secrets that were brought before any proof. The last is current.
-	s := tell(t, do("bring", "a"), do("refuse", "a", "codeless"))
+	s := play(t, do("bring", "a"), do("refuse", "a", "codeless"))
 	s.list.Secrets = append(s.list.Secrets, s.list.Secrets[0])
 	s.list.Secrets[1].Value, s.list.Secrets[1].Added = text("b"), s.now
 	if current, _ := s.list.Current(); current.Value.Reveal() != "b" {
@@ -161,7 +161,7 @@ func TestAPendingSecretWasSentAndIsUntested(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("accept", "b")}, ""},
 		{[][]string{do("write", "a"), do("propose", "b"), do("propose", "c", "grace"), do("accept", "c")}, ""},
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		if pending, found := s.list.Pending(); pending.Value.Reveal() != test.pending || found != (test.pending != "") {
 			t.Errorf("%q is pending and not %q:\n%s", pending.Value.Reveal(), test.pending, s.state())
 		}
@@ -183,7 +183,7 @@ func TestTheEngineWaitsForACallThatMightBeOnItsWay(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("pass", "10s"), do("propose", "c")}, 30 * time.Second},
 		{[][]string{do("write", "a"), do("propose", "b"), do("move", "there"), do("bring", "x")}, 0},
 	} {
-		if s := tell(t, test.commands...); s.list.Wait(s.now) != test.wait {
+		if s := play(t, test.commands...); s.list.Wait(s.now) != test.wait {
 			t.Errorf("the wait is %s and not %s:\n%s", s.list.Wait(s.now), test.wait, s.state())
 		}
 	}
@@ -209,7 +209,7 @@ func TestAChangeWaitsForAProofIfAnythingIsUnresolved(t *testing.T) {
 			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("pass", "26h"), do("accept", "b"),
 		}, false},
 	} {
-		if s := tell(t, test.commands...); s.list.MustProve() != test.must {
+		if s := play(t, test.commands...); s.list.MustProve() != test.must {
 			t.Errorf("%s: %v\n%s", test.name, s.list.MustProve(), s.state())
 		}
 	}
@@ -257,7 +257,7 @@ func TestThereIsNoChangeWhileFourAttemptsMightNotFindTheSecret(t *testing.T) {
 			do("write", "a"), do("propose", "b", "grace"), do("accept", "b"), do("write", "p"), do("write", "q"),
 		}, 0},
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		until, full := s.list.MustWait()
 		if full != (test.until > 0) || full && until.Sub(s.now).Round(time.Hour) != test.until {
 			t.Errorf("%s: %v, for %s\n%s", test.name, full, until.Sub(s.now), s.state())
@@ -285,7 +285,7 @@ func TestTheEngineMightHaveTheOnlyCopy(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b"), do("accept", "b")}, false, false},
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b"), do("accept", "b"), do("bring", "x")}, true, false},
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		if s.list.OnlyCopy() != test.onlyCopy || s.list.Unresolved() != test.unresolved {
 			t.Errorf("only copy: %v, unresolved: %v\n%s", s.list.OnlyCopy(), s.list.Unresolved(), s.state())
 		}
@@ -293,7 +293,7 @@ func TestTheEngineMightHaveTheOnlyCopy(t *testing.T) {
 }
 
 func TestTheLastAcknowledgmentOfThisAddressCounts(t *testing.T) {
-	s := tell(t, do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("propose", "c"), do("acknowledge", "c"))
+	s := play(t, do("write", "a"), do("propose", "b"), do("acknowledge", "b"), do("propose", "c"), do("acknowledge", "c"))
 	if !s.list.Acknowledged().Equal(s.now) {
 		t.Errorf("the last acknowledgment was %s ago", s.now.Sub(s.list.Acknowledged()))
 	}
@@ -340,7 +340,7 @@ func TestWhatSignsWebhooks(t *testing.T) {
 			do("write", "a"), do("move", "there"), do("bring", "x"), do("move", "here"), do("accept", "a"), do("move", "there"),
 		}, "a", ""},
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		current, previous := s.list.Signers(s.now)
 		want := [2][]string{strings.Fields(test.current), strings.Fields(test.previous)}
 		have := [2][]string{}
@@ -372,7 +372,7 @@ func TestAutomaticAttemptsLeaveOutOnlyWhatAnOperatorWrote(t *testing.T) {
 		{[][]string{do("write", "a"), do("propose", "b"), do("bring", "b")}, "b"},                       // An operator has chosen it.
 		{[][]string{do("bring", "x")}, "x"},                                                             // There is nothing else.
 	} {
-		s := tell(t, test.commands...)
+		s := play(t, test.commands...)
 		if next, _ := s.list.NextAutomatic(always); next.Value.Reveal() != test.next {
 			t.Errorf("after %v, next is %s", test.commands, next.Value.Reveal())
 		}

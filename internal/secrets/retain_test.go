@@ -56,7 +56,7 @@ func TestWhatAnotherCopyKnowsIsRetained(t *testing.T) {
 		},
 	} {
 		begin := [][]string{do("write", "a")}
-		here, there := tell(t, append(begin, test.here...)...), tell(t, append(begin, test.there...)...)
+		here, there := play(t, append(begin, test.here...)...), play(t, append(begin, test.there...)...)
 		here.list.Retain(there.list, false)
 		var all, superseded []string
 		for _, s := range here.list.Secrets {
@@ -85,7 +85,7 @@ func TestWithoutACommonSecretTheLaterSuccessIsNewer(t *testing.T) {
 		{"the other one is", "1h", "2h", false, "a b"},
 		{"this one has no times", "2h", "1h", true, "a b"},
 	} {
-		here, there := tell(t, do("pass", test.here), do("write", "a")), tell(t, do("pass", test.there), do("propose", "b"), do("accept", "b"))
+		here, there := play(t, do("pass", test.here), do("write", "a")), play(t, do("pass", test.there), do("propose", "b"), do("accept", "b"))
 		here.list.Retain(there.list, test.undated)
 		if got := here.list.Secrets[0].Value.Reveal() + " " + here.list.Secrets[1].Value.Reveal(); got != test.want {
 			t.Errorf("%s: the list is %s", test.name, got)
@@ -94,8 +94,8 @@ func TestWithoutACommonSecretTheLaterSuccessIsNewer(t *testing.T) {
 }
 
 func TestAnOlderSecretIsRetainedBeforeACommonOne(t *testing.T) {
-	here := tell(t, do("write", "a"))
-	there := tell(t, do("propose", "b"), do("accept", "b"), do("write", "a"), do("pass", "1h"), do("accept", "a"))
+	here := play(t, do("write", "a"))
+	there := play(t, do("propose", "b"), do("accept", "b"), do("write", "a"), do("pass", "1h"), do("accept", "a"))
 	if here.list.Retain(there.list, false); here.list.Secrets[0].Value.Reveal() != "b" {
 		t.Errorf("the list is %s", here.state())
 	}
@@ -103,17 +103,17 @@ func TestAnOlderSecretIsRetainedBeforeACommonOne(t *testing.T) {
 
 func TestARetainedSecretHasItsTimes(t *testing.T) {
 	begin := [][]string{do("write", "a"), do("propose", "b"), do("accept", "b")}
-	here := tell(t, append(begin, do("pass", "1h"), do("propose", "d", "grace"), do("accept", "d"))...)
-	there := tell(t, append(begin, do("propose", "c"), do("accept", "c"))...)
+	here := play(t, append(begin, do("pass", "1h"), do("propose", "d", "grace"), do("accept", "d"))...)
+	there := play(t, append(begin, do("propose", "c"), do("accept", "c"))...)
 	here.list.Retain(there.list, false)
 	c, d := here.find("c"), here.find("d")
 	if !c.Superseded.Equal(d.Added) || !c.GraceEnds.Equal(d.Added.Add(30*24*time.Hour)) {
 		t.Errorf("c is superseded at %s, and works until %s", c.Superseded, c.GraceEnds)
 	}
 	// The time at which it was superseded in the other copy stays.
-	there = tell(t, append(begin, do("propose", "c"), do("accept", "c"), do("propose", "e"), do("accept", "e"))...)
+	there = play(t, append(begin, do("propose", "c"), do("accept", "c"), do("propose", "e"), do("accept", "e"))...)
 	replaced := there.find("c").Superseded
-	here = tell(t, append(begin, do("pass", "1h"), do("propose", "d"), do("accept", "d"))...)
+	here = play(t, append(begin, do("pass", "1h"), do("propose", "d"), do("accept", "d"))...)
 	if here.list.Retain(there.list, false); !here.find("c").Superseded.Equal(replaced) {
 		t.Errorf("c is superseded at %s", here.find("c").Superseded)
 	}
@@ -123,9 +123,9 @@ func TestARetainedSecretHasItsTimes(t *testing.T) {
 // moved; times that both copies have are not.
 func TestTimesOfAnotherClockAreMoved(t *testing.T) {
 	begin := [][]string{do("write", "a"), do("move", "there"), do("propose", "a"), do("move", "here")}
-	here := tell(t, append(begin, do("pass", "1h"), do("propose", "b", "grace"),
+	here := play(t, append(begin, do("pass", "1h"), do("propose", "b", "grace"),
 		do("acknowledge", "b"), do("accept", "b"), do("refuse", "a"), do("propose", "c"), do("deny", "c", "b"), do("bring", "b"))...)
-	there := tell(t, append(begin, do("bring", "a"))...)
+	there := play(t, append(begin, do("bring", "a"))...)
 	want := here.list.Clone()
 	here.list.Redate(there.list, 2*time.Hour)
 	for i, got := range here.list.Secrets {

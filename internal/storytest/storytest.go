@@ -48,24 +48,25 @@ func Check(t T, path string, do func(command []string) string) {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	told := tell(string(text), do)
+	played := play(string(text), do)
 	if *update {
-		if err := os.WriteFile(path, []byte(told), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(played), 0o600); err != nil {
 			t.Fatalf("%v", err)
 		}
 		return
 	}
-	expected, happened := strings.Split(string(text), "\n"), strings.Split(told, "\n")
-	for i := range expected {
-		if i >= len(happened) || happened[i] != expected[i] {
-			t.Fatalf("%s:%d: the story says\n\t%s\nand this happens:\n\t%s", path, i+1, expected[i],
-				strings.Join(happened[min(i, len(happened)):min(i+8, len(happened))], "\n\t"))
+	expected, happened := strings.Split(string(text), "\n"), strings.Split(played, "\n")
+	for i := range max(len(expected), len(happened)) {
+		says, happens := expected[min(i, len(expected)):], happened[min(i, len(happened)):]
+		if len(says) == 0 || len(happens) == 0 || says[0] != happens[0] {
+			t.Fatalf("%s:%d: the story says\n\t%s\nand this happens:\n\t%s", path, i+1,
+				strings.Join(says[:min(1, len(says))], ""), strings.Join(happens[:min(8, len(happens))], "\n\t"))
 		}
 	}
 }
 
-// tell returns the story with the actual states.
-func tell(story string, do func(command []string) string) string {
+// play returns the story with the actual states.
+func play(story string, do func(command []string) string) string {
 	var out strings.Builder
 	inState := false // In the old state, which ends with an empty line.
 	for line := range strings.Lines(story) {

@@ -136,7 +136,7 @@ func (l *attemptLedger) send(n *node, e *exchange) {
 	e.id = len(l.exchanges) + 1
 	l.exchanges = append(l.exchanges, e)
 	l.included.charged[e.id] = true
-	l.w.tell("        %s sends call %d to %s: %s", e.caller.path, e.id, e.place, e.text(l.w))
+	l.w.tracef("        %s sends call %d to %s: %s", e.caller.path, e.id, e.place, e.text(l.w))
 	l.w.disk.sentTo(e)
 	if e.caller.by == forced {
 		l.untold = true
@@ -271,7 +271,7 @@ func (l *attemptLedger) answer(n *node, e *exchange, raw []byte, ended bool) boo
 		return false
 	}
 	e.answered = time.Now()
-	l.w.tell("        call %d is answered %d %s", e.id, e.status, e.code)
+	l.w.tracef("        call %d is answered %d %s", e.id, e.status, e.code)
 	l.unstored[n.id] = append(l.unstored[n.id], e)
 	if e.verdict == none {
 		l.fail(n, e.caller, e.retryAfter)
@@ -311,7 +311,7 @@ func (l *attemptLedger) unreachable(n *node, c caller) {
 func (l *attemptLedger) unanswered(n *node, e *exchange) {
 	l.w.disk.mu.Lock()
 	defer l.w.disk.mu.Unlock()
-	l.w.tell("        call %d gets no answer", e.id)
+	l.w.tracef("        call %d gets no answer", e.id)
 	l.fail(n, e.caller, "")
 }
 

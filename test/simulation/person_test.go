@@ -116,7 +116,7 @@ const untriedField = "verify_connection"
 // the lock. With lost answers, it may be innocent.
 func (w *world) callSupport() {
 	if w.fake.Counters(partnerID).Locked {
-		w.tell("support unlocks the partner")
+		w.tracef("support unlocks the partner")
 		w.fake.Unlock(partnerID)
 	}
 }

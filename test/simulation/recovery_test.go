@@ -58,7 +58,7 @@ func (w *world) judge(settled bool) {
 	}
 	a = w.retryAsSaid(a)
 	if a.Status != http.StatusOK {
-		w.tell("--- a person acts")
+		w.tracef("--- a person acts")
 		w.repair(a)
 		w.rest()
 		w.statusAgrees()
@@ -224,7 +224,7 @@ func (w *world) keepsSchedule() {
 	if due == 0 {
 		return
 	}
-	w.tell("--- the schedule")
+	w.tracef("--- the schedule")
 	for passed := time.Duration(0); passed < due+time.Hour; passed += 30 * time.Minute {
 		w.pass(30 * time.Minute)
 		w.ask(minute())

@@ -53,11 +53,11 @@ func TestNoRandomScheduleLosesASecretOrLocksThePartner(t *testing.T) {
 			w.rest()
 			w.takeSnapshot()
 			for i, s := range steps {
-				w.tell("%d. %s", i+1, s.text)
+				w.tracef("%d. %s", i+1, s.text)
 				s.do(w)
 				w.rest()
 			}
-			w.tell("--- faults stop")
+			w.tracef("--- faults stop")
 			w.recovers()
 		})
 		report(rt, w, append(scenario{{text: fmt.Sprintf("write config %v", settings)}}, steps...), err)

@@ -161,7 +161,7 @@ func (w *world) ok() bool {
 	return len(w.broken) == 0
 }
 
-func (w *world) tell(format string, args ...any) {
+func (w *world) tracef(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
