@@ -135,8 +135,12 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 		return nil, logical.ErrReadOnly
 	}
 	minTTL, _ := seconds(d, "min_ttl")
-	if err := b.engine.CheckMinTTL(ctx, req.Storage, minTTL); err != nil {
-		return respond(req.MountPoint, err)
+	if minTTL > view.maxLease && view.maxLease > 0 {
+		view = b.askVault() // An operator may have raised the limit, as the error below says.
+	}
+	if limit := view.maxLease; minTTL > limit && limit > 0 {
+		return logical.ErrorResponse("field %q: the mount allows a lease of at most %s. To raise it, type "+
+			"vault secrets tune -max-lease-ttl=2h %s", "min_ttl", limit, req.MountPoint), nil
 	}
 	t, failure, err := b.engine.Token(ctx, req.Storage, minTTL)
 	if err != nil {
@@ -145,16 +149,9 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 
 	// At least a second: for a lease of 0, Vault would use its default of 32 days.
 	ttl := max(time.Second, b.engine.Remaining(t))
-	if minTTL > view.maxLease && view.maxLease > 0 {
-		view = b.askVault() // An operator may have raised the limit, as the error below says.
-	}
 	// Vault would cap the lease too, but with a warning on each read, and the lease would
 	// differ from the ttl below. maxLease is 0 when Vault did not answer.
 	if limit := view.maxLease; limit > 0 && ttl > limit {
-		if minTTL > limit {
-			return logical.ErrorResponse("field %q: the mount allows a lease of at most %s. To raise it, type "+
-				"vault secrets tune -max-lease-ttl=2h %s", "min_ttl", limit, req.MountPoint), nil
-		}
 		ttl = max(time.Second, limit.Truncate(time.Second))
 	}
 	data := tokenData(t)

@@ -122,7 +122,7 @@ func (p *Pending) Error() string {
 type CandidateLimit struct{ Until time.Time }
 
 func (c *CandidateLimit) Error() string {
-	return fmt.Sprintf("the secret has not changed, and no request was sent: earlier changes are unconfirmed, and after one "+
+	return fmt.Sprintf("the secret has not changed: earlier changes are unconfirmed, and after one "+
 		"more change, four attempts might not find the secret in effect. Rotation is possible again after %s",
 		c.Until.Format(time.RFC3339))
 }

@@ -35,7 +35,9 @@ func (e *Engine) Periodic(ctx context.Context, s logical.Storage) error {
 // app that reads every 50 minutes would get a token with 15 minutes left, because no
 // reader waits for a refresh. A token that is not used is not refreshed.
 func (e *Engine) refreshInUse(ctx context.Context, s logical.Storage) {
-	if t, ok := e.usable(time.Second); ok && e.served.Load() == t {
+	t, ok := e.usable(time.Second)
+	// Compare the values: a write of the configuration loads the same token again.
+	if served := e.served.Load(); ok && served != nil && served.Value.Equal(t.Value) {
 		// The next reader learns of a failure.
 		_ = e.refreshIfDue(t, func() error { return e.refresh(context.WithoutCancel(ctx), s, time.Second) })
 	}

@@ -30,7 +30,8 @@ func (e *Engine) UntilRefresh(t *token.Token) time.Duration {
 // Token returns the shared token with at least minTTL left. If the token is due for a
 // refresh, Token starts one and returns the current token, with the failure of the
 // last refresh, if any. Only a reader without a usable token waits for the refresh,
-// for as long as ctx allows. A read of a fresh token uses no storage and no lock.
+// for as long as ctx allows, or until another request has brought a token. A read of a
+// fresh token uses no storage and no lock.
 func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Duration) (
 	t *token.Token, failure, err error,
 ) {
@@ -39,6 +40,9 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	// One refresh is enough, unless a change of the configuration dropped its token at
 	// once, or another reader started it with a smaller minTTL.
 	for refreshes := 0; ; refreshes++ {
+		if err := e.checkMinTTL(minTTL); err != nil {
+			return nil, nil, err
+		}
 		if t, ok := e.usable(minTTL); ok { // A failed refresh does not matter then.
 			return t, e.serve(t, refresh), nil
 		}
@@ -48,12 +52,25 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 		if err != nil {
 			return nil, nil, err
 		}
-		running := e.tokens.Refresh(time.Now, refresh)
+		err = e.await(ctx, e.tokens.Refresh(time.Now, refresh), minTTL)
+	}
+}
+
+// await waits for the end of a refresh, or for a usable token if one is shared before that:
+// by the refresh, which still has events to send, or by a request that then changes
+// the secret.
+func (e *Engine) await(ctx context.Context, running *token.Refresh, minTTL time.Duration) error {
+	for {
+		shared := e.tokens.Shared()
+		if _, ok := e.usable(minTTL); ok {
+			return nil
+		}
 		select {
 		case <-running.Done():
-			err = running.Err()
+			return running.Err()
+		case <-shared:
 		case <-ctx.Done():
-			err = ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
@@ -100,23 +117,12 @@ func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
 	return t, t != nil && e.Remaining(t) >= minTTL
 }
 
-// CheckMinTTL refuses a min_ttl that would replace the token too often.
-func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
-	if minTTL == 0 {
-		return nil
-	}
-	lifetime := time.Duration(0)
+// checkMinTTL refuses a min_ttl that would replace the token too often. Without a token,
+// it assumes the longest lifetime.
+func (e *Engine) checkMinTTL(minTTL time.Duration) error {
+	lifetime := maxTokenLifetime
 	if t := e.tokens.Current(); t != nil {
 		lifetime = t.Lifetime
-	} else {
-		st, err := e.view(ctx, s)
-		if err != nil {
-			return err
-		}
-		if !st.Configured() {
-			return ErrNotConfigured
-		}
-		lifetime = st.Settings.TokenLifetime
 	}
 	if limit := token.MaxMinTTL(lifetime); minTTL > limit {
 		return userErrorf("field %q must be at most %s, so that a token is used for at least a quarter of its lifetime", "min_ttl", short(limit))
@@ -129,8 +135,14 @@ func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time
 // usable at all: readers who can use that token must not wait for Finicity.
 func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
 	epoch := e.tokens.Epoch()
-	if e.tokens.Current() == nil && e.loadToken(ctx, s, epoch) {
-		return nil
+	if e.tokens.Current() == nil {
+		usable, err := e.loadToken(ctx, s, epoch)
+		if err != nil { // Once more: the lock might not be free for minutes.
+			usable, err = e.loadToken(ctx, s, epoch)
+		}
+		if usable || err != nil {
+			return err
+		}
 	}
 	ctx, st, err := e.lockState(ctx, s)
 	if err != nil {
@@ -187,17 +199,17 @@ func (e *Engine) heldBack(st *State) error {
 // loadToken shares the stored token, and reports whether it is usable. It does not wait
 // for the upstream lock, because a call can hold that for as long as request_timeout,
 // for example after a failover.
-func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64) bool {
+func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64) (usable bool, err error) {
 	st, err := e.view(ctx, s)
 	if err != nil || !st.Configured() {
-		return false // The refresh that follows returns the error.
+		return false, err
 	}
 	t := e.storedToken(ctx, s, st)
 	if t == nil {
-		return false
+		return false, nil
 	}
 	e.tokens.ShareFirst(t, epoch)
-	return e.Remaining(t) >= time.Second
+	return e.Remaining(t) >= time.Second, nil
 }
 
 // currentToken returns the shared token, or nil. If this process has none yet, it loads

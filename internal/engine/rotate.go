@@ -75,7 +75,11 @@ func (e *Engine) rotate(
 	// After until, a success removes the oldest candidate, which ends the limit. A process
 	// whose data may be a copy stops after one refusal, so it must have a success before its
 	// change might need a second attempt.
-	if overdue := full && !e.clock.now().Before(until); overdue || st.Secrets.MustProve() || !st.Copied.IsZero() {
+	overdue := full && !e.clock.now().Before(until)
+	if full && !overdue && !st.Secrets.Unresolved() { // A success would make no room.
+		return st, &CandidateLimit{Until: e.wall(until)}
+	}
+	if overdue || st.Secrets.MustProve() || !st.Copied.IsZero() {
 		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)
 		if err != nil && !accepted(err) {
 			return proven, fmt.Errorf("the secret has not changed: %w", err)

@@ -32,11 +32,31 @@ func (n *NewerError) Error() string {
 		n.Version, storedVersion)
 }
 
+// maxRead is how long a read of storage may take. A read whose answer is lost would
+// otherwise hold the upstream lock until the plugin is restarted. A write has no such
+// limit: if it took effect later, it would overwrite a newer state.
+const maxRead = 2 * time.Minute
+
+// get returns the stored entry, or nil.
+func get(ctx context.Context, s logical.Storage) (*logical.StorageEntry, error) {
+	limited, cancel := context.WithTimeout(ctx, maxRead)
+	defer cancel()
+	entry, err := s.Get(limited, stateKey)
+	switch {
+	case err == nil:
+		return entry, nil
+	case limited.Err() != nil && ctx.Err() == nil:
+		return nil, fmt.Errorf("reading the configuration from storage: no answer within %s", short(maxRead))
+	default:
+		return nil, fmt.Errorf("reading the configuration from storage: %w", err)
+	}
+}
+
 // read returns the stored state.
 func (e *Engine) read(ctx context.Context, s logical.Storage) (*State, error) {
-	entry, err := s.Get(ctx, stateKey)
+	entry, err := get(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration from storage: %w", err)
+		return nil, err
 	}
 	if entry == nil {
 		return &State{}, nil

@@ -85,9 +85,9 @@ func storageError(err error) error {
 // from, and a *NewerError if a newer version has written it. A damaged entry may be
 // overwritten.
 func (e *Engine) checkOvertaken(ctx context.Context, s logical.Storage, st *State) error {
-	entry, err := s.Get(ctx, stateKey)
+	entry, err := get(ctx, s)
 	if err != nil {
-		return fmt.Errorf("reading the configuration from storage: %w", err)
+		return err
 	}
 	stored := &State{}
 	if entry != nil {

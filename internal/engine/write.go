@@ -65,6 +65,7 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		return Written{}, err
 	}
 	defer e.upstream.release()
+	epoch := e.tokens.Epoch()
 	st, err := e.load(ctx, s)
 	if err != nil {
 		return Written{}, err
@@ -104,16 +105,13 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		if !c.secret.IsZero() {
 			next.Secrets.Bring(c.secret, e.clock.now())
 		}
-		before := e.currentToken(ctx, s, st, e.tokens.Epoch())
+		before := e.currentToken(ctx, s, st, epoch)
 		if err := e.store(ctx, s, next, st); err != nil {
 			return Written{}, err
 		}
 		st = next
-		e.tokens.Drop()
-		t := e.storedToken(ctx, s, st)
-		if t != nil { // It still belongs to the configuration.
-			e.tokens.Share(t, e.tokens.Epoch())
-		}
+		t := e.storedToken(ctx, s, st) // Nil if it does not belong to the new configuration.
+		e.tokens.Replace(t, epoch)
 		written.TokenGone = t == nil && before != nil && e.Remaining(before) > 0
 	}
 	if c.credential && unstored == nil {
@@ -204,6 +202,7 @@ func (e *Engine) tryNew(
 		charged *State
 		rotated bool
 	)
+	epoch := e.tokens.Epoch()
 	st, err = e.do(ctx, s, st, attempt{
 		request: q, to: next,
 		prepare: func(st *State) { charged = st },
@@ -239,7 +238,7 @@ func (e *Engine) tryNew(
 	if changed {
 		return st, true, errChanged
 	}
-	e.shareToken(ctx, t, e.tokens.Epoch())
+	e.shareToken(ctx, t, epoch)
 	if rotated {
 		e.emitRotated(ctx, operation, st)
 	}

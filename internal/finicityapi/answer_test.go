@@ -122,7 +122,7 @@ func TestACompleteBodyIsNotNeededForAVerdict(t *testing.T) {
 // them for unwanted characters.
 func TestHostileTextBecomesOneShortPrintableLine(t *testing.T) {
 	for name, text := range map[string]string{
-		"colors":          "\x1b[31mred\x1b[0m \x1b]0;title\x07",
+		"colors":           "\x1b[31mred\x1b[0m \x1b]0;title\x07",
 		"a forged line":    "no\r\n2026-01-01T00:00:00Z [INFO] all is well\u2028really\u0085",
 		"not UTF-8":        "a\xff\xfe\xc3(\xed\xa0\x80b",
 		"binary":           "\x00\x01\x02\x7f\x80\x9b31m",

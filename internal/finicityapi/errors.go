@@ -66,9 +66,9 @@ type Error struct {
 	appKey bool // The message names the app key. Finicity may say so without a code.
 }
 
-// MaxRetryAfter is the longest Retry-After that a call obeys. A token lives for two
-// hours, so a longer wait would turn a mistyped header into an outage.
-const MaxRetryAfter = time.Hour
+// MaxRetryAfter is the longest Retry-After that a call obeys. A token that is due for a
+// refresh can be served for 25 minutes, so one more call is possible before reads fail.
+const MaxRetryAfter = 20 * time.Minute
 
 // Ambiguous reports whether Finicity may have changed the secret although the call
 // failed.

@@ -118,7 +118,7 @@ func sane(t *testing.T, call string, e *finicityapi.Error) {
 		"a refused secret is a refused credential":               !refused || e.CredentialRefused(),
 		"only a rejection refuses the credential":                !e.CredentialRefused() || e.Class == rejected,
 		"only a change of the secret is refused by policy":       e.Class != policy || call == http.MethodPut,
-		"the server can hold calls back for at most an hour":     e.RetryAfter >= 0 && e.RetryAfter <= time.Hour,
+		"the server can hold calls back for at most 20 minutes":  e.RetryAfter >= 0 && e.RetryAfter <= 20*time.Minute,
 		"the text says where it comes from":                      strings.HasPrefix(e.Error(), "Finicity "),
 		"the message is short":                                   len([]rune(e.Message)) <= 301,
 		"the code is a word":                                     !strings.ContainsAny(e.Code, " \t\r\n\"<>"),

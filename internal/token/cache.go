@@ -15,7 +15,8 @@ type Cache struct {
 	current atomic.Pointer[Token] // All that a read of a fresh token touches.
 
 	mu      sync.Mutex
-	drops   uint64 // The number of calls of Drop, so that no older token is shared again.
+	drops   uint64        // The number of calls of Drop, so that no older token is shared again.
+	shared  chan struct{} // Closed when the next token is shared. Nil if no reader waits.
 	running *Refresh
 	// failure is the error of the last refresh, which ended at failedAt. failed is the
 	// token that the refresh should have replaced.
@@ -37,6 +38,38 @@ func (c *Cache) Drop() {
 	c.current.Store(nil)
 }
 
+// Replace is [Cache.Drop], after which t is the shared token. t may be nil, and is not
+// shared if the cache was dropped since epoch.
+func (c *Cache) Replace(t *Token, epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch != c.drops {
+		t = nil
+	}
+	c.drops++
+	c.set(t)
+}
+
+// set makes t the shared token, and wakes the readers that wait for one.
+func (c *Cache) set(t *Token) {
+	c.current.Store(t)
+	if t != nil && c.shared != nil {
+		close(c.shared)
+		c.shared = nil
+	}
+}
+
+// Shared returns a channel that is closed when the next token is shared. A reader need
+// not wait for the end of a refresh, or of another request that brings a token.
+func (c *Cache) Shared() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shared == nil {
+		c.shared = make(chan struct{})
+	}
+	return c.shared
+}
+
 // Epoch identifies the time between two drops. Take it before reading the
 // configuration that a token will come from, and pass it to [Cache.Share].
 func (c *Cache) Epoch() uint64 {
@@ -54,7 +87,7 @@ func (c *Cache) Share(t *Token, epoch uint64) (shared bool) {
 	if epoch != c.drops {
 		return false
 	}
-	c.current.Store(t)
+	c.set(t)
 	return true
 }
 
@@ -63,8 +96,8 @@ func (c *Cache) Share(t *Token, epoch uint64) (shared bool) {
 func (c *Cache) ShareFirst(t *Token, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if epoch == c.drops {
-		c.current.CompareAndSwap(nil, t)
+	if epoch == c.drops && c.current.Load() == nil {
+		c.set(t)
 	}
 }
 

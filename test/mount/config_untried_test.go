@@ -265,7 +265,7 @@ func TestAnUntriedCredentialNeedNotWaitForTheOldOne(t *testing.T) {
 				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "3600"})
 				h.Fails(h.Read("token", nil), 502, "HTTP 429")
 				h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"})) // This does not change the credential.
-				h.Fails(h.Read("token", nil), 503, "HTTP 429", "1h0m0s")
+				h.Fails(h.Read("token", nil), 503, "HTTP 429", "20m0s")
 				h.Succeeds(h.Write("config", joined(data, mounttest.Fields{"verify_connection": false})))
 				switch name {
 				case "a new secret":

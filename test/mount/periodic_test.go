@@ -173,9 +173,9 @@ func TestTheScheduleObeysRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"rotation_period": "2h"})
 		h.Pass(2 * time.Hour)
-		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "1800"})
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 429, RetryAfter: "1200"})
 		h.Fails(h.Read("token", nil), http.StatusBadGateway, "HTTP 429")
-		everyMinute(h, 29, func() {})
+		everyMinute(h, 19, func() {})
 		h.Called(2, 0)
 		everyMinute(h, 1, func() {})
 		h.Called(3, 1)

@@ -76,9 +76,9 @@ func TestRotateRootAtTheLimitSaysUntilWhen(t *testing.T) {
 			h.Succeeds(h.Write("config/verify", nil))
 		}
 		until := h.Now().Add(25*time.Hour - 2*time.Minute)
-		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed, and no request was sent",
+		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "the secret has not changed: earlier changes",
 			atLimit+" "+until.Format(time.RFC3339))
-		h.Called(7, 2) // The engine has checked which secret is in effect, and sent no change.
+		h.Called(6, 2) // A success would make no room, so none was requested.
 		h.Fake.ClearFaults()
 		h.Pass(until.Sub(h.Now()) - time.Second)
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, atLimit)
@@ -230,5 +230,27 @@ func TestWrongSecretsThatWereBroughtDelayNoRotation(t *testing.T) {
 			t.Error("nothing was rotated")
 		}
 		h.Wrongly(0)
+	})
+}
+
+// A job repeats rotate-root while two changes are unconfirmed. An authentication would
+// make no room for a third one.
+func TestRotateRootAtTheLimitSendsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		unconfirmed(h)
+		before, token := len(h.Fake.Requests()), h.Token()
+		before++ // The token had expired.
+		for range 100 {
+			h.Fails(h.Write("rotate-root", nil), 400, atLimit)
+			h.Pass(time.Second)
+		}
+		if n := len(h.Fake.Requests()) - before; n > 0 {
+			t.Errorf("100 calls have sent %d requests", n)
+		}
+		if h.Token() != token {
+			t.Error("they have replaced the fresh token of all readers")
+		}
 	})
 }

@@ -281,8 +281,8 @@ func TestOnlyAnAnswerEndsTheBackoff(t *testing.T) {
 				h.Pass(2 * time.Hour)
 				do(h)
 				calls := len(h.Fake.Requests())
-				h.Fails(h.Read("token", nil), 503, "HTTP 429", "the next request is sent in 1h0m0s")
-				h.Pass(time.Hour - 1)
+				h.Fails(h.Read("token", nil), 503, "HTTP 429", "the next request is sent in 20m0s")
+				h.Pass(20*time.Minute - 1)
 				h.Fails(h.Read("token", nil), 503, "HTTP 429", "the next request is sent in 1s")
 				if n := len(h.Fake.Requests()) - calls; n != 0 {
 					t.Errorf("%d requests were sent", n)

@@ -103,3 +103,23 @@ func TestAReadEndsAlthoughTheConfigurationChangesAllTheTime(t *testing.T) {
 		h.Called(1, 0)
 	})
 }
+
+// As TestATokenInUseIsRefreshedWhenItIsDue, but an operator writes a setting in between.
+func TestATokenInUseIsRefreshedAlthoughASettingWasWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		for i := range 3 * 60 {
+			if i%50 == 0 {
+				if left := leaseOf(h, h.Read("token", nil)); left < 24*time.Minute {
+					t.Errorf("after %d minutes a reader gets a token for %s", i, left)
+				}
+			}
+			if i == 60 {
+				h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
+			}
+			h.Tick()
+			h.Pass(time.Minute)
+		}
+	})
+}

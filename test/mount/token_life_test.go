@@ -131,8 +131,8 @@ func TestASlowAnswerDoesNotMakeATokenLookYounger(t *testing.T) {
 	})
 }
 
-// The token is due for a refresh when it arrives. Requesting another token at once would
-// never end.
+// The token is due for a refresh when it arrives. If readers waited for another one, they
+// would never get any.
 func TestAnAnswerAsSlowAsATokensLifeCostsOneAuthentication(t *testing.T) {
 	t.Parallel()
 	for delay, status := range map[time.Duration]int{

@@ -176,3 +176,17 @@ func TestReadersWhoAskForTheMostCostOneAuthenticationInHalfAnHour(t *testing.T) 
 		}
 	})
 }
+
+// The mount allows a lease of ten minutes, so this request is refused in any case.
+func TestAMinTTLThatTheMountForbidsCostsNoAuthentication(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.View.MaxLeaseTTLVal = 10 * time.Minute
+		for range 8 * 60 {
+			h.Fails(h.Read("token", mounttest.Fields{"min_ttl": "85m"}), 400, "at most 10m0s")
+			h.Pass(time.Minute)
+		}
+		h.Called(1, 0)
+	})
+}

@@ -23,6 +23,7 @@ func mutantsOfResponses() []mutant {
 		{"a performance secondary does not forward reads of a local mount", view, " && !system.LocalMount()", ""},
 		{"the engine does not remember that another node is active", view, "\tif v.otherNodeActs {\n\t\treturn v\n\t}\n", ""},
 		{"the engine does not remember that Vault did not answer", view, "v.maxLease > 0 {", "true {"},
+		{"a min_ttl that the mount does not allow costs no authentication", "path_token.go", "if limit := view.maxLease; minTTL > limit && limit > 0 {", "if limit := view.maxLease; limit < 0 {"},
 		{"a raised lease limit is noticed before a read is refused", "path_token.go", "if minTTL > view.maxLease && view.maxLease > 0 {", "if false {"},
 		{"a read of static-token is forwarded to the active node", "path_token.go", "if b.view().otherNodeActs {", "if false {"},
 		{"the ttl of static-token is at least 5 seconds", "path_token.go", "max(leastStaticTTL, b.engine.UntilRefresh(t))", "b.engine.UntilRefresh(t)"},

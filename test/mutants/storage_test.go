@@ -21,6 +21,7 @@ func mutantsOfEntry() []mutant {
 		{"a suspicion with a time in the future is dropped", file, "if st.Copied.After(e.now()) {", "if false {"},
 		{"an entry that this process wrote is not suspected", file, "own := !e.wrote.IsZero() && st.Clock.Equal(e.wrote) || slices", "own := slices"},
 		{"an entry that this process tried to write is not suspected", file, "st.Clock.Equal(e.wrote) || slices.ContainsFunc(e.written, st.Clock.Equal)", "st.Clock.Equal(e.wrote) || false && slices.ContainsFunc(e.written, st.Clock.Equal)"},
+		{"a read of storage that is never answered ends", file, "context.WithTimeout(ctx, maxRead)", "context.WithCancel(ctx)"},
 		{"an entry of version 1 does not count as written by this process", file, "own := !e.wrote.IsZero() && st", "own := st"},
 		{"a success of any process ends the suspicion of a restored copy", "internal/engine/state.go", "\tst.Copied = time.Time{}\n", ""},
 		{"a pause that is already stored is not announced", file, "st.pausing = st.Guard.IsPaused() && !paused", "st.pausing = st.Guard.IsPaused() && (!paused || true)"},
@@ -37,7 +38,7 @@ func mutantsOfEntry() []mutant {
 func mutantsOfStore() []mutant {
 	const file = "internal/engine/store.go"
 	return []mutant{
-		{"nothing is stored if the stored entry cannot be read", file, "\tif err != nil {\n\t\treturn fmt.Errorf(\"reading", "\tif err != nil && entry != nil {\n\t\treturn fmt.Errorf(\"reading"},
+		{"nothing is stored if the stored entry cannot be read", file, "\tif err != nil {\n\t\treturn err\n\t}\n\tstored", "\tif err != nil && entry != nil {\n\t\treturn err\n\t}\n\tstored"},
 		{"a newer version's entry is not overwritten", file, "\t\tcase version > storedVersion:\n\t\t\treturn &NewerError{Version: version}\n", ""},
 		{"an entry that another node has written is not overwritten", file, "\treturn ErrOvertaken\n", "\treturn nil\n"},
 		{"flush repeats the failed write", file, "return e.store(ctx, s, st, st)", "return nil"},

@@ -14,7 +14,10 @@ func mutantsOfVerify() []mutant {
 		{"a password policy is checked when it is written", file, "if w.PasswordPolicy != nil && next.Settings.PasswordPolicy != \"\" {", "if false {"},
 		{"attempts that version 1 counted at another address count after a move there", file, "if c.moved {\n\t\tif err := e.open", "if false {\n\t\tif err := e.open"},
 		{"a new credential is verified before it is stored", file, "case c.credential && w.Verify:", "case false:"},
-		{"a write drops the token of the previous settings", file, "\t\te.tokens.Drop()\n", ""},
+		{"a write drops the token of the previous settings", file, "e.tokens.Replace(t, epoch)", "_ = t"},
+		{"a write that is overtaken before it is stored brings back no token", file, "e.currentToken(ctx, s, st, epoch)", "e.currentToken(ctx, s, st, e.tokens.Epoch())"},
+		{"a write that is overtaken after it was stored brings back no token", file, "e.tokens.Replace(t, epoch)", "e.tokens.Replace(t, max(epoch, e.tokens.Epoch()))"},
+		{"the token of a write that is overtaken is not shared", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, max(epoch, e.tokens.Epoch()))"},
 		{"a new credential does not inherit the back-off of the old one", file, "e.backoff.Clear() // A failure", "// A failure"},
 
 		{"no attempt of another partner is reserved", file, "reserve := st.PartnerID == next.PartnerID && ", "reserve := "},
@@ -73,7 +76,7 @@ func mutantsOfMerge() []mutant {
 		{"a write of settings alone does not warn about a repeated credential", "internal/engine/write.go", "(w.PartnerID != nil || w.PartnerSecret != nil || w.AppKey != nil)", "true"},
 		{"a write reports that it has dropped the token", "internal/engine/write.go", "written.TokenGone = t == nil", "written.TokenGone = false"},
 		{"a write that keeps the token does not report that it dropped it", "internal/engine/write.go", "written.TokenGone = t == nil", "written.TokenGone = true"},
-		{"a token that matches the new configuration stays in memory", "internal/engine/write.go", "if t != nil { // It", "if false { // It"},
+		{"a token that matches the new configuration stays in memory", "internal/engine/write.go", "e.tokens.Replace(t, epoch)", "e.tokens.Replace(nil, epoch)"},
 	}
 }
 

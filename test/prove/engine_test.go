@@ -195,7 +195,12 @@ func follows(list *secrets.List, tried, next secrets.Secret, trigger attempts.Tr
 
 // rotate changes the secret.
 func (w *walker) rotate(c *company, r reply) {
-	if c.memory.list.MustProve() && w.prove(c, attempts.Automatic, honest()) != accepted {
+	until, full := c.memory.list.MustWait()
+	overdue := full && !c.now.Before(until)
+	if full && !overdue && !c.memory.list.Unresolved() {
+		return
+	}
+	if (overdue || c.memory.list.MustProve()) && w.prove(c, attempts.Automatic, honest()) != accepted {
 		return
 	}
 	q, place := attempts.Request{Trigger: attempts.Automatic, Change: true}, placeOf(c.memory.list.Place)

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package mount_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/mounttest"
+)
+
+// rotate-root proves the secret first, which brings a token that all new readers get. The
+// change that follows is slow. A reader that arrived a moment before the token must get
+// it too, and not wait for the change.
+func TestAWaitingReaderGetsATokenThatAnotherRequestBrings(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})
+		h.Interrupt(true) // The outcome is unknown, so the next change begins with a proof.
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(
+			fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindSlowAnswer, Delay: 10 * time.Second},
+			fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindSlowAnswer, Delay: 110 * time.Second},
+		)
+		rotation := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
+		h.Pass(5 * time.Second)
+		begun := time.Now()
+		early := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
+		h.Pass(6 * time.Second)
+		late := time.Now()
+		h.Token() // There is a usable token now.
+		if waited := time.Since(late); waited > 0 {
+			t.Fatalf("there is no token yet: a later reader waited %s", waited)
+		}
+		h.Succeeds(<-early)
+		if waited := time.Since(begun); waited > 10*time.Second {
+			t.Errorf("the reader waited %s, and there was a usable token after 5s", waited)
+		}
+		h.Succeeds(<-rotation)
+	})
+}
+
+// The same with a caller that times out after 90 seconds, as Vault does.
+func TestAReaderDoesNotRunIntoItsTimeoutBesideAUsableToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})
+		h.Interrupt(true)
+		h.Pass(2 * time.Hour)
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindSlowAnswer, Delay: 110 * time.Second})
+		h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindSlowAnswer, Delay: 10 * time.Second})
+		rotation := h.Background(func() mounttest.Answer { return h.Write("rotate-root", nil) })
+		h.Pass(5 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		h.Send(ctx, logical.ReadOperation, "token", nil)
+		if ctx.Err() != nil {
+			t.Error("the reader's time is up, and for 85 seconds there was a usable token")
+		}
+		h.Succeeds(<-rotation)
+	})
+}
+
+// Cold start: the one call takes a second. Vault accepts no event for as long as the
+// engine lets it. A reader waits for the call, and not for the event.
+func TestAColdReaderWaitsForTheCallAndNotForAnEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.New(t)
+		h.Configure(mounttest.Fields{"verify_connection": false})
+		h.Events.Stuck = true
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: time.Second})
+		begun := time.Now()
+		for _, one := range readMany(h, 100) {
+			h.Succeeds(<-one)
+		}
+		if waited := time.Since(begun); waited != time.Second {
+			t.Errorf("the readers have waited %s, and the call took 1s", waited)
+		}
+		h.Pass(time.Minute) // The events have ended.
+	})
+}
+
+// As TestAFleetAfterAFailoverSharesTheReadOfStorage, with readers that ask for more time.
+func TestAFleetWithAMinTTLSharesTheReadOfStorage(t *testing.T) {
+	t.Parallel()
+	for _, age := range []time.Duration{time.Minute, 3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, nil)
+			h.Pass(age)
+			h.Restart()
+			h.Storage.AfterGet = func(key string) {
+				if key == "config" {
+					h.Pass(time.Second)
+				}
+			}
+			before := h.Storage.Accesses()
+			var all []<-chan mounttest.Answer
+			for range 500 {
+				all = append(all, h.Background(func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "10m"}) }))
+			}
+			for _, read := range all {
+				h.Succeeds(<-read)
+			}
+			if n := h.Storage.Accesses() - before; n > 10 {
+				t.Errorf("%d accesses to storage for 500 readers of a token that is %s old", n, age)
+			}
+		})
+	}
+}
+
+// lossy is storage that never answers one read, unless the request ends.
+type lossy struct {
+	*mounttest.Storage
+	lose atomic.Bool
+	end  chan struct{} // Closed when the test ends, because a bubble waits for its goroutines.
+}
+
+func (s *lossy) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
+	if key == "config" && s.lose.CompareAndSwap(true, false) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.end:
+			return nil, mounttest.ErrStorage
+		}
+	}
+	return s.Storage.Get(ctx, key)
+}
+
+// One call to storage is lost for good. Storage works, and so does Finicity. The mount
+// must recover without a restart.
+func TestARefreshWhoseCallToStorageIsLostEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Token()
+		h.Pass(91 * time.Minute)
+		s := &lossy{Storage: h.Storage, end: make(chan struct{})}
+		defer close(s.end)
+		ask := func(op logical.Operation, path string) mounttest.Answer {
+			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+			defer cancel()
+			resp, err := h.B.HandleRequest(ctx, &logical.Request{Operation: op, Path: path, MountPoint: h.Mount, Storage: s})
+			return h.Take(path, resp, err)
+		}
+		s.lose.Store(true)
+		h.Succeeds(ask(logical.ReadOperation, "token")) // Starts the refresh.
+		synctest.Wait()
+		h.Pass(30 * time.Minute)
+		if a := ask(logical.ReadOperation, "token"); a.Status != 200 {
+			t.Errorf("half an hour later a read is a %d: %s", a.Status, a.Text)
+		}
+		if a := ask(logical.UpdateOperation, "config/verify"); a.Status >= 400 {
+			t.Errorf("config/verify is a %d: %s", a.Status, a.Text)
+		}
+	})
+}
+
+// After a failover, reads of storage fail. Vault's call once a minute resolves a
+// rotation, and Finicity is slow. The token in storage is fresh.
+func TestAFailedReadOfStorageMakesNoReaderOfAFreshTokenWait(t *testing.T) {
+	t.Parallel()
+	for failures := range 3 {
+		synctest.Test(t, func(t *testing.T) { readersOfAFreshToken(t, failures) })
+	}
+}
+
+func readersOfAFreshToken(t *testing.T, failures int) {
+	t.Helper()
+	h := mounttest.NewConfigured(t, mounttest.Fields{"request_timeout": "2m"})
+	h.Interrupt(true)
+	h.Restart()
+	h.Tick()
+	h.Pass(3 * time.Minute)
+	h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: 100 * time.Second})
+	go h.Tick()
+	synctest.Wait()
+	for range failures {
+		h.Storage.Fail(mounttest.Fault{On: mounttest.Get("config")})
+	}
+	begun := time.Now()
+	first := h.Background(func() mounttest.Answer { return h.Read("token", nil) })
+	synctest.Wait()
+	h.Read("token", nil)
+	<-first
+	if waited := time.Since(begun); waited > time.Second {
+		t.Errorf("%d reads of storage failed, and with a fresh token there, the readers waited %s", failures, waited)
+	}
+	h.Pass(5 * time.Minute)
+}
+
+// Finicity is down for 20 minutes around the refresh mark, and its maintenance page asks
+// callers to come back in an hour.
+func TestNoReadFailsInAnOutageOfTwentyMinutesWithARetryAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(80 * time.Minute)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", RetryAfter: "3600", Count: 1000})
+		failed := 0
+		for i := range 2 * 60 * 60 {
+			if i == 20*60 {
+				h.Fake.ClearFaults()
+			}
+			if a := h.Read("token", nil); a.Status != 200 {
+				failed++
+			}
+			h.Pass(time.Second)
+		}
+		if failed > 0 {
+			t.Errorf("%d reads failed, one a second", failed)
+		}
+	})
+}
