@@ -169,10 +169,9 @@ func TestThePictureOfTheAttemptsIsWhatTheRulesDo(t *testing.T) {
 	const (
 		byOperator = "a config write or config/verify succeeds"
 		byTime     = "at retry_time: held or ok"
-		twice      = "read codeless, read accepted, pass 1h, "
 		afterLock  = byOperator + ", after Finicity support has unlocked the partner"
 	)
-	drawn := map[string]bool{}
+	told := map[string]bool{}
 	var figures []string
 	for _, arrow := range []struct {
 		text          string
@@ -207,7 +206,7 @@ func TestThePictureOfTheAttemptsIsWhatTheRulesDo(t *testing.T) {
 			t.Errorf("after %q and %q the state is %s, not %s", arrow.before, arrow.event, s.state(), arrow.to)
 		}
 		direction := fmt.Sprintf("%s to %s", arrow.from, arrow.to)
-		if drawn[direction] = true; arrow.text != "" && !p.hasAtArrow(arrow.text, direction) {
+		if told[direction] = true; arrow.text != "" && !p.hasAtArrow(arrow.text, direction) {
 			t.Errorf("the arrow from %s has no %q", direction, arrow.text)
 		}
 		if arrow.text != "" { // The text at the arrow from stopped to held names ok too.
@@ -215,7 +214,7 @@ func TestThePictureOfTheAttemptsIsWhatTheRulesDo(t *testing.T) {
 		}
 	}
 	for _, l := range p.lines {
-		if !drawn[p.direction(l)] {
+		if !told[p.direction(l)] {
 			t.Errorf("an arrow leads from %s, and no story does", p.direction(l))
 		}
 	}

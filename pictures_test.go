@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -100,6 +101,21 @@ func (p *picture) crosses(l line, a area) bool {
 
 var shownPicture = regexp.MustCompile(`!\[([^\]]*)\]\(([^)\s]+)\)`)
 
+// agreesWith fails for a number of the text that the picture does not have.
+func (p *picture) agreesWith(t *testing.T, text string) {
+	t.Helper()
+	all := p.name
+	for _, l := range p.labels {
+		all += " " + l.text
+	}
+	shown := numberOnly.FindAllString(all, -1)
+	for _, number := range regexp.MustCompile(`\d+`).FindAllString(text, -1) {
+		if !slices.Contains(shown, number) {
+			t.Errorf("the picture does not have the %s of %q", number, text)
+		}
+	}
+}
+
 // A picture that no document shows would become outdated unnoticed. Screen readers read
 // the text of a picture.
 func TestEveryPictureIsShownWithATextInADocument(t *testing.T) {
@@ -122,6 +138,8 @@ func TestEveryPictureIsShownWithATextInADocument(t *testing.T) {
 			}
 			if _, err := os.Stat(file); err != nil {
 				t.Errorf("%s: %v", document, err)
+			} else {
+				drawn(t, file).agreesWith(t, image[1])
 			}
 		}
 	}
@@ -131,6 +149,20 @@ func TestEveryPictureIsShownWithATextInADocument(t *testing.T) {
 			t.Errorf("no document shows %s", file)
 		}
 	})
+}
+
+// A diagram that the page of a repository draws is seen by no test, and not in an editor.
+func TestTheDocumentsHaveNoPictureThatNoTestDraws(t *testing.T) {
+	t.Parallel()
+	for _, file := range sources(t, ".md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "```mermaid") {
+			t.Errorf("%s: draw the diagram as an SVG in docs/pictures, or write a table", file)
+		}
+	}
 }
 
 var demoStep = regexp.MustCompile(`(?m)^(?:step "([^"$]+)"|(?:show|refuse) '([^']+)')`)
