@@ -12,7 +12,7 @@ import (
 
 var (
 	headingLine = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	linked      = regexp.MustCompile(`(?:^|[^!])\[[^\]]*\]\(([^()\s]*)\)`) // A picture is no link.
+	linked      = regexp.MustCompile(`(?:^|[^!])\[([^\]]*)\]\(([^()\s]*)\)`) // A picture is no link.
 	unslugly    = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
@@ -43,25 +43,29 @@ func TestEveryLinkInTheDocumentsLeadsToAHeading(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, link := range linked.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
-			if strings.Contains(link[1], ":") {
+			words, to := link[1], link[2]
+			if strings.Contains(to, ":") {
 				continue
 			}
 			count++
-			path, anchor, _ := strings.Cut(link[1], "#")
+			if strings.Contains(words, ".md") {
+				t.Errorf("%s: the text of a link is a title, not the name of a file: %s", file, words)
+			}
+			path, anchor, _ := strings.Cut(to, "#")
 			target := file
 			if path != "" {
 				target = filepath.Join(filepath.Dir(file), path)
 			}
 			info, err := os.Stat(target)
 			if err != nil {
-				t.Errorf("%s: %s is not there", file, link[1])
+				t.Errorf("%s: %s is not there", file, to)
 				continue
 			}
 			if info.IsDir() {
 				target = filepath.Join(target, "README.md")
 			}
 			if anchor != "" && !anchorsOf(t, target)[anchor] {
-				t.Errorf("%s: %s has no heading for %s", file, target, link[1])
+				t.Errorf("%s: %s has no heading for %s", file, target, to)
 			}
 		}
 	}
