@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
 	"net"
 	"net/http"
@@ -269,73 +266,47 @@ func TestTheAPIDocumentSaysWhatTheCodeDoes(t *testing.T) {
 }
 
 var (
-	errorRow = regexp.MustCompile(`(?m)^\| (\d{3}) \| (.*?) \| (.*?) \|$`)
-	quotedIn = regexp.MustCompile(`"([^"]+)"`)
+	statusItem = regexp.MustCompile("(?m)^- `(\\d{3})` – ((?:.*\n)(?:  .*\n)*)")
+	errorsLink = regexp.MustCompile(`\(errors\.md#([a-z-]+)\)`)
 )
 
-// Users search the document for the words of an error.
-func TestTheErrorsInTheAPIDocumentAreThoseOfTheCode(t *testing.T) {
+// The document links from each path to the sections of docs/errors.md. A section that
+// has no text with the status of the link would send the reader the wrong way.
+func TestTheErrorsOfEachPathAreInTheLinkedSections(t *testing.T) {
 	t.Parallel()
-	said := strings.Join(literals(t), "\n")
-	text, err := os.ReadFile(apiDocument)
+	content, err := os.ReadFile(errorsDocument)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := errorRow.FindAllStringSubmatch(string(text), -1)
-	if len(rows) < 10 {
-		t.Errorf("only %d errors were found", len(rows))
-	}
-	for _, row := range rows {
-		if !slices.Contains([]string{"400", "403", "404", "415", "500", "502", "503"}, row[1]) {
-			t.Errorf("no error is a %s", row[1])
-		}
-		for _, words := range quotedIn.FindAllStringSubmatch(row[2], -1) {
-			if !strings.Contains(said, words[1]) {
-				t.Errorf("no error says %q", words[1])
+	statuses := map[string]map[string]bool{} // by the anchor of the section
+	for _, section := range regexp.MustCompile(`(?m)^##+ `).Split(string(content), -1)[1:] {
+		heading, rows, _ := strings.Cut(section, "\n")
+		has := map[string]bool{}
+		for _, row := range catalogRow.FindAllStringSubmatch(rows, -1) {
+			for status := range strings.SplitSeq(row[2], ", ") {
+				has[status] = true
 			}
 		}
+		statuses[anchorOf(heading)] = has
 	}
-}
-
-// literals returns the texts in the code, with concatenated literals joined.
-func literals(t *testing.T) (texts []string) {
-	t.Helper()
-	var files []string
-	for _, folder := range []string{".", "internal/engine", "internal/token", "internal/finicityapi"} {
-		found, err := filepath.Glob(filepath.Join(folder, "*.go"))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("there is no code in %s (%v)", folder, err)
-		}
-		files = append(files, found...)
-	}
-	var text func(e ast.Expr) string
-	text = func(e ast.Expr) string {
-		switch e := e.(type) {
-		case *ast.BinaryExpr:
-			return text(e.X) + text(e.Y)
-		case *ast.BasicLit:
-			value, _ := strconv.Unquote(e.Value) // Empty for a number, which is not a text.
-			return value
-		default:
-			return ""
-		}
-	}
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			if e, ok := n.(ast.Expr); ok {
-				texts = append(texts, text(e))
+	linked := map[string]bool{"warnings": true, "errors-in-the-status": true} // A path has these in its response.
+	for _, c := range chapters(t) {
+		for _, item := range statusItem.FindAllStringSubmatch(c.parts["Errors"], -1) {
+			for _, link := range errorsLink.FindAllStringSubmatch(item[2], -1) {
+				if linked[link[1]] = true; !statuses[link[1]][item[1]] {
+					t.Errorf("%s: %s has the status %s, which no text of %s#%s has", apiDocument, c.endpoint, item[1], errorsDocument, link[1])
+				}
 			}
-			return true
-		})
+		}
+		for _, link := range errorsLink.FindAllStringSubmatch(c.parts["Errors"], -1) {
+			linked[link[1]] = true
+		}
 	}
-	return texts
+	for anchor := range statuses {
+		if !linked[anchor] {
+			t.Errorf("%s: no path links to %s#%s", apiDocument, errorsDocument, anchor)
+		}
+	}
 }
 
 var typedCommand = regexp.MustCompile(`vault (read|write|patch|delete) ((?:-\S+ )*)finicity/([a-z/-]+)((?: [a-z_]+=)?[^\n]*)`)

@@ -26,10 +26,13 @@ func anchorsOf(t *testing.T, file string) map[string]bool {
 	}
 	anchors := map[string]bool{}
 	for _, found := range headingLine.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
-		slug := unslugly.ReplaceAllString(strings.ToLower(found[1]), "")
-		anchors[strings.ReplaceAll(slug, " ", "-")] = true
+		anchors[anchorOf(found[1])] = true
 	}
 	return anchors
+}
+
+func anchorOf(heading string) string {
+	return strings.ReplaceAll(unslugly.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
 }
 
 // A reader in an emergency follows a link to the fix. A heading that is renamed

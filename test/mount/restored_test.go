@@ -73,7 +73,7 @@ func TestAfterARestoreAWriteThatWasAcceptedCounts(t *testing.T) {
 		h.Fails(h.Write("config", mounttest.Fields{"partner_secret": mounttest.WrongSecret}), http.StatusBadRequest,
 			"stores it when storage works again")
 		h.Storage.Heal()
-		h.Storage.Restore(snapshot) // "Restore Vault's storage", docs/api.md.
+		h.Storage.Restore(snapshot) // "Restore Vault's storage", docs/errors.md.
 		h.Tick()
 		h.Pass(2 * time.Hour)
 		h.Token()
