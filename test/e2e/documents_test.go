@@ -17,8 +17,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
+	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
 // step is a command of a console block in a document, with the output that the document
@@ -94,24 +96,97 @@ func (s step) shows(output string) bool {
 	return regexp.MustCompile("^" + want + "$").MatchString(words(output))
 }
 
+// instant is a time in a document or in an output.
+var instant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+
+// pageClock compares the times on a page with those of the run: the time between two
+// events must be the same. Otherwise a page could show a rotation in 30 days for a
+// setting that rotates in three.
+type pageClock struct {
+	began          time.Time // The run of the page.
+	shown, printed time.Time // The first time on the page, and in the run.
+}
+
+// compare takes the times of an output that matches the page. The tolerance is a minute
+// and what the run has taken so far, so that a slow machine fails no test. A whole hour
+// comes from a calendar, such as a schedule or a certificate: only the hour is compared.
+func (c *pageClock) compare(shown, printed string) (failed error) {
+	onPage, inRun := instant.FindAllString(shown, -1), instant.FindAllString(printed, -1)
+	if len(onPage) != len(inRun) { // The page abbreviates the output with "…".
+		return nil
+	}
+	for i := range onPage {
+		there, err := time.Parse(time.RFC3339, onPage[i])
+		here, alsoErr := time.Parse(time.RFC3339, inRun[i])
+		if err := errors.Join(err, alsoErr); err != nil {
+			return err
+		}
+		switch {
+		case there.Truncate(time.Hour).Equal(there):
+			if here.Format(time.TimeOnly) != there.Format(time.TimeOnly) {
+				failed = errors.Join(failed, fmt.Errorf("the page has the whole hour %s, and the output has %s", onPage[i], inRun[i]))
+			}
+		case c.shown.IsZero():
+			c.shown, c.printed = there, here
+		default:
+			onPageAfter, inRunAfter := there.Sub(c.shown), here.Sub(c.printed)
+			if (onPageAfter - inRunAfter).Abs() > time.Minute+time.Since(c.began) {
+				failed = errors.Join(failed, fmt.Errorf("%s is %s after the first time on the page, %s; in the run, it is %s",
+					onPage[i], onPageAfter, c.shown.Format(time.RFC3339), inRunAfter))
+			}
+		}
+	}
+	return failed
+}
+
+func TestTheTimesOnAPageMustFitTogether(t *testing.T) {
+	t.Parallel()
+	const page, run = "at 2026-11-22T10:19:43Z, next 2026-12-22T10:19:43Z", "at 2030-01-01T00:00:01Z, next "
+	for _, test := range []struct {
+		page, run string
+		fits      bool
+	}{
+		{page, run + "2030-01-31T00:00:09Z", true},
+		{page, run + "2030-01-04T00:00:01Z", false},
+		{page, run + "…", true},
+		{"at 2026-11-22T10:19:43Z, next 2026-12-01T03:00:00Z", run + "2030-02-01T03:00:00Z", true},
+		{"at 2026-11-22T10:19:43Z, next 2026-12-01T03:00:00Z", run + "2030-02-01T04:00:00Z", false},
+	} {
+		c := &pageClock{began: time.Now()}
+		if err := c.compare(test.page, test.run); (err == nil) != test.fits {
+			t.Errorf("%q and %q: %v", test.page, test.run, err)
+		}
+	}
+}
+
+// promise is what a page says of its console blocks.
+var promise = regexp.MustCompile(`(?i)every console block (?:on this page )?is run by a test|a test runs (?:every|each) console block`)
+
 // The README is for new users, the other documents are for operators in an emergency,
 // and those of the examples are for developers of apps. Each of their commands works,
 // in the order of the document, and prints what the document shows, apart from times
 // and the like.
 func TestTheDocumentsAreTrue(t *testing.T) {
-	documents, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	var documents []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/README.md", "tools/*/README.md"} {
+		found, err := filepath.Glob("../../" + pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("there is no %s (%v)", pattern, err)
+		}
+		documents = append(documents, found...)
 	}
 	tried := 0
 	const root = "../../README.md"
-	for _, document := range append(documents, root, "../../examples/agent/README.md", "../../examples/kubernetes/README.md") {
+	for _, document := range documents {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
 		}
 		steps := stepsOf(openBaos(t, string(text)))
-		if len(steps) == 0 {
+		if !slices.ContainsFunc(steps, func(s step) bool { return s.command != "" }) {
+			if promise.MatchString(strings.Join(strings.Fields(string(text)), " ")) {
+				t.Errorf("%s says that a test runs its console blocks, and has none", document)
+			}
 			continue
 		}
 		tried++
@@ -133,7 +208,7 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 			}
 		})
 	}
-	if tried < 2 {
+	if tried < 15 {
 		t.Errorf("only %d documents have commands in them", tried)
 	}
 }
@@ -165,13 +240,16 @@ const mockServerAddress = "http://127.0.0.1:8210"
 // has a release of the plugin.
 type reader struct {
 	world *world
-	env   []string
+	clock pageClock
+	// The pages have the address of proxy.hcl instead of this one, which is free.
+	listener string
+	env      []string
 	other *vaultServer // The server to which the reader moves.
 }
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	dir := t.TempDir()
+	began, dir := time.Now(), t.TempDir()
 	plugin := filepath.Join(dir, "plugins", "vault-plugin-secrets-finicity")
 	if _, err := buildRelease("v0.1.0", plugin); err != nil {
 		t.Fatal(err)
@@ -185,15 +263,20 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stopAgent(t, dir) })
-	if err := provideCurl(dir); err != nil {
+	if err := errors.Join(provideCurl(dir), provideGo(dir)); err != nil {
 		t.Fatal(err)
 	}
+	port, err := vaulttest.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := fmt.Sprintf("127.0.0.1:%d", port)
 	folders, err := goFolders(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.RootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
-	env = append(env, folders...)
+	env = append(append(env, "CGO_ENABLED=0", "LISTENER="+listener), folders...)
 	for name, value := range w.environment() {
 		switch name {
 		case "SHA256": // The README says how to get it.
@@ -203,7 +286,16 @@ func newReader(t *testing.T) *reader {
 			env = append(env, name+"="+value)
 		}
 	}
-	return &reader{world: w, env: env}
+	return &reader{world: w, clock: pageClock{began: began}, listener: listener, env: env}
+}
+
+// provideGo puts the go command of the test where the commands of a page find it.
+func provideGo(dir string) error {
+	path, err := exec.LookPath(cmp.Or(os.Getenv("GO"), "go"))
+	if err != nil {
+		return err
+	}
+	return os.Symlink(path, filepath.Join(dir, "go"))
 }
 
 // goFolders are the variables with which go finds its caches and modules in another
@@ -305,15 +397,18 @@ func (d *reader) follow(t *testing.T, s step) {
 		command += "; printf %s $" + assigned[1]
 	}
 	out, err := d.run(t, command)
-	if failed, shown := err != nil, strings.Contains(strings.Join(s.output, "\n"), "Code: "); failed != shown {
+	if failed, should := err != nil, strings.Contains(strings.Join(s.output, "\n"), "Code: "); failed != should {
 		t.Fatalf("$ %s\nends with %v\n%s", s.command, err, out)
 	}
 	if assigned != nil { // Each command has its own shell, so a variable of this one is passed on.
 		d.env = append(d.env, assigned[1]+"="+out)
 		return
 	}
+	shown := strings.Join(s.output, "\n")
 	if !s.shows(out) {
-		t.Errorf("$ %s\nprints\n%s\nand not\n%s", s.command, out, strings.Join(s.output, "\n"))
+		t.Errorf("$ %s\nprints\n%s\nand not\n%s", s.command, out, shown)
+	} else if err := d.clock.compare(shown, out); err != nil {
+		t.Errorf("$ %s\n%v", s.command, err)
 	}
 }
 
@@ -337,7 +432,7 @@ func (d *reader) run(t *testing.T, command string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-euc", command)
+	cmd := exec.CommandContext(ctx, "bash", "-euc", strings.ReplaceAll(command, exampleListener, d.listener))
 	cmd.Env, cmd.Dir = d.env, d.world.dir
 	out, err := cmd.CombinedOutput()
 	d.world.overheard(string(out))

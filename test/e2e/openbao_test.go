@@ -31,6 +31,7 @@ func openBaos(t *testing.T, text string) string {
 		"vault write sys/plugins/pins/secret/"+name+" version=v0.2.0\n",
 		"vault secrets tune -plugin-version=v0.2.0 finicity/\nSuccess! Tuned the secrets engine at: finicity/\n",
 		"vault plugin reload -type=secret ", "vault plugin reload ",
+		" -env=HTTPS_PROXY=http://proxy.internal:3128", "",
 
 		`"expire_time":"hmac-sha256:…"`, `"expire_time":"2026-11-22T12:14:43Z"`,
 		"vault operator raft snapshot restore after-rotation.snap", "vault operator raft snapshot restore after-rotation.snap 2>/dev/null",
