@@ -244,7 +244,7 @@ type reader struct {
 	// The pages have the address of proxy.hcl instead of this one, which is free.
 	listener string
 	env      []string
-	other *vaultServer // The server to which the reader moves.
+	other    *vaultServer // The server to which the reader moves.
 }
 
 func newReader(t *testing.T) *reader {
@@ -353,6 +353,7 @@ func (d *reader) install(t *testing.T) {
 
 var (
 	assignment = regexp.MustCompile(`^([A-Z0-9_]+)=`)
+	exported   = regexp.MustCompile(`^(\w+)=`)
 	plain      = regexp.MustCompile(`^[A-Z0-9_]+=[A-Za-z0-9-]+$`)
 )
 
@@ -392,6 +393,10 @@ func (d *reader) follow(t *testing.T, s step) {
 		d.env = append(d.env, command)
 		return
 	}
+	if exports, found := strings.CutPrefix(command, "export "); found {
+		d.export(t, exports)
+		return
+	}
 	assigned := assignment.FindStringSubmatch(command)
 	if assigned != nil {
 		command += "; printf %s $" + assigned[1]
@@ -412,6 +417,23 @@ func (d *reader) follow(t *testing.T, s step) {
 	}
 }
 
+// export sets variables for the following commands. Their values may be secrets, which
+// no log may contain.
+func (d *reader) export(t *testing.T, exports string) {
+	t.Helper()
+	var names []string
+	for _, word := range strings.Fields(exports) {
+		if name := exported.FindStringSubmatch(word); name != nil {
+			names = append(names, name[1])
+		}
+	}
+	out, err := d.shell(t, "export "+exports+`; for name in `+strings.Join(names, " ")+`; do printf '%s=%s\n' "$name" "${!name}"; done`)
+	if err != nil {
+		t.Fatalf("$ export %s\nends with %v", exports, err)
+	}
+	d.env = append(d.env, strings.Split(strings.TrimSuffix(out, "\n"), "\n")...)
+}
+
 // goTo sends the following commands to the first Vault server, or to the other one,
 // which is started when it is first used.
 func (d *reader) goTo(which string) (err error) {
@@ -430,15 +452,21 @@ func (d *reader) goTo(which string) (err error) {
 
 func (d *reader) run(t *testing.T, command string) (string, error) {
 	t.Helper()
+	out, err := d.shell(t, command)
+	d.world.overheard(out)
+	if info, _ := os.Stat(filepath.Join(d.world.dir, "secret-id")); info != nil && info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("after %q others may read the secret-id", command)
+	}
+	return out, err
+}
+
+func (d *reader) shell(t *testing.T, command string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euc", strings.ReplaceAll(command, exampleListener, d.listener))
 	cmd.Env, cmd.Dir = d.env, d.world.dir
 	out, err := cmd.CombinedOutput()
-	d.world.overheard(string(out))
-	if info, _ := os.Stat(filepath.Join(d.world.dir, "secret-id")); info != nil && info.Mode().Perm()&0o077 != 0 {
-		t.Errorf("after %q others may read the secret-id", command)
-	}
 	return string(out), err
 }
 
