@@ -422,7 +422,7 @@ func (d *reader) follow(t *testing.T, s step) {
 func (d *reader) export(t *testing.T, exports string) {
 	t.Helper()
 	var names []string
-	for _, word := range strings.Fields(exports) {
+	for word := range strings.FieldsSeq(exports) {
 		if name := exported.FindStringSubmatch(word); name != nil {
 			names = append(names, name[1])
 		}
