@@ -233,6 +233,9 @@ func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
 	}
 }
 
+// exampleReceiver is the address on which the receivers of examples/webhook listen.
+const exampleReceiver = "127.0.0.1:8300"
+
 // mockServerAddress is where the mock server listens in the documents, by default.
 const mockServerAddress = "http://127.0.0.1:8210"
 
@@ -241,10 +244,11 @@ const mockServerAddress = "http://127.0.0.1:8210"
 type reader struct {
 	world *world
 	clock pageClock
-	// The pages have the address of proxy.hcl instead of this one, which is free.
-	listener string
-	env      []string
-	other    *vaultServer // The server to which the reader moves.
+	// The pages have the addresses of proxy.hcl and of the receivers, and the test has free
+	// ones.
+	listeners *strings.Replacer
+	env       []string
+	other     *vaultServer // The server to which the reader moves.
 }
 
 func newReader(t *testing.T) *reader {
@@ -267,16 +271,17 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	port, err := vaulttest.FreePort()
-	if err != nil {
+	webhookPort, alsoErr := vaulttest.FreePort()
+	if err := errors.Join(err, alsoErr); err != nil {
 		t.Fatal(err)
 	}
-	listener := fmt.Sprintf("127.0.0.1:%d", port)
+	listener, webhooks := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", webhookPort)
 	folders, err := goFolders(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	env := append(withoutVault(os.Environ()), "VAULT_TOKEN="+w.server.RootToken, "PLUGIN_DIR="+filepath.Dir(plugin))
-	env = append(append(env, "CGO_ENABLED=0", "LISTENER="+listener), folders...)
+	env = append(append(env, "CGO_ENABLED=0", "LISTENER="+listener, "LISTEN="+webhooks), folders...)
 	for name, value := range w.environment() {
 		switch name {
 		case "SHA256": // The README says how to get it.
@@ -286,7 +291,7 @@ func newReader(t *testing.T) *reader {
 			env = append(env, name+"="+value)
 		}
 	}
-	return &reader{world: w, clock: pageClock{began: began}, listener: listener, env: env}
+	return &reader{world: w, clock: pageClock{began: began}, listeners: strings.NewReplacer(exampleListener, listener, exampleReceiver, webhooks), env: env}
 }
 
 // provideGo puts the go command of the test where the commands of a page find it.
@@ -464,7 +469,7 @@ func (d *reader) shell(t *testing.T, command string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-euc", strings.ReplaceAll(command, exampleListener, d.listener))
+	cmd := exec.CommandContext(ctx, "bash", "-euc", d.listeners.Replace(command))
 	cmd.Env, cmd.Dir = d.env, d.world.dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err
