@@ -119,7 +119,7 @@ e2e: $(END_TO_END) progress ## Run only the end-to-end tests, in about ten minut
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
 
-PKG := . ./internal/... ./cmd/... ./test/bench ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./test/vso ./tools/progress ./tools/recording
+PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./test/vso ./tools/progress ./tools/recording
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
 ##= TEST=TestWhatTextsSayIsSo PKG=./test/mount runs the matching tests of a package, and shows their output
@@ -177,7 +177,7 @@ lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules,
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
-	$(GO) test -count=1 -run 'RefusedWords|Documents|Index|Picture' .
+	$(GO) test -count=1 ./test/documents
 	bin/golangci-lint run ./...
 
 .PHONY: openapi

@@ -59,7 +59,7 @@ func TestEachPathGoesToTheNodeInCharge(t *testing.T) {
 	}
 }
 
-// The help tells operators what to type. A test in api_doc_test.go checks the commands.
+// The help tells operators what to type. A test in test/documents checks the commands.
 func TestTheHelpSaysWhatToType(t *testing.T) {
 	t.Parallel()
 	b := wired()

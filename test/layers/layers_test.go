@@ -43,6 +43,7 @@ func others() map[string][]string {
 		"examples/webhook/go":    {},
 		"test/bench":             {"internal/fakefinicity", "internal/vaulttest"},
 		"test/bench/floorplugin": {},
+		"test/documents":         {},
 		"test/layers":            {},
 		"test/e2e":               {},
 		"test/e2e/aheadplugin":   {"", "internal/engine"},

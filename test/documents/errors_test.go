@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-package finicity
+package documents
 
 import (
 	"go/ast"
@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 )
+
+var sentenceEnd = regexp.MustCompile(`\. [A-Za-z]`)
 
 const errorsDocument = "docs/errors.md"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-package finicity
+package documents
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
+	finicity "vault-plugin-secrets-finicity"
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
@@ -183,7 +185,7 @@ func required(t *testing.T, path *framework.Path) map[string]bool {
 			"webhook/verify": {"input": "e30=", "signature": "00"},
 		}[path.Pattern]
 		delete(data, name)
-		b, err := NewFactory(engine.Options{Dial: noNetwork})(t.Context(), &logical.BackendConfig{
+		b, err := finicity.NewFactory(engine.Options{Dial: noNetwork})(t.Context(), &logical.BackendConfig{
 			Logger: hclog.NewNullLogger(), System: logical.TestSystemView(),
 		})
 		if err != nil {
@@ -199,6 +201,17 @@ func required(t *testing.T, path *framework.Path) map[string]bool {
 	return found
 }
 
+// mount returns a mount, for its paths.
+func mount(t *testing.T) *framework.Backend {
+	t.Helper()
+	b, err := finicity.NewFactory(engine.Options{})(t.Context(), &logical.BackendConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wired, _ := reflect.ValueOf(b).Elem().FieldByName("Backend").Interface().(*framework.Backend)
+	return wired
+}
+
 func noNetwork(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("there is no network in this test")
 }
@@ -208,7 +221,7 @@ func TestTheAPIDocumentSaysWhatTheCodeDoes(t *testing.T) {
 	t.Parallel()
 	documented := chapters(t)
 	known := map[string]bool{}
-	for _, path := range wired().Paths {
+	for _, path := range mount(t).Paths {
 		needed := required(t, path)
 		for op, handler := range path.Operations {
 			endpoint := methods()[op] + " finicity/" + path.Pattern
@@ -323,7 +336,7 @@ func TestEveryCommandInTheDocumentsAndTheHelpIsOneThatTheMountTakes(t *testing.T
 		// A line may have several commands.
 		texts[file] = strings.NewReplacer("\\\n", " ", "`", "\n", ", then ", "\n").Replace(string(text))
 	}
-	b := wired()
+	b := mount(t)
 	texts["the help"] = b.Help
 	for _, path := range b.Paths {
 		texts["the help of "+path.Pattern] = path.HelpDescription
