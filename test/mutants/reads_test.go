@@ -61,7 +61,7 @@ func mutantsOfReads() []mutant {
 		{"a stored token is served while another request holds the lock", file, "\tif e.tokens.Current() == nil {\n\t\tusable", "\tif false {\n\t\tusable"},
 		{"a read of the stored token that fails is repeated once", file, "if err != nil { // Once more", "if false { // Once more"},
 		{"readers do not wait for the lock after storage has failed twice", file, "if usable || err != nil {", "if usable {"},
-		{"a waiting reader gets a token that another request brings", file, "\t\tcase <-shared:\n", ""},
+		{"a waiting reader gets a token that another request brings", file, "\t\tcase <-shared:\n", "\t\tcase <-shared:\n\t\t\t<-running.Done()\n"},
 		{"rotate-token repeats a failed write first", file, "if err := e.flush(ctx, s, st); err != nil {", "if err := e.flush(ctx, s, st); err != nil && false {"},
 		{"a success that could not be stored resumes a paused schedule", file, "err != nil && (!accepted(err) || !st.Guard.IsPaused()) {", "err != nil {"},
 	}
