@@ -87,34 +87,6 @@ func TestAColdReaderWaitsForTheCallAndNotForAnEvent(t *testing.T) {
 	})
 }
 
-// As TestAFleetAfterAFailoverSharesTheReadOfStorage, with readers that ask for more time.
-func TestAFleetWithAMinTTLSharesTheReadOfStorage(t *testing.T) {
-	t.Parallel()
-	for _, age := range []time.Duration{time.Minute, 3 * time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
-			h := mounttest.NewConfigured(t, nil)
-			h.Pass(age)
-			h.Restart()
-			h.Storage.AfterGet = func(key string) {
-				if key == "config" {
-					h.Pass(time.Second)
-				}
-			}
-			before := h.Storage.Accesses()
-			var all []<-chan mounttest.Answer
-			for range 500 {
-				all = append(all, h.Background(func() mounttest.Answer { return h.Read("token", mounttest.Fields{"min_ttl": "10m"}) }))
-			}
-			for _, read := range all {
-				h.Succeeds(<-read)
-			}
-			if n := h.Storage.Accesses() - before; n > 10 {
-				t.Errorf("%d accesses to storage for 500 readers of a token that is %s old", n, age)
-			}
-		})
-	}
-}
-
 // lossy is storage that never answers one read, unless the request ends.
 type lossy struct {
 	*mounttest.Storage
