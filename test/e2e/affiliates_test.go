@@ -30,7 +30,7 @@ func affiliates() (all []fakefinicity.Partner) {
 //	affiliates read 1    each has a token of its own partner, after 1 authentication each
 func cmdAffiliates(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 0, "affiliates enable | affiliates read AUTHENTICATIONS")
-	w, seen := worldOf(ts), map[string]bool{}
+	w, seen := fixtureOf(ts), map[string]bool{}
 	for i, partner := range affiliates() {
 		mount := "affiliate-" + strconv.Itoa(i+1)
 		switch args[0] {

@@ -31,7 +31,7 @@ type child struct {
 
 // launch starts a program in the folder of that name, with the environment of the
 // script.
-func (w *world) launch(ts *testscript.TestScript, name, bin string, args ...string) {
+func (w *fixture) launch(ts *testscript.TestScript, name, bin string, args ...string) {
 	if w.children[name] != nil {
 		ts.Fatalf("there is a %s already", name)
 	}
@@ -79,7 +79,7 @@ func (c *child) stop() error {
 
 // endChild ends a child that the script no longer needs. The child must not have failed
 // before.
-func (w *world) endChild(ts *testscript.TestScript, name string) {
+func (w *fixture) endChild(ts *testscript.TestScript, name string) {
 	c := w.children[name]
 	if c == nil {
 		ts.Fatalf("there is no %s", name)
@@ -105,7 +105,7 @@ const exampleListener = "127.0.0.1:8100"
 //	agent stop one
 func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "agent start NAME FILE | agent serves ADDRESS | agent stop NAME")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	name := args[1]
 	switch {
 	case args[0] == "start" && (len(args) == 3 || len(args) == 4):
@@ -179,7 +179,7 @@ func serves(listener string) error {
 //	headers end 3                                              all files together have contained 3 tokens
 func cmdHeaders(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "headers watch FILE … | headers tokens N | headers end N")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	if args[0] == "watch" {
 		var files []string
 		for _, name := range args[1:] {
@@ -188,7 +188,7 @@ func cmdHeaders(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(poll(func() (bool, error) {
 			return !slices.ContainsFunc(files, func(file string) bool { _, err := os.Stat(file); return err != nil }), nil
 		}, func() error { return errors.New("the agents have not written their files") }))
-		w.watch = &watch{world: w, stopped: make(chan struct{}), begun: time.Now(), seen: map[string][]string{}}
+		w.watch = &watch{fixture: w, stopped: make(chan struct{}), begun: time.Now(), seen: map[string][]string{}}
 		for _, file := range files {
 			w.watch.watchers.Go(func() { w.watch.look(file) })
 		}
@@ -214,7 +214,7 @@ func cmdHeaders(ts *testscript.TestScript, neg bool, args []string) {
 
 // watch calls the API with the content of each file, all the time.
 type watch struct {
-	world    *world
+	fixture  *fixture
 	watchers sync.WaitGroup
 	stopped  chan struct{}
 	stopOnce sync.Once
@@ -231,7 +231,7 @@ func (w *watch) look(file string) {
 	for {
 		appKey, token, err := readHeaders(file)
 		if err == nil {
-			err = w.world.customers(appKey, token)
+			err = w.fixture.customers(appKey, token)
 		}
 		if info, _ := os.Stat(file); err == nil && info != nil && info.Mode().Perm()&0o077 != 0 {
 			err = errors.New("others may read them")

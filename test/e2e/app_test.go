@@ -14,7 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func (w *world) buildApp(ts *testscript.TestScript, to string) {
+func (w *fixture) buildApp(ts *testscript.TestScript, to string) {
 	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-o", ts.MkAbs(to), "./examples/app") //nolint:noctx // Seconds.
 	build.Dir = w.repository
 	if out, err := build.CombinedOutput(); err != nil {
@@ -31,7 +31,7 @@ func (w *world) buildApp(ts *testscript.TestScript, to string) {
 //	app begun one 2                    waits until it was started twice
 func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 3, "app start NAME FILE | app stop NAME CALLS | app made NAME CALLS | app begun NAME TIMES")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	name := args[1]
 	if args[0] == "start" {
 		bin := filepath.Join(name, "app")

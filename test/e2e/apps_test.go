@@ -18,7 +18,7 @@ import (
 // apps read tokens through all nodes of a cluster without a pause, while a script
 // changes things.
 type apps struct {
-	w       *world
+	w       *fixture
 	stop    chan struct{}
 	done    sync.WaitGroup
 	retries int
@@ -56,7 +56,7 @@ type failedRead struct {
 //	apps end 2    2 tokens were served in total, and each running node has served them
 func cmdApps(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) >= 2, "apps start N PATH … | apps end TOKENS")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	n, err := count(args[1])
 	ts.Check(err)
 	switch args[0] {

@@ -25,7 +25,7 @@ import (
 //	cluster knows MOUNT    waits until each node does: on OpenBao a new mount takes a moment
 func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	const synopsis = "cluster start | use leader|standby | kill leader | retire leader | revive dead | reload plugin | knows MOUNT"
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	usage(ts, !neg && len(args) > 0, synopsis)
 	if args[0] == "start" {
 		ts.Check(w.startCluster())
@@ -81,7 +81,7 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 
 // agree waits until all running nodes know the same active node, and can reach it. Then
 // a failover is over for clients of any node.
-func (w *world) agree() error {
+func (w *fixture) agree() error {
 	leader, _, err := w.roles()
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (w *world) agree() error {
 	}, func() error { return errors.New("the nodes do not agree on a leader") })
 }
 
-func (w *world) startCluster() error {
+func (w *fixture) startCluster() error {
 	if err := w.server.start(); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (w *world) startCluster() error {
 
 // roles waits until one of the running nodes is active. It returns that node and
 // another one.
-func (w *world) roles() (leader, standby *vaultServer, err error) {
+func (w *fixture) roles() (leader, standby *vaultServer, err error) {
 	err = poll(func() (bool, error) {
 		leader, standby = nil, nil
 		for _, node := range w.servers() {

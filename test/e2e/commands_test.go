@@ -28,7 +28,7 @@ import (
 //	vault write -f finicity/rotate-root &      in the background; it may fail
 //	! vault write -f finicity/rotate-root &    in the background; it must fail
 func cmdVault(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	if last := len(args) - 1; last > 0 && args[last] == "&" {
 		w.vaultAside(ts, neg, args[:last])
 		return
@@ -47,7 +47,7 @@ type aside struct {
 	err      error
 }
 
-func (w *world) vaultAside(ts *testscript.TestScript, mustFail bool, args []string) {
+func (w *fixture) vaultAside(ts *testscript.TestScript, mustFail bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	a := &aside{command: strings.Join(args, " "), mustFail: mustFail, cancel: cancel, ended: make(chan struct{})}
 	w.asides = append(w.asides, a)
@@ -68,7 +68,7 @@ func (w *world) vaultAside(ts *testscript.TestScript, mustFail bool, args []stri
 // cmdAwait waits for the vault commands in the background: await
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 0, "await")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	for _, a := range w.asides {
 		<-a.ended
 		if a.mustFail && a.err == nil {
@@ -85,7 +85,7 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 // FINICITY_E2E_OTHER_VAULT names another program for the other server, such as OpenBao,
 // to test a move between them.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	usage(ts, !neg && len(args) == 1, "server start|stop|kill|other")
 	switch args[0] {
 	case "start":
@@ -113,7 +113,7 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 //	plugin release v0.2.0
 //	plugin ahead 7h
 func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N | plugin release VERSION | plugin ahead DURATION")
 	build := map[string]func(setting, plugin string) (digest string, err error){"release": buildRelease, "ahead": buildAhead}[args[0]]
 	if build != nil {
@@ -163,7 +163,7 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //	finicity release now                    releases the held calls, even without their callers
 //	finicity at-most $PARTNER_ID 1          at most 1 failed attempt
 func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	usage(ts, len(args) > 1, "finicity WHAT …")
 	rest := args[1:]
 	switch args[0] {
@@ -256,7 +256,7 @@ func compareCounts(counters fakefinicity.Counters, wanted []string) error {
 }
 
 // customers does what an app does: it calls Finicity's API with both headers.
-func (w *world) customers(appKey, token string) error {
+func (w *fixture) customers(appKey, token string) error {
 	req, err := http.NewRequest(http.MethodGet, w.plain.URL+fakefinicity.PathCustomers, nil) //nolint:noctx // Loopback.
 	if err != nil {
 		return err

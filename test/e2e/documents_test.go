@@ -203,7 +203,7 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 			for _, s := range steps {
 				d.follow(t, s)
 			}
-			if err := d.world.leaks(); err != nil {
+			if err := d.fixture.leaks(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -219,7 +219,7 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
 	t.Parallel()
 	d := newReader(t)
-	register := "vault plugin register -sha256=" + d.world.digest
+	register := "vault plugin register -sha256=" + d.fixture.digest
 	out, err := d.run(t, register+" -version=v0.2.0 secret vault-plugin-secrets-finicity")
 	if err == nil || !strings.Contains(out, "reported version (v0.1.0)") {
 		t.Errorf("registered as v0.2.0: %v\n%s", err, out)
@@ -228,7 +228,7 @@ func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
 		vault secrets enable -path=finicity vault-plugin-secrets-finicity
 		vault secrets list -detailed | grep ^finicity/`)
 	// The running version comes before the checksum.
-	if err != nil || !strings.Contains(strings.Join(strings.Fields(out), " "), " v0.1.0 "+d.world.digest) {
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(out), " "), " v0.1.0 "+d.fixture.digest) {
 		t.Errorf("registered without a version: %v\n%s", err, out)
 	}
 }
@@ -242,8 +242,8 @@ const mockServerAddress = "http://127.0.0.1:8210"
 // reader is a person who follows a document, with a Vault server whose plugin directory
 // has a release of the plugin.
 type reader struct {
-	world *world
-	clock pageClock
+	fixture *fixture
+	clock   pageClock
 	// The pages have the addresses of proxy.hcl and of the receivers, and the test has free
 	// ones.
 	listeners *strings.Replacer
@@ -258,7 +258,7 @@ func newReader(t *testing.T) *reader {
 	if _, err := buildRelease("v0.1.0", plugin); err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWorld(dir, program(t, "FINICITY_E2E_VAULT"), plugin)
+	w, err := newFixture(dir, program(t, "FINICITY_E2E_VAULT"), plugin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func newReader(t *testing.T) *reader {
 			env = append(env, name+"="+value)
 		}
 	}
-	return &reader{world: w, clock: pageClock{began: began}, listeners: strings.NewReplacer(exampleListener, listener, exampleReceiver, webhooks), env: env}
+	return &reader{fixture: w, clock: pageClock{began: began}, listeners: strings.NewReplacer(exampleListener, listener, exampleReceiver, webhooks), env: env}
 }
 
 // provideGo puts the go command of the test where the commands of a page find it.
@@ -345,7 +345,7 @@ func stopAgent(t *testing.T, dir string) {
 func (d *reader) install(t *testing.T) {
 	t.Helper()
 	for _, command := range []string{
-		"vault plugin register -sha256=" + d.world.digest + " -version=v0.1.0 secret vault-plugin-secrets-finicity",
+		"vault plugin register -sha256=" + d.fixture.digest + " -version=v0.1.0 secret vault-plugin-secrets-finicity",
 		"vault secrets enable -path=finicity vault-plugin-secrets-finicity",
 		"vault write finicity/config base_url=$FINICITY partner_id=$PARTNER_ID partner_secret=$PARTNER_SECRET" +
 			" app_key=$APP_KEY",
@@ -375,8 +375,8 @@ func (d *reader) follow(t *testing.T, s step) {
 		return
 	}
 	if name, found := strings.CutPrefix(s.behind, "file "); found {
-		content := strings.ReplaceAll(strings.Join(s.output, "\n"), mockServerAddress, d.world.plain.URL)
-		if err := os.WriteFile(filepath.Join(d.world.dir, name), []byte(content), 0o600); err != nil {
+		content := strings.ReplaceAll(strings.Join(s.output, "\n"), mockServerAddress, d.fixture.plain.URL)
+		if err := os.WriteFile(filepath.Join(d.fixture.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -442,10 +442,10 @@ func (d *reader) export(t *testing.T, exports string) {
 // goTo sends the following commands to the first Vault server, or to the other one,
 // which is started when it is first used.
 func (d *reader) goTo(which string) (err error) {
-	server := d.world.server
+	server := d.fixture.server
 	if which == "other Vault" {
 		if d.other == nil {
-			d.other, err = d.world.startOther()
+			d.other, err = d.fixture.startOther()
 		}
 		server = d.other
 	}
@@ -458,8 +458,8 @@ func (d *reader) goTo(which string) (err error) {
 func (d *reader) run(t *testing.T, command string) (string, error) {
 	t.Helper()
 	out, err := d.shell(t, command)
-	d.world.overheard(out)
-	if info, _ := os.Stat(filepath.Join(d.world.dir, "secret-id")); info != nil && info.Mode().Perm()&0o077 != 0 {
+	d.fixture.overheard(out)
+	if info, _ := os.Stat(filepath.Join(d.fixture.dir, "secret-id")); info != nil && info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("after %q others may read the secret-id", command)
 	}
 	return out, err
@@ -470,7 +470,7 @@ func (d *reader) shell(t *testing.T, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euc", d.listeners.Replace(command))
-	cmd.Env, cmd.Dir = d.env, d.world.dir
+	cmd.Env, cmd.Dir = d.env, d.fixture.dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -483,7 +483,7 @@ func (d *reader) shell(t *testing.T, command string) (string, error) {
 //	unlock now      as Finicity's support does
 //	webhook FILE BODY   Finicity has sent one: FILE has its body, and a file next to it the signature
 func (d *reader) behind(what string) error {
-	fake, id := d.world.fake, partners[0].ID
+	fake, id := d.fixture.fake, partners[0].ID
 	verb, rest, _ := strings.Cut(what, " ")
 	switch verb {
 	case "secret":
@@ -506,7 +506,7 @@ func (d *reader) behind(what string) error {
 		if err != nil {
 			return err
 		}
-		file := filepath.Join(d.world.dir, name)
+		file := filepath.Join(d.fixture.dir, name)
 		return errors.Join(os.WriteFile(file, []byte(body), 0o600), os.WriteFile(file+".signature", []byte(signature), 0o600))
 	default:
 		return errors.New("it is not known what that is")

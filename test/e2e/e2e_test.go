@@ -66,11 +66,11 @@ func TestScripts(t *testing.T) {
 			if dir := filepath.Join(env.WorkDir, ".tmp"); len(dir) > vaulttest.LongestTMPDIR { // The TMPDIR of programs that a script runs.
 				return fmt.Errorf("%s is too long a path for the socket of a plugin: set TMPDIR to a folder with a shorter path", dir)
 			}
-			w, err := newWorld(env.WorkDir, vault, plugin)
+			w, err := newFixture(env.WorkDir, vault, plugin)
 			if err != nil {
 				return err
 			}
-			env.Values[worldKey{}] = w
+			env.Values[fixtureKey{}] = w
 			env.Defer(func() {
 				w.close()
 				if err := w.leaks(); err != nil {
@@ -104,12 +104,12 @@ func located(variable string) (string, error) {
 	return path, nil
 }
 
-type worldKey struct{}
+type fixtureKey struct{}
 
-func worldOf(ts *testscript.TestScript) *world {
-	w, ok := ts.Value(worldKey{}).(*world)
+func fixtureOf(ts *testscript.TestScript) *fixture {
+	w, ok := ts.Value(fixtureKey{}).(*fixture)
 	if !ok {
-		ts.Fatalf("the script has no world")
+		ts.Fatalf("the script has no fixture")
 	}
 	return w
 }

@@ -23,7 +23,7 @@ const pause = 200 * time.Millisecond
 //	fleet 500 1m finicity/token 'vault write'
 func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 4, "fleet READERS DURATION PATH PHRASE")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	n, err := count(args[0])
 	ts.Check(err)
 	duration, err := time.ParseDuration(args[1])
@@ -61,7 +61,7 @@ func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func (w *world) readOnce(path, phrase string, tokens, refusals *atomic.Int64) error {
+func (w *fixture) readOnce(path, phrase string, tokens, refusals *atomic.Int64) error {
 	got, err := readToken(w.server, path)
 	switch {
 	case err == nil && !w.fake.AcceptsToken(got.PartnerID, got.Token):

@@ -27,7 +27,7 @@ type impostor struct {
 //	impostor redirected none  no receiver followed the redirect
 func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 2, "impostor start now | says WHAT | redirected none")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	switch args[0] {
 	case "start":
 		w.impostor = &impostor{}

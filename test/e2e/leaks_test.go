@@ -18,12 +18,12 @@ import (
 // Every character that a secret may contain and that some encoding changes.
 const awkward = `Fake&Secret<1>%"\/+ #'2`
 
-// logs returns a world without processes, with these texts in its server's log and in
+// logs returns a fixture without processes, with these texts in its server's log and in
 // its transcript.
-func logs(t *testing.T, logged, printed string) *world {
+func logs(t *testing.T, logged, printed string) *fixture {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{
+	w := &fixture{
 		server:  &vaultServer{&vaulttest.Server{LogFile: filepath.Join(dir, "server.log"), AuditFile: filepath.Join(dir, "audit.log")}},
 		secrets: map[string]struct{}{awkward: {}, "": {}}, tokens: map[string]struct{}{"": {}},
 	}
@@ -56,7 +56,7 @@ func TestASecretIsFoundHoweverItIsWritten(t *testing.T) {
 		"in a query in JSON":  quoted(t, "POST /?secret="+url.QueryEscape(awkward)),
 	} {
 		text := "something\n" + written + "\nsomething else"
-		for place, w := range map[string]*world{"a log": logs(t, text, ""), "the transcript": logs(t, "", text)} {
+		for place, w := range map[string]*fixture{"a log": logs(t, text, ""), "the transcript": logs(t, "", text)} {
 			err := w.leaks()
 			if err == nil {
 				t.Errorf("%s, in %s: not found", name, place)

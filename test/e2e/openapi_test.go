@@ -60,7 +60,7 @@ func TestTheOpenAPIDocumentOfVaultIsTheOneInReview(t *testing.T) {
 // surfaceOf returns the part of the document that is only about the mount.
 func surfaceOf(t *testing.T) surface {
 	t.Helper()
-	w, err := newWorld(t.TempDir(), program(t, "FINICITY_E2E_VAULT"), program(t, "FINICITY_E2E_PLUGIN"))
+	w, err := newFixture(t.TempDir(), program(t, "FINICITY_E2E_VAULT"), program(t, "FINICITY_E2E_PLUGIN"))
 	if err != nil {
 		t.Fatal(err)
 	}

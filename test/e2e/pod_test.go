@@ -35,7 +35,7 @@ const secretName = "finicity.headers"
 // AppRole.
 func cmdPod(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 1, "pod init | pod start | pod stop")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	deployment, err := theOnly("injector.yaml", "Deployment")
 	ts.Check(err)
 	pod := field(deployment, "spec", "template")
@@ -89,7 +89,7 @@ func headersOf(pod any) string {
 	return ""
 }
 
-func (w *world) launchAgent(ts *testscript.TestScript, pod any, root, name string) {
+func (w *fixture) launchAgent(ts *testscript.TestScript, pod any, root, name string) {
 	exitOnFailure, err := strconv.ParseBool(annotation(pod, "template-config-exit-on-retry-failure"))
 	ts.Check(err)
 	errorOnMissing, err := strconv.ParseBool(annotation(pod, "error-on-missing-key-"+secretName))

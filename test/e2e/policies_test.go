@@ -27,7 +27,7 @@ var policyPath = regexp.MustCompile(`(?m)^\s*"?path"?\s+"([^"]+)"`)
 //	allows reader token=read rotate-token=update
 func cmdAllows(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "allows POLICY PATH=CAPABILITY,… …")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	want := map[string]string{}
 	for _, path := range []string{
 		"config", "config/check", "config/rotate", "config/verify", "token", "static-token", "rotate-root", "rotate-token", "status", "webhook/verify", "",

@@ -28,7 +28,7 @@ type proxy struct {
 //	proxy carried 1
 func cmdProxy(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 0, "proxy start | proxy carried N")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	switch args[0] {
 	case "start":
 		w.proxy = &proxy{target: w.tls.Listener.Addr().String()}

@@ -30,7 +30,7 @@ func readToken(server *vaultServer, path string) (served, error) {
 //	readers 200 finicity/token
 func cmdReaders(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) >= 2, "readers N PATH …")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	n, err := count(args[0])
 	ts.Check(err)
 	paths := args[1:]

@@ -39,7 +39,7 @@ func (s *vaultServer) eventually(method, path string, in, out any) error {
 }
 
 // mountPlugin registers the script's plugin, and mounts it.
-func (w *world) mountPlugin(path string) error {
+func (w *fixture) mountPlugin(path string) error {
 	name := filepath.Base(w.pluginBin)
 	if err := w.server.Register(context.Background(), name); err != nil {
 		return err

@@ -30,7 +30,7 @@ const terraformFolder = "examples/terraform"
 //	terraform plan -detailed-exitcode
 func cmdTerraform(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, len(args) > 0, "terraform copy [write-only | read] | terraform COMMAND …")
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	if args[0] == "copy" {
 		from := filepath.Join(w.repository, "examples")
 		ts.Check(os.CopyFS(ts.MkAbs("examples/policies"), os.DirFS(filepath.Join(from, "policies"))))

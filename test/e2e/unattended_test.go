@@ -27,7 +27,7 @@ const rotationsTake = 4 * time.Minute
 //
 //	unattended rhythm 55s 130s
 func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	usage(ts, !neg && len(args) >= 2, "unattended N PATH | unattended rhythm LEAST MOST")
 	if args[0] == "rhythm" {
 		usage(ts, len(args) == 3, "unattended rhythm LEAST MOST")
@@ -66,7 +66,7 @@ func cmdUnattended(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // rotations returns the number of changes of the secret that Finicity has made.
-func (w *world) rotations() []time.Time {
+func (w *fixture) rotations() []time.Time {
 	var times []time.Time
 	for _, r := range w.fake.Requests() {
 		if r.Call == fakefinicity.CallModifySecret && r.Outcome == fakefinicity.OutcomeAccepted {
@@ -78,7 +78,7 @@ func (w *world) rotations() []time.Time {
 
 // proven reports whether Finicity has accepted an authentication since the last change
 // of the secret, which completes a rotation.
-func (w *world) proven() bool {
+func (w *fixture) proven() bool {
 	for _, r := range slices.Backward(w.fake.Requests()) {
 		if r.Outcome == fakefinicity.OutcomeAccepted {
 			return r.Call == fakefinicity.CallAuthenticate
@@ -87,7 +87,7 @@ func (w *world) proven() bool {
 	return false
 }
 
-func (w *world) rhythm(least, most time.Duration) error {
+func (w *fixture) rhythm(least, most time.Duration) error {
 	times := w.rotations()
 	for i := 1; i < len(times); i++ {
 		if gap := times[i].Sub(times[i-1]); gap < least || gap > most {

@@ -58,7 +58,7 @@ func (r *receiver) done() int { return strings.Count("\n"+r.printed(), "\ndone: 
 //	receivers done 3  each of them has done its work 3 times since then
 //	receivers stop
 func cmdReceivers(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	usage(ts, !neg && len(args) > 0, "receivers start | done N | stop")
 	switch args[0] {
 	case "start":
@@ -87,7 +87,7 @@ func cmdReceivers(ts *testscript.TestScript, neg bool, args []string) {
 // startReceivers starts the receivers whose interpreter is installed. Go must be, or
 // nothing would be tested. A machine without one of the others does not fail, except in
 // CI, where the example would never run at all.
-func (w *world) startReceivers(ts *testscript.TestScript) error {
+func (w *fixture) startReceivers(ts *testscript.TestScript) error {
 	examples := filepath.Join(w.repository, "examples", "webhook")
 	binary := filepath.Join(w.dir, "receiver")
 	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-o", binary, "./go") //nolint:noctx // It ends soon.
@@ -120,7 +120,7 @@ func (w *world) startReceivers(ts *testscript.TestScript) error {
 
 var listening = regexp.MustCompile(`(?m)^listening on (http://127\.0\.0\.1:\d+)$`)
 
-func (w *world) startReceiver(ts *testscript.TestScript, name string, command []string) error {
+func (w *fixture) startReceiver(ts *testscript.TestScript, name string, command []string) error {
 	r := &receiver{name: name, exited: make(chan struct{}), events: map[string]string{}}
 	r.cmd = exec.Command(command[0], command[1:]...) //nolint:noctx // A server, ended by stopReceivers.
 	r.cmd.Dir = w.dir
@@ -150,7 +150,7 @@ func (w *world) startReceiver(ts *testscript.TestScript, name string, command []
 	}, func() error { return fmt.Errorf("%s does not listen", name) })
 }
 
-func (w *world) stopReceivers() {
+func (w *fixture) stopReceivers() {
 	for _, r := range w.receivers {
 		_ = r.cmd.Process.Signal(syscall.SIGTERM) // It may have ended already.
 		select {
@@ -165,7 +165,7 @@ func (w *world) stopReceivers() {
 }
 
 // explained adds the output of the receivers to an error.
-func (w *world) explained(err error) error {
+func (w *fixture) explained(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -192,7 +192,7 @@ const oddBody = "{ \"eventId\" :\"odd-1\",\n\t\"eventType\":\"done\", \"payload\
 //	webhook large 200        the longest that Vault accepts: 1 MiB of base64 in one string
 //	webhook toolarge 413     longer than the engine accepts
 func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
-	w := worldOf(ts)
+	w := fixtureOf(ts)
 	usage(ts, !neg && len(args) >= 2, "webhook KIND [NAME] STATUS")
 	usage(ts, len(w.receivers) > 0, "receivers start")
 	kind, name := args[0], args[1]
@@ -214,7 +214,7 @@ func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 
 func (r *receiver) refused() int { return strings.Count(r.printed(), "refused: ") }
 
-func (w *world) webhook(r *receiver, kind, name string) (status int, err error) {
+func (w *fixture) webhook(r *receiver, kind, name string) (status int, err error) {
 	partner := partners[0].ID
 	switch kind {
 	case "new":
@@ -270,7 +270,7 @@ func padded(length int) []byte {
 
 // again sends the same webhook four times at the same moment, and returns the status of
 // all four answers.
-func (w *world) again(eventID string) (int, error) {
+func (w *fixture) again(eventID string) (int, error) {
 	if eventID == "" {
 		return 0, errors.New("there was no such webhook")
 	}
@@ -290,7 +290,7 @@ func (w *world) again(eventID string) (int, error) {
 }
 
 // order makes the mock server sign a webhook and send it.
-func (w *world) order(order map[string]any) (eventID string, status int, err error) {
+func (w *fixture) order(order map[string]any) (eventID string, status int, err error) {
 	text, err := json.Marshal(order)
 	if err != nil {
 		return "", 0, err

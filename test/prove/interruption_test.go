@@ -61,7 +61,7 @@ func TestAnInterruptionCostsOneAttemptAndNoOperator(t *testing.T) {
 			for _, fault := range interruptions() {
 				first := trial{company: healthy}
 				w.pass(&first.company, func(c *company) { fault.do(w, c) })
-				first.story = []string{fmt.Sprintf("%s, %d rotations before", start.world(), rotations), fault.name}
+				first.story = []string{fmt.Sprintf("%s, %d rotations before", start.beginning(), rotations), fault.name}
 				level := []trial{first}
 				for range length {
 					level = w.extend(t, e, level)

@@ -16,7 +16,7 @@ import (
 func (w *walker) story(f finding) string {
 	var b strings.Builder
 	c := *f.start
-	fmt.Fprintf(&b, "%s\n  A mount is configured with the secret a (%s).\n%s", f.promise, c.world(), c.describe())
+	fmt.Fprintf(&b, "%s\n  A mount is configured with the secret a (%s).\n%s", f.promise, c.beginning(), c.describe())
 	for i, event := range f.events {
 		var log []string
 		c.log = &log
@@ -30,8 +30,8 @@ func (w *walker) story(f finding) string {
 	return b.String()
 }
 
-// world says how the walk began.
-func (c *company) world() string {
+// beginning says how the walk began.
+func (c *company) beginning() string {
 	lenient := ""
 	if c.finicity.lenient {
 		lenient = ", at a lenient Finicity"
@@ -43,7 +43,7 @@ func (c *company) world() string {
 func shortest(all []finding) []finding {
 	slices.SortFunc(all, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.promise, b.promise), cmp.Compare(len(a.events), len(b.events)),
-			slices.Compare(a.events, b.events), cmp.Compare(a.start.world(), b.start.world()))
+			slices.Compare(a.events, b.events), cmp.Compare(a.start.beginning(), b.start.beginning()))
 	})
 	return slices.CompactFunc(all, func(a, b finding) bool { return a.promise == b.promise })
 }

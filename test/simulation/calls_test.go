@@ -11,11 +11,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// call is a request as it is drawn. Values that depend on the world, such as the right
+// call is a request as it is drawn. Values that depend on the company, such as the right
 // secret, have a name, which is looked up when the request is made.
 type call struct {
 	text string
-	make func(w *world) request
+	make func(w *company) request
 }
 
 func fixed(r request) call {
@@ -23,7 +23,7 @@ func fixed(r request) call {
 	for _, name := range slices.Sorted(maps.Keys(r.data)) {
 		text += fmt.Sprintf(" %s=%v", name, r.data[name])
 	}
-	return call{text, func(*world) request { return request{r.op, r.path, maps.Clone(r.data)} }}
+	return call{text, func(*company) request { return request{r.op, r.path, maps.Clone(r.data)} }}
 }
 
 func anyCall(t *rapid.T) call {
@@ -35,7 +35,7 @@ func anyCall(t *rapid.T) call {
 	case n < 13:
 		return fixed(request{op: updateOp, path: "rotate-root"})
 	case n < 14:
-		return call{"update config/rotate", func(w *world) request {
+		return call{"update config/rotate", func(w *company) request {
 			return request{updateOp, "config/rotate", fields{"new_partner_secret": w.choose()}}
 		}}
 	case n < 17:
@@ -50,7 +50,7 @@ func anyCall(t *rapid.T) call {
 }
 
 // choose draws the secret to which an operator makes the engine change.
-func (w *world) choose() string {
+func (w *company) choose() string {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
 	secret := fmt.Sprintf("Chosen-By-An-Operator-%d", len(w.chosen))
@@ -125,7 +125,7 @@ func (x write) text() string {
 	return text
 }
 
-func (x write) request(w *world) request {
+func (x write) request(w *company) request {
 	data := maps.Clone(x.setting)
 	if data == nil {
 		data = fields{}
@@ -158,7 +158,7 @@ func (x write) request(w *world) request {
 }
 
 // secretNamed returns the value of a secret that an operator writes to config.
-func (w *world) secretNamed(name string) string {
+func (w *company) secretNamed(name string) string {
 	switch name {
 	case "the portal's":
 		return w.portal

@@ -21,7 +21,7 @@ const stateKey = "config"
 // disk is the storage that all nodes of a simulated cluster share. After a node has
 // died or lost its leadership, its accesses fail, but its calls to Finicity continue.
 type disk struct {
-	w  *world
+	w  *company
 	mu sync.Mutex // Also guards the ledgers.
 
 	entries map[string][]byte
@@ -83,7 +83,7 @@ var (
 	errFenced = errors.New("storage is closed to this node")
 )
 
-func newDisk(w *world) *disk {
+func newDisk(w *company) *disk {
 	return &disk{
 		w: w, entries: map[string][]byte{}, sent: map[string]bool{}, lost: map[string]bool{},
 		allowed: map[string]map[string]bool{},

@@ -52,7 +52,7 @@ const (
 // tap is a connection that the oracle observes.
 type tap struct {
 	net.Conn
-	w *world
+	w *company
 	n *node
 	e *exchange
 
@@ -96,7 +96,7 @@ func (o *outage) order(count int, delay time.Duration) {
 }
 
 // dial is the network of a node.
-func (w *world) dial(n *node) func(ctx context.Context, network, address string) (net.Conn, error) {
+func (w *company) dial(n *node) func(ctx context.Context, network, address string) (net.Conn, error) {
 	reach := w.fake.Dialer()
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, known := ctx.Value(callerKey{}).(caller)

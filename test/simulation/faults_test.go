@@ -117,13 +117,13 @@ func faultOf(t *rapid.T, callName string, count int, kind fakefinicity.Kind, wro
 func faultStep(t *rapid.T) step {
 	if rapid.IntRange(0, 12).Draw(t, "outage") == 0 {
 		count, delay := rapid.IntRange(1, 6).Draw(t, "count"), duration(t, 40*time.Second)
-		return step{fmt.Sprintf("no connection to Finicity %d×, after %s", count, delay), func(w *world) { w.outage.order(count, delay) }}
+		return step{fmt.Sprintf("no connection to Finicity %d×, after %s", count, delay), func(w *company) { w.outage.order(count, delay) }}
 	}
 	name := rapid.SampledFrom([]string{
 		fakefinicity.CallModifySecret, fakefinicity.CallModifySecret, fakefinicity.CallAuthenticate,
 	}).Draw(t, "of")
 	f, text := fault(t, name, rapid.IntRange(1, 3).Draw(t, "count"))
-	return step{"Finicity: " + text, func(w *world) { w.fake.Order(f) }}
+	return step{"Finicity: " + text, func(w *company) { w.fake.Order(f) }}
 }
 
 func diskFaultOf(t *rapid.T) diskFault {
@@ -157,10 +157,10 @@ func (f diskFault) text() string {
 
 func diskStep(t *rapid.T) step {
 	if rapid.IntRange(0, 3).Draw(t, "heal") == 0 {
-		return step{"storage heals", func(w *world) { w.disk.heal() }}
+		return step{"storage heals", func(w *company) { w.disk.heal() }}
 	}
 	f := diskFaultOf(t)
-	return step{f.text(), func(w *world) { w.disk.order(f) }}
+	return step{f.text(), func(w *company) { w.disk.order(f) }}
 }
 
 func crashPointOf(t *rapid.T) crashPoint {
@@ -179,8 +179,8 @@ func (c crashPoint) text() string {
 func crashStep(t *rapid.T) step {
 	if rapid.Bool().Draw(t, "now") {
 		cut := rapid.Bool().Draw(t, "cut")
-		return step{fmt.Sprintf("the node dies (cut: %v)", cut), func(w *world) { w.die(cut) }}
+		return step{fmt.Sprintf("the node dies (cut: %v)", cut), func(w *company) { w.die(cut) }}
 	}
 	c := crashPointOf(t)
-	return step{c.text(), func(w *world) { w.disk.orderCrash(c) }}
+	return step{c.text(), func(w *company) { w.disk.orderCrash(c) }}
 }

@@ -20,10 +20,10 @@ import (
 type interruption struct {
 	text string
 	// before is called before rotate-root, and during while Finicity answers. after is
-	// how long the world then waits.
-	before func(w *world)
+	// how long the company then waits.
+	before func(w *company)
 	after  time.Duration
-	during func(w *world, leave context.CancelFunc)
+	during func(w *company, leave context.CancelFunc)
 }
 
 // honestFault draws a fault that does not refuse a call with a Finicity code that
@@ -43,7 +43,7 @@ func honestFault(t *rapid.T, callName string) (fakefinicity.Fault, string) {
 	return f, text
 }
 
-func nothing(*world, context.CancelFunc) {}
+func nothing(*company, context.CancelFunc) {}
 
 func interruptionOf(t *rapid.T) interruption {
 	slow := fakefinicity.Fault{
@@ -53,40 +53,40 @@ func interruptionOf(t *rapid.T) interruption {
 			fakefinicity.KindSlow, fakefinicity.KindSlow, fakefinicity.KindSlowAnswer,
 		}).Draw(t, "slow"),
 	}
-	order := func(w *world) { w.fake.Order(slow) }
+	order := func(w *company) { w.fake.Order(slow) }
 	text := fmt.Sprintf("%s %s %s", slow.Call, slow.Kind, slow.Delay)
 	switch n := rapid.IntRange(0, 11).Draw(t, "interruption"); {
 	case n == 0:
 		late := fakefinicity.Fault{Call: fakefinicity.CallModifySecret, Kind: fakefinicity.KindLate, Count: 1}
 		late.Delay = duration(t, 2*time.Hour)
-		return interruption{"Finicity: late " + late.Delay.String(), func(w *world) { w.fake.Order(late) }, 0, nothing}
+		return interruption{"Finicity: late " + late.Delay.String(), func(w *company) { w.fake.Order(late) }, 0, nothing}
 	case n < 5:
 		f, text := honestFault(t, slow.Call)
-		return interruption{"Finicity: " + text, func(w *world) { w.fake.Order(f) }, 0, nothing}
+		return interruption{"Finicity: " + text, func(w *company) { w.fake.Order(f) }, 0, nothing}
 	case n < 6:
 		count := rapid.IntRange(1, 2).Draw(t, "count")
 		return interruption{
-			fmt.Sprintf("no connection to Finicity %d×", count), func(w *world) { w.outage.order(count, time.Second) }, 0, nothing,
+			fmt.Sprintf("no connection to Finicity %d×", count), func(w *company) { w.outage.order(count, time.Second) }, 0, nothing,
 		}
 	case n < 8:
 		f := diskFaultOf(t)
 		return interruption{
-			f.text(), func(w *world) { w.disk.order(f) }, time.Minute,
-			func(w *world, _ context.CancelFunc) { w.disk.heal() },
+			f.text(), func(w *company) { w.disk.order(f) }, time.Minute,
+			func(w *company, _ context.CancelFunc) { w.disk.heal() },
 		}
 	case n < 9:
 		c := crashPointOf(t)
-		return interruption{c.text(), func(w *world) { w.disk.orderCrash(c) }, 0, nothing}
+		return interruption{c.text(), func(w *company) { w.disk.orderCrash(c) }, 0, nothing}
 	case n < 11:
 		cut := rapid.Bool().Draw(t, "cut")
 		return interruption{
 			fmt.Sprintf("the node dies while Finicity is at it (%s, cut: %v)", text, cut),
-			order, 3 * time.Second, func(w *world, _ context.CancelFunc) { w.die(cut) },
+			order, 3 * time.Second, func(w *company, _ context.CancelFunc) { w.die(cut) },
 		}
 	default:
 		return interruption{
 			fmt.Sprintf("the caller leaves while Finicity is at it (%s)", text),
-			order, 3 * time.Second, func(w *world, leave context.CancelFunc) {
+			order, 3 * time.Second, func(w *company, leave context.CancelFunc) {
 				leave()
 				w.awaitRequests()
 				st := w.disk.configured()
@@ -132,7 +132,7 @@ type interrupted struct {
 	what               interruption
 }
 
-func (x interrupted) play(w *world) {
+func (x interrupted) play(w *company) {
 	w.ask(request{op: updateOp, path: "config", data: credentials(fields{"secret_grace_period": x.grace})})
 	w.pass(x.age)
 	x.what.before(w)
@@ -181,7 +181,7 @@ func (x interrupted) play(w *world) {
 
 // mostWrong returns how many failed attempts the interruption may cost. It also returns
 // how many Finicity has counted, without those that a gateway made.
-func (w *world) mostWrong() (most, wrong int) {
+func (w *company) mostWrong() (most, wrong int) {
 	most = 1
 	twice, doubted := 0, false
 	for _, r := range w.fake.Requests() {
@@ -213,7 +213,7 @@ func (w *world) mostWrong() (most, wrong int) {
 }
 
 // undisturbed checks that everything works although no operator has acted.
-func (w *world) undisturbed(a answer, settled bool) {
+func (w *company) undisturbed(a answer, settled bool) {
 	if a.Status != http.StatusOK {
 		w.violate("after one interruption, reads still answer %d: %s", a.Status, a.Text)
 		return

@@ -20,7 +20,7 @@ import (
 // node is one Vault server with the plugin. If the node dies, its calls to Finicity
 // continue.
 type node struct {
-	w    *world
+	w    *company
 	id   int
 	b    logical.Backend
 	dead atomic.Bool
@@ -37,7 +37,7 @@ type node struct {
 	stop func()
 }
 
-func newNode(w *world, id int) *node {
+func newNode(w *company, id int) *node {
 	n := &node{w: w, id: id, gone: make(chan struct{})}
 	n.stop = sync.OnceFunc(func() { close(n.gone) })
 	var err error
@@ -100,7 +100,7 @@ func (n *node) List(ctx context.Context, prefix string) ([]string, error) {
 }
 
 // announcements replaces Vault's event bus and its observations.
-type announcements struct{ w *world }
+type announcements struct{ w *company }
 
 func (a announcements) SendEvent(_ context.Context, kind logical.EventType, event *logical.EventData) error {
 	a.note(string(kind), event.GetMetadata().AsMap())

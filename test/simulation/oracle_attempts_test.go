@@ -69,7 +69,7 @@ func (i included) clone() included {
 //     count.
 //   - A forced attempt that succeeds clears everything before it.
 type attemptLedger struct {
-	w         *world
+	w         *company
 	exchanges []*exchange
 	included  included
 	refusals  []*refusal
@@ -99,7 +99,7 @@ type backoff struct {
 	until time.Time
 }
 
-func newAttemptLedger(w *world) *attemptLedger {
+func newAttemptLedger(w *company) *attemptLedger {
 	return &attemptLedger{
 		w: w, included: included{map[int]bool{}, map[int]bool{}}, acknowledged: map[string]time.Time{},
 		succeeded: map[int]bool{}, unstored: map[int][]*exchange{}, memory: map[int]int64{},
@@ -324,7 +324,7 @@ func (l *attemptLedger) fail(n *node, c caller, retryAfter string) {
 	b := l.backoffs[n.id]
 	wait := min(time.Second<<min(b.count, 6), time.Minute)
 	if asked, err := strconv.Atoi(retryAfter); err == nil && asked > 0 {
-		wait = min(time.Duration(asked)*time.Second, time.Hour)
+		wait = min(time.Duration(asked)*time.Second, 20*time.Minute)
 	}
 	l.backoffs[n.id] = backoff{b.count + 1, time.Now().Add(wait)}
 }

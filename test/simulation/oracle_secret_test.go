@@ -93,7 +93,7 @@ func (d *disk) allow(place, secret string) {
 }
 
 // text describes what an exchange sends, without the secret.
-func (e *exchange) text(w *world) string {
+func (e *exchange) text(w *company) string {
 	kind := "authenticate"
 	if e.change {
 		kind = "modify"
@@ -102,7 +102,7 @@ func (e *exchange) text(w *world) string {
 }
 
 // name returns the name of a secret in the trace.
-func (w *world) name(secret string) string {
+func (w *company) name(secret string) string {
 	switch {
 	case secret == partnerSecret:
 		return "the first secret"
@@ -118,7 +118,7 @@ func (w *world) name(secret string) string {
 }
 
 // signedWith checks a webhook that is signed with a secret.
-func (w *world) signedWith(secret string) (valid bool, a answer) {
+func (w *company) signedWith(secret string) (valid bool, a answer) {
 	body := []byte(`{"eventType":"added"}`)
 	mac := hmac.New(sha256.New, []byte(secret))
 	_, _ = mac.Write(body)
@@ -130,7 +130,7 @@ func (w *world) signedWith(secret string) (valid bool, a answer) {
 
 // checkSignature: a secret that Finicity has never accepted, and that the engine has
 // not sent, signs no webhook.
-func (w *world) checkSignature(secret string) {
+func (w *company) checkSignature(secret string) {
 	w.disk.mu.Lock()
 	was := w.inEffect[secret]
 	w.disk.mu.Unlock()
@@ -150,6 +150,6 @@ func here(st *engine.State) (all []string) {
 }
 
 // holds reports whether the engine has a secret that works, and would try it.
-func (w *world) holds(st *engine.State) bool {
+func (w *company) holds(st *engine.State) bool {
 	return slices.ContainsFunc(here(st), func(secret string) bool { return w.fake.AcceptsSecret(partnerID, secret) })
 }

@@ -24,7 +24,7 @@ func (o origin) same(other origin) bool {
 
 // tokenLedger checks the tokens that the engine serves.
 type tokenLedger struct {
-	w *world
+	w *company
 	// inStorage is the origin of the stored state, and latest the origin of the state
 	// that was last about to be stored. settled is the stored origin at the last moment
 	// when the active node was idle.
@@ -51,7 +51,7 @@ type promise struct {
 	steps int // Of the wall clock.
 }
 
-func newTokenLedger(w *world) *tokenLedger {
+func newTokenLedger(w *company) *tokenLedger {
 	return &tokenLedger{w: w, minted: map[string]mint{}, served: map[int]promise{}, fresh: map[int]time.Time{}}
 }
 
@@ -233,7 +233,7 @@ func sound(steps []clockStep) bool {
 	return true
 }
 
-func (w *world) clockSteps() []clockStep {
+func (w *company) clockSteps() []clockStep {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.steps)

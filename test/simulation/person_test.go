@@ -18,7 +18,7 @@ const (
 // repair does what a sensible operator does who reads the errors and types only
 // commands that an error has named. Once they have verified the credential, each
 // command must work at once.
-func (w *world) repair(a answer) {
+func (w *company) repair(a answer) {
 	tries, unlocked := 0, false
 	for range 12 {
 		switch {
@@ -70,7 +70,7 @@ func (w *world) repair(a answer) {
 
 // sure does what an operator does who cannot know which secret is in effect: they set a
 // new one in the portal, and write it.
-func (w *world) sure(a answer, data fields) {
+func (w *company) sure(a answer, data fields) {
 	if !strings.Contains(a.Text, "vault write ") {
 		w.violate("an error does not say what to type: %s", a.Text)
 		return
@@ -114,7 +114,7 @@ const untriedField = "verify_connection"
 
 // callSupport has the partner unlocked. The ledger decides whether the engine caused
 // the lock. With lost answers, it may be innocent.
-func (w *world) callSupport() {
+func (w *company) callSupport() {
 	if w.fake.Counters(partnerID).Locked {
 		w.tracef("support unlocks the partner")
 		w.fake.Unlock(partnerID)

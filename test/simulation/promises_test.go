@@ -24,7 +24,7 @@ type expectation struct {
 }
 
 // expect records what the oracle expects of a request, before the request is made.
-func (w *world) expect(n *node, r request) (x expectation) {
+func (w *company) expect(n *node, r request) (x expectation) {
 	x.begin = w.tokens.begin(n)
 	x.writes = r.path == "config" && r.op != readOp
 	w.disk.mu.Lock()
@@ -57,7 +57,7 @@ func scheduled(_ request, disabled bool, period time.Duration, cron string) bool
 
 // writes records the secrets that the writer of config knows, and the addresses to
 // which these may be sent.
-func (w *world) writes(r request) {
+func (w *company) writes(r request) {
 	if r.op == deleteOp {
 		if r.data["force"] == true {
 			w.disk.discarding++
@@ -78,7 +78,7 @@ func (w *world) writes(r request) {
 }
 
 // meets checks an answer against the expectation.
-func (w *world) meets(n *node, r request, x expectation, a answer) {
+func (w *company) meets(n *node, r request, x expectation, a answer) {
 	w.disk.mu.Lock()
 	writing := n.writing > 0
 	if x.resumes {
@@ -127,7 +127,7 @@ func (w *world) meets(n *node, r request, x expectation, a answer) {
 // answersAsAgreed: Vault's clients automatically repeat a request after a 5xx. So no
 // refusal is a 5xx, and no other answer to a request of an operator or a job that may
 // have reached Finicity.
-func (w *world) answersAsAgreed(x expectation, r request, a answer) {
+func (w *company) answersAsAgreed(x expectation, r request, a answer) {
 	w.disk.mu.Lock()
 	last := w.attempts.last(a.number)
 	w.disk.mu.Unlock()
@@ -144,7 +144,7 @@ func (w *world) answersAsAgreed(x expectation, r request, a answer) {
 
 // proven reports whether the last change of a request was followed by a successful
 // authentication with the new secret.
-func (w *world) proven(request int) bool {
+func (w *company) proven(request int) bool {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
 	secret, proven := "", false
@@ -172,7 +172,7 @@ func (l *attemptLedger) underWay() bool {
 
 // statusAgrees reads the status and then the token, at a moment when nothing else
 // happens, and compares the two.
-func (w *world) statusAgrees() {
+func (w *company) statusAgrees() {
 	if w.active.Load() > 0 || !w.disk.quiet() || w.node.dead.Load() || w.attempts.underWay() {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 // recovers: once faults have stopped, the engine serves a token and the stored secret
 // is the one in effect. Otherwise the error says that an operator must act, and which
 // command to type. That command helps, without a restart.
-func (w *world) recovers() {
+func (w *company) recovers() {
 	w.fake.ClearFaults()
 	w.outage.order(0, 0)
 	w.disk.heal()
@@ -38,7 +38,7 @@ func (w *world) recovers() {
 
 // judge checks the guarantees for a mount without faults. settled is whether all grace
 // periods are over.
-func (w *world) judge(settled bool) {
+func (w *company) judge(settled bool) {
 	if !w.ok() {
 		return
 	}
@@ -75,7 +75,7 @@ func (w *world) judge(settled bool) {
 
 // retryAsSaid: if an error says that the engine will make one more attempt, it waits
 // for that attempt, which must happen.
-func (w *world) retryAsSaid(a answer) answer {
+func (w *company) retryAsSaid(a answer) answer {
 	for strings.Contains(a.Text, "the engine retries once, at ") {
 		_, rest, _ := strings.Cut(a.Text, "the engine retries once, at ")
 		when, _, _ := strings.Cut(rest, " ")
@@ -105,7 +105,7 @@ func (w *world) retryAsSaid(a answer) answer {
 }
 
 // healthy checks what must hold when a token is served and nothing is wrong any more.
-func (w *world) healthy(a answer, settled bool) {
+func (w *company) healthy(a answer, settled bool) {
 	token, _ := a.Data["token"].(string)
 	st := w.disk.configured()
 	switch {
@@ -140,7 +140,7 @@ func (w *world) healthy(a answer, settled bool) {
 
 // rotatesAtLast: a healthy mount can change its secret. If it cannot yet, the error
 // correctly says what to do first, or when.
-func (w *world) rotatesAtLast() {
+func (w *company) rotatesAtLast() {
 	if !w.ok() {
 		return
 	}
@@ -186,7 +186,7 @@ func (w *world) rotatesAtLast() {
 
 // hasRotated: the new secret is the one in effect, and webhooks signed with the
 // previous secret are still valid.
-func (w *world) hasRotated(before string) {
+func (w *company) hasRotated(before string) {
 	current, _ := w.disk.configured().Secrets.Current()
 	secret := current.Value.Reveal()
 	switch {
@@ -212,7 +212,7 @@ func graceful(s secrets.Secret) bool { return s.Grace || !s.GraceEnds.IsZero() }
 
 // keepsSchedule: a healthy mount with a schedule rotates once when the rotation is due,
 // as long as Vault calls once a minute. Here, Vault calls every half hour.
-func (w *world) keepsSchedule() {
+func (w *company) keepsSchedule() {
 	st := w.disk.configured()
 	if !w.ok() || st == nil || st.Settings.SecretGracePeriod || slices.ContainsFunc(st.Secrets.Secrets, graceful) {
 		return // While a grace period may run, there are at most two rotations in a day.

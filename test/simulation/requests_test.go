@@ -80,7 +80,7 @@ type answer struct {
 func (a answer) ok() bool { return a.Status == http.StatusOK || a.Status == http.StatusNoContent }
 
 // do makes a request to a node, and waits for its answer.
-func (w *world) do(ctx context.Context, n *node, r request) answer {
+func (w *company) do(ctx context.Context, n *node, r request) answer {
 	w.mu.Lock()
 	w.requests++
 	c := caller{request: w.requests, node: n.id, by: r.by(), op: r.op, path: r.path, minTTL: r.data["min_ttl"] != nil}
@@ -111,7 +111,7 @@ func (w *world) do(ctx context.Context, n *node, r request) answer {
 
 // take turns a response into an answer, and records its text for the search for
 // secrets.
-func (w *world) take(n *node, c caller, begun time.Time, resp *logical.Response, err error) answer {
+func (w *company) take(n *node, c caller, begun time.Time, resp *logical.Response, err error) answer {
 	status, text := mounttest.Outcome(resp, err)
 	a := answer{mounttest.Answer{Status: status, Text: text}, c.request}
 	public := map[string]any{}
@@ -144,10 +144,10 @@ func (w *world) take(n *node, c caller, begun time.Time, resp *logical.Response,
 }
 
 // ask makes a request to the active node, and waits for its answer.
-func (w *world) ask(r request) answer { return w.do(context.Background(), w.aliveNode(), r) }
+func (w *company) ask(r request) answer { return w.do(context.Background(), w.aliveNode(), r) }
 
 // inBackground makes a request and does not wait for it.
-func (w *world) inBackground(ctx context.Context, r request) <-chan answer {
+func (w *company) inBackground(ctx context.Context, r request) <-chan answer {
 	done := make(chan answer, 1)
 	n := w.aliveNode() //nolint:contextcheck // A starting node is not part of the request.
 	w.running.Add(1)

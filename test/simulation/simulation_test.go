@@ -48,7 +48,7 @@ func TestNoRandomScheduleLosesASecretOrLocksThePartner(t *testing.T) {
 			settings["rotation_period"] = period
 		}
 		steps := scenario(rapid.SliceOfN(rapid.Custom(anyStep), 1, 24).Draw(rt, "steps"))
-		w, err := simulate(t, keepsCount, func(w *world) {
+		w, err := simulate(t, keepsCount, func(w *company) {
 			w.ask(request{op: updateOp, path: "config", data: credentials(settings)})
 			w.rest()
 			w.takeSnapshot()
@@ -64,7 +64,7 @@ func TestNoRandomScheduleLosesASecretOrLocksThePartner(t *testing.T) {
 	})
 }
 
-func report(rt *rapid.T, w *world, steps scenario, err error) {
+func report(rt *rapid.T, w *company, steps scenario, err error) {
 	if err == nil {
 		return
 	}

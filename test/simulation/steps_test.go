@@ -13,11 +13,11 @@ import (
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
 )
 
-// step is an event in the world. It is drawn before the world begins, so it is a plain
+// step is an event in the company. It is drawn before the company begins, so it is a plain
 // value.
 type step struct {
 	text string
-	do   func(w *world)
+	do   func(w *company)
 }
 
 // GoString makes a failing schedule readable.
@@ -43,7 +43,7 @@ func anyStep(t *rapid.T) step {
 		return readsStep(t)
 	case n < 46:
 		d := duration(t, 31*day)
-		return step{"time passes: " + d.String(), func(w *world) { w.pass(d) }}
+		return step{"time passes: " + d.String(), func(w *company) { w.pass(d) }}
 	case n < 60:
 		return faultStep(t)
 	case n < 67:
@@ -65,7 +65,7 @@ func anyStep(t *rapid.T) step {
 	case n < 98:
 		return deleteStep(t)
 	default:
-		return step{"support unlocks the partner", func(w *world) { w.fake.Unlock(partnerID) }}
+		return step{"support unlocks the partner", func(w *company) { w.fake.Unlock(partnerID) }}
 	}
 }
 
@@ -73,12 +73,12 @@ func anyStep(t *rapid.T) step {
 func requestStep(t *rapid.T, c call) step {
 	switch n := rapid.IntRange(0, 9).Draw(t, "manner"); {
 	case n < 6:
-		return step{c.text, func(w *world) { w.ask(c.make(w)) }}
+		return step{c.text, func(w *company) { w.ask(c.make(w)) }}
 	case n == 6:
-		return step{c.text + ", in the background", func(w *world) { w.inBackground(context.Background(), c.make(w)) }}
+		return step{c.text + ", in the background", func(w *company) { w.inBackground(context.Background(), c.make(w)) }}
 	case n == 7:
 		after := duration(t, time.Minute)
-		return step{fmt.Sprintf("%s, and its caller leaves after %s", c.text, after), func(w *world) {
+		return step{fmt.Sprintf("%s, and its caller leaves after %s", c.text, after), func(w *company) {
 			ctx, leave := context.WithCancel(context.Background())
 			w.inBackground(ctx, c.make(w))
 			w.pass(after + time.Millisecond)
@@ -91,7 +91,7 @@ func requestStep(t *rapid.T, c call) step {
 		}
 		cut := rapid.Bool().Draw(t, "cut")
 		n := rapid.IntRange(1, 6).Draw(t, "times")
-		return step{fmt.Sprintf("%d× %s (%s), and the node dies after 2s (cut: %v)", n, c.text, f.Kind, cut), func(w *world) {
+		return step{fmt.Sprintf("%d× %s (%s), and the node dies after 2s (cut: %v)", n, c.text, f.Kind, cut), func(w *company) {
 			for range n {
 				w.fake.Order(f)
 				w.inBackground(context.Background(), c.make(w))
@@ -109,7 +109,7 @@ func requestStep(t *rapid.T, c call) step {
 func readsStep(t *rapid.T) step {
 	n := rapid.IntRange(2, 6).Draw(t, "n")
 	apart := rapid.SampledFrom([]time.Duration{61 * time.Second, 6 * time.Minute, 40 * time.Minute, 91 * time.Minute, 2 * time.Hour}).Draw(t, "apart")
-	return step{fmt.Sprintf("%d× read token, %s apart", n, apart), func(w *world) {
+	return step{fmt.Sprintf("%d× read token, %s apart", n, apart), func(w *company) {
 		for range n {
 			w.pass(apart)
 			w.ask(read())
@@ -135,7 +135,7 @@ func togetherStep(t *rapid.T) step {
 	for _, c := range calls {
 		text += " [" + c.text + "]"
 	}
-	return step{text, func(w *world) {
+	return step{text, func(w *company) {
 		w.fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlowAnswer, Delay: delay, Count: 2})
 		for _, c := range calls {
 			w.inBackground(context.Background(), c.make(w))
@@ -149,11 +149,11 @@ func togetherStep(t *rapid.T) step {
 func portalStep(t *rapid.T) step {
 	switch rapid.IntRange(0, 4).Draw(t, "portal") {
 	case 0:
-		return step{"portal: a new app key", func(w *world) { w.setPortalKey() }}
+		return step{"portal: a new app key", func(w *company) { w.setPortalKey() }}
 	case 1: // A wrong secret becomes right.
-		return step{"portal: the wrong secret becomes the right one", func(w *world) { w.setPortal(wrongSecret) }}
+		return step{"portal: the wrong secret becomes the right one", func(w *company) { w.setPortal(wrongSecret) }}
 	default:
-		return step{"portal: a new secret", func(w *world) { w.setPortal(w.freshSecret()) }}
+		return step{"portal: a new secret", func(w *company) { w.setPortal(w.freshSecret()) }}
 	}
 }
 
@@ -162,20 +162,20 @@ func clockStepOf(t *rapid.T) step {
 		time.Minute, -time.Minute, 4 * time.Minute, -4 * time.Minute, time.Hour, -time.Hour, 3 * time.Hour, -3 * time.Hour,
 		2 * day, -2 * day, 40 * day, -40 * day,
 	}).Draw(t, "by")
-	return step{fmt.Sprintf("the wall clock is set by %s", by), func(w *world) { w.setClock(by) }}
+	return step{fmt.Sprintf("the wall clock is set by %s", by), func(w *company) { w.setClock(by) }}
 }
 
 func invalidateStep(t *rapid.T) step {
 	key := rapid.SampledFrom([]string{stateKey, stateKey, "salt"}).Draw(t, "key")
-	return step{"the node is told that " + key + " was written by another one", func(w *world) { w.aliveNode().invalidate(key) }}
+	return step{"the node is told that " + key + " was written by another one", func(w *company) { w.aliveNode().invalidate(key) }}
 }
 
 func snapshotStep(t *rapid.T) step {
 	if rapid.Bool().Draw(t, "taken") {
-		return step{"a snapshot is taken", func(w *world) { w.takeSnapshot() }}
+		return step{"a snapshot is taken", func(w *company) { w.takeSnapshot() }}
 	}
 	latest, cut := rapid.Bool().Draw(t, "latest"), rapid.Bool().Draw(t, "cut")
-	return step{fmt.Sprintf("a snapshot is restored (the latest: %v, cut: %v)", latest, cut), func(w *world) {
+	return step{fmt.Sprintf("a snapshot is restored (the latest: %v, cut: %v)", latest, cut), func(w *company) {
 		which := 0
 		if latest {
 			which = len(w.disk.snapshots) - 1
@@ -186,9 +186,9 @@ func snapshotStep(t *rapid.T) step {
 
 func checkStep(t *rapid.T) step {
 	if rapid.Bool().Draw(t, "status") {
-		return step{"status and token are read", func(w *world) { w.statusAgrees() }}
+		return step{"status and token are read", func(w *company) { w.statusAgrees() }}
 	}
-	return step{"webhooks arrive", func(w *world) {
+	return step{"webhooks arrive", func(w *company) {
 		w.checkSignature(wrongSecret)
 		w.checkSignature(neverRight)
 	}}
@@ -196,9 +196,9 @@ func checkStep(t *rapid.T) step {
 
 func deleteStep(t *rapid.T) step {
 	if rapid.IntRange(0, 3).Draw(t, "force") == 0 {
-		return step{"delete config force=true", func(w *world) {
+		return step{"delete config force=true", func(w *company) {
 			w.ask(request{op: deleteOp, path: "config", data: fields{"force": true}})
 		}}
 	}
-	return step{"delete config", func(w *world) { w.ask(request{op: deleteOp, path: "config"}) }}
+	return step{"delete config", func(w *company) { w.ask(request{op: deleteOp, path: "config"}) }}
 }

@@ -34,8 +34,8 @@ var partners = append([]fakefinicity.Partner{
 	{ID: "2000000000002", Secret: "Fake-Production-Secret-2", AppKey: "fake-production-app-key"},
 }, affiliates()...)
 
-// world is the environment of a script: a mock server for Finicity and a Vault server.
-type world struct {
+// fixture is the environment of a script: a mock server for Finicity and a Vault server.
+type fixture struct {
 	vaultBin, pluginBin string
 	dir                 string
 	repository          string // Its root folder, for the examples.
@@ -59,8 +59,8 @@ type world struct {
 	transcript bytes.Buffer // The output of the vault commands, of the documents' commands, and of the receivers.
 }
 
-func newWorld(dir, vaultBin, pluginBin string) (*world, error) {
-	w := &world{vaultBin: vaultBin, dir: dir, secrets: map[string]struct{}{}, tokens: map[string]struct{}{}}
+func newFixture(dir, vaultBin, pluginBin string) (*fixture, error) {
+	w := &fixture{vaultBin: vaultBin, dir: dir, secrets: map[string]struct{}{}, tokens: map[string]struct{}{}}
 	var err error
 	if w.pluginBin, err = vaulttest.Install(context.Background(), pluginBin, filepath.Join(dir, "plugins")); err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func buildPlugin(command, variable, plugin string) (digest string, err error) {
 	return vaulttest.Digest(plugin)
 }
 
-func (w *world) environment() map[string]string {
+func (w *fixture) environment() map[string]string {
 	return map[string]string{
 		"VAULT_ADDR":       w.server.Address,
 		"HOME":             w.dir,
@@ -122,10 +122,10 @@ func (w *world) environment() map[string]string {
 	}
 }
 
-func (w *world) servers() []*vaultServer { return append([]*vaultServer{w.server}, w.others...) }
+func (w *fixture) servers() []*vaultServer { return append([]*vaultServer{w.server}, w.others...) }
 
 // startOther starts a Vault server outside the cluster of the first server.
-func (w *world) startOther() (*vaultServer, error) {
+func (w *fixture) startOther() (*vaultServer, error) {
 	bin := cmp.Or(os.Getenv("FINICITY_E2E_OTHER_VAULT"), w.vaultBin)
 	server, err := newVaultServer(bin, filepath.Join(w.dir, "other"), filepath.Dir(w.pluginBin), nil)
 	if err != nil {
@@ -136,13 +136,13 @@ func (w *world) startOther() (*vaultServer, error) {
 }
 
 // overheard adds to the transcript.
-func (w *world) overheard(output string) {
+func (w *fixture) overheard(output string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.transcript.WriteString(output)
 }
 
-func (w *world) close() {
+func (w *fixture) close() {
 	for _, a := range w.asides {
 		a.cancel()
 		<-a.ended
@@ -174,7 +174,7 @@ func (w *world) close() {
 
 // overhear records each secret and token that passes, so that leaks can search for
 // them.
-func (w *world) overhear(next http.Handler) http.Handler {
+func (w *fixture) overhear(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -213,7 +213,7 @@ func (h *heard) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // latestSecret returns the secret that is in effect at Finicity, empty if no request
 // has contained it.
-func (w *world) latestSecret(partnerID string) string {
+func (w *fixture) latestSecret(partnerID string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for secret := range w.secrets {
@@ -257,7 +257,7 @@ func jsonString(text string, escapeHTML bool) string {
 
 // leaks searches for secrets where none may be. Its error says which kind was found and
 // where, not the value.
-func (w *world) leaks() error {
+func (w *fixture) leaks() error {
 	places := map[string]string{}
 	for _, server := range w.servers() {
 		for _, file := range []string{server.LogFile, server.AuditFile} {

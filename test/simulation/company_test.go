@@ -37,12 +37,12 @@ type fields = mounttest.Fields
 
 func credentials(extra fields) fields { return mounttest.Credentials(extra) }
 
-// world is a company: its Vault, of which one node at a time is active, Finicity, and
+// company is a customer of Finicity: its Vault, of which one node at a time is active, Finicity, and
 // what its operators know. Create it inside a bubble of testing/synctest.
 //
 // It runs steps one after the other. Meanwhile, requests may continue in the
 // background, even those of nodes that have died.
-type world struct {
+type company struct {
 	fake       *fakefinicity.Server
 	keepsCount bool
 	disk       *disk
@@ -89,14 +89,14 @@ type clockStep struct {
 	offset time.Duration
 }
 
-// simulate runs play in its own world, and returns which guarantee was violated. It
+// simulate runs play in its own company, and returns which guarantee was violated. It
 // must not fail the test, because rapid must be told outside the bubble.
-func simulate(t *testing.T, keepsCount bool, play func(w *world)) (w *world, err error) {
+func simulate(t *testing.T, keepsCount bool, play func(w *company)) (w *company, err error) {
 	t.Helper()
-	w = &world{keepsCount: keepsCount}
+	w = &company{keepsCount: keepsCount}
 	defer func() {
 		if r := recover(); r != nil { // A goroutine was still running when everything had ended.
-			err = fmt.Errorf("the world did not end: %v", r)
+			err = fmt.Errorf("the company did not end: %v", r)
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
@@ -115,7 +115,7 @@ func simulate(t *testing.T, keepsCount bool, play func(w *world)) (w *world, err
 	return w, nil
 }
 
-func (w *world) begin() {
+func (w *company) begin() {
 	w.fake = fakefinicity.New(fakefinicity.Config{
 		Partners:          []fakefinicity.Partner{{ID: partnerID, Secret: partnerSecret, AppKey: appKey}},
 		SuccessKeepsCount: w.keepsCount,
@@ -131,7 +131,7 @@ func (w *world) begin() {
 	w.start()
 }
 
-func (w *world) end() {
+func (w *company) end() {
 	w.awaitRequests()
 	w.pass(fakefinicity.DefaultTokenLifetime) // Watch the last tokens until they expire.
 	for _, n := range w.cluster {
@@ -145,7 +145,7 @@ func (w *world) end() {
 }
 
 // violate records a violated guarantee. Repeated violations are reported once.
-func (w *world) violate(format string, args ...any) {
+func (w *company) violate(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -155,13 +155,13 @@ func (w *world) violate(format string, args ...any) {
 	}
 }
 
-func (w *world) ok() bool {
+func (w *company) ok() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.broken) == 0
 }
 
-func (w *world) tracef(format string, args ...any) {
+func (w *company) tracef(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
@@ -169,13 +169,13 @@ func (w *world) tracef(format string, args ...any) {
 
 // now returns the time of the wall clock. It has no monotonic reading, like times from
 // storage.
-func (w *world) now() time.Time {
+func (w *company) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Now().Round(0).Add(w.offset).UTC()
 }
 
-func (w *world) setClock(by time.Duration) {
+func (w *company) setClock(by time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	const most = 40 * 24 * time.Hour
@@ -183,11 +183,11 @@ func (w *world) setClock(by time.Duration) {
 	w.steps = append(w.steps, clockStep{time.Now(), w.offset})
 }
 
-func (w *world) pass(d time.Duration) { <-time.After(d) }
+func (w *company) pass(d time.Duration) { <-time.After(d) }
 
 // awaitRequests waits until all requests have ended. They must: an hour is longer than
 // the longest queue takes.
-func (w *world) awaitRequests() {
+func (w *company) awaitRequests() {
 	done := make(chan struct{})
 	go func() { w.running.Wait(); close(done) }()
 	select {
@@ -200,7 +200,7 @@ func (w *world) awaitRequests() {
 }
 
 // rest waits between two steps.
-func (w *world) rest() {
+func (w *company) rest() {
 	synctest.Wait()
 	if n := w.aliveNode(); n.busy.Load() == 0 {
 		w.tokens.settle()
@@ -212,7 +212,7 @@ func (w *world) rest() {
 
 // start makes a new node the active one. From the previous node, only storage remains,
 // and its calls to Finicity.
-func (w *world) start() {
+func (w *company) start() {
 	w.node = newNode(w, len(w.cluster)+1)
 	w.cluster = append(w.cluster, w.node)
 	w.tokens.settle()
@@ -221,12 +221,12 @@ func (w *world) start() {
 // die ends the active node. With cut, its requests are told so, as when Vault steps
 // down. Without cut, they find out at their next access to storage, as after a killed
 // process.
-func (w *world) die(cut bool) {
+func (w *company) die(cut bool) {
 	w.kill(cut)
 	w.start()
 }
 
-func (w *world) kill(cut bool) {
+func (w *company) kill(cut bool) {
 	w.disk.mu.Lock()
 	w.node.dead.Store(true)
 	w.disk.mu.Unlock()
@@ -236,7 +236,7 @@ func (w *world) kill(cut bool) {
 }
 
 // aliveNode returns the living node.
-func (w *world) aliveNode() *node {
+func (w *company) aliveNode() *node {
 	if w.node.dead.Load() { // It has reached its crash point.
 		w.start()
 	}
@@ -244,14 +244,14 @@ func (w *world) aliveNode() *node {
 }
 
 // freshSecret returns a secret that the portal generates and shows.
-func (w *world) freshSecret() string {
+func (w *company) freshSecret() string {
 	w.fresh++
 	secret := fmt.Sprintf("Pt%02d*Kw8&rYv3@Lm6zQ", w.fresh)
 	w.leaks.add(secret)
 	return secret
 }
 
-func (w *world) setPortal(secret string) {
+func (w *company) setPortal(secret string) {
 	w.know(secret)
 	w.disk.mu.Lock()
 	w.inEffect[secret] = true
@@ -261,13 +261,13 @@ func (w *world) setPortal(secret string) {
 }
 
 // know records that an operator has the secret.
-func (w *world) know(secret string) {
+func (w *company) know(secret string) {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
 	w.known[secret] = true
 }
 
-func (w *world) setPortalKey() {
+func (w *company) setPortalKey() {
 	w.fresh++
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -277,7 +277,7 @@ func (w *world) setPortalKey() {
 	w.fake.SetAppKey(partnerID, w.key)
 }
 
-func (w *world) takeSnapshot() {
+func (w *company) takeSnapshot() {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
 	w.disk.snapshots = append(w.disk.snapshots, snapshot{
@@ -286,7 +286,7 @@ func (w *world) takeSnapshot() {
 }
 
 // restoreSnapshot restores all of storage, and then starts a new process.
-func (w *world) restoreSnapshot(which int, cut bool) {
+func (w *company) restoreSnapshot(which int, cut bool) {
 	w.kill(cut)
 	w.disk.mu.Lock()
 	s := w.disk.snapshots[which]
@@ -298,7 +298,7 @@ func (w *world) restoreSnapshot(which int, cut bool) {
 }
 
 // newContext returns the context of a request on a node.
-func (w *world) newContext(parent context.Context, n *node, c caller) (context.Context, context.CancelFunc) {
+func (w *company) newContext(parent context.Context, n *node, c caller) (context.Context, context.CancelFunc) {
 	ctx, leave := context.WithCancel(context.WithValue(parent, callerKey{}, c))
 	go func() {
 		select {
