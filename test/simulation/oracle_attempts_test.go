@@ -316,7 +316,7 @@ func (l *attemptLedger) unanswered(n *node, e *exchange) {
 }
 
 // fail records a failure without a verdict. The wait is 1s, 2s, 4s and so on up to 60s,
-// or as long as Finicity has asked for, up to an hour.
+// or as long as Finicity has asked for, up to 20 minutes.
 func (l *attemptLedger) fail(n *node, c caller, retryAfter string) {
 	if c.path == "config" { // The failure may be that of another address.
 		return
