@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,14 @@ func TestThePromisesHaveTheFiguresOfTheCode(t *testing.T) {
 	if walk[0] != depth || cold[0] != cold[2] {
 		t.Errorf("make prove has the depth %s and the documents %s; of %s readers %s are served", depth, walk[0], cold[0], cold[2])
 	}
+	schedules := 0 // that each run of the simulation's tests draws
+	for _, file := range []string{"interruption", "simulation"} {
+		n, err := strconv.Atoi(found(t, "test/simulation/"+file+"_test.go", `check\(t, (\d+), func`)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		schedules += n
+	}
 	failures, _ := lockOfTheMock(t)
 	r, words := theRules(t), cardinals()
 	const lifetime = engine.DefaultTokenLifetime
@@ -80,7 +89,7 @@ func TestThePromisesHaveTheFiguresOfTheCode(t *testing.T) {
 		"after " + words[failures] + " failed attempts",
 		fmt.Sprintf("After %s refusals of the stored credential (%s if Finicity's answer has no error code)", words[r.coded], words[r.codeless]),
 		"a " + ordinals()[r.operator+1] + " attempt",
-		"more than 1,000,000 random schedules", // Counted by hand, over several runs.
+		fmt.Sprintf("runs %s random schedules", grouped(strconv.Itoa(schedules))),
 		"one authentication per " + minutes(refresh) + " minutes",
 		"starts " + cold[0] + " readers at once",
 	} {
