@@ -115,8 +115,9 @@ func statusData(mount string, s engine.Status) map[string]any {
 		data["token_refresh_time"] = timeOrNull(s.Token.Refreshes())
 	}
 	if s.Stopped {
+		when, commands := manually(mount, s)
 		data["last_rotation_error"] = fmt.Sprintf("%s. Scheduled rotation is stopped until you write another credential or "+
-			"rotate manually%s", strings.TrimSuffix(s.RotationError, "."), manually(mount, s))
+			"rotate manually%s: %s", strings.TrimSuffix(s.RotationError, "."), when, commands)
 	}
 	if !s.Paused.IsZero() {
 		data["rotation_paused"] = fmt.Sprintf("paused on %s: the engine was not running for more than six hours, so this data "+
@@ -128,15 +129,15 @@ func statusData(mount string, s engine.Status) map[string]any {
 
 // manually says which commands rotate the secret in the state of the mount, and from
 // which time on.
-func manually(mount string, s engine.Status) string {
-	when, first := afterUnlock(s.Standing), ""
+func manually(mount string, s engine.Status) (when, commands string) {
+	when, commands = afterUnlock(s.Standing), fmt.Sprintf("vault write -f %srotate-root", mount)
 	if !s.RotateAfter.IsZero() {
 		when += " after " + s.RotateAfter.Format(time.RFC3339)
 	}
 	if s.VerifyFirst {
-		first = allowChange(mount, s.Standing) + ", then "
+		commands = allowChange(mount, s.Standing) + ", then " + commands
 	}
-	return fmt.Sprintf("%s: %svault write -f %srotate-root", when, first, mount)
+	return when, commands
 }
 
 const statusHelp = `

@@ -48,8 +48,8 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return logical.ErrorResponse(err.Error()), nil
 
 	case errors.Is(err, engine.ErrNotConfigured):
-		return logical.ErrorResponse("this mount is not configured: "+
-			"type vault write %sconfig partner_id=… partner_secret=… app_key=…", mount), nil
+		return logical.ErrorResponse("%s: type vault write %sconfig partner_id=… partner_secret=… app_key=…",
+			engine.ErrNotConfigured, mount), nil
 
 	case errors.Is(err, engine.ErrUndecodable):
 		return nil, fmt.Errorf("%w: restore it from a snapshot of Vault, or discard it with vault delete %sconfig force=true",
@@ -138,7 +138,7 @@ func guide(mount string, s engine.Standing, err error) string {
 	verify := verifyCommand(mount, s)
 	used := "Failed attempts: " + ofFive(s.Used)
 	write := errors.As(err, &unwritten)
-	const locked = "Finicity has locked the partner, and only Finicity support can unlock it. After that, type "
+	const locked = "After Finicity support has unlocked the partner, type "
 	next := ""
 	if !s.Retry.IsZero() {
 		next = "; the engine retries once, at " + s.Retry.Format(time.RFC3339) + " at the earliest"

@@ -75,11 +75,13 @@ func wrongToken(token string) *answer {
 	return errorAnswer(http.StatusUnauthorized, OutcomeRejected, "10023", "Invalid or expired (Finicity-App-Token)")
 }
 
+// LockedMessage is what Finicity says about a locked partner, in three sentences.
+const LockedMessage = "Bad credentials. For your security, we've locked your account. Contact support to unlock it."
+
 // partnerLocked is the only answer that is not in the OpenAPI document. The partner
 // documentation describes it, with HTTP status 500 and the code as a number.
 func partnerLocked() *answer {
-	return errorAnswer(http.StatusInternalServerError, OutcomeLocked, 24302,
-		"Bad credentials. For your security, we've locked your account. Contact support to unlock it.")
+	return errorAnswer(http.StatusInternalServerError, OutcomeLocked, 24302, LockedMessage)
 }
 
 // unknownPartner has the shape ErrorWrapper of the OpenAPI document 1.42. Modify

@@ -111,11 +111,7 @@ func (e *Error) Error() string {
 	}
 	hint := e.hint()
 	if e.Message != "" {
-		message := e.Message
-		if hint != "" {
-			message = strings.TrimSuffix(message, ".")
-		}
-		b.WriteString(": " + message)
+		b.WriteString(": " + strings.TrimSuffix(e.Message, "."))
 	}
 	if hint != "" {
 		b.WriteString(" (" + hint + ")")
@@ -138,7 +134,7 @@ func (e *Error) hint() string {
 	case e.Status == http.StatusTooManyRequests:
 		return "a rate limit, or the app key is invalid"
 	case e.Status == http.StatusForbidden:
-		return "often a geographic block: call from a country that Finicity accepts calls from, such as the US or Canada"
+		return "often a geographic block: call from an accepted country, such as the US"
 	case e.Status == http.StatusNotFound:
 		return AddressHint
 	case e.Class == Rejected && e.Code == "":

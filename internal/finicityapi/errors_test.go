@@ -169,7 +169,7 @@ func TestEachCallHasOneSuccess(t *testing.T) {
 
 // Operators should be able to look the error up in Finicity's documentation.
 func TestAnErrorSaysWhatFinicitySaid(t *testing.T) {
-	const region = " (often a geographic block: call from a country that Finicity accepts calls from, such as the US or Canada)"
+	const region = " (often a geographic block: call from an accepted country, such as the US)"
 	const between = " (no Finicity code: the answer might come from a proxy or a gateway)"
 	for name, tc := range map[string]struct {
 		status int

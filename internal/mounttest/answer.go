@@ -7,6 +7,8 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -60,7 +62,37 @@ func (h *Harness) Take(path string, resp *logical.Response, err error) Answer {
 		h.T.Errorf("the answer of %s cannot be encoded: %v", path, failed)
 	}
 	h.Leaks.Note(string(shown))
+	for text, status := range a.Texts(path) {
+		Heard.Store([2]string{text, status}, true)
+	}
 	return a
+}
+
+// Heard has each text that a mount has given to a test, with its status.
+var Heard sync.Map
+
+// Texts returns the texts of an answer, each with its status as docs/errors.md has it:
+// 200 for a warning or a result of the check, and "status" for a field of the status.
+func (a Answer) Texts(path string) map[string]string {
+	texts := map[string]string{}
+	add := func(text any, status string) {
+		if text, _ := text.(string); text != "" {
+			texts[text] = status
+		}
+	}
+	for _, warning := range a.Warnings {
+		add(warning, "200")
+	}
+	add(a.Text, strconv.Itoa(a.Status))
+	switch {
+	case path == "status":
+		for _, field := range []string{"last_error", "last_rotation_error", "rotation_paused", "storage_error"} {
+			add(a.Data[field], "status")
+		}
+	case path == "config/check" && a.Status == http.StatusOK:
+		add(a.Data["error"], "200")
+	}
+	return texts
 }
 
 // Outcome returns the HTTP status and the error text that Vault derives from a

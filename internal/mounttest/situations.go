@@ -112,7 +112,7 @@ func Rejections() map[string]fakefinicity.Fault {
 		"12401":   status(404, `{"Errors":{"Error":[{"ReasonCode":"12401","Description":"partner not found"}]}}`),
 		"blocked": status(403, `<html><title>Access denied</title></html>`),
 		"10005":   status(400, `{"code":10005,"message":"Missing parameter"}`),
-		"locked":  status(500, `{"code":24302,"message":"we've locked your account"}`),
+		"locked":  status(500, `{"code":24302,"message":"`+fakefinicity.LockedMessage+`"}`),
 	}
 }
 

@@ -82,6 +82,12 @@ func requests() map[string]func(s *scene) mounttest.Answer {
 		"a wrong secret, later":  write(nothing, joined(mounttest.Fields{"partner_secret": wrong}, unverified)),
 		"another address":        write(newSecret, move(elsewhere, portalSecret)),
 		"another address, wrong": write(nothing, move(elsewhere, wrong)),
+		"another address, not Finicity": func(s *scene) mounttest.Answer {
+			if s.readable() && s.IsConfigured() {
+				s.Answering(http.StatusNotFound, "nothing here", 1)
+			}
+			return write(nothing, move(elsewhere, portalSecret))(s)
+		},
 		"another address, alone": write(nothing, mounttest.Fields{"base_url": elsewhere}),
 		"another address, later": write(newSecret, joined(move(elsewhere, portalSecret), unverified)),
 		"another partner, alone": write(nothing, mounttest.Fields{"partner_id": mounttest.OtherID}),

@@ -4,6 +4,7 @@ package mount_test
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
@@ -81,14 +82,16 @@ func reservedLast() map[string]func(h *mounttest.Harness) {
 }
 
 // blocked has a gateway refuse n reads.
-func blocked(n int) func(h *mounttest.Harness) {
+func blocked(n int) func(h *mounttest.Harness) { return refusedReads(n, http.StatusForbidden) }
+
+func refusedReads(n, status int) func(h *mounttest.Harness) {
 	return func(h *mounttest.Harness) {
 		for i := range n {
 			if i > 0 {
 				h.Pass(30 * time.Minute)
 			}
-			h.Answering(http.StatusForbidden, "forbidden", 1)
-			h.Fails(h.Read("token", nil), http.StatusBadRequest, "403")
+			h.Answering(status, "nothing here", 1)
+			h.Fails(h.Read("token", nil), http.StatusBadRequest, strconv.Itoa(status))
 		}
 	}
 }
@@ -101,6 +104,12 @@ func astray(n int) func(h *mounttest.Harness) {
 			h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "check base_url")
 		}
 	}
+}
+
+// unknown has Finicity say that it does not know the partner.
+func unknown(h *mounttest.Harness) {
+	h.Fake.Order(mounttest.Rejections()["12401"])
+	h.Fails(h.Read("token", nil), http.StatusBadRequest, "12401")
 }
 
 func crashed(n int) func(h *mounttest.Harness) {
@@ -218,6 +227,8 @@ func situations() map[string]situation {
 		"backing off":                      dueToken(mounttest.States()["backing off"]),
 		"blocked by a gateway":             dueToken(blocked(1)),
 		"a wrong address":                  dueToken(astray(1)),
+		"an unknown partner":               dueToken(unknown),
+		"a wrong address, and stopped":     dueToken(refusedReads(3, http.StatusNotFound)),
 		"a wrong address, at the limit":    dueToken(astray(4)),
 		"pending, applied":                 dueToken(interrupted(true)),
 		"pending, not applied":             dueToken(interrupted(false)),

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,8 +22,8 @@ import (
 // five attempts.
 func TestWhatTextsSayIsSo(t *testing.T) {
 	t.Parallel()
-	var met sync.Map // the states, the promises that some text makes, and the commands typed
-	all, page := situations(), errorsPage(t)
+	var met sync.Map // the states, the texts, the promises that some text makes, and the commands typed
+	all, page := situations(), errorsPage()
 	for state, in := range all {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
@@ -52,6 +51,7 @@ func TestWhatTextsSayIsSo(t *testing.T) {
 			return true
 		})
 		fixesAreTyped(t, page, typed)
+		fixesAreNamed(t, page, typed)
 	})
 }
 
@@ -73,6 +73,7 @@ func holdsIn(t *testing.T, in situation, page []catalogued) (promised, typed []s
 			held[text] = true
 			wellWritten(t, text)
 			onThePage(t, page, text, status[text])
+			promised = append(promised, text)
 			again := func(name string, then func(s *scene)) {
 				inScene(t, request+", "+name, in, asked[request], func(s *scene, texts []string) {
 					s.saysAgain(texts, text)
@@ -114,23 +115,9 @@ func inScene(
 			in.enter(s.Harness)
 			s.ask = func() mounttest.Answer { return ask(s) }
 			a := s.ask()
-			texts := slices.Clone(a.Warnings)
-			s.status = map[string]string{}
-			for _, warning := range a.Warnings {
-				s.status[warning] = "200"
-			}
-			if a.Text != "" {
-				texts = append(texts, a.Text)
-				s.status[a.Text] = strconv.Itoa(a.Status)
-			}
-			shown := s.Read("status", nil).Data
-			for _, field := range []string{"last_error", "last_rotation_error", "rotation_paused", "storage_error"} {
-				if text, _ := shown[field].(string); text != "" {
-					texts = append(texts, text)
-					s.status[text] = "status"
-				}
-			}
-			then(s, texts)
+			s.status = a.Texts("")
+			maps.Copy(s.status, s.Read("status", nil).Texts("status"))
+			then(s, slices.Sorted(maps.Keys(s.status)))
 		})
 	})
 }
@@ -168,11 +155,11 @@ func (s *scene) follow(a advice) {
 		strings.HasPrefix(clause, "to store another one first"):
 		s.anotherIsRight()
 	case strings.Contains(clause, "this one is valid now"), strings.Contains(clause, "the new one is valid now"),
-		strings.Contains(clause, "sure of the new one"), strings.HasPrefix(clause, "after that") && len(a.commands) > 1:
+		strings.Contains(clause, "sure of the new one"), strings.HasPrefix(clause, "after finicity support") && len(a.commands) > 1:
 		s.writtenIsRight()
 		fill = s.same
 	case strings.HasPrefix(clause, "otherwise"), strings.Contains(clause, "sure of the stored credential"),
-		strings.HasPrefix(clause, "after that"), strings.HasPrefix(clause, "to verify it"), strings.HasPrefix(clause, "to resolve it"),
+		strings.HasPrefix(clause, "after finicity support"), strings.HasPrefix(clause, "to verify it"), strings.HasPrefix(clause, "to resolve it"),
 		strings.HasPrefix(clause, "if it is not, resume"), strings.Contains(clause, "rotate manually"),
 		strings.HasPrefix(clause, "if base_url is wrong"), strings.Contains(clause, "another address"):
 		s.storedIsRight()

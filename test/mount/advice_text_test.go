@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode"
 
+	"vault-plugin-secrets-finicity/internal/fakefinicity"
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
@@ -83,15 +84,29 @@ func advicesIn(text string) (all []advice) {
 	return all
 }
 
+// withoutMessage leaves out what Finicity says about a lock: these are not the engine's
+// sentences.
+func withoutMessage(text string) string {
+	return strings.ReplaceAll(text, ": "+strings.TrimSuffix(fakefinicity.LockedMessage, "."), "")
+}
+
+// mostWords is how many words of the engine an error may have, without its commands. The
+// longest one has as many.
+const mostWords = 80
+
 // wellWritten checks the form of a text: at most three sentences, which begin like a Go
 // error and do not end with a period, and no command that the parser misses. The
 // harness searches for secrets.
 func wellWritten(t *testing.T, text string) {
 	t.Helper()
+	text = withoutMessage(text)
 	sentences := 1 + len(aSentence.FindAllString(text, -1))
 	commands := len(aCommand.FindAllString(text, -1)) + len(aTune.FindAllString(text, -1))
 	first := []rune(text)[0]
+	words := len(strings.Fields(aCommand.ReplaceAllString(text, "")))
 	switch {
+	case words > mostWords:
+		t.Errorf("%d words without the commands: %s", words, text)
 	case sentences > 3:
 		t.Errorf("%d sentences: %s", sentences, text)
 	case strings.HasSuffix(text, "."):

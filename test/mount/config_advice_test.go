@@ -37,7 +37,7 @@ func TestTheAdviceToAWriteThatFindsTheLockWorks(t *testing.T) {
 					if force {
 						command = "vault write finicity/config/verify force=true"
 					}
-					h.Fails(h.Write("config", right), 400, "nothing was stored", "24302", "only Finicity support can unlock it",
+					h.Fails(h.Write("config", right), 400, "nothing was stored", "24302", "After Finicity support has unlocked the partner",
 						"type vault write finicity/config partner_id=… partner_secret=… app_key=… base_url=… verify_connection=false, then "+command)
 					h.Pass(day / 2) // Support takes some time.
 					h.Succeeds(h.Write("config", joined(right, mounttest.Fields{"verify_connection": false})))

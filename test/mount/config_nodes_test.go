@@ -3,9 +3,12 @@
 package mount_test
 
 import (
+	"net/http"
 	"reflect"
 	"testing"
 	"testing/synctest"
+
+	"github.com/hashicorp/vault/sdk/logical"
 	"time"
 
 	"vault-plugin-secrets-finicity/internal/fakefinicity"
@@ -169,4 +172,23 @@ func TestAVerifyOfAFormerLeaderChangesNothingThatIsNewer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The delete would discard what the other node has stored.
+func TestADeleteOfAFormerLeaderIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old, reads := h.B, 0
+		h.Restart()
+		h.Storage.BeforeGet = func(string) {
+			if reads++; reads == 2 {
+				h.Succeeds(h.Write("config", mounttest.Fields{"request_timeout": "20s"}))
+			}
+		}
+		h.Fails(sendTo(h, old, logical.DeleteOperation, "config"), http.StatusServiceUnavailable, "deleting the configuration")
+		if !h.IsConfigured() {
+			t.Error("the configuration is gone")
+		}
+	})
 }

@@ -62,7 +62,7 @@ func guided(h *mounttest.Harness, a mounttest.Answer, writes bool) {
 		says = append(says, "Finicity answered HTTP ", ", code ")
 	}
 	if locked {
-		says = append(says, "only Finicity support can unlock it")
+		says = append(says, "After Finicity support has unlocked the partner")
 	} else {
 		says = append(says, fmt.Sprintf("Failed attempts: %v of 5 (five lock the partner)", status["rejected_attempts"]))
 	}

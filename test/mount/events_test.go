@@ -71,7 +71,7 @@ func TestAnEventSaysWhereToLookAndNamesNoSecret(t *testing.T) {
 		h.Succeeds(h.Remove("config", mounttest.Fields{"force": true}))
 		const (
 			refused = "Finicity answered HTTP 401, code 10021: no"
-			locked  = "Finicity answered HTTP 500, code 24302: we've locked your account"
+			locked  = "Finicity answered HTTP 500, code 24302: Bad credentials. For your security, we've locked your account. Contact support to unlock it"
 		)
 		for kind, want := range map[string]map[string]any{
 			"finicity/config-write":     {"data_path": "config", "modified": "true", "operation": "create"},

@@ -69,7 +69,7 @@ func TestARefusalWithAnotherCodeEndsALock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewRefused(t)
 		h.Answering(http.StatusInternalServerError, `{"code":24302,"message":"locked"}`, 1)
-		h.Fails(h.Read("token", nil), http.StatusBadRequest, "24302", "only Finicity support can unlock it")
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "24302", "After Finicity support has unlocked the partner")
 		h.Fails(h.Write("config/verify", nil), http.StatusBadRequest, "10001", "vault write finicity/config partner_secret=…")
 		a := h.Read("status", nil)
 		if a.Data["authentication"] != "stopped" {

@@ -117,7 +117,7 @@ func TestALockWhileResolvingIsNoVerdict(t *testing.T) {
 		candidate := storedPending(h)
 		h.Pass(30 * time.Second)
 		h.Fake.Order(mounttest.Rejections()["locked"])
-		h.Fails(h.Read("token", nil), http.StatusBadRequest, "24302", "only Finicity support can unlock it")
+		h.Fails(h.Read("token", nil), http.StatusBadRequest, "24302", "After Finicity support has unlocked the partner")
 		if storedPending(h) != candidate {
 			t.Error("the lock was taken for a refusal of the pending secret")
 		}

@@ -5,6 +5,7 @@ package mount_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,9 @@ func TestATimeoutIsNamedWithItsLength(t *testing.T) {
 		h.Fails(h.Write("rotate-root", nil), http.StatusBadRequest, "no complete answer within 7s")
 		h.Pass(2 * time.Hour)
 		h.Fails(h.Read("token", nil), http.StatusBadGateway, "no complete answer within 7s")
+		if got := says(h, "last_error"); !strings.Contains(got, "no complete answer within 7s") {
+			t.Errorf("the status says %q", got)
+		}
 	})
 }
 

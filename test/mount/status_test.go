@@ -133,7 +133,7 @@ func TestTheStatusShowsTheStateOfAttempts(t *testing.T) {
 		"locked": {mounttest.States()["locked"], mounttest.Fields{
 			"authentication": "locked", "rejected_attempts": 1, "attempts_left": 3, "token_available": true,
 			"last_error": "an attempt with an unstored credential failed: " +
-				"Finicity answered HTTP 500, code 24302: we've locked your account",
+				"Finicity answered HTTP 500, code 24302: Bad credentials. For your security, we've locked your account. Contact support to unlock it",
 			"last_error_time": "2000-01-01T00:00:00Z",
 		}},
 		"three crashes": {mounttest.States()["crashed"], mounttest.Fields{

@@ -199,11 +199,11 @@ func TestAfterALockOnlyAnOperatorTries(t *testing.T) {
 			h.Guesses(guesses)
 			h.Pass(2 * time.Hour)
 			h.Fake.Order(mounttest.Rejections()["locked"])
-			h.Fails(h.Write("config/verify", nil), 400, "24302", "only Finicity support can unlock it")
+			h.Fails(h.Write("config/verify", nil), 400, "24302", "After Finicity support has unlocked the partner")
 			for range 10 {
 				h.Pass(24 * time.Hour)
 				h.Tick()
-				h.Fails(h.Read("token", nil), 400, "no request was sent", "24302", "only Finicity support can unlock it")
+				h.Fails(h.Read("token", nil), 400, "no request was sent", "24302", "After Finicity support has unlocked the partner")
 				h.Restart()
 			}
 			command := mounttest.Fields{"force": guesses == 3}

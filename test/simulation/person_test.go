@@ -11,7 +11,7 @@ const (
 	verifyCommand = "vault write -f finicity/config/verify"
 	forceCommand  = "vault write finicity/config/verify force=true"
 	writeCommand  = "vault write finicity/config partner_"
-	lockedAdvice  = "only Finicity support can unlock it. After that, type "
+	lockedAdvice  = "After Finicity support has unlocked the partner, type "
 	untriedAdvice = "verify_connection=false"
 )
 
