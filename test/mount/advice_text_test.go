@@ -92,7 +92,7 @@ func withoutMessage(text string) string {
 
 // mostWords is how many words of the engine an error may have, without its commands. The
 // longest one has as many.
-const mostWords = 80
+const mostWords = 79
 
 // wellWritten checks the form of a text: at most three sentences, which begin like a Go
 // error and do not end with a period, and no command that the parser misses. The
