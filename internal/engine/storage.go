@@ -46,10 +46,9 @@ func get(ctx context.Context, s logical.Storage) (*logical.StorageEntry, error) 
 	case err == nil:
 		return entry, nil
 	case limited.Err() != nil && ctx.Err() == nil:
-		return nil, fmt.Errorf("reading the configuration from storage: no answer within %s", short(maxRead))
-	default:
-		return nil, fmt.Errorf("reading the configuration from storage: %w", err)
+		err = errors.New("no answer") // Not that of the caller's context, which has not ended.
 	}
+	return nil, fmt.Errorf("reading the configuration from storage: %w", err)
 }
 
 // read returns the stored state.

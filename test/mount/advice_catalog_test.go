@@ -16,8 +16,8 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// catalogued is an error as docs/errors.md has it.
-type catalogued struct {
+// inCatalog is an error as docs/errors.md has it.
+type inCatalog struct {
 	text     string
 	pattern  *regexp.Regexp // with a group for each part that is another text of the page
 	statuses []string       // 200 for a warning, status for a field of the status
@@ -42,14 +42,14 @@ var valuesLike = map[string]string{
 }
 
 // errorsPage reads docs/errors.md. A text has more letters than the ones after it.
-var errorsPage = sync.OnceValue(func() (all []catalogued) {
+var errorsPage = sync.OnceValue(func() (all []inCatalog) {
 	page, err := os.ReadFile("../../docs/errors.md")
 	if err != nil {
 		panic(err)
 	}
 	for _, row := range catalogRow.FindAllStringSubmatch(string(page), -1) {
 		like := aValue.ReplaceAllStringFunc(regexp.QuoteMeta(row[1]), func(name string) string { return valuesLike[name] })
-		c := catalogued{text: row[1], statuses: strings.Split(row[2], ", "), fix: row[4], pattern: regexp.MustCompile("^" + like + "$")}
+		c := inCatalog{text: row[1], statuses: strings.Split(row[2], ", "), fix: row[4], pattern: regexp.MustCompile("^" + like + "$")}
 		if c.isPart() {
 			c.pattern = regexp.MustCompile("^(.+)" + like + "((?:[ .,:;].+)?)$")
 		}
@@ -61,18 +61,18 @@ var errorsPage = sync.OnceValue(func() (all []catalogued) {
 	if len(all) < 100 {
 		panic("most errors were not found")
 	}
-	slices.SortStableFunc(all, func(a, b catalogued) int {
+	slices.SortStableFunc(all, func(a, b inCatalog) int {
 		return len(aValue.ReplaceAllString(b.text, "")) - len(aValue.ReplaceAllString(a.text, ""))
 	})
 	return all
 })
 
 // isPart reports whether the error is a part of others, and not a whole one.
-func (c catalogued) isPart() bool { return strings.ContainsAny(c.text[:1], ",; ") }
+func (c inCatalog) isPart() bool { return strings.ContainsAny(c.text[:1], ",; ") }
 
 // rowsOf returns the errors of docs/errors.md that a text consists of, each with the text
 // that is its own; nil if the page does not have all of the text.
-func rowsOf(page []catalogued, text string) map[string]string {
+func rowsOf(page []inCatalog, text string) map[string]string {
 	text = withoutMessage(text)
 	all := func(parts ...string) map[string]string {
 		found := map[string]string{}
@@ -126,7 +126,7 @@ func rowsOf(page []catalogued, text string) map[string]string {
 }
 
 // onThePage checks that docs/errors.md has a text, with the status that it came with.
-func onThePage(t *testing.T, page []catalogued, text, status string) {
+func onThePage(t *testing.T, page []inCatalog, text, status string) {
 	t.Helper()
 	rows := rowsOf(page, text)
 	if rows == nil {
@@ -151,7 +151,7 @@ func commandsIn(text string) (commands []string) {
 // fixesAreNamed checks that docs/errors.md resolves an error with the commands that its
 // own text names in some state; if it names none, with commands that the rest of the text
 // names, or that the test in the list types.
-func fixesAreNamed(t *testing.T, page []catalogued, texts []string) {
+func fixesAreNamed(t *testing.T, page []inCatalog, texts []string) {
 	t.Helper()
 	own, whole := map[string][][]string{}, map[string][]string{}
 	for _, text := range texts {
@@ -250,7 +250,7 @@ var typedBy = map[string]string{
 
 // fixesAreTyped checks that a test types each command with which docs/errors.md resolves
 // an error: this one, or one that runs the documents and the scripts of test/e2e.
-func fixesAreTyped(t *testing.T, page []catalogued, typedHere []string) {
+func fixesAreTyped(t *testing.T, page []inCatalog, typedHere []string) {
 	t.Helper()
 	typed := []plainCommand{plainly("operator step-down")} // test/e2e/cluster_test.go does it with a call.
 	for _, command := range typedHere {

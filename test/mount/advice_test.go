@@ -57,7 +57,7 @@ func TestWhatTextsSayIsSo(t *testing.T) {
 
 // holdsIn checks that the texts of one state are true. It returns what they promise, and
 // the commands that they name.
-func holdsIn(t *testing.T, in situation, page []catalogued) (promised, typed []string) {
+func holdsIn(t *testing.T, in situation, page []inCatalog) (promised, typed []string) {
 	t.Helper()
 	asked, held := requests(), map[string]bool{}
 	for _, request := range slices.Sorted(maps.Keys(asked)) {
