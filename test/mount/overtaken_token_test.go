@@ -109,3 +109,24 @@ func TestATokenOfAWriteThatWasOvertakenIsNotShared(t *testing.T) {
 		}
 	})
 }
+
+// A reader without the lock has found the stored token. Before it shares the token, a
+// write of another app key ends it.
+func TestATokenThatAWriteEndsIsNotSharedByAnEarlierReader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		old := h.Token()
+		h.Restart()
+		h.Read("status", nil) // This reads the salt.
+		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
+		once(h, func() {
+			h.Succeeds(h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey, "verify_connection": false}))
+		})
+		h.Read("token", nil)
+		synctest.Wait()
+		if a := h.Read("token", nil); a.Data["token"] == old || a.Data["app_key"] != mounttest.NewKey {
+			t.Error("the token of the old app key is served")
+		}
+	})
+}
