@@ -208,7 +208,7 @@ func mount(t *testing.T) *framework.Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wired, _ := reflect.ValueOf(b).Elem().FieldByName("Backend").Interface().(*framework.Backend)
+	wired, _ := reflect.TypeAssert[*framework.Backend](reflect.ValueOf(b).Elem().FieldByName("Backend"))
 	return wired
 }
 
