@@ -196,7 +196,13 @@ func listenLoopback(ctx context.Context, address string) (net.Listener, error) {
 	return config.Listen(ctx, "tcp", resolved.String())
 }
 
+// release is the version of a release, such as v0.1.0, set by the linker.
+var release string
+
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

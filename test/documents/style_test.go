@@ -47,7 +47,7 @@ func sources(t *testing.T, ending string) []string {
 		switch name := entry.Name(); {
 		case err != nil:
 			return err
-		case entry.IsDir() && (name == "bin" || strings.HasPrefix(name, ".") && name != "." && name != ".ci"):
+		case entry.IsDir() && (name == "bin" || name == "dist" || strings.HasPrefix(name, ".") && name != "." && name != ".ci"):
 			return filepath.SkipDir
 		case !entry.IsDir() && strings.HasSuffix(filepath.ToSlash(path), ending):
 			files = append(files, path)
