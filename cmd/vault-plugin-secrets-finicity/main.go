@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Command vault-plugin-secrets-finicity is the plugin that Vault starts. If you start
-// it yourself, it only answers -version.
+// it yourself, it only answers -version, and copies itself with -install.
 package main
 
 import (
@@ -23,7 +23,7 @@ func main() {
 	// Vault logs lines in this format at their own level, and all others at level
 	// debug.
 	log := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: startedByVault()})
-	version, ignored, err := parse(os.Args[1:])
+	version, target, ignored, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return
@@ -32,6 +32,12 @@ func main() {
 		os.Exit(2)
 	case version:
 		fmt.Println("vault-plugin-secrets-finicity", cmp.Or(finicity.Version, "(development build)"))
+		return
+	case target != "":
+		if err := install(target); err != nil {
+			log.Error("the plugin was not installed", "error", err)
+			os.Exit(1)
+		}
 		return
 	}
 	if len(ignored) > 0 {
@@ -57,9 +63,10 @@ func startedByVault() bool { return os.Getenv(plugin.HandshakeConfig.MagicCookie
 
 // parse reads the arguments. It accepts those of HashiCorp's own plugins, because many
 // guides register every plugin with them, and returns them in ignored.
-func parse(args []string) (version bool, ignored []string, err error) {
+func parse(args []string) (version bool, target string, ignored []string, err error) {
 	flags := flag.NewFlagSet("vault-plugin-secrets-finicity", flag.ContinueOnError)
 	flags.BoolVar(&version, "version", false, "print the version and exit")
+	flags.StringVar(&target, "install", "", "copy this program to a `file` and exit, for an init container")
 	const ignore = "ignored: Vault and the plugin agree on TLS themselves"
 	for _, name := range []string{"ca-cert", "ca-path", "client-cert", "client-key", "tls-server-name"} {
 		flags.String(name, "", ignore)
@@ -72,9 +79,9 @@ func parse(args []string) (version bool, ignored []string, err error) {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	flags.Visit(func(f *flag.Flag) {
-		if f.Name != "version" {
+		if f.Name != "version" && f.Name != "install" {
 			ignored = append(ignored, "-"+f.Name)
 		}
 	})
-	return version, ignored, err
+	return version, target, ignored, err
 }
