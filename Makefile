@@ -61,7 +61,7 @@ build: ## Build the plugin at bin/vault-plugin-secrets-finicity (VERSION=v0.1.0 
 .PHONY: fake
 fake: ## Build the mock server for Finicity at bin/fake-finicity
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o bin/fake-finicity ./cmd/fake-finicity
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w $(if $(VERSION),-X main.release=$(VERSION))' -o bin/fake-finicity ./cmd/fake-finicity
 
 .PHONY: vault
 vault: ## Provide a Vault server at bin/vault: VAULT_BIN, the vault on PATH, or a build from source
@@ -85,6 +85,42 @@ bin/tofu: tools/opentofu/go.mod tools/opentofu/go.sum
 bin/terraform-provider-vault: export CGO_ENABLED := 0
 bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
 	@bash tools/build.sh provider tools/terraform-provider . $@ 'a minute the first time, seconds after that' -ldflags '-s -w'
+
+RELEASE_TOOLS := bin/goreleaser bin/cyclonedx-gomod bin/minisign bin/licenses bin/image
+bin/goreleaser: tools/goreleaser/go.mod tools/goreleaser/go.sum
+	@bash tools/build.sh goreleaser tools/goreleaser github.com/goreleaser/goreleaser/v2 $@ \
+		'four to six minutes on two cores the first time, seconds later' -ldflags '-s -w'
+
+# An SBOM has the checksum of the tool that wrote it. Without cgo, this tool is the same
+# on every machine.
+bin/cyclonedx-gomod: export CGO_ENABLED := 0
+bin/cyclonedx-gomod: tools/sbom/go.mod tools/sbom/go.sum
+	@bash tools/build.sh sbom tools/sbom github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod $@ \
+		'a minute the first time, seconds later'
+
+bin/minisign: tools/minisign/go.mod tools/minisign/go.sum
+	@bash tools/build.sh minisign tools/minisign aead.dev/minisign/cmd/minisign $@ 'seconds'
+
+bin/licenses: $(wildcard tools/licenses/*)
+	@bash tools/build.sh licenses tools/licenses . $@ 'seconds'
+
+bin/image: $(wildcard tools/image/*)
+	@bash tools/build.sh image tools/image . $@ 'seconds'
+
+.PHONY: release-snapshot
+release-snapshot: $(RELEASE_TOOLS) ## Build everything that a release has into dist/, signed with a throw-away key
+##= VERSION=v0.1.0 to compare it with a release; half an hour on two cores the first time, minutes later
+	@bash scripts/release.sh snapshot $(VERSION)
+
+KEEP :=
+.PHONY: release
+release: $(RELEASE_TOOLS) ## Build the release of the tag of this commit into dist/, signed with MINISIGN_KEY_FILE
+	@bash scripts/release.sh release
+
+.PHONY: release-check
+release-check: vault $(RELEASE_TOOLS) ## Build a snapshot of the last commit in two folders, compare them, and verify one as users do
+##= two to three times as long as make release-snapshot; KEEP=/path/to/folder keeps both, and uses them the next time
+	$(GO) test -v -count=1 -timeout 0 ./test/release -build -keep '$(KEEP)'
 
 ##: Check
 
@@ -119,7 +155,7 @@ e2e: $(END_TO_END) progress ## Run only the end-to-end tests, in about ten minut
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
 
-PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/mount ./test/mutants ./test/prove ./test/simulation ./test/vso ./tools/progress ./tools/recording
+PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/mount ./test/mutants ./test/prove ./test/release ./test/simulation ./test/vso ./tools/progress ./tools/recording
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
 ##= TEST=TestWhatTextsSayIsSo PKG=./test/mount runs the matching tests of a package, and shows their output
@@ -212,9 +248,9 @@ dev: vault build fake ## Start a Vault server with the engine mounted, for exper
 
 # Programs that take longer to build stay.
 .PHONY: clean
-clean: ## Remove the build output, except for the Vault server, the linter, kubeconform and OpenTofu
-	@rm -rf bin/vault-plugin-secrets-finicity bin/fake-finicity bin/terraform-provider-vault bin/cover.* bin/*.log
+clean: ## Remove the build output, except for the Vault server and the tools that take long to build
+	@rm -rf dist bin/release bin/vault-plugin-secrets-finicity bin/fake-finicity bin/terraform-provider-vault bin/cover.* bin/*.log
 
 .PHONY: distclean
 distclean: ## Remove all build output, including these tools: the next make builds them again
-	@rm -rf bin
+	@rm -rf bin dist

@@ -182,6 +182,9 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if filepath.Base(document) == "verify-a-release.md" {
+			continue // Its commands need a release: test/release runs them.
+		}
 		steps := stepsOf(openBaos(t, string(text)))
 		if !slices.ContainsFunc(steps, func(s step) bool { return s.command != "" }) {
 			if promise.MatchString(strings.Join(strings.Fields(string(text)), " ")) {

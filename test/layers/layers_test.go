@@ -50,6 +50,7 @@ func others() map[string][]string {
 		"test/mount":             {},
 		"test/mutants":           {},
 		"test/prove":             {},
+		"test/release":           {},
 		"test/simulation":        {},
 		"test/vso":               {},
 		"tools/progress":         {},

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# Writes the files of a release that depend on all of its binaries. goreleaser runs it in
+# dist/ once the binaries are there, and before it writes and signs SHA256SUMS.
+#
+#   release-files.sh VERSION COMMIT SECONDS     the version without v, the commit and its time
+set -euo pipefail
+version=$1 commit=$2 created=$3
+tools=../bin plugin=vault-plugin-secrets-finicity
+
+# The names are those in the archives, so that `sha256sum -c` works after unpacking. Vault
+# and OpenBao register a plugin by this checksum, and not by that of an archive.
+sha256sum "$plugin"_*/"$plugin"* fake-finicity_*/fake-finicity* >BINARY_SHA256SUMS
+cp ../bin/release/THIRD_PARTY_LICENSES.txt .
+
+: >IMAGE_DIGESTS
+for name in "$plugin" fake-finicity; do
+	digest=$("$tools/image" -out "images/$name" -name "$name" -version "v$version" -revision "$commit" -created "$created" \
+		amd64="${name}_${version}_linux_amd64/$name" arm64="${name}_${version}_linux_arm64/$name")
+	echo "$digest  images/$name" >>IMAGE_DIGESTS
+done
+
+checksum() { awk -v file="${plugin}_${version}_linux_$1/$plugin" '$2 == file {print $1}' BINARY_SHA256SUMS; }
+# changes prints the section of CHANGELOG.md for this version, or else that of the next
+# version.
+changes() {
+	awk -v heading="## $1" '/^## /{inside = ($0 == heading || index($0, heading " ") == 1); next} inside && (NF || found) {found = 1; print}' ../CHANGELOG.md
+}
+text=$(changes "v$version")
+cat >RELEASE_NOTES.md <<NOTES
+# $plugin v$version
+
+[Verify the release](https://REPOSITORY/blob/v$version/docs/verify-a-release.md), put the binary into the plugin
+directory of every node, and register it. On linux/amd64:
+
+\`\`\`sh
+vault plugin register -sha256=$(checksum amd64) -version=v$version secret $plugin
+\`\`\`
+
+On linux/arm64:
+
+\`\`\`sh
+vault plugin register -sha256=$(checksum arm64) -version=v$version secret $plugin
+\`\`\`
+
+The checksums for other platforms are in BINARY_SHA256SUMS. The image is \`$(awk 'NR == 1 {print $1}' IMAGE_DIGESTS)\`.
+
+## Changes
+
+${text:-$(changes Unreleased)}
+NOTES

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# Builds everything that a release has into dist/, and publishes nothing.
+# docs/verify-a-release.md says what is in there.
+#
+#   scripts/release.sh snapshot [VERSION]   from what is in this folder, signed with a throw-away key
+#   scripts/release.sh release              from the tag of the commit, signed with MINISIGN_KEY_FILE
+#
+# Without VERSION, a snapshot is v0.0.0-snapshot.g and the commit. The release key is read
+# from the file that MINISIGN_KEY_FILE names. If it has a password, MINISIGN_PASSWORD must
+# be set. Neither is printed, and this script stores neither.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# GOFLAGS could change the bytes of the programs, and GOWORK their dependencies.
+export GOFLAGS='' GOWORK=off
+SECONDS=0
+keys=
+
+say() { echo "release: $*"; }
+fail() {
+	say "$*" >&2
+	exit 1
+}
+finish() {
+	local status=$?
+	[ -z "$keys" ] || rm -rf "$keys"
+	[ "$status" = 0 ] || say "the release failed after ${SECONDS}s (exit code $status); dist/ is incomplete" >&2
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' HUP TERM
+
+commit=$(git rev-parse --short=12 HEAD)
+case ${1:-} in
+snapshot)
+	changed=$(git status --porcelain | head -n 1)
+	version=${2:-v0.0.0-snapshot.g$commit${changed:+.changed}}
+	export GORELEASER_CURRENT_TAG=$version
+	keys=$(mktemp -d)
+	bin/minisign -G -W -s "$keys/throw-away.key" -p "$keys/minisign.pub" >/dev/null
+	export MINISIGN_KEY_FILE=$keys/throw-away.key
+	;;
+release)
+	version=$(git describe --exact-match --tags --match 'v*' 2>/dev/null) ||
+		fail "the commit $commit has no tag: type git tag -s v0.1.0, or build a snapshot with make release-snapshot"
+	[ -f "${MINISIGN_KEY_FILE:-}" ] ||
+		fail "MINISIGN_KEY_FILE must name the file with the release key: see docs/verify-a-release.md"
+	[ -f minisign.pub ] ||
+		fail "the public key minisign.pub is not in the repository: see docs/verify-a-release.md"
+	;;
+*)
+	fail "type scripts/release.sh snapshot [VERSION], or scripts/release.sh release"
+	;;
+esac
+
+say "building $version: eight platforms, two programs; ten to twenty minutes on two cores the first time, two or three later"
+bin/goreleaser release --clean --skip=publish,announce $([ "$1" = release ] || echo --snapshot)
+
+# Users of a snapshot verify with the throw-away key, users of a release with the key in
+# the repository. The wrong key, or the wrong password, must not be noticed by users first.
+cp "${keys:-.}/minisign.pub" dist/minisign.pub
+bin/minisign -V -q -p dist/minisign.pub -m dist/SHA256SUMS || fail "dist/minisign.pub does not verify the signature"
+say "$version is in dist/, after $((SECONDS / 60))m$((SECONDS % 60))s"

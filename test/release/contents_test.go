@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package release
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An SBOM that omits a module hides its vulnerabilities. One that names others causes
+// false alarms.
+func TestEachSBOMNamesTheModulesOfItsBinary(t *testing.T) {
+	t.Parallel()
+	licenses := string(read(t, dist(t, "THIRD_PARTY_LICENSES.txt")))
+	for _, name := range []string{plugin, fake} {
+		for _, platform := range platforms() {
+			info, err := buildinfo.ReadFile(dist(t, binary(name, platform)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"std@" + info.GoVersion}
+			for _, module := range info.Deps {
+				want = append(want, module.Path+"@"+module.Version)
+				if !strings.Contains(licenses, "\n"+module.Path+" "+module.Version+": ") {
+					t.Errorf("THIRD_PARTY_LICENSES.txt has no text for %s", module.Path)
+				}
+			}
+			var sbom struct {
+				Metadata struct {
+					Component struct{ Name, Version string }
+				}
+				Components []struct{ Name, Version string }
+			}
+			if err := json.Unmarshal(read(t, dist(t, fmt.Sprintf("%s_%s_%s.cdx.json", name, number, platform))), &sbom); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, component := range sbom.Components {
+				got = append(got, component.Name+"@"+component.Version)
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, %s: the SBOM names\n%q\nand the binary has\n%q", name, platform, got, want)
+			}
+			if sbom.Metadata.Component.Version != version {
+				t.Errorf("%s, %s: the SBOM is for %v", name, platform, sbom.Metadata.Component)
+			}
+		}
+	}
+}
+
+// entry is a file of an archive.
+type entry struct {
+	mode     int64
+	owner    string
+	modified time.Time
+	content  []byte
+}
+
+func TestTheArchivesHaveTheBinaryItsLicensesAndTheDocuments(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "git", "-C", dist(t, ".."), "show", "-s", "--format=%ct").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var committed int64
+	if _, err := fmt.Sscan(string(out), &committed); err != nil {
+		t.Fatal(err)
+	}
+	binaries := sums(t, dist(t, "BINARY_SHA256SUMS"))
+	for path, sum := range binaries {
+		root, program, _ := strings.Cut(path, "/")
+		files := unpack(t, root)
+		want := []string{program, "LICENSE", "THIRD_PARTY_LICENSES.txt"}
+		if strings.HasPrefix(root, plugin) {
+			want = append(want, "README.md", "CHANGELOG.md", "docs/install.md", "docs/pictures/overview.svg", "examples/policies/reader.hcl")
+		}
+		for _, name := range want {
+			if _, there := files[root+"/"+name]; !there {
+				t.Errorf("%s has no %s", root, name)
+			}
+		}
+		if digest(files[path].content) != sum {
+			t.Errorf("%s has another binary than BINARY_SHA256SUMS names", root)
+		}
+		for name, file := range files {
+			mode := int64(0o644)
+			if name == path {
+				mode = 0o755
+			}
+			if !strings.HasPrefix(name, root+"/") || file.mode != mode || file.owner != "root:root" || file.modified.Unix() != committed {
+				t.Errorf("%s: %s has mode %o, owner %s and time %s", root, name, file.mode, file.owner, file.modified)
+			}
+		}
+	}
+}
+
+func unpack(t *testing.T, root string) map[string]entry {
+	t.Helper()
+	files := map[string]entry{}
+	if strings.Contains(root, "windows") {
+		archive, err := zip.OpenReader(dist(t, root+".zip"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = archive.Close() }() // It was only read.
+		for _, f := range archive.File {
+			opened, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := io.ReadAll(opened)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[f.Name] = entry{int64(f.Mode().Perm()), "root:root", f.Modified, content} // A zip archive has no owners.
+		}
+		return files
+	}
+	compressed, err := gzip.NewReader(bytes.NewReader(read(t, dist(t, root+".tar.gz"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for archive := tar.NewReader(compressed); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Typeflag == tar.TypeReg {
+			files[header.Name] = entry{header.Mode, header.Uname + ":" + header.Gname, header.ModTime, content}
+		}
+	}
+}
