@@ -12,10 +12,10 @@
 # be set. Neither is printed, and this script stores neither.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# GOFLAGS could change the bytes of the programs, and GOWORK their dependencies.
-export GOFLAGS='' GOWORK=off
-SECONDS=0
-keys=
+# Other flags could change the bytes of the programs, and a workspace their dependencies.
+# An empty GOFLAGS would not replace those of `go env -w`.
+export GOFLAGS=-trimpath GOWORK=off
+keys= building=
 
 say() { echo "release: $*"; }
 fail() {
@@ -25,7 +25,7 @@ fail() {
 finish() {
 	local status=$?
 	[ -z "$keys" ] || rm -rf "$keys"
-	[ "$status" = 0 ] || say "the release failed after ${SECONDS}s (exit code $status); dist/ is incomplete" >&2
+	[ "$status" = 0 ] || [ -z "$building" ] || say "the release failed after ${SECONDS}s (exit code $status); dist/ is incomplete" >&2
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -55,6 +55,7 @@ release)
 esac
 
 say "building $version: eight platforms, two programs; ten to twenty minutes on two cores the first time, two or three later"
+building=yes SECONDS=0
 bin/goreleaser release --clean --skip=publish,announce $([ "$1" = release ] || echo --snapshot)
 
 # Users of a snapshot verify with the throw-away key, users of a release with the key in

@@ -49,7 +49,7 @@ func TestNoReleaseHasASecretKey(t *testing.T) {
 	t.Parallel()
 	err := filepath.WalkDir(dist(t, ".."), func(path string, entry os.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() && !strings.Contains(path, "/bin/") &&
-			strings.Contains(string(read(t, path)), "untrusted comment: minisign "+"private key") {
+			strings.Contains(string(read(t, path)), "untrusted comment: minisign encrypted "+"secret key") {
 			t.Errorf("%s has a secret key", path)
 		}
 		return err
