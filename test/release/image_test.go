@@ -153,6 +153,10 @@ func (l *layout) check(t *testing.T, d descriptor) map[string][]byte {
 	if config.RootFS.DiffIDs[0] != "sha256:"+digest(content) {
 		t.Errorf("%s: the configuration names the layer %s", l.name, config.RootFS.DiffIDs[0])
 	}
+	// Go's reader accepts an archive without an end, container runtimes do not.
+	if !bytes.HasSuffix(content, make([]byte, 1024)) {
+		t.Errorf("%s: the layer is not a complete archive", l.name)
+	}
 	files, modes := map[string][]byte{}, map[string]int64{}
 	for archive := tar.NewReader(bytes.NewReader(content)); ; {
 		header, err := archive.Next()

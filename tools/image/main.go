@@ -179,5 +179,8 @@ func (i image) files(program string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), archive.Close()
+	if err := archive.Close(); err != nil { // It writes the end of the archive.
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
