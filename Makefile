@@ -45,8 +45,8 @@ COVER_MOUNT := . ./internal/engine
 
 .PHONY: help
 help: ## Show this list (the default)
-	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^##= / {printf "%19s%s\n", "", substr($$0, 5)} \
-		/^[a-z][a-z0-9-]*:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^##= / {printf "%24s%s\n", "", substr($$0, 5)} \
+		/^[a-z][a-z0-9-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 ##: Build
 
@@ -109,7 +109,7 @@ bin/image: $(wildcard tools/image/*)
 
 .PHONY: release-snapshot
 release-snapshot: $(RELEASE_TOOLS) ## Build everything that a release has into dist/, signed with a throw-away key
-##= VERSION=v0.1.0 to compare it with a release; half an hour on two cores the first time, minutes later
+##= VERSION=v0.1.0 to compare it with a release; 15 minutes on two cores the first time, one to two later
 	@bash scripts/release.sh snapshot $(VERSION)
 
 KEEP :=
@@ -119,7 +119,7 @@ release: $(RELEASE_TOOLS) ## Build the release of the tag of this commit into di
 
 .PHONY: release-check
 release-check: vault $(RELEASE_TOOLS) ## Build a snapshot of the last commit in two folders, compare them, and verify one as users do
-##= two to three times as long as make release-snapshot; KEEP=/path/to/folder keeps both, and uses them the next time
+##= five minutes after make release-snapshot; KEEP=/path/to/folder keeps both, and uses them the next time
 	$(GO) test -v -count=1 -timeout 0 ./test/release -build -keep '$(KEEP)'
 
 ##: Check

@@ -31,7 +31,7 @@ const (
 )
 
 var (
-	build  = flag.Bool("build", false, "build two snapshots: ten minutes, or half an hour the first time")
+	build  = flag.Bool("build", false, "build two snapshots, which takes minutes")
 	keep   = flag.String("keep", "", "build in this folder and keep it; if it has snapshots, use these")
 	folder string // With the clones "one" and "two".
 )

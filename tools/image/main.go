@@ -61,7 +61,7 @@ func run() error {
 	flag.Parse()
 	if *out == "" || i.name == "" || flag.NArg() == 0 {
 		flag.Usage()
-		return errors.New("type image -out DIR -name NAME -version VERSION -revision COMMIT -created SECONDS ARCHITECTURE=FILE...")
+		return errors.New("type image -out DIR -name NAME -version VERSION -revision COMMIT -created SECONDS amd64=FILE arm64=FILE")
 	}
 
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
