@@ -15,10 +15,13 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
@@ -56,6 +59,15 @@ func run(m *testing.M) (code int, err error) {
 			return 1, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+		// Ctrl-C also ends the builds and the servers. Their files are some 500 MB.
+		interrupted := make(chan os.Signal, 1)
+		signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+		go func() {
+			<-interrupted
+			<-time.After(time.Second)
+			_ = os.RemoveAll(folder) // Nothing else can be done now.
+			os.Exit(130)             //nolint:revive // No test may go on without its files.
+		}()
 	}
 	for _, name := range []string{"one", "two"} {
 		if err := snapshot(filepath.Join(folder, name), name == "two"); err != nil {
