@@ -4,9 +4,9 @@
 # Writes the files of a release that depend on all of its binaries. goreleaser runs it in
 # dist/ once the binaries are there, and before it writes and signs SHA256SUMS.
 #
-#   release-files.sh VERSION COMMIT SECONDS     the version without v, the commit and its time
+#   release-files.sh VERSION COMMIT SECONDS GO     the version without v, the commit, its time, and the go command
 set -euo pipefail
-version=$1 commit=$2 created=$3
+version=$1 commit=$2 created=$3 go=$4
 tools=../bin plugin=vault-plugin-secrets-finicity
 
 # The names are those in the archives, so that `sha256sum -c` works after unpacking. Vault
@@ -27,11 +27,17 @@ checksum() { awk -v file="${plugin}_${version}_linux_$1/$plugin" '$2 == file {pr
 changes() {
 	awk -v heading="## $1" '/^## /{inside = ($0 == heading || index($0, heading " ") == 1); next} inside && (NF || found) {found = 1; print}' ../CHANGELOG.md
 }
+# The workflow replaces REPOSITORY: only the site that hosts it knows its address.
+pages=https://REPOSITORY/blob/v$version
 text=$(changes "v$version")
+text=${text:-$(changes Unreleased)}
+# Links to files of the repository lead nowhere from the page of the release.
+text=$(sed -e "s|](\([a-z]\)|]($pages/\1|g" -e "s|]($pages/\(https*:\)|](\1|g" <<<"$text")
+release=$("$go" version "${plugin}_${version}_linux_amd64/$plugin" | awk '{print $2}')
 cat >RELEASE_NOTES.md <<NOTES
 # $plugin v$version
 
-[Verify the release](https://REPOSITORY/blob/v$version/docs/verify-a-release.md), put the binary into the plugin
+[Verify the release]($pages/docs/verify-a-release.md), put the binary into the plugin
 directory of every node, and register it. On linux/amd64:
 
 \`\`\`sh
@@ -44,9 +50,14 @@ On linux/arm64:
 vault plugin register -sha256=$(checksum arm64) -version=v$version secret $plugin
 \`\`\`
 
-The checksums for other platforms are in BINARY_SHA256SUMS. The image is \`$(awk 'NR == 1 {print $1}' IMAGE_DIGESTS)\`.
+To upgrade, put the binary beside the old one as \`$plugin-v$version\`, add
+\`-command=$plugin-v$version\` to the command, and follow
+[the upgrade page]($pages/docs/upgrade.md).
+
+The checksums for other platforms are in BINARY_SHA256SUMS. The digest of the image is
+\`$(awk 'NR == 1 {print $1}' IMAGE_DIGESTS)\`. This release was built with $release from the commit $commit.
 
 ## Changes
 
-${text:-$(changes Unreleased)}
+$text
 NOTES

@@ -71,6 +71,9 @@ func TestVaultLoadsTheReleaseUnderItsVersionOnly(t *testing.T) {
 	if !strings.Contains(lines[1], "-sha256="+arm64+" -version="+version+" ") {
 		t.Errorf("the line for arm64 is %q", lines[1])
 	}
+	if relative := regexp.MustCompile(`\]\((?:[^h].*?)?\)`).FindAllString(notes, -1); len(relative) > 0 {
+		t.Errorf("links of the release notes lead nowhere: %q", relative)
+	}
 	server := start(t)
 	if out, err := server.run(t, strings.Replace(lines[0], version, "v0.2.0", 1)); err == nil || !strings.Contains(out, "reported version ("+version+")") {
 		t.Errorf("registering it as v0.2.0: %v\n%s", err, out)
