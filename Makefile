@@ -89,14 +89,14 @@ bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
 RELEASE_TOOLS := bin/goreleaser bin/cyclonedx-gomod bin/minisign bin/licenses bin/image
 bin/goreleaser: tools/goreleaser/go.mod tools/goreleaser/go.sum
 	@bash tools/build.sh goreleaser tools/goreleaser github.com/goreleaser/goreleaser/v2 $@ \
-		'four to six minutes on two cores the first time, seconds later' -ldflags '-s -w'
+		'four to six minutes on two cores the first time, seconds after that' -ldflags '-s -w'
 
 # An SBOM has the checksum of the tool that wrote it. Without cgo, this tool is the same
 # on every machine.
 bin/cyclonedx-gomod: export CGO_ENABLED := 0
 bin/cyclonedx-gomod: tools/sbom/go.mod tools/sbom/go.sum
 	@bash tools/build.sh sbom tools/sbom github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod $@ \
-		'a minute the first time, seconds later'
+		'a minute the first time, seconds after that'
 
 bin/minisign: tools/minisign/go.mod tools/minisign/go.sum
 	@bash tools/build.sh minisign tools/minisign aead.dev/minisign/cmd/minisign $@ 'seconds'
@@ -109,7 +109,7 @@ bin/image: $(wildcard tools/image/*)
 
 .PHONY: release-snapshot
 release-snapshot: $(RELEASE_TOOLS) ## Build everything that a release has into dist/, signed with a throw-away key
-##= VERSION=v0.1.0 to compare it with a release; 15 minutes on two cores the first time, one to two later
+##= VERSION=v0.1.0 to compare it with a release; 15 minutes on two cores the first time, one to two after that
 	@bash scripts/release.sh snapshot $(VERSION)
 
 KEEP :=

@@ -54,7 +54,7 @@ release)
 	;;
 esac
 
-say "building $version: eight platforms, two programs; 15 minutes on two cores the first time, one to two later"
+say "building $version: eight platforms, two programs; 15 minutes on two cores the first time, one to two after that"
 building=yes SECONDS=0
 bin/goreleaser release --clean --skip=publish,announce $([ "$1" = release ] || echo --snapshot)
 
