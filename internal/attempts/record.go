@@ -8,10 +8,10 @@
 // So the engine counts failed attempts per partner, and stops at four.
 //
 // The caller charges an attempt to the record, and stores the record, before it sends
-// the request. A refused attempt stays in the record. Every other answered attempt is
-// removed again, a timeout included: an outage must not stop authentication. An attempt
-// that a crash leaves unanswered counts toward the limit, because Finicity might have
-// refused it. It delays no other attempt, because Finicity might not have.
+// the request. A refused attempt stays in the record. An attempt that ends in any other
+// way (a success, a timeout, an unusable answer) is removed again: an outage must not stop
+// authentication. If the process dies before the attempt ends, the attempt counts toward
+// the limit, because Finicity might have refused it. But it delays no other attempt.
 //
 // The package is pure: only the standard library, no storage, no network, no clock.
 // The caller supplies all times. They must never run backwards, and no two attempts

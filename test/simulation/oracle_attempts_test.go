@@ -56,7 +56,7 @@ func (i included) clone() included {
 }
 
 // attemptLedger checks each attempt when it is sent, against the answers that the
-// engine has received. It allows for facts that the engine cannot know:
+// engine has received. It allows for what the engine cannot know, and follows its rules:
 //
 //   - The engine gives back an attempt whose answer was lost, late or unreadable: it
 //     looks like an outage.
@@ -65,8 +65,8 @@ func (i included) clone() included {
 //     delay other attempts.
 //   - A restored snapshot has the attempts from when it was saved.
 //   - The engine does not count a copy of a call that a gateway makes.
-//   - A success at one address says nothing about refusals at another one, and both
-//     count.
+//   - After a success at one address, a refusal at another one still counts for its 24
+//     hours. It delays attempts at its own address only.
 //   - A forced attempt that succeeds clears everything before it.
 type attemptLedger struct {
 	w         *company
