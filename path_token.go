@@ -135,8 +135,14 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 		return nil, logical.ErrReadOnly
 	}
 	minTTL, _ := seconds(d, "min_ttl")
+	if err := b.engine.CheckMinTTL(minTTL); err != nil { // Raising the limit of the mount would not help.
+		return respond(req.MountPoint, err)
+	}
 	if minTTL > view.maxLease && view.maxLease > 0 {
 		view = b.askVault() // An operator may have raised the limit, as the error below says.
+		if view.otherNodeActs {
+			return nil, logical.ErrReadOnly
+		}
 	}
 	if limit := view.maxLease; minTTL > limit && limit > 0 {
 		return logical.ErrorResponse("field %q: the mount allows a lease of at most %s. To raise it, type "+

@@ -142,13 +142,22 @@ func (e *Engine) settle(
 	switch {
 	case elsewhere(a.to, st):
 	case failure != nil && failure.Class == finicityapi.Unavailable && !another:
-		e.backoff.Note(failure, failure.RetryAfter, time.Now())
+		e.backoff.Note(failure, e.patience(failure.RetryAfter), time.Now())
 	case err != nil:
 		e.backoff.Note(err, 0, time.Now())
 	case failure == nil || !another:
 		e.backoff.Clear()
 	}
 	return st, err
+}
+
+// patience limits a Retry-After to half of what the current token has left, so that one
+// more call is possible before reads fail.
+func (e *Engine) patience(retryAfter time.Duration) time.Duration {
+	if t, ok := e.usable(time.Second); ok {
+		return min(retryAfter, e.Remaining(t)/2)
+	}
+	return retryAfter
 }
 
 // charged returns the state to apply an answer to: the state that was stored before

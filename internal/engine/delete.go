@@ -41,7 +41,7 @@ func (e *Engine) Delete(ctx context.Context, s logical.Storage, force bool, oper
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 	} else {
-		if err := e.checkOvertaken(ctx, s, st); err != nil && st.Configured() {
+		if err := e.checkOvertaken(ctx, s, st); err != nil {
 			return 0, fmt.Errorf("deleting the configuration: %w", err)
 		}
 		if err := s.Delete(ctx, stateKey); err != nil {

@@ -150,7 +150,7 @@ func (e *Engine) hasher(ctx context.Context, s logical.Storage) (hasher, error) 
 		}
 		defer e.salting.release()
 		var err error
-		if known, err = salt.NewSalt(ctx, s, nil); err != nil {
+		if known, err = salt.NewSalt(ctx, limited{s}, nil); err != nil {
 			return nil, fmt.Errorf("loading the salt of the mount: %w", err)
 		}
 		e.salt.Store(known)

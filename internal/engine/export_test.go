@@ -46,5 +46,6 @@ func (st *State) NextRotation() time.Time { return st.nextRotation() }
 
 // Serves reports whether the stored token belongs to the stored credential.
 func (e *Engine) Serves(ctx context.Context, s logical.Storage, st *State) bool {
-	return e.storedToken(ctx, s, st) != nil
+	t, _ := e.storedToken(ctx, s, st)
+	return t != nil
 }

@@ -294,7 +294,7 @@ func (m *migration) known(st *State, fingerprint string) bool {
 }
 
 func (m *migration) token(ctx context.Context, s logical.Storage, st *State) (*StoredToken, error) {
-	entry, err := s.Get(ctx, tokenKeyV1)
+	entry, err := limited{s}.Get(ctx, tokenKeyV1)
 	if err != nil {
 		return nil, fmt.Errorf("reading the token from storage: %w", err)
 	}

@@ -34,7 +34,7 @@ type recordV1 struct {
 // none. The key does not include the CA.
 func readRecordV1(ctx context.Context, s logical.Storage, hash hasher, st *State) (r *recordV1, key string, err error) {
 	key = recordKeyV1(hash, st)
-	entry, err := s.Get(ctx, key)
+	entry, err := limited{s}.Get(ctx, key)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the attempts from storage: %w", err)
 	}

@@ -40,7 +40,7 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	// One refresh is enough, unless a change of the configuration dropped its token at
 	// once, or another reader started it with a smaller minTTL.
 	for refreshes := 0; ; refreshes++ {
-		if err := e.checkMinTTL(minTTL); err != nil {
+		if err := e.CheckMinTTL(minTTL); err != nil {
 			return nil, nil, err
 		}
 		if t, ok := e.usable(minTTL); ok { // A failed refresh does not matter then.
@@ -53,6 +53,10 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 			return nil, nil, err
 		}
 		err = e.await(ctx, e.tokens.Refresh(time.Now, refresh), minTTL)
+		// Another reader, who asks for too much, may have started the refresh.
+		if much, is := errors.AsType[*tooMuch](err); is && minTTL <= much.limit {
+			err = nil
+		}
 	}
 }
 
@@ -117,17 +121,30 @@ func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
 	return t, t != nil && e.Remaining(t) >= minTTL
 }
 
-// checkMinTTL refuses a min_ttl that would replace the token too often. Without a token,
-// it assumes the longest lifetime.
-func (e *Engine) checkMinTTL(minTTL time.Duration) error {
-	lifetime := maxTokenLifetime
-	if t := e.tokens.Current(); t != nil {
-		lifetime = t.Lifetime
+// CheckMinTTL refuses a min_ttl that would replace the token too often. Without a token,
+// the refresh checks it.
+func (e *Engine) CheckMinTTL(minTTL time.Duration) error {
+	t := e.tokens.Current()
+	if t == nil {
+		return nil
 	}
+	return checkMinTTL(minTTL, t.Lifetime)
+}
+
+func checkMinTTL(minTTL, lifetime time.Duration) error {
 	if limit := token.MaxMinTTL(lifetime); minTTL > limit {
-		return userErrorf("field %q must be at most %s, so that a token is used for at least a quarter of its lifetime", "min_ttl", short(limit))
+		return &tooMuch{limit}
 	}
 	return nil
+}
+
+// tooMuch refuses a min_ttl over the limit. Readers who ask for less and share the refresh
+// must not get this error.
+type tooMuch struct{ limit time.Duration }
+
+func (m *tooMuch) Error() string { return m.Unwrap().Error() }
+func (m *tooMuch) Unwrap() error {
+	return userErrorf("field %q must be at most %s, so that a token is used for at least a quarter of its lifetime", "min_ttl", short(m.limit))
 }
 
 // refresh replaces the shared token, unless the current one is not due and has minTTL
@@ -150,8 +167,15 @@ func (e *Engine) refresh(ctx context.Context, s logical.Storage, minTTL time.Dur
 	}
 	defer e.upstream.release()
 
+	if err := checkMinTTL(minTTL, st.Settings.TokenLifetime); err != nil {
+		return err
+	}
 	// The previous holder of the lock may have got a new token.
-	if t := e.currentToken(ctx, s, st, epoch); t != nil {
+	t, err := e.currentToken(ctx, s, st, epoch)
+	if err != nil {
+		return err
+	}
+	if t != nil {
 		if age := e.age(t); age < token.RefreshAge(t.Lifetime) && t.Remaining(age) >= minTTL {
 			return nil
 		}
@@ -204,9 +228,9 @@ func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64)
 	if err != nil || !st.Configured() {
 		return false, err
 	}
-	t := e.storedToken(ctx, s, st)
+	t, err := e.storedToken(ctx, s, st)
 	if t == nil {
-		return false, nil
+		return false, err
 	}
 	e.tokens.ShareFirst(t, epoch)
 	return e.Remaining(t) >= time.Second, nil
@@ -214,28 +238,27 @@ func (e *Engine) loadToken(ctx context.Context, s logical.Storage, epoch uint64)
 
 // currentToken returns the shared token, or nil. If this process has none yet, it loads
 // the stored one. epoch must be from before st was read.
-func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State, epoch uint64) *token.Token {
+func (e *Engine) currentToken(ctx context.Context, s logical.Storage, st *State, epoch uint64) (*token.Token, error) {
 	if t := e.tokens.Current(); t != nil {
-		return t
+		return t, nil
 	}
-	t := e.storedToken(ctx, s, st)
+	t, err := e.storedToken(ctx, s, st)
 	if t != nil {
 		e.tokens.Share(t, epoch)
 	}
-	return t
+	return t, err
 }
 
 // storedToken returns the stored token if it belongs to the stored credential, or nil.
-func (e *Engine) storedToken(ctx context.Context, s logical.Storage, st *State) *token.Token {
+func (e *Engine) storedToken(ctx context.Context, s logical.Storage, st *State) (*token.Token, error) {
 	if st.Token == nil {
-		return nil
+		return nil, nil //nolint:nilnil // There is none.
 	}
 	hash, err := e.hasher(ctx, s)
 	if err != nil {
-		e.host.Logger().Warn("the stored token is not used, because it could not be compared with the credential", "error", err)
-		return nil
+		return nil, err
 	}
-	return st.sharedToken(hash, e.now())
+	return st.sharedToken(hash, e.now()), nil
 }
 
 // RotateTokenEvery is the minimum time between two replacements of the token. If Finicity
@@ -256,7 +279,10 @@ func (e *Engine) RotateToken(ctx context.Context, s logical.Storage, operation s
 	if err := e.flush(ctx, s, st); err != nil {
 		return nil, false, &NotCharged{err}
 	}
-	if t = e.currentToken(ctx, s, st, epoch); t != nil && e.age(t) < RotateTokenEvery && e.Remaining(t) > 0 {
+	if t, err = e.currentToken(ctx, s, st, epoch); err != nil {
+		return nil, false, &NotCharged{err}
+	}
+	if t != nil && e.age(t) < RotateTokenEvery && e.Remaining(t) > 0 {
 		return t, true, nil
 	}
 	if held := e.heldBack(st); held != nil { // Apps call this too.

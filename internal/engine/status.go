@@ -66,7 +66,7 @@ func (e *Engine) Status(ctx context.Context, s logical.Storage) (Status, error) 
 	status.Standing = e.standing(st, st)
 	t := e.tokens.Current()
 	if t == nil {
-		t = e.storedToken(ctx, s, st)
+		t, _ = e.storedToken(ctx, s, st)
 	}
 	if t != nil && e.Remaining(t) > 0 {
 		status.Token = t

@@ -37,18 +37,26 @@ func (n *NewerError) Error() string {
 // limit: if it took effect later, it would overwrite a newer state.
 const maxRead = 2 * time.Minute
 
-// get returns the stored entry, or nil.
-func get(ctx context.Context, s logical.Storage) (*logical.StorageEntry, error) {
-	limited, cancel := context.WithTimeout(ctx, maxRead)
+// limited is storage whose reads end after maxRead.
+type limited struct{ logical.Storage }
+
+func (l limited) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
+	within, cancel := context.WithTimeout(ctx, maxRead)
 	defer cancel()
-	entry, err := s.Get(limited, stateKey)
-	switch {
-	case err == nil:
-		return entry, nil
-	case limited.Err() != nil && ctx.Err() == nil:
+	entry, err := l.Storage.Get(within, key)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
 		err = errors.New("no answer") // Not that of the caller's context, which has not ended.
 	}
-	return nil, fmt.Errorf("reading the configuration from storage: %w", err)
+	return entry, err
+}
+
+// get returns the stored entry, or nil.
+func get(ctx context.Context, s logical.Storage) (*logical.StorageEntry, error) {
+	entry, err := limited{s}.Get(ctx, stateKey)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration from storage: %w", err)
+	}
+	return entry, nil
 }
 
 // read returns the stored state.

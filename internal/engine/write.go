@@ -105,12 +105,15 @@ func (e *Engine) WriteConfig(ctx context.Context, s logical.Storage, w Write, op
 		if !c.secret.IsZero() {
 			next.Secrets.Bring(c.secret, e.clock.now())
 		}
-		before := e.currentToken(ctx, s, st, epoch)
+		before, err := e.currentToken(ctx, s, st, epoch)
+		if err != nil {
+			return Written{}, err
+		}
 		if err := e.store(ctx, s, next, st); err != nil {
 			return Written{}, err
 		}
 		st = next
-		t := e.storedToken(ctx, s, st) // Nil if it does not belong to the new configuration.
+		t, _ := e.storedToken(ctx, s, st) // The hash is known. Nil if it does not belong to the new configuration.
 		e.tokens.Replace(t, epoch)
 		written.TokenGone = t == nil && before != nil && e.Remaining(before) > 0
 	}

@@ -66,8 +66,8 @@ type Error struct {
 	appKey bool // The message names the app key. Finicity may say so without a code.
 }
 
-// MaxRetryAfter is the longest Retry-After that a call obeys. A token that is due for a
-// refresh can be served for 25 minutes, so one more call is possible before reads fail.
+// MaxRetryAfter is the longest Retry-After that a call obeys, also without a token. A token
+// that is due for a refresh can be served for 25 minutes.
 const MaxRetryAfter = 20 * time.Minute
 
 // Ambiguous reports whether Finicity may have changed the secret although the call

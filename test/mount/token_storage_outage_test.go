@@ -92,3 +92,53 @@ func TestARetryAfterOfASecondDoesNotShortenTheBackOff(t *testing.T) {
 		}
 	})
 }
+
+// Finicity is down for five minutes around the refresh mark of a shorter lifetime.
+func TestRetryAfterDoesNotOutlastAShorterToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": "1h"})
+		h.Pass(43 * time.Minute)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", RetryAfter: "3600", Count: 1000})
+		failed := 0
+		for i := range 60 * 60 {
+			if i == 5*60 {
+				h.Fake.ClearFaults()
+			}
+			if a := h.Read("token", nil); a.Status != 200 {
+				failed++
+			}
+			h.Pass(time.Second)
+		}
+		if failed > 0 {
+			t.Errorf("%d reads failed, one a second, after an outage of 5 minutes", failed)
+		}
+	})
+}
+
+// An outage of seven minutes: first a gateway's 502, then a maintenance page.
+func TestALateRetryAfterDoesNotOutlastTheToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.Pass(90 * time.Minute)
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 502, Body: "bad gateway", Count: 1000})
+		failed := 0
+		for i := range 60 * 60 {
+			switch i {
+			case 6 * 60:
+				h.Fake.ClearFaults()
+				h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", RetryAfter: "3600", Count: 1000})
+			case 7*60 + 30:
+				h.Fake.ClearFaults()
+			}
+			if a := h.Read("token", nil); a.Status != 200 {
+				failed++
+			}
+			h.Pass(time.Second)
+		}
+		if failed > 0 {
+			t.Errorf("%d reads failed, one a second, after an outage of 7m30s", failed)
+		}
+	})
+}

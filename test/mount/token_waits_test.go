@@ -4,7 +4,6 @@ package mount_test
 
 import (
 	"context"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,54 +86,6 @@ func TestAColdReaderWaitsForTheCallAndNotForAnEvent(t *testing.T) {
 	})
 }
 
-// lossy is storage that never answers one read, unless the request ends.
-type lossy struct {
-	*mounttest.Storage
-	lose atomic.Bool
-	end  chan struct{} // Closed when the test ends, because a bubble waits for its goroutines.
-}
-
-func (s *lossy) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
-	if key == "config" && s.lose.CompareAndSwap(true, false) {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-s.end:
-			return nil, mounttest.ErrStorage
-		}
-	}
-	return s.Storage.Get(ctx, key)
-}
-
-// One call to storage is lost for good. Storage works, and so does Finicity. The mount
-// must recover without a restart.
-func TestARefreshWhoseCallToStorageIsLostEnds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Token()
-		h.Pass(91 * time.Minute)
-		s := &lossy{Storage: h.Storage, end: make(chan struct{})}
-		defer close(s.end)
-		ask := func(op logical.Operation, path string) mounttest.Answer {
-			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-			defer cancel()
-			resp, err := h.B.HandleRequest(ctx, &logical.Request{Operation: op, Path: path, MountPoint: h.Mount, Storage: s})
-			return h.Take(path, resp, err)
-		}
-		s.lose.Store(true)
-		h.Succeeds(ask(logical.ReadOperation, "token")) // Starts the refresh.
-		synctest.Wait()
-		h.Pass(30 * time.Minute)
-		if a := ask(logical.ReadOperation, "token"); a.Status != 200 {
-			t.Errorf("half an hour later a read is a %d: %s", a.Status, a.Text)
-		}
-		if a := ask(logical.UpdateOperation, "config/verify"); a.Status >= 400 {
-			t.Errorf("config/verify is a %d: %s", a.Status, a.Text)
-		}
-	})
-}
-
 // After a failover, reads of storage fail. Vault's call once a minute resolves a
 // rotation, and Finicity is slow. The token in storage is fresh.
 func TestAFailedReadOfStorageMakesNoReaderOfAFreshTokenWait(t *testing.T) {
@@ -189,5 +140,53 @@ func TestNoReadFailsInAnOutageOfTwentyMinutesWithARetryAfter(t *testing.T) {
 		if failed > 0 {
 			t.Errorf("%d reads failed, one a second", failed)
 		}
+	})
+}
+
+// Readers, writes, rotations and drops at once, for the race detector and for lost wake-ups:
+// with Finicity up, no reader waits longer than the calls take.
+func TestNoReaderIsLeftWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": "2m"})
+		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindSlow, Delay: time.Second, Count: 1000})
+		stop := time.Now().Add(20 * time.Minute)
+		done, n := make(chan struct{}), 0
+		run := func(do func()) {
+			n++
+			go func() {
+				for time.Now().Before(stop) {
+					do()
+				}
+				done <- struct{}{}
+			}()
+		}
+		for i := range 10 {
+			run(func() {
+				data := mounttest.Fields{}
+				if i%2 == 1 {
+					data["min_ttl"] = "70s"
+				}
+				begun := time.Now()
+				a := h.Read("token", data)
+				if a.Status != 200 && a.Status != 400 {
+					t.Errorf("a %d: %s", a.Status, a.Text)
+				}
+				if waited := time.Since(begun); waited > 10*time.Second {
+					t.Errorf("a reader waited %s", waited)
+				}
+				h.Pass(time.Duration(300+i*37) * time.Millisecond)
+			})
+		}
+		run(func() { h.Pass(65 * time.Second); h.Write("rotate-token", nil) })
+		run(func() { h.Pass(17 * time.Second); h.Write("config", mounttest.Fields{"token_lifetime": "1m"}) })
+		run(func() { h.Pass(23 * time.Second); h.Write("config", mounttest.Fields{"token_lifetime": "2m"}) })
+		run(func() { h.Pass(4 * time.Minute); h.Write("rotate-root", nil) })
+		run(func() { h.Pass(time.Minute); h.Tick() })
+		run(func() { h.Pass(41 * time.Second); h.B.InvalidateKey(t.Context(), "config") })
+		for range n {
+			<-done
+		}
+		h.Pass(10 * time.Minute)
 	})
 }

@@ -10,7 +10,8 @@ func mutantsOfRotation() []mutant {
 func mutantsOfRotate() []mutant {
 	const file = "internal/engine/rotate.go"
 	return []mutant{
-		{"at the limit of changes, rotate-root sends nothing", file, "if full && !overdue {", "if false {"},
+		{"at the limit of changes, rotate-root sends nothing", file, "if full && !overdue && !st.Secrets.Unresolved() {", "if false {"},
+		{"at the limit of changes, rotate-root first resolves a pending rotation", file, "if full && !overdue && !st.Secrets.Unresolved() {", "if full && !overdue {"},
 		{"rotate-root backs off during an outage, as reads do", file, "if held := e.heldBack(st); held != nil { // Jobs", "if held := e.heldBack(st); false { // Jobs"},
 		{"the secret in effect is proven before a change", file, "|| st.Secrets.MustProve() ||", "||"},
 		{"if the data may be a restored copy, the secret is proven before a change", file, " || !st.Copied.IsZero() {", " {"},

@@ -22,6 +22,7 @@ func mutantsOfEntry() []mutant {
 		{"an entry that this process wrote is not suspected", file, "own := !e.wrote.IsZero() && st.Clock.Equal(e.wrote) || slices", "own := slices"},
 		{"an entry that this process tried to write is not suspected", file, "st.Clock.Equal(e.wrote) || slices.ContainsFunc(e.written, st.Clock.Equal)", "st.Clock.Equal(e.wrote) || false && slices.ContainsFunc(e.written, st.Clock.Equal)"},
 		{"a read of storage that is never answered ends", file, "context.WithTimeout(ctx, maxRead)", "context.WithCancel(ctx)"},
+		{"a read of the salt that is never answered ends", "internal/engine/engine.go", "salt.NewSalt(ctx, limited{s}, nil)", "salt.NewSalt(ctx, s, nil)"},
 		{"an entry of version 1 does not count as written by this process", file, "own := !e.wrote.IsZero() && st", "own := st"},
 		{"a success of any process ends the suspicion of a restored copy", "internal/engine/state.go", "\tst.Copied = time.Time{}\n", ""},
 		{"a pause that is already stored is not announced", file, "st.pausing = st.Guard.IsPaused() && !paused", "st.pausing = st.Guard.IsPaused() && (!paused || true)"},

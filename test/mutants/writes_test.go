@@ -92,6 +92,7 @@ func mutantsOfDelete() []mutant {
 		{"a damaged entry is deleted only with force=true", file, "case force && errors.Is", "case errors.Is"},
 		{"force=true does not delete an entry that cannot be read for another reason", file, "case force && errors.Is(err, ErrUndecodable):", "case force && (err != nil || errors.Is(err, ErrUndecodable)):"},
 		{"counted attempts survive a delete", file, "if len(left.Records) > 0 {", "if false {"},
+		{"a delete of an unconfigured mount does not delete the configuration of another node", file, "e.checkOvertaken(ctx, s, st); err != nil {", "e.checkOvertaken(ctx, s, st); err != nil && st.Configured() {"},
 		{"a delete drops the token", file, "\te.tokens.Drop()\n", ""},
 		{"a paused schedule shows no next rotation", file, "if st.Guard.IsPaused() {", "if false {"},
 	}

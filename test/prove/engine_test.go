@@ -197,7 +197,7 @@ func follows(list *secrets.List, tried, next secrets.Secret, trigger attempts.Tr
 func (w *walker) rotate(c *company, r reply) {
 	until, full := c.memory.list.MustWait()
 	overdue := full && !c.now.Before(until)
-	if full && !overdue {
+	if full && !overdue && !c.memory.list.Unresolved() {
 		return
 	}
 	if (overdue || c.memory.list.MustProve()) && w.prove(c, attempts.Automatic, honest()) != accepted {
