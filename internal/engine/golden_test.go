@@ -26,8 +26,8 @@ import (
 // -update writes only missing files: an existing golden file must never change.
 var update = flag.Bool("update", false, "write the missing golden files of the current version")
 
-// summary is what the engine must understand from a stored state. Every later version must read the same summary
-// from the files of this version.
+// summary is what the engine must understand from a stored state. Every later version
+// must read the same summary from the files of this version.
 type summary struct {
 	PartnerID   string            `json:"partner_id"`
 	AppKey      string            `json:"app_key"`

@@ -89,8 +89,8 @@ func TestAFailedReadOfTheSaltCostsNoAuthentication(t *testing.T) {
 	}
 }
 
-// As TestAFailedReadOfStorageMakesNoReaderOfAFreshTokenWait, for the salt: the lock is held by
-// a read that storage does not answer.
+// As TestAFailedReadOfStorageMakesNoReaderOfAFreshTokenWait, for the salt: the lock is
+// held by a read that storage does not answer.
 func TestAFailedReadOfTheSaltMakesNoReaderWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -143,8 +143,8 @@ func TestNoReadFailsInAnOutageOfTwentyMinutesWithARetryAfter(t *testing.T) {
 	})
 }
 
-// Readers, writes, rotations and drops at once, for the race detector and for lost wake-ups:
-// with Finicity up, no reader waits longer than the calls take.
+// Readers, writes, rotations and drops at once, for the race detector and for lost
+// wake-ups: with Finicity up, no reader waits longer than the calls take.
 func TestNoReaderIsLeftWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

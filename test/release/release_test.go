@@ -3,7 +3,8 @@
 // Package release checks what users download: it builds two snapshots of the last commit,
 // in two folders, and verifies them as docs/verify-a-release.md tells users to.
 //
-// `make release-check` runs it. Without the flag -build, the tests of the files are skipped.
+// `make release-check` runs it. Without the flag -build, the tests of the files are
+// skipped.
 package release
 
 import (

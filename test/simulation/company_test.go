@@ -37,8 +37,8 @@ type fields = mounttest.Fields
 
 func credentials(extra fields) fields { return mounttest.Credentials(extra) }
 
-// company is a customer of Finicity: its Vault, of which one node at a time is active, Finicity, and
-// what its operators know. Create it inside a bubble of testing/synctest.
+// company is a customer of Finicity: its Vault, of which one node at a time is active,
+// Finicity, and what its operators know. Create it inside a bubble of testing/synctest.
 //
 // It runs steps one after the other. Meanwhile, requests may continue in the
 // background, even those of nodes that have died.
