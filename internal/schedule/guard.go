@@ -19,8 +19,8 @@ const maxSilence = 6 * time.Hour
 // was suspended, after the clock was set ahead, or while storage refused writes.
 // A copy that starts within six hours of the last write is not detected.
 //
-// Only scheduled rotations are paused; reads, refreshes and commands work. Where
-// the secret belongs, any one of these resumes the schedule:
+// Only scheduled rotations are paused; reads, refreshes and commands work. On the
+// original mount, any one of these resumes the schedule:
 //
 //	vault write -f finicity/rotate-root
 //	vault write -f finicity/config/verify

@@ -17,11 +17,10 @@
 //     authentication marks the secret as proven and the older ones as superseded.
 //     It says nothing about newer ones: with a grace period, the old secret is
 //     accepted too.
-//   - The engine may have the only copy of a secret that it sent. An unproven secret
-//     is removed only by age, measured when Finicity last accepted another secret: by
-//     then, a change to the unproven one would have taken effect, and Finicity would
-//     have refused the other one. Removing it too early locks the company out of its
-//     account.
+//   - The engine may have the only copy of a secret that it sent. Such a secret is
+//     removed only when Finicity accepts another secret, and the sent one is so old
+//     by then that its change would have taken effect. Removing it too early locks
+//     the company out of its account.
 //
 // The package is pure: no storage, no network, no clock, and nothing but the
 // standard library and the type of a confidential text. The caller supplies all
