@@ -108,9 +108,8 @@ func (s *Server) Mount(ctx context.Context, engine, path string) error {
 
 // Install copies a plugin into a plugin directory, and returns the path of the copy.
 //
-// It runs cp in another process. While this process has the copy open for writing, each
-// child that it starts inherits the open file, and then Vault could not execute the
-// plugin.
+// It runs cp. If the test process wrote the copy, each child that it starts meanwhile
+// would inherit the open file, and Vault could not execute the plugin.
 func Install(ctx context.Context, plugin, dir string) (string, error) {
 	installed := filepath.Join(dir, filepath.Base(plugin))
 	if err := os.MkdirAll(dir, 0o700); err != nil || installed == plugin {
