@@ -173,6 +173,6 @@ To rotate automatically, set rotation_period or rotation_schedule:
     vault write finicity/config rotation_period=720h
     vault read -field=next_vault_rotation finicity/config
 
-If no engine was running for more than six hours, the schedule is paused, because the data might be a restored copy.
+If the engine was down for more than six hours, the schedule is paused, because the data might be a restored copy.
 config/verify resumes it.
 `

@@ -120,7 +120,7 @@ func statusData(mount string, s engine.Status) map[string]any {
 			"rotate manually%s: %s", strings.TrimSuffix(s.RotationError, "."), when, commands)
 	}
 	if !s.Paused.IsZero() {
-		data["rotation_paused"] = fmt.Sprintf("paused on %s: the engine was not running for more than six hours, so this data "+
+		data["rotation_paused"] = fmt.Sprintf("paused on %s: the engine was down for more than six hours, so this data "+
 			"might be a restored copy. If it is not, resume%s with %s", s.Paused.Format(time.RFC3339), afterUnlock(s.Standing),
 			verifyCommand(mount, s.Standing))
 	}

@@ -47,7 +47,7 @@ func (e *Engine) store(ctx context.Context, s logical.Storage, st, remember *Sta
 	}
 	st.pausing = false
 	if st.Guard.IsPaused() && !paused {
-		e.host.Logger().Error("the rotation schedule is paused: no engine was running for more than six hours, so this data might be a "+
+		e.host.Logger().Error("the rotation schedule is paused: the engine was down for more than six hours, so this data might be a "+
 			"restored copy", "partner_id", st.PartnerID, "alive", alive)
 		e.emit(ctx, eventRotatePaused, "pause", "partner_id", st.PartnerID)
 	}

@@ -79,7 +79,7 @@ func TestTheStatusInEachState(t *testing.T) {
 			h.Restart()
 			h.Tick()
 		}, joined(noToken, mounttest.Fields{
-			"rotation_paused": "paused on 2000-01-01T07:00:00Z: the engine was not running for more than six hours, so this data might be " +
+			"rotation_paused": "paused on 2000-01-01T07:00:00Z: the engine was down for more than six hours, so this data might be " +
 				"a restored copy. If it is not, resume with vault write -f finicity/config/verify",
 		})},
 		"storage takes no write": {func(h *mounttest.Harness) {
