@@ -51,7 +51,7 @@ func statusShown() map[string]*framework.FieldSchema {
 			Description: "ok; held after a refusal, until retry_time; stopped, until a config write or config/verify succeeds, " +
 				"or until retry_time if there is one; or locked by Finicity.",
 		},
-		"rejected_attempts": {Type: framework.TypeInt, Description: "Refused attempts that count: those of the last 24 hours, and those since the last success."},
+		"rejected_attempts": {Type: framework.TypeInt, Description: "Refused attempts that count: each for 24 hours, and longer if none has succeeded since."},
 		"attempts_left":     {Type: framework.TypeInt, Description: "Failed attempts left until config/verify needs force. Attempts that a crash interrupted count too."},
 		"retry_time":        {Type: framework.TypeString, Description: "Earliest time of the next automatic attempt, if it has to wait."},
 		"last_error":        {Type: framework.TypeString, Description: "Why the last attempt failed, if it did, and with which credential."},
@@ -68,7 +68,7 @@ func statusShown() map[string]*framework.FieldSchema {
 			Type:        framework.TypeString,
 			Description: "Why the schedule is paused, and how to resume it. Empty when it is not.",
 		},
-		"token_available":    {Type: framework.TypeBool, Description: "Whether a read would get a token now: there is one, or one may be requested, and Finicity answered the last request."},
+		"token_available":    {Type: framework.TypeBool, Description: "Whether a read would get a token now: either there is one, or the engine may request one and Finicity answered the last request."},
 		"storage_error":      {Type: framework.TypeString, Description: "Why the last write to storage failed. Empty if it succeeded."},
 		"storage_error_time": {Type: framework.TypeString, Description: "When that write failed."},
 	}
