@@ -135,7 +135,7 @@ func (b *backend) tokenRead(ctx context.Context, req *logical.Request, d *framew
 		return nil, logical.ErrReadOnly
 	}
 	minTTL, _ := seconds(d, "min_ttl")
-	if err := b.engine.CheckMinTTL(minTTL); err != nil { // Raising the limit of the mount would not help.
+	if err := b.engine.CheckMinTTL(ctx, req.Storage, minTTL); err != nil { // Raising the limit of the mount would not help.
 		return respond(req.MountPoint, err)
 	}
 	if minTTL > view.maxLease && view.maxLease > 0 {

@@ -142,7 +142,7 @@ func (e *Engine) settle(
 	switch {
 	case elsewhere(a.to, st):
 	case failure != nil && failure.Class == finicityapi.Unavailable && !another:
-		e.backoff.Note(failure, e.patience(failure.RetryAfter), time.Now())
+		e.backoff.Note(failure, e.patience(ctx, s, st, failure.RetryAfter), time.Now())
 	case err != nil:
 		e.backoff.Note(err, 0, time.Now())
 	case failure == nil || !another:
@@ -153,8 +153,12 @@ func (e *Engine) settle(
 
 // patience limits a Retry-After to half of what the current token has left, so that one
 // more call is possible before reads fail.
-func (e *Engine) patience(retryAfter time.Duration) time.Duration {
-	if t, ok := e.usable(time.Second); ok {
+func (e *Engine) patience(ctx context.Context, s logical.Storage, st *State, retryAfter time.Duration) time.Duration {
+	t := e.tokens.Current()
+	if t == nil { // No reader of this process has loaded the stored token yet.
+		t, _ = e.storedToken(ctx, s, st)
+	}
+	if t != nil && e.Remaining(t) > 0 {
 		return min(retryAfter, e.Remaining(t)/2)
 	}
 	return retryAfter

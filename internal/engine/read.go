@@ -40,7 +40,7 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 	// One refresh is enough, unless a change of the configuration dropped its token at
 	// once, or another reader started it with a smaller minTTL.
 	for refreshes := 0; ; refreshes++ {
-		if err := e.CheckMinTTL(minTTL); err != nil {
+		if err := e.CheckMinTTL(ctx, s, minTTL); err != nil {
 			return nil, nil, err
 		}
 		if t, ok := e.usable(minTTL); ok { // A failed refresh does not matter then.
@@ -56,6 +56,7 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 		// Another reader, who asks for too much, may have started the refresh.
 		if much, is := errors.AsType[*tooMuch](err); is && minTTL <= much.limit {
 			err = nil
+			refreshes--
 		}
 	}
 }
@@ -122,13 +123,23 @@ func (e *Engine) usable(minTTL time.Duration) (*token.Token, bool) {
 }
 
 // CheckMinTTL refuses a min_ttl that would replace the token too often. Without a token,
-// the refresh checks it.
-func (e *Engine) CheckMinTTL(minTTL time.Duration) error {
-	t := e.tokens.Current()
-	if t == nil {
+// the refresh checks it, except for one that no lifetime allows: such a request must not
+// start a refresh.
+func (e *Engine) CheckMinTTL(ctx context.Context, s logical.Storage, minTTL time.Duration) error {
+	if t := e.tokens.Current(); t != nil {
+		return checkMinTTL(minTTL, t.Lifetime)
+	}
+	if checkMinTTL(minTTL, maxTokenLifetime) == nil {
 		return nil
 	}
-	return checkMinTTL(minTTL, t.Lifetime)
+	st, err := e.view(ctx, s)
+	if err == nil && !st.Configured() {
+		err = ErrNotConfigured
+	}
+	if err != nil {
+		return err
+	}
+	return checkMinTTL(minTTL, st.Settings.TokenLifetime)
 }
 
 func checkMinTTL(minTTL, lifetime time.Duration) error {

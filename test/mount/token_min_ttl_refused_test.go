@@ -115,3 +115,14 @@ func TestARefusedMinTTLIsNoOtherReadersError(t *testing.T) {
 		h.Called(2, 0)
 	})
 }
+
+// The same in a process that has not loaded the token.
+func TestAdviceToRaiseTheLimitIsNotALoopInANewProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		h.View.MaxLeaseTTLVal = 2 * time.Hour
+		h.Restart()
+		h.Fails(h.Read("token", mounttest.Fields{"min_ttl": "3h"}), 400, "at most 85m")
+	})
+}

@@ -142,3 +142,52 @@ func TestALateRetryAfterDoesNotOutlastTheToken(t *testing.T) {
 		}
 	})
 }
+
+// A new process (restart, failover) that has not served the stored token yet: an operator
+// or Vault's call once a minute makes the first call to Finicity.
+func TestRetryAfterDoesNotOutlastTheTokenOfANewProcess(t *testing.T) {
+	t.Parallel()
+	for name, tick := range map[string]bool{"config/verify": false, "pending rotation": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := mounttest.NewConfigured(t, nil)
+				h.Pass(104 * time.Minute)
+				h.Token()
+				synctest.Wait()
+				if tick { // The token is replaced at 104m: wait again.
+					h.Pass(100 * time.Minute)
+					nextChange(h, fakefinicity.Fault{Kind: fakefinicity.KindLost})
+					h.Write("rotate-root", nil)
+				} else {
+					h.Pass(100 * time.Minute)
+				}
+				h.Restart()
+				h.Fake.Order(fakefinicity.Fault{Call: fakefinicity.CallAuthenticate, Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", RetryAfter: "3600", Count: 1000})
+				if tick {
+					h.Pass(5 * time.Minute)
+					h.Tick()
+					h.Pass(time.Minute) // The clock of a new process lags: the change might still be running.
+					h.Tick()
+				} else {
+					h.Write("config/verify", nil)
+				}
+				failed, first := 0, ""
+				for i := range 40 * 60 {
+					if i == 2*60 {
+						h.Fake.ClearFaults()
+					}
+					if a := h.Read("token", nil); a.Status != 200 {
+						if failed++; failed == 1 {
+							first = h.Leaks.Hide(a.Text)
+						}
+					}
+					h.Pass(time.Second)
+				}
+				if failed > 0 {
+					t.Errorf("%d reads failed, one a second, after an outage of 2 minutes that ended long before the token did: %s", failed, first)
+				}
+			})
+		})
+	}
+}

@@ -42,9 +42,9 @@ func mutantsOfAttempt() []mutant {
 		{"a failure at another address does not make the engine back off", file, "case elsewhere(a.to, st):", "case false:"},
 		{"a call for another partner counts as a call elsewhere", file, "return a.PartnerID != b.PartnerID || a.Settings", "return a.Settings"},
 		{"a call to another address counts as a call elsewhere", file, "a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()", "a.PartnerID != b.PartnerID"},
-		{"after an outage the next call waits", file, "\t\te.backoff.Note(failure, e.patience(failure.RetryAfter), time.Now())\n", ""},
+		{"after an outage the next call waits", file, "\t\te.backoff.Note(failure, e.patience(ctx, s, st, failure.RetryAfter), time.Now())\n", ""},
 		{"a Retry-After leaves time for one more call while a token is usable", file, "return min(retryAfter, e.Remaining(t)/2)", "return retryAfter"},
-		{"after an outage the next call waits for Finicity's Retry-After", file, "Note(failure, e.patience(failure.RetryAfter), time", "Note(failure, 0, time"},
+		{"after an outage the next call waits for Finicity's Retry-After", file, "Note(failure, e.patience(ctx, s, st, failure.RetryAfter), time", "Note(failure, 0, time"},
 		{"after an outcome that was not stored, the next call waits", file, "\t\te.backoff.Note(err, 0, time.Now())\n", ""},
 		{"an answer from Finicity ends the back-off", file, "\t\te.backoff.Clear()\n", ""},
 	}

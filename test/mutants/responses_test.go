@@ -24,7 +24,7 @@ func mutantsOfResponses() []mutant {
 		{"the engine does not remember that another node is active", view, "\tif v.otherNodeActs {\n\t\treturn v\n\t}\n", ""},
 		{"the engine does not remember that Vault did not answer", view, "v.maxLease > 0 {", "true {"},
 		{"a standby that has just learned so forwards the read", "path_token.go", "		if view.otherNodeActs {\n\t\t\treturn nil, logical.ErrReadOnly\n\t\t}\n\t}\n\tif limit", "\t}\n\tif limit"},
-		{"the limit of the lifetime is named before that of the mount", "path_token.go", "b.engine.CheckMinTTL(minTTL); err != nil {", "b.engine.CheckMinTTL(minTTL); err != nil && false {"},
+		{"the limit of the lifetime is named before that of the mount", "path_token.go", "b.engine.CheckMinTTL(ctx, req.Storage, minTTL); err != nil {", "b.engine.CheckMinTTL(ctx, req.Storage, minTTL); err != nil && false {"},
 		{"a min_ttl that the mount does not allow costs no authentication", "path_token.go", "if limit := view.maxLease; minTTL > limit && limit > 0 {", "if limit := view.maxLease; limit < 0 {"},
 		{"a raised lease limit is noticed before a read is refused", "path_token.go", "if minTTL > view.maxLease && view.maxLease > 0 {", "if false {"},
 		{"a read of static-token is forwarded to the active node", "path_token.go", "if b.view().otherNodeActs {", "if false {"},
