@@ -102,7 +102,7 @@ func TestThePromisesHaveTheFiguresOfTheCode(t *testing.T) {
 		t.Errorf("README.md promises another figure, %q, in%s", more, promises)
 	}
 	for _, claim := range []string{
-		"for about " + minutes(served-refresh) + " minutes or more",
+		"that is about " + minutes(served-refresh) + " minutes or more",
 		fmt.Sprintf("at most %s new wrong secrets in %s hours", words[r.written], rounded(r.day, time.Hour)),
 		"the engine stops after " + words[r.coded] + " refusals of the stored secret",
 		"| one per app per " + minutes(refresh) + " minutes | one per run | one per " + minutes(refresh) + " minutes |",
