@@ -158,8 +158,8 @@ func proxyError(host, problem string, r finicityapi.Report) string {
 func tlsError(mount, host, problem string, cause finicityapi.Cause) string {
 	switch cause {
 	case finicityapi.CauseUntrusted:
-		return fmt.Sprintf("the certificate is not trusted: %s. If a proxy that inspects TLS presents it, ca_cert must contain its CA; "+
-			"for Finicity's own, ca_cert must be empty. To try a CA, type vault write %sconfig/check ca_cert=@ca.pem", problem, mount)
+		return fmt.Sprintf("the certificate is not trusted: %s. If a proxy that inspects TLS presents this certificate, "+
+			"ca_cert must contain the proxy's CA; if Finicity presents it, ca_cert must be empty. To try a CA, type vault write %sconfig/check ca_cert=@ca.pem", problem, mount)
 	case finicityapi.CauseExpired:
 		return fmt.Sprintf("the certificate is not valid now: %s. Check the clock of this node. If the clock is right, the owner of the "+
 			"certificate must renew it: certificate_issuer says who issued it", problem)
