@@ -154,6 +154,9 @@ func (e *Engine) settle(
 // patience limits a Retry-After to half of what the current token has left, so that one
 // more call is possible before reads fail.
 func (e *Engine) patience(ctx context.Context, s logical.Storage, st *State, retryAfter time.Duration) time.Duration {
+	if retryAfter == 0 { // As most failures.
+		return 0
+	}
 	t := e.tokens.Current()
 	if t == nil { // No reader of this process has loaded the stored token yet.
 		t, _ = e.storedToken(ctx, s, st)

@@ -56,7 +56,6 @@ func (e *Engine) Token(ctx context.Context, s logical.Storage, minTTL time.Durat
 		// Another reader, who asks for too much, may have started the refresh.
 		if much, is := errors.AsType[*tooMuch](err); is && minTTL <= much.limit {
 			err = nil
-			refreshes--
 		}
 	}
 }

@@ -14,49 +14,43 @@ import (
 	"vault-plugin-secrets-finicity/internal/mounttest"
 )
 
-// The advice must change something: the mount already has the limit that it names.
-func TestAdviceToRaiseTheLimitIsNotALoop(t *testing.T) {
+// If no lease of the mount could be long enough for the min_ttl, raising the limit of the
+// mount does not help, and the error does not say so.
+func TestAMinTTLOverTheLimitOfTheLifetimeGetsNoAdviceToRaiseTheOther(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.View.MaxLeaseTTLVal = 2 * time.Hour
-		a := h.Read("token", mounttest.Fields{"min_ttl": "3h"})
-		h.Fails(a, 400, "at most 85m")
-	})
+	for _, test := range []struct {
+		lifetime string
+		mount    time.Duration
+		minTTL   string
+		restart  bool
+		says     string
+	}{
+		{"2h", 2 * time.Hour, "3h", false, "at most 85m"},
+		{"2h", 2 * time.Hour, "3h", true, "at most 85m"}, // No token is loaded yet.
+		{"10m", 20 * time.Minute, "30m", false, "at most 7m5s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": test.lifetime})
+			h.View.MaxLeaseTTLVal = test.mount
+			if test.restart {
+				h.Restart()
+			}
+			h.Fails(h.Read("token", mounttest.Fields{"min_ttl": test.minTTL}), 400, test.says)
+		})
+	}
 }
 
-// A mount with a short lifetime: raising the limit of the mount does not help.
-func TestAdviceToRaiseTheLimitHelpsWithAShortLifetime(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": "10m"})
-		h.View.MaxLeaseTTLVal = 20 * time.Minute
-		h.Fails(h.Read("token", mounttest.Fields{"min_ttl": "30m"}), 400, "at most 7m5s")
-	})
-}
-
-// A min_ttl that the token_lifetime never allows is refused without a call, also in a
-// new process with an expired token.
+// A min_ttl that the token_lifetime never allows is refused without a call, also in a new
+// process with an expired token. While Finicity refuses, a call would cost an attempt.
 func TestARefusedMinTTLCostsNoAuthentication(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": "10m"})
 		h.Pass(time.Hour)
 		h.Restart()
+		h.Fake.Order(mounttest.Rejections()["10001"])
 		h.Fails(h.Read("token", mounttest.Fields{"min_ttl": "30m"}), 400, "at most 7m5s")
 		h.Called(1, 0)
-	})
-}
-
-// The same while Finicity refuses: each process spends one of the few attempts.
-func TestARefusedMinTTLSpendsNoAttempt(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, mounttest.Fields{"token_lifetime": "10m"})
-		h.Pass(time.Hour)
-		h.Restart()
-		h.Fake.Order(mounttest.Rejections()["10001"])
-		h.Fails(h.Read("token", mounttest.Fields{"min_ttl": "30m"}), 400, "min_ttl")
 		h.Spent(0, 0)
 	})
 }
@@ -94,8 +88,7 @@ func TestAStandbyThatHasJustLearnedSoForwards(t *testing.T) {
 	})
 }
 
-// A plain reader who joins the refresh of a reader with a min_ttl that is refused gets a
-// token. (This guards the proposed fix: HEAD passes it.)
+// A reader who joins the refresh of another reader, whose min_ttl is refused, gets a token.
 func TestARefusedMinTTLIsNoOtherReadersError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -113,16 +106,5 @@ func TestARefusedMinTTLIsNoOtherReadersError(t *testing.T) {
 			h.Succeeds(<-one)
 		}
 		h.Called(2, 0)
-	})
-}
-
-// The same in a process that has not loaded the token.
-func TestAdviceToRaiseTheLimitIsNotALoopInANewProcess(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.View.MaxLeaseTTLVal = 2 * time.Hour
-		h.Restart()
-		h.Fails(h.Read("token", mounttest.Fields{"min_ttl": "3h"}), 400, "at most 85m")
 	})
 }

@@ -119,30 +119,6 @@ func readersOfAFreshToken(t *testing.T, failures int) {
 	h.Pass(5 * time.Minute)
 }
 
-// Finicity is down for 20 minutes around the refresh mark, and its maintenance page asks
-// callers to come back in an hour.
-func TestNoReadFailsInAnOutageOfTwentyMinutesWithARetryAfter(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := mounttest.NewConfigured(t, nil)
-		h.Pass(80 * time.Minute)
-		h.Fake.Order(fakefinicity.Fault{Kind: fakefinicity.KindStatus, Status: 503, Body: "maintenance", RetryAfter: "3600", Count: 1000})
-		failed := 0
-		for i := range 2 * 60 * 60 {
-			if i == 20*60 {
-				h.Fake.ClearFaults()
-			}
-			if a := h.Read("token", nil); a.Status != 200 {
-				failed++
-			}
-			h.Pass(time.Second)
-		}
-		if failed > 0 {
-			t.Errorf("%d reads failed, one a second", failed)
-		}
-	})
-}
-
 // Readers, writes, rotations and drops at once, for the race detector and for lost
 // wake-ups: with Finicity up, no reader waits longer than the calls take.
 func TestNoReaderIsLeftWaiting(t *testing.T) {
