@@ -75,7 +75,7 @@ type RotatedAway struct {
 }
 
 // StoredToken is the shared token with the fingerprint of its partner, app key and
-// address. A token is not used after a change of these.
+// address. A token is not used after one of these changes.
 type StoredToken struct {
 	Value       confidential.Text
 	Issued      time.Time // by the wall clock

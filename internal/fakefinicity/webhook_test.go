@@ -26,7 +26,7 @@ func TestWebhooksAreSignedWithTheCurrentSecret(t *testing.T) {
 	c.modify(map[string]any{"immediate": false}).want(t, 204, "")
 	changed, err := c.fake.SignWebhook(alphaID, body)
 	if err != nil || changed == signature {
-		t.Fatalf("signature after a change of the secret: %s, %v", changed, err)
+		t.Fatalf("signature after the secret changed: %s, %v", changed, err)
 	}
 	if _, err := c.fake.SignWebhook("404", body); err == nil {
 		t.Fatal("signed for a partner that does not exist")

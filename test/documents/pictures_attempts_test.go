@@ -227,7 +227,7 @@ func TestThePictureOfTheAttemptsIsWhatTheRulesDo(t *testing.T) {
 	p.hasTheFigures(t, append(figures,
 		"Automatic attempts stop long before the "+ordinals()[failures]+" failed one",
 		"for "+rounded(r.wait, time.Minute)+" minutes",
-		"Automatic: apps, jobs and the schedule together. Operators may make "+cardinals()[r.operator]+" failed attempts.",
+		"Automatic: reads, rotations and the schedule together. Operators may make "+cardinals()[r.operator]+" failed attempts.",
 		"The wait is "+rounded(r.acknowledged, time.Second)+" seconds right after a rotation, and "+
 			rounded(r.last, time.Minute)+" minutes before a "+ordinals()[r.automatic]+" automatic attempt.",
 	)...)

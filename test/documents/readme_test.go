@@ -87,7 +87,7 @@ func TestThePromisesHaveTheFiguresOfTheCode(t *testing.T) {
 		fmt.Sprintf("all %s sequences of %s events", grouped(walk[1]), words[walk[0][0]-'0']),
 		"at most " + walk[2] + " wrong attempts",
 		"after " + words[failures] + " failed attempts",
-		fmt.Sprintf("After %s refusals of the stored credential (%s if Finicity's answer has no error code)", words[r.coded], words[r.codeless]),
+		fmt.Sprintf("After %s refusals of the stored credential (%s if an answer has no error code)", words[r.coded], words[r.codeless]),
 		"a " + ordinals()[r.operator+1] + " attempt",
 		fmt.Sprintf("runs %s random schedules", grouped(strconv.Itoa(schedules))),
 		"one authentication per " + minutes(refresh) + " minutes",
@@ -102,7 +102,7 @@ func TestThePromisesHaveTheFiguresOfTheCode(t *testing.T) {
 		t.Errorf("README.md promises another figure, %q, in%s", more, promises)
 	}
 	for _, claim := range []string{
-		"that is about " + minutes(served-refresh) + " minutes or more",
+		"a valid token for at least about " + minutes(served-refresh) + " minutes",
 		fmt.Sprintf("at most %s new wrong secrets in %s hours", words[r.written], rounded(r.day, time.Hour)),
 		"the engine stops after " + words[r.coded] + " refusals of the stored secret",
 		"| one per app per " + minutes(refresh) + " minutes | one per run | one per " + minutes(refresh) + " minutes |",
@@ -128,10 +128,10 @@ func TestTheConceptsHaveTheFiguresOfTheCode(t *testing.T) {
 		},
 		"Attempts": {
 			"| yes, for " + day,
-			fmt.Sprintf("| %s with a Finicity code, %s without one |", words[r.coded], words[r.codeless]),
-			"| " + words[r.written] + " while the stored credential is proven",
+			fmt.Sprintf("| %s if both refusals have a Finicity error code, otherwise %s |", words[r.coded], words[r.codeless]),
+			"| " + words[r.written] + " if Finicity has accepted the stored credential",
 			"| " + words[r.operator] + " | `force=true`",
-			fmt.Sprintf("%s automatic refusals within %s", words[r.automatic], day), "so do " + words[r.all] + " failed attempts",
+			fmt.Sprintf("%s refused automatic attempts within %s", words[r.automatic], day), "so do " + words[r.all] + " failed attempts",
 			"when the oldest of them is " + day + " old",
 		},
 		"Rotation": {fmt.Sprintf("for %d hours, or %d days with a grace period", kept(false), kept(true)/24)},

@@ -113,8 +113,8 @@ func (l *tokenLedger) disturb(n *node) {
 func (l *tokenLedger) accepted(n *node, e *exchange) { l.fresh[n.id] = e.sent }
 
 // refreshes: a read requests no token while there is one less than 90 minutes old.
-// Excluded are reads with min_ttl, reads after a change of the clock, which can make
-// the token look older, and reads after an operator has discarded the token.
+// Excluded are reads with min_ttl, reads after the clock was set, which can make the
+// token look older, and reads after an operator has discarded the token.
 func (l *tokenLedger) refreshes(n *node, e *exchange) {
 	since, known := l.fresh[n.id]
 	if e.caller.path != "token" || e.caller.minTTL || !known {
