@@ -197,14 +197,14 @@ func (r *Record) refusedBefore(credential string, now time.Time) bool {
 	return !r.RefusedBefore(credential, now).IsZero()
 }
 
-// automaticUsed returns how many attempts of apps and jobs were refused since an
-// operator's last success.
+// automaticUsed returns how many automatic attempts were refused since an operator's
+// last success.
 func (r *Record) automaticUsed(now time.Time) int {
 	return r.count(func(a Attempt) bool { return r.byJobs(a, now) && a.Outcome != Unanswered })
 }
 
-// automaticCharged also counts the unanswered attempts of apps and jobs. A crash during
-// a change leaves one, and finding the secret in effect after it may cost another.
+// automaticCharged also counts the unanswered automatic attempts. A crash during a
+// change leaves one, and finding the secret in effect after it may cost another.
 func (r *Record) automaticCharged(now time.Time) int {
 	return r.count(func(a Attempt) bool { return r.byJobs(a, now) })
 }

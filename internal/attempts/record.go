@@ -28,8 +28,8 @@ const (
 	// the fifth locks the partner. Whether a success in between resets Finicity's
 	// count is undocumented, so the engine assumes that it does not.
 	Limit = 4
-	// automaticLimit is how many of these attempts apps and jobs may use up. The last
-	// one is reserved for the operator.
+	// automaticLimit is how many of these attempts may be automatic. The last one is
+	// reserved for the operator.
 	automaticLimit = 3
 	// changeLimit is how many automatic attempts may be charged before a change. It
 	// leaves one to find out which secret is in effect after the change.
