@@ -76,8 +76,11 @@ func (e *Engine) rotate(
 	// whose data may be a copy stops after one refusal, so it must have a success before its
 	// change might need a second attempt.
 	overdue := full && !e.clock.now().Before(until)
-	if full && !overdue && !st.Secrets.Unresolved() { // A success of the current secret would make no room.
-		return st, &CandidateLimit{Until: e.wall(until)}
+	if full && !overdue && !st.Secrets.Unresolved() {
+		// A success of the current secret would make no room.
+		if next, _ := e.nextFor(st, attempts.Automatic, hash); !st.Secrets.Candidate(next) {
+			return st, &CandidateLimit{Until: e.wall(until)}
+		}
 	}
 	if overdue || st.Secrets.MustProve() || !st.Copied.IsZero() {
 		proven, err := e.authenticate(ctx, s, st, attempts.Automatic, operation)

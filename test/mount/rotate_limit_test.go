@@ -282,6 +282,21 @@ func TestRotateRootAtTheLimitResolvesAPendingRotation(t *testing.T) {
 	}
 }
 
+// Two changes are unconfirmed, and an operator has stored another secret untried: a
+// success with it ends the limit, so rotate-root tries it first.
+func TestRotateRootAtTheLimitTriesAnUntriedSecret(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mounttest.NewConfigured(t, nil)
+		unconfirmed(h)
+		h.Fake.SetSecret(mounttest.PartnerID, mounttest.OtherSecret)
+		h.Succeeds(h.Write("config", mounttest.Fields{"partner_secret": mounttest.OtherSecret, "verify_connection": false}))
+		h.Rotate()
+		h.Resolved()
+		h.Wrongly(2) // The two changes never arrived.
+	})
+}
+
 // With a grace period, the success does not end the limit: the announced time is the same
 // before and after it, and rotate-root works then.
 func TestRotationIsPossibleAtTheAnnouncedTime(t *testing.T) {

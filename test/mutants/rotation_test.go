@@ -12,6 +12,7 @@ func mutantsOfRotate() []mutant {
 	return []mutant{
 		{"at the limit of changes, rotate-root sends nothing", file, "if full && !overdue && !st.Secrets.Unresolved() {", "if false {"},
 		{"at the limit of changes, rotate-root first resolves a pending rotation", file, "if full && !overdue && !st.Secrets.Unresolved() {", "if full && !overdue {"},
+		{"at the limit of changes, rotate-root first tries a secret that an operator stored untried", file, "if next, _ := e.nextFor(st, attempts.Automatic, hash); !st.Secrets.Candidate(next) {", "if true {"},
 		{"rotate-root backs off during an outage, as reads do", file, "if held := e.heldBack(st); held != nil { // Jobs", "if held := e.heldBack(st); false { // Jobs"},
 		{"the secret in effect is proven before a change", file, "|| st.Secrets.MustProve() ||", "||"},
 		{"if the data may be a restored copy, the secret is proven before a change", file, " || !st.Copied.IsZero() {", " {"},

@@ -198,7 +198,9 @@ func (w *walker) rotate(c *company, r reply) {
 	until, full := c.memory.list.MustWait()
 	overdue := full && !c.now.Before(until)
 	if full && !overdue && !c.memory.list.Unresolved() {
-		return
+		if next, _ := c.nextFor(attempts.Automatic); !c.memory.list.Candidate(next) {
+			return
+		}
 	}
 	if (overdue || c.memory.list.MustProve()) && w.prove(c, attempts.Automatic, honest()) != accepted {
 		return
