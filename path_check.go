@@ -65,7 +65,7 @@ func checkShown() map[string]*framework.FieldSchema {
 		"proxy":    {Type: framework.TypeString, Description: "Host and port of the proxy in use. Empty without a proxy."},
 		"ip_addresses": {
 			Type:        framework.TypeStringSlice,
-			Description: "IP addresses of the host, as the node resolves it. Empty with a proxy, which resolves the host itself.",
+			Description: "IP addresses of the host, as the node resolves it. Empty if the host is an IP address, and with a proxy, which resolves the host itself.",
 		},
 		"connected_to":        {Type: framework.TypeString, Description: "IP address and port of the connection. With a proxy, these are the proxy's."},
 		"tls_version":         {Type: framework.TypeString, Description: "The TLS version in use. Empty if the handshake failed."},

@@ -81,7 +81,7 @@ func (b *backend) configWrite(ctx context.Context, req *logical.Request, d *fram
 	if written.Untried {
 		leftOut := ""
 		if written.LeftOut {
-			leftOut = ", and apps first use the one that Finicity accepted last, because of failed attempts in the last 24 hours"
+			leftOut = ", and automatic attempts first use the secret that Finicity accepted last, because of failed attempts in the last 24 hours"
 		}
 		gone := ""
 		if written.TokenGone {

@@ -43,13 +43,13 @@ func configFields() map[string]*framework.FieldSchema {
 		"verify_connection": {
 			Type:         framework.TypeBool,
 			Default:      true,
-			Description:  "Authenticate once with a credential before storing it. Not stored itself.",
+			Description:  "Authenticate once with a credential before storing it. This field is not stored.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Verify the connection", Group: groupConnection},
 		},
 		"force": {
 			Type:         framework.TypeBool,
 			Query:        true,
-			Description:  "On delete: discard the secret even if this might be its only copy, after a rotation or while one is pending.",
+			Description:  "On delete: discard the secret even if the engine might have the only copy: after a rotation, or while one is pending.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Force the deletion", Group: groupDeletion},
 		},
 	}
@@ -60,6 +60,7 @@ func configFields() map[string]*framework.FieldSchema {
 // configShown are the fields of a read.
 func configShown() map[string]*framework.FieldSchema {
 	fields := configSettings()
+	fields["partner_id"].Description = "The partner ID, from the Finicity developer portal."
 	for name, description := range map[string]string{
 		"last_vault_rotation": "When Finicity first accepted the secret of the last rotation, in RFC 3339. Null if there was none.",
 		"next_vault_rotation": "When the schedule rotates next, or retries. Null without a schedule, and while it is paused or stopped.",
@@ -110,7 +111,7 @@ func configSettings() map[string]*framework.FieldSchema {
 		"token_lifetime": {
 			Type:         framework.TypeDurationSecond,
 			Default:      int(engine.DefaultTokenLifetime / time.Second),
-			Description:  "How long Finicity accepts a token: 1m to 2h.",
+			Description:  "How long the engine assumes that Finicity accepts a token: 1m to 2h.",
 			DisplayAttrs: &framework.DisplayAttributes{Name: "Token lifetime", Group: groupConnection},
 		},
 		"password_policy": {
@@ -161,9 +162,9 @@ To keep the secret off the command line, pass it on standard input with partner_
 If a value on the command line begins with @, write \@. Otherwise Vault reads the value from the file of that name.
 
 With verify_connection=false, the engine stores the credential without verifying it, and tries it first the next time
-it authenticates. Until then it serves the current token, unless the app key has changed. If Finicity refused the
-credential in the last 24 hours, only config/verify tries it. If too few attempts are left, the engine first tries the
-secret that Finicity accepted last. A warning says so.
+it authenticates. Until then it serves the current token, unless the write changes the app key, base_url, ca_cert or
+partner_id. If Finicity refused the credential in the last 24 hours, only config/verify tries it. If too few attempts
+are left, the engine first tries the secret that Finicity accepted last. A warning says so.
 
 A new base_url, ca_cert or partner_id needs partner_secret and app_key in the same write. After a rotation, only Vault
 knows the secret: deleting the configuration, or disabling the mount, destroys the only copy.

@@ -27,7 +27,7 @@ func (b *backend) pathConfigRotate() *framework.Path {
 				Type:     framework.TypeString,
 				Required: true,
 				Description: "The new partner secret: 12 to 255 letters, digits and !@#$%&*_-+, with at least one letter and one " +
-					"digit. It must not have been in use in this mount.",
+					"digit. It must not be a secret that this mount uses, has used, or has sent to Finicity.",
 				DisplayAttrs: &framework.DisplayAttributes{Name: "New partner secret", Group: groupRotation, Sensitive: true},
 			},
 		},
@@ -71,6 +71,6 @@ another Vault: the engine never returns the secret, so after rotate-root only Va
     vault write finicity/config/rotate new_partner_secret=…
 
 With new_partner_secret=-, the command reads the secret from standard input, which keeps it out of the shell history.
-After that, you can delete the configuration without force, unless base_url was changed or an earlier rotation is
+After this rotation, you can delete the configuration without force, unless base_url was changed or an earlier rotation is
 unresolved.
 `

@@ -82,14 +82,14 @@ func (b *backend) rotateToken(ctx context.Context, req *logical.Request, _ *fram
 		"issue_time": timeOrNull(t.Issued), "expire_time": timeOrNull(t.Expires()),
 	}}
 	if kept {
-		resp.AddWarning("the current token is less than 1 minute old and was kept: " +
-			"rotate-root, config/verify and a write of the credential replace it too")
+		resp.AddWarning("the current token is less than 1 minute old and was kept. " +
+			"It might come from rotate-root, config/verify or a write of the credential, which replace the token too")
 	}
 	return resp, nil
 }
 
 const rotateRootHelp = `
-Generates a new partner secret, stores it, changes it at Finicity, and authenticates with it. The rotation is complete
+Generates a new partner secret, stores it, sets it at Finicity, and authenticates with it. The rotation is complete
 when Finicity accepts the new secret: an acknowledgment alone is not proof. The old secret stops working at once, or
 after 30 days with secret_grace_period.
 

@@ -48,11 +48,12 @@ func statusShown() map[string]*framework.FieldSchema {
 		"authentication": {
 			Type:          framework.TypeString,
 			AllowedValues: []any{string(attempts.OK), string(attempts.Held), string(attempts.Stopped), string(attempts.Locked)},
-			Description: "ok; held after a refusal, until retry_time; stopped, until a config write or config/verify succeeds, " +
-				"or until retry_time if there is one; or locked by Finicity.",
+			Description: "ok: the engine may authenticate. held: after a refusal, it waits until retry_time. " +
+				"stopped: it waits until config/verify or a verified write of the credential succeeds, or until retry_time if there is one. " +
+				"locked: Finicity has locked the partner.",
 		},
-		"rejected_attempts": {Type: framework.TypeInt, Description: "Refused attempts that count: each for 24 hours, and longer if none has succeeded since."},
-		"attempts_left":     {Type: framework.TypeInt, Description: "Failed attempts left until config/verify needs force. Attempts that a crash interrupted count too."},
+		"rejected_attempts": {Type: framework.TypeInt, Description: "Refused attempts that still count toward the limit. Each counts for 24 hours, or until the next success if that is later."},
+		"attempts_left":     {Type: framework.TypeInt, Description: "How many more attempts can fail before config/verify needs force. An attempt that a crash interrupted counts as failed."},
 		"retry_time":        {Type: framework.TypeString, Description: "Earliest time of the next automatic attempt, if it has to wait."},
 		"last_error":        {Type: framework.TypeString, Description: "Why the last attempt failed, if it did, and with which credential."},
 		"last_error_time":   {Type: framework.TypeString, Description: "When the last attempt failed."},

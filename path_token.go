@@ -32,7 +32,7 @@ func (b *backend) pathToken() *framework.Path {
 			"min_ttl": {
 				Type: framework.TypeDurationSecond,
 				Description: "Minimum remaining lifetime of the token, for long-running tasks. " +
-					"At most 85m with a token_lifetime of 2h, in proportion for another lifetime.",
+					"At most 85m with a token_lifetime of 2h, and proportionally less with a shorter one.",
 				Query:        true,
 				DisplayAttrs: &framework.DisplayAttributes{Name: "Minimum remaining lifetime", Group: groupToken},
 			},
@@ -83,7 +83,7 @@ func tokenShown() map[string]*framework.FieldSchema {
 
 func staticTokenShown() map[string]*framework.FieldSchema {
 	return shownWith(map[string]*framework.FieldSchema{
-		"ttl":                 {Type: framework.TypeInt64, Description: "Seconds until the token is refreshed and clients must read again. At least 5."},
+		"ttl":                 {Type: framework.TypeInt64, Description: "Seconds until the token is due for a refresh, when clients should read again. At least 5."},
 		"rotation_period":     {Type: framework.TypeInt64, Description: "Seconds between refreshes: three quarters of token_lifetime."},
 		"last_vault_rotation": {Type: framework.TypeString, Description: "When the token was last replaced, in RFC 3339. Equal to issue_time."},
 	})
@@ -224,11 +224,11 @@ apps share it. If the token has leaked, or Finicity no longer accepts it:
 `
 
 const staticTokenHelp = `
-Returns the same token as the path token, without a lease: for many readers, for Vault tokens that can't hold a lease
-(batch tokens, and tokens with one use left), and for clients that support Vault's static roles.
+Returns the same token as the path token, without a lease: for many readers, for batch tokens, whose TTL can shorten a
+lease, for Vault tokens with one use left, which can't get a lease, and for clients that support Vault's static roles.
 
     vault read finicity/static-token
 
-Read again after ttl seconds, when the token is refreshed. Vault Agent does so automatically, and so does the Vault
-Secrets Operator with allowStaticCreds. The token may be used until expire_time.
+Read again after ttl seconds, when the token is due for a refresh. Vault Agent does so automatically, and so does the
+Vault Secrets Operator with allowStaticCreds. The token may be used until expire_time.
 `

@@ -56,8 +56,8 @@ func respond(mount string, err error) (*logical.Response, error) {
 			err, mount)
 
 	case errors.As(err, &unstored): // Not a 5xx: a client must not repeat what Finicity has carried out.
-		return logical.ErrorResponse("%s. The engine uses the outcome, and stores it when storage works again: repeat the request "+
-			"only if Vault restarts or fails over before that", sentence(err)), nil
+		return logical.ErrorResponse("%s. The engine keeps the outcome in memory, uses it, and stores it when storage works again: "+
+			"repeat the request only if Vault restarts or fails over before the outcome is stored", sentence(err)), nil
 
 	case errors.Is(err, engine.ErrOvertaken) && !errors.As(err, &unknown):
 		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
@@ -100,13 +100,14 @@ func respond(mount string, err error) (*logical.Response, error) {
 		return nil, logical.CodedError(http.StatusBadGateway, err.Error())
 
 	case errors.As(err, &incomplete):
-		return logical.ErrorResponse("%s. To move%s, type %s", err, afterUnlock(incomplete.Standing), moveCommand(mount, incomplete)), nil
+		return logical.ErrorResponse("%s. To write the new base_url, ca_cert or partner_id%s, type %s",
+			err, afterUnlock(incomplete.Standing), moveCommand(mount, incomplete)), nil
 
 	case errors.As(err, &only):
 		return onlyCopy(mount, only), nil
 
 	case errors.As(err, &move):
-		return logical.ErrorResponse("%s. To resolve it%s: %s. If the current address is gone for good, repeat the write without verifying the credential",
+		return logical.ErrorResponse("%s. To resolve it%s: %s. If the current address is gone for good, repeat the write with verify_connection set to false",
 			move, afterUnlock(move.Standing), verifyCommand(mount, move.Standing)), nil
 
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -123,7 +123,7 @@ type CandidateLimit struct{ Until time.Time }
 
 func (c *CandidateLimit) Error() string {
 	return fmt.Sprintf("the secret has not changed: earlier changes are unconfirmed, and after one "+
-		"more change, four attempts might not find the secret in effect. Rotation is possible again after %s",
+		"more, four attempts might not be enough to find the secret in effect. Rotation is possible again after %s",
 		c.Until.Format(time.RFC3339))
 }
 

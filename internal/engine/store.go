@@ -75,7 +75,7 @@ const setup = "cannot write to storage during setup"
 func storageError(err error) error {
 	if strings.Contains(err.Error(), setup) { // errors.Is does not work across gRPC.
 		return fmt.Errorf("writing to storage: %w. The plugin was missing, or had a different checksum, "+
-			"when this node became active: to make the mount writable, restart the node, or with high availability type "+
+			"when this node became active: to make the mount writable, restart the node or, with high availability, type "+
 			"vault operator step-down", err)
 	}
 	return fmt.Errorf("writing to storage: %w", err)

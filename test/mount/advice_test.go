@@ -150,7 +150,7 @@ func (s *scene) follow(a advice) {
 	case strings.HasPrefix(clause, "if it is, type"): // The app key is invalid.
 		s.wrote = mounttest.Fields{"app_key": mounttest.NewKey}
 		s.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
-	case clause == "type", strings.HasPrefix(clause, "to allow it"), strings.HasPrefix(clause, "to move"):
+	case clause == "type", strings.HasPrefix(clause, "to allow it"), strings.HasPrefix(clause, "to write the new"):
 	case strings.HasPrefix(clause, "if the secret or the app key changed"), strings.HasPrefix(clause, "to write another one"),
 		strings.HasPrefix(clause, "to store another one first"):
 		s.anotherIsRight()

@@ -72,7 +72,7 @@ var aField = regexp.MustCompile(`^(?:unknown )?field `)
 // answeredElsewhere has the status of each error that no test of this package gets, so
 // that no test shows its status.
 var answeredElsewhere = map[string]string{
-	`writing to storage: cannot write to storage during setup. The plugin was missing, or had a different checksum, when this node became active: to make the mount writable, restart the node, or with high availability type vault operator step-down`:        "500, status",
+	`writing to storage: cannot write to storage during setup. The plugin was missing, or had a different checksum, when this node became active: to make the mount writable, restart the node or, with high availability, type vault operator step-down`:       "500, status",
 	`the certificate is not trusted: MESSAGE. If a proxy that inspects TLS presents this certificate, ca_cert must contain the proxy's CA; if Finicity presents it, ca_cert must be empty. To try a CA, type vault write finicity/config/check ca_cert=@ca.pem`: "200",
 	`the certificate is not valid now: MESSAGE. Check the clock of this node. If the clock is right, the owner of the certificate must renew it: certificate_issuer says who issued it`:                                                                         "200",
 	`the server answered HTTP 407: the user or the password for a proxy in between is missing or wrong. Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT for the plugin`:                                                                                          "200",

@@ -66,7 +66,7 @@ func TestUntriedTyposStopNoApp(t *testing.T) {
 			a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(i), "verify_connection": false})
 			h.Succeeds(a)
 			leftOut := i >= 2
-			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps first use the one that Finicity accepted last"); told != leftOut {
+			if told := strings.Contains(fmt.Sprint(a.Warnings), "automatic attempts first use the secret that Finicity accepted last"); told != leftOut {
 				t.Errorf("the warnings of write %d are %q", i, a.Warnings)
 			}
 			h.Pass(2 * time.Hour)
@@ -131,7 +131,7 @@ func TestTheWarningOfAnUntriedWriteNamesOnlyASecretThatIsLeftOut(t *testing.T) {
 		} {
 			a := h.Write("config", test.write)
 			h.Succeeds(a)
-			if told := strings.Contains(fmt.Sprint(a.Warnings), "apps first use the one"); told != test.leftOut {
+			if told := strings.Contains(fmt.Sprint(a.Warnings), "automatic attempts first use the secret"); told != test.leftOut {
 				t.Errorf("the warnings are %q", a.Warnings)
 			}
 		}
