@@ -23,7 +23,7 @@ func mutantsOfRotate() []mutant {
 		{"a rotation stops if another node has stored an unverified secret", file, "elsewhere(st, proven) || next.Proven.IsZero() && !st.Secrets.Has(next) {", "next.Value.IsZero() || elsewhere(st, proven) {"},
 		{"a rotation stops if another node has stored another partner or address", file, "elsewhere(st, proven) || next", "next"},
 		{"a rotation does not stop because of an unproven secret that it knew before", file, "next.Proven.IsZero() && !st.Secrets.Has(next) {", "next.Proven.IsZero() {"},
-		{"no change is made while too many changes are unconfirmed", file, "if until, full = st.Secrets.MustWait(); full {", "if until, full = st.Secrets.Full(); full && false {"},
+		{"no change is made while too many changes are unconfirmed", file, "if until, full = st.Secrets.MustWait(); full {", "if until, full = st.Secrets.MustWait(); full && false {"},
 		{"a rotation succeeds only if Finicity accepts the new secret", file, "if last.Value.Equal(secret) {", "if true || last.Value.Equal(secret) {"},
 		{"the timeout of a change includes the time that storage takes", file, "context.WithTimeoutCause(ctx, limit, fmt", "context.WithTimeoutCause(ctx, 2*limit, fmt"},
 		{"the new secret is stored before it is sent", file, "\t\t\tst.Secrets.Propose(secret, grace, now.Add(limit), now)\n", "\t\t\t_ = now\n"},
