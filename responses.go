@@ -180,7 +180,7 @@ func guideWrite(mount string, s engine.Standing, w *engine.NothingWritten) strin
 	switch {
 	case s.Left == 0:
 	case s.Reserved:
-		reason, unchanged = ", and the last one is kept for the stored credential", ", which is unchanged and stays in use"
+		reason, unchanged = ", and the fourth is reserved for the stored credential", ", which is unchanged and stays in use"
 	default:
 		reason = fmt.Sprintf(", and you can make %d more without force", s.Left)
 	}

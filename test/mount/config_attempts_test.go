@@ -136,7 +136,7 @@ func TestAnOperatorGetsFourAttemptsAndNeverTheFifth(t *testing.T) {
 			h.Spent(i+1, 0)
 		}
 		a := h.Write("config", mounttest.Fields{"partner_secret": h.Guess(3)})
-		h.Fails(a, 400, "nothing was stored", "no request was sent", "the last one is kept for the stored credential",
+		h.Fails(a, 400, "nothing was stored", "no request was sent", "the fourth is reserved for the stored credential",
 			"verify_connection=false", "vault write -f finicity/config/verify")
 		h.Spent(3, 0)
 		h.Fails(h.Write("config/verify", nil), 400, "10001", "force=true")

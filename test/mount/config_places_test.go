@@ -113,7 +113,7 @@ func TestFourWrongAddressesDoNotStopTheRightOneForever(t *testing.T) {
 				last := h.Write("config", mounttest.Credentials(mounttest.Fields{"base_url": here + "/d"}))
 				right := mounttest.Credentials(mounttest.Fields{"base_url": "http://localhost"})
 				if configured { // The fourth attempt is reserved for the stored credential.
-					h.Fails(last, 400, "no request was sent", "the last one is kept for the stored credential")
+					h.Fails(last, 400, "no request was sent", "the fourth is reserved for the stored credential")
 					h.Fails(h.Write("config", right), 400, "no request was sent", "vault write -f finicity/config/verify")
 				} else {
 					h.Fails(last, 400, "HTTP 404", "4 of 5")

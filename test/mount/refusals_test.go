@@ -247,7 +247,7 @@ func TestAWriteThatSentAnAttemptDoesNotSayThatItSentNone(t *testing.T) {
 		h.Fake.SetAppKey(mounttest.PartnerID, mounttest.NewKey)
 		a := h.Write("config", mounttest.Fields{"app_key": mounttest.NewKey})
 		h.Wrongly(3)
-		h.Fails(a, 400, "nothing was stored: Finicity answered", "10001", "the last one is kept for the stored credential",
+		h.Fails(a, 400, "nothing was stored: Finicity answered", "10001", "the fourth is reserved for the stored credential",
 			"vault write finicity/config app_key=… verify_connection=false, then vault write -f finicity/config/verify")
 	})
 }
