@@ -31,8 +31,8 @@ const (
 	// automaticLimit is how many of these attempts may be automatic. The last one is
 	// reserved for the operator.
 	automaticLimit = 3
-	// changeLimit is how many automatic attempts may be charged before a change. It
-	// leaves one to find out which secret is in effect after the change.
+	// changeLimit is how many charged automatic attempts prevent a change. With fewer,
+	// one is left after the change, to find out which secret is in effect.
 	changeLimit = 2
 	// memory is how long a refusal counts, even if attempts succeed in the meantime.
 	memory = 24 * time.Hour

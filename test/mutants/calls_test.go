@@ -11,12 +11,12 @@ func mutantsOfAttempt() []mutant {
 	const file = "internal/engine/attempt.go"
 	return []mutant{
 		{"an attempt that the rules do not allow is not sent", file, "\tif err := e.allowed(st, a.to, a.request); err != nil {\n\t\treturn st, err\n\t}\n", ""},
-		{"each attempt is charged to the record", file, "\trecord.Charge(charge)\n", ""},
+		{"each attempt is charged", file, "\trecord.Charge(charge)\n", ""},
 		{"nothing is sent if the charge could not be stored", file, "\t\treturn st, uncharged\n", "\t\t_ = err\n"},
 		{"the caller learns that a success was not stored", file, "return st, &NotStored{stored}", "return st, nil"},
 		{"the process records that it has authenticated", file, "e.succeeded, e.copied = true, time.Time{}", "e.copied = time.Time{}"},
 		{"a process that has not authenticated yet is not treated as if it had", file, "Succeeded: e.succeeded,", "Succeeded: true,"},
-		{"the rules learn that the data may be a restored copy", file, "Copy: !st.Copied.IsZero(), ", ""},
+		{"the rules learn that the data might be a restored copy", file, "Copy: !st.Copied.IsZero(), ", ""},
 		{"after a success, the process no longer suspects a restored copy", file, "e.succeeded, e.copied = true, time.Time{}", "e.succeeded = true"},
 		{"the rules learn when a change was acknowledged", file, ", Acknowledged: st.Secrets.Acknowledged()}", "}"},
 
@@ -40,8 +40,8 @@ func mutantsOfAttempt() []mutant {
 
 		{"a failure of an unstored credential does not make the engine back off", file, "finicityapi.Unavailable && !another:", "finicityapi.Unavailable:"},
 		{"a failure at another address does not make the engine back off", file, "case elsewhere(a.to, st):", "case false:"},
-		{"a call for another partner counts as a call elsewhere", file, "return a.PartnerID != b.PartnerID || a.Settings", "return a.Settings"},
-		{"a call to another address counts as a call elsewhere", file, "a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()", "a.PartnerID != b.PartnerID"},
+		{"a call for another partner is distinguished from one for the stored partner", file, "return a.PartnerID != b.PartnerID || a.Settings", "return a.Settings"},
+		{"a call to another address is distinguished from one to the stored address", file, "a.PartnerID != b.PartnerID || a.Settings.place() != b.Settings.place()", "a.PartnerID != b.PartnerID"},
 		{"after an outage the next call waits", file, "\t\te.backoff.Note(failure, e.patience(ctx, s, st, failure.RetryAfter), time.Now())\n", ""},
 		{"a Retry-After leaves time for one more call while a token is usable", file, "return min(retryAfter, e.Remaining(t)/2)", "return retryAfter"},
 		{"after an outage the next call waits for Finicity's Retry-After", file, "Note(failure, e.patience(ctx, s, st, failure.RetryAfter), time", "Note(failure, 0, time"},
@@ -53,7 +53,7 @@ func mutantsOfAttempt() []mutant {
 func mutantsOfAuthenticate() []mutant {
 	const file = "internal/engine/authenticate.go"
 	return []mutant{
-		{"an attempt waits while the request of a change may still be running", file, "wait > 0 {", "wait > 0 && false {"},
+		{"an attempt waits while a call that changes the secret might still be running", file, "wait > 0 {", "wait > 0 && false {"},
 		{"after a refusal, at most one other secret is tried", file, "if before != nil || !follows(", "if before != nil && false || !follows("},
 		{"if the second attempt is not allowed, the first refusal is reported", file, "errors.As(err, &denied) || errors", "errors.As(err, &denied) && false || errors"},
 		{"the second attempt does not send the same secret again", file, " && !next.Value.Equal(refused.Value)", ""},
@@ -65,7 +65,7 @@ func mutantsOfAuthenticate() []mutant {
 		{"automatic attempts reserve the last attempt for the proven secret", file, "|| verdict == attempts.LastReserved\n", "\n"},
 		{"the stored secret is tried right after a candidate only if it is proven", file, "secret), Reserve: st.reserves(),\n", "secret), Reserve: true,\n"},
 
-		{"a token that was requested before a configuration change is not shared", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, max(epoch, e.tokens.Epoch()))"},
+		{"a new token is not shared if the cache is dropped after the answer was applied", file, "e.shareToken(ctx, t, epoch)", "e.shareToken(ctx, t, max(epoch, e.tokens.Epoch()))"},
 		{"an answer is ignored if another node has stored a later success", file, "if st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {", "if st.Secrets.Succeeded().After(charged.Clock) && false || elsewhere(to, st) {"},
 		{"an answer is ignored if another node has stored another address", file, "st.Secrets.Succeeded().After(charged.Clock) || elsewhere(to, st) {", "st.Secrets.Succeeded().After(charged.Clock) {"},
 		{"the refusal of a secret is recorded", file, "st.Secrets.Refuse(secret, certain, now)", "_ = certain"},
@@ -79,11 +79,11 @@ func mutantsOfAuthenticate() []mutant {
 		{"the age of a token counts from before the call, by the process clock", file, "t.Value = confidential.New(value)", "t.Value, t.Started = confidential.New(value), time.Now()"},
 		{"clients do not retry a command that Finicity did not answer", file, "if operation == operationRead ||", "if true || operation == operationRead ||"},
 		{"clients may retry a command that did not reach Finicity", file, "finicityapi.Unavailable || failure.NotSent {", "finicityapi.Unavailable {"},
-		{"if the charge of the second attempt fails, the first refusal is reported", file, "errors.As(err, &uncharged) || errors", "errors.As(err, &uncharged) && false || errors"},
+		{"if the charge of the second attempt could not be stored, the first refusal is reported", file, "errors.As(err, &uncharged) || errors", "errors.As(err, &uncharged) && false || errors"},
 		{"an operator's attempt skips no secret", file, "if trigger >= attempts.Operator {", "if false {"},
 		{"if the second call is not sent, the first refusal is reported", file, "errors.As(err, &failure) && failure.NotSent\n", "errors.As(err, &failure) && failure.NotSent && false\n"},
 		{"if the second call was sent, its result is reported", file, "if before != nil && unsent(err) {", "if before != nil {"},
 		{"a rotation that another node has confirmed is not announced again", file, "\t\t\trotated, epoch = false, e", "\t\t\tepoch = e"},
-		{"a new token is shared even if the cache was dropped during the call", file, "rotated, epoch = false, e.tokens.Epoch()", "rotated = false"},
+		{"a new token is shared even if the cache was dropped before the answer was applied, unless the partner, address or app key changed", file, "rotated, epoch = false, e.tokens.Epoch()", "rotated = false"},
 	}
 }

@@ -27,6 +27,6 @@ func mutantsOfClasses() []mutant {
 	return []mutant{
 		{"a 404 without a code is not a verdict on the credential", file, "(e.Status == http.StatusUnauthorized ||\n", "(e.Status == http.StatusUnauthorized || e.Status == http.StatusNotFound ||\n"},
 		{"the error of a 429 mentions the app key", file, "\t\treturn \"a rate limit, or the app key is invalid\"\n", "\t\treturn \"\"\n"},
-		{"after a 502 or a 504, a change may have been carried out", file, "\tcase http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:\n", "\tcase http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusBadGateway, http.StatusGatewayTimeout:\n"},
+		{"after a 502 or a 504, a change might have been carried out", file, "\tcase http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:\n", "\tcase http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusBadGateway, http.StatusGatewayTimeout:\n"},
 	}
 }

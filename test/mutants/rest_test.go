@@ -22,9 +22,9 @@ func mutantsOfTheRest() []mutant {
 }
 
 // TestEachSafeguardOfTheRestIsNeeded checks whether the tests of `make unit` fail
-// without each safeguard: first those of the package, then those of a whole mount, of
-// the public API and of the simulation. It stops at the first failure. It prints a
-// table for docs/testing.md.
+// without each safeguard: first those of the package, then those of test/mount, of the
+// root package and of the simulation. It stops at the first failure. It prints a table
+// for docs/testing.md.
 func TestEachSafeguardOfTheRestIsNeeded(t *testing.T) {
 	if !*mutants {
 		t.Skip("run it with make mutants")

@@ -16,10 +16,10 @@ func mutantsOfGuard() []mutant {
 		{"a pause keeps its start time", file, "if !g.IsPaused() && g.Silent(now) {", "if g.Silent(now) {"},
 		{"a new mount is not paused", file, "return !g.Alive.IsZero() && now", "return now"},
 		{"a recorded time in the future becomes the current time", file, "if now.Before(*t) {", "if false {"},
-		{"Note checks for a gap first", file, "\tg.Check(now)\n", ""},
-		{"Note records that the engine is running", file, "\tg.Check(now)\n\tg.Alive = now.UTC()\n", "\tg.Check(now)\n"},
-		{"Resume ends the pause", file, "*g = Guard{Alive: now.UTC()} }", "*g = Guard{Alive: now.UTC(), Paused: g.Paused} }"},
-		{"Resume ends the gap", file, "*g = Guard{Alive: now.UTC()} }", "*g = Guard{Alive: g.Alive} }"},
+		{"Guard.Note checks for a gap first", file, "\tg.Check(now)\n", ""},
+		{"Guard.Note records that the engine is running", file, "\tg.Check(now)\n\tg.Alive = now.UTC()\n", "\tg.Check(now)\n"},
+		{"Guard.Resume ends the pause", file, "*g = Guard{Alive: now.UTC()} }", "*g = Guard{Alive: now.UTC(), Paused: g.Paused} }"},
+		{"Guard.Resume ends the gap", file, "*g = Guard{Alive: now.UTC()} }", "*g = Guard{Alive: g.Alive} }"},
 	}
 }
 

@@ -45,8 +45,8 @@ func mutantsOfVerify() []mutant {
 		{"a write makes no second attempt after another node has stored something", file, "if changed { // A success", "if changed && false { // A success"},
 		{"the token of a verified write is stored", file, "\t\t\twritten.Token = &StoredToken{t.Value, t.Issued, written.tokenFingerprint(hash)}\n", ""},
 		{"a verified write does not announce a pause a second time", file, "written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st", "written.Clock, written.version1 = st.Clock, st"},
-		{"a verified write replaces exactly the stored state", file, "written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st", "written.pausing, written.version1 = st.pausing, st"},
-		{"a verified write that is stored later is announced", file, "unstored != nil && !accepted(unstored) {", "unstored != nil {"},
+		{"a verified write can replace the state that its own attempt stored", file, "written.Clock, written.pausing, written.version1 = st.Clock, st.pausing, st", "written.pausing, written.version1 = st.pausing, st"},
+		{"a verified write is announced even if its outcome could not be stored yet", file, "unstored != nil && !accepted(unstored) {", "unstored != nil {"},
 	}
 }
 
@@ -60,7 +60,7 @@ func mutantsOfMerge() []mutant {
 		{"a given secret is verified if it replaces an unverified one", file, " || st.hasUntriedBeside(current.Value) {", " {"},
 		{"writing the current secret again changes nothing", file, "!secret.Equal(current.Value) || st", "true || !secret.Equal(current.Value) || st"},
 		{"a secret that a rotation replaced is not sent", file, "case !secret.IsZero() && !c.partner && !at.IsZero():", "case false:"},
-		{"another partner may have a secret that a rotation replaced", file, "!secret.IsZero() && !c.partner && !at", "!secret.IsZero() && !at"},
+		{"a write of another partner may use a secret that a rotation replaced", file, "!secret.IsZero() && !c.partner && !at", "!secret.IsZero() && !at"},
 		{"each first write starts a new configuration", file, "next.Since, next.Plan, next.Guard = e.clock.now(), ", "next.Since, next.Plan, next.Guard = time.Time{}, "},
 		{"a verified move is refused while a rotation is pending", file, "case c.moved && w.Verify && pending:", "case false && pending:"},
 		{"an unverified move is allowed while a rotation is pending", file, "case c.moved && w.Verify && pending:", "case c.moved && pending:"},
@@ -92,7 +92,7 @@ func mutantsOfDelete() []mutant {
 		{"a damaged entry is deleted only with force=true", file, "case force && errors.Is", "case errors.Is"},
 		{"force=true does not delete an entry that cannot be read for another reason", file, "case force && errors.Is(err, ErrUndecodable):", "case force && (err != nil || errors.Is(err, ErrUndecodable)):"},
 		{"counted attempts survive a delete", file, "if len(left.Records) > 0 {", "if false {"},
-		{"a delete of an unconfigured mount does not delete the configuration of another node", file, "e.checkOvertaken(ctx, s, st); err != nil {", "e.checkOvertaken(ctx, s, st); err != nil && st.Configured() {"},
+		{"a delete that found no configuration does not delete one that another node has stored since", file, "e.checkOvertaken(ctx, s, st); err != nil {", "e.checkOvertaken(ctx, s, st); err != nil && st.Configured() {"},
 		{"a delete drops the token", file, "\te.tokens.Drop()\n", ""},
 		{"a paused schedule shows no next rotation", file, "if st.Guard.IsPaused() {", "if false {"},
 	}
