@@ -175,7 +175,7 @@ mutants: ## Remove the safeguards one at a time, and check that a test fails for
 
 ROUNDS := 9
 .PHONY: bench
-bench: vault build ## Compare reads with those of a plugin that returns a constant, on a real Vault server; 15 minutes
+bench: vault build ## Compare reads with those of a plugin that returns a constant, on a real Vault server; 13 minutes
 ##= ROUNDS=3 for a quick look; use an idle machine; writes bin/bench.json and bin/bench.svg
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/bench ./test/bench
@@ -185,7 +185,7 @@ READS := 1000000
 PARTS := cold,refresh,outage,memory,mounts,leases
 .PHONY: bench-fleet
 bench-fleet: vault build ## Measure what a fleet of readers costs: 10,000 at a cold start, a refresh, an outage, memory, leases
-##= ten minutes on two idle cores; READS=100000 for a quick look, PARTS=cold,refresh for parts; writes bin/fleet.json
+##= 13 minutes on two idle cores; READS=100000 for a quick look, PARTS=cold,refresh for parts; writes bin/fleet.json
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/bench ./test/bench
 	@exec bin/bench -fleet -parts $(PARTS) -reads $(READS) -json bin/fleet.json

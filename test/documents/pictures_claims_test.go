@@ -119,7 +119,7 @@ func backoffs() (waits []time.Duration) {
 }
 
 var (
-	measuredRatios = regexp.MustCompile("(?m)^\\| (.+) \\| [\\d.]+ \\| ([\\d.]+), ([\\d.]+), ([\\d.]+) \\| `make bench` \\|$")
+	measuredRatios = regexp.MustCompile("(?m)^\\| (.+) \\| at least [\\d.]+ \\| ([\\d.]+), ([\\d.]+), ([\\d.]+) \\| `make bench` \\|$")
 	measuredGroup  = regexp.MustCompile(`^(raft|in-memory) storage, connections: (\d+)$`)
 )
 
