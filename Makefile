@@ -155,7 +155,7 @@ e2e: $(END_TO_END) progress ## Run only the end-to-end tests, in about ten minut
 	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
 		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
 
-PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/mount ./test/mutants ./test/prove ./test/release ./test/simulation ./test/vso ./tools/progress ./tools/recording
+PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/monitoring ./test/mount ./test/mutants ./test/prove ./test/release ./test/simulation ./test/vso ./tools/progress ./tools/recording
 .PHONY: unit
 unit: progress ## Run the quick tests, which need no Vault, in two to four minutes
 ##= TEST=TestWhatTextsSayIsSo PKG=./test/mount runs the matching tests of a package, and shows their output
