@@ -23,6 +23,7 @@ export FINICITY_E2E_VAULT := $(CURDIR)/bin/vault
 export FINICITY_E2E_PLUGIN := $(CURDIR)/bin/vault-plugin-secrets-finicity
 export FINICITY_E2E_FAKE := $(CURDIR)/bin/fake-finicity
 export FINICITY_E2E_KUBECONFORM := $(CURDIR)/bin/kubeconform
+export FINICITY_E2E_JQ := $(CURDIR)/bin/jq
 export FINICITY_E2E_TOFU := $(CURDIR)/bin/tofu
 export FINICITY_E2E_TERRAFORM_PROVIDER := $(CURDIR)/bin/terraform-provider-vault
 
@@ -86,6 +87,10 @@ bin/terraform-provider-vault: export CGO_ENABLED := 0
 bin/terraform-provider-vault: $(wildcard tools/terraform-provider/*)
 	@bash tools/build.sh provider tools/terraform-provider . $@ 'a minute the first time, seconds after that' -ldflags '-s -w'
 
+bin/jq: export CGO_ENABLED := 0
+bin/jq: $(wildcard tools/jq/*)
+	@bash tools/build.sh jq tools/jq . $@ 'seconds' -ldflags '-s -w'
+
 RELEASE_TOOLS := bin/goreleaser bin/cyclonedx-gomod bin/minisign bin/licenses bin/image
 bin/goreleaser: tools/goreleaser/go.mod tools/goreleaser/go.sum
 	@bash tools/build.sh goreleaser tools/goreleaser github.com/goreleaser/goreleaser/v2 $@ \
@@ -125,7 +130,7 @@ release-check: vault $(RELEASE_TOOLS) ## Build a snapshot of the last commit in 
 ##: Check
 
 # The programs that the end-to-end tests run.
-END_TO_END := vault build fake bin/kubeconform bin/tofu bin/terraform-provider-vault
+END_TO_END := vault build fake bin/kubeconform bin/jq bin/tofu bin/terraform-provider-vault
 .PHONY: tools
 tools: $(END_TO_END)
 

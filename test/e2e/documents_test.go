@@ -239,6 +239,9 @@ func TestVaultKnowsTheVersionOfARelease(t *testing.T) {
 // exampleReceiver is the address on which the receivers of examples/webhook listen.
 const exampleReceiver = "127.0.0.1:8300"
 
+// exampleExporter is the address on which the exporter of examples/monitoring listens.
+const exampleExporter = "127.0.0.1:8400"
+
 // mockServerAddress is where the mock server listens in the documents, by default.
 const mockServerAddress = "http://127.0.0.1:8210"
 
@@ -247,8 +250,8 @@ const mockServerAddress = "http://127.0.0.1:8210"
 type reader struct {
 	fixture *fixture
 	clock   pageClock
-	// The pages have the addresses of proxy.hcl and of the receivers, and the test has free
-	// ones.
+	// The pages have the addresses of proxy.hcl, the receivers and the exporter, and the test
+	// has free ones.
 	listeners *strings.Replacer
 	env       []string
 	other     *vaultServer // The server to which the reader moves.
@@ -270,7 +273,7 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stopAgent(t, dir) })
-	if err := errors.Join(provideCurl(dir), provideGo(dir)); err != nil {
+	if err := errors.Join(provideCurl(dir), provideGo(dir), provideJQ(dir)); err != nil {
 		t.Fatal(err)
 	}
 	port, err := vaulttest.FreePort()
@@ -294,7 +297,8 @@ func newReader(t *testing.T) *reader {
 			env = append(env, name+"="+value)
 		}
 	}
-	return &reader{fixture: w, clock: pageClock{began: began}, listeners: strings.NewReplacer(exampleListener, listener, exampleReceiver, webhooks), env: env}
+	listeners := strings.NewReplacer(exampleListener, listener, exampleReceiver, webhooks, exampleExporter, webhooks)
+	return &reader{fixture: w, clock: pageClock{began: began}, listeners: listeners, env: env}
 }
 
 // provideGo puts the go command of the test where the commands of a page find it.
@@ -304,6 +308,15 @@ func provideGo(dir string) error {
 		return err
 	}
 	return os.Symlink(path, filepath.Join(dir, "go"))
+}
+
+// provideJQ adds a jq to the last folder of PATH, for machines without jq.
+func provideJQ(dir string) error {
+	path, err := located("FINICITY_E2E_JQ")
+	if err != nil {
+		return err
+	}
+	return os.Symlink(path, filepath.Join(dir, "jq"))
 }
 
 // goFolders are the variables with which go finds its caches and modules in another

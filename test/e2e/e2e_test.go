@@ -4,7 +4,7 @@
 // command line, as an operator does. The scripts in testdata read like terminal
 // sessions. A mock server replaces Finicity.
 //
-// The tests need six programs, which make test builds and names in FINICITY_E2E_… (see
+// The tests need seven programs, which make test builds and names in FINICITY_E2E_… (see
 // the Makefile). Without the programs the tests fail, because a skipped test proves
 // nothing.
 package e2e
@@ -55,6 +55,8 @@ func TestScripts(t *testing.T) {
 			"terraform":  cmdTerraform,
 			"holds":      cmdHolds,
 			"json":       cmdJSON,
+			"exporter":   cmdExporter,
+			"audit":      cmdAudit,
 		},
 		Condition: func(condition string) (bool, error) {
 			if condition != "openbao" {
