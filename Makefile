@@ -91,6 +91,13 @@ bin/jq: export CGO_ENABLED := 0
 bin/jq: $(wildcard tools/jq/*)
 	@bash tools/build.sh jq tools/jq . $@ 'seconds' -ldflags '-s -w'
 
+# Without the tag, it would contain the clients of clouds and registries, which only
+# the discovery of targets needs.
+bin/promtool: export CGO_ENABLED := 0
+bin/promtool: tools/promtool/go.mod tools/promtool/go.sum
+	@bash tools/build.sh promtool tools/promtool github.com/prometheus/prometheus/cmd/promtool $@ \
+		'three to five minutes on two cores the first time, seconds after that' -tags remove_all_sd -ldflags '-s -w'
+
 RELEASE_TOOLS := bin/goreleaser bin/cyclonedx-gomod bin/minisign bin/licenses bin/image
 bin/goreleaser: tools/goreleaser/go.mod tools/goreleaser/go.sum
 	@bash tools/build.sh goreleaser tools/goreleaser github.com/goreleaser/goreleaser/v2 $@ \
@@ -194,6 +201,13 @@ bench-fleet: vault build ## Measure what a fleet of readers costs: 10,000 at a c
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/bench ./test/bench
 	@exec bin/bench -fleet -parts $(PARTS) -reads $(READS) -json bin/fleet.json
+
+PROMTOOL := bin/promtool
+.PHONY: monitoring
+monitoring: vault build fake bin/jq $(PROMTOOL) ## Test examples/monitoring: the alerts with promtool, the exporter and the page with a real Vault server
+##= a minute; three to five more the first time, to build promtool; PROMTOOL=/usr/bin/promtool uses an installed one
+	$(GO) test -count=1 ./test/monitoring -promtool '$(abspath $(PROMTOOL))'
+	$(GO) test -count=1 -timeout 50m -run 'TestScripts/^monitoring$$|TestTheDocumentsAreTrue/^examples$$/^monitoring$$' ./test/e2e
 
 .PHONY: soak
 soak: ## Run the simulation until you stop it or a promise is broken (SOAK_BATCH, SOAK_SEED)

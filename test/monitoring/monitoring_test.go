@@ -117,8 +117,8 @@ func startExporter(t *testing.T, p *proxy, mounts string) string {
 
 var sampleLine = regexp.MustCompile(`^([a-z_]+\{.*\}) (\S+)$`)
 
-// scrape returns all samples, by their names with all labels.
-func scrape(t *testing.T, address string) map[string]string {
+// fetch returns what Prometheus gets.
+func fetch(t *testing.T, address string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/metrics", nil)
 	if err != nil {
@@ -133,8 +133,14 @@ func scrape(t *testing.T, address string) map[string]string {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("the exporter answers %d (%v)", resp.StatusCode, err)
 	}
+	return string(text)
+}
+
+// scrape returns all samples, by their names with all labels.
+func scrape(t *testing.T, address string) map[string]string {
+	t.Helper()
 	samples := map[string]string{}
-	for line := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(fetch(t, address)), "\n") {
 		if strings.HasPrefix(line, "# ") {
 			continue
 		}
