@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-// Command fake-finicity runs a mock server for api.finicity.com on a loopback address,
-// for demos and end-to-end tests. Its admin paths under /_fake/ order faults and show the
-// server's state. Package fakefinicity describes the rules that the server enforces.
+// Command fake-finicity runs a mock server for api.finicity.com, for demos and tests. Its
+// admin paths under /_fake/ order faults and show the server's state. Package
+// fakefinicity describes the rules that the server enforces, and docs/mock-server.md how
+// to use it.
 //
 // Without -partner, there is one sandbox partner:
 //
@@ -16,11 +17,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -35,6 +36,7 @@ import (
 
 const (
 	defaultListen  = "127.0.0.1:8210"
+	defaultRemote  = ":8210" // With -allow-remote.
 	defaultPartner = "1000000000001:Fake-Sandbox-Secret-1:fake-sandbox-app-key"
 
 	// shutdownTimeout is how long a shutdown waits for answers in progress, once held
@@ -62,25 +64,38 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "fake-finicity", version())
 		return err
 	}
-	listener, err := listenLoopback(ctx, o.listen)
+	listener, err := listen(ctx, o)
 	if err != nil {
 		return err
 	}
 	fake := fakefinicity.New(o.config)
 	handler, err := kept(fake, o.state)
+	scheme := "http"
+	var secure *tls.Config
+	if err == nil && o.tlsHost != "" {
+		scheme = "https"
+		secure, handler, err = withTLS(o.tlsHost, handler)
+	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	server := &http.Server{
 		Handler:           handler,
+		TLSConfig:         secure,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		// No ReadTimeout and no WriteTimeout: both would end a call that a fault holds
 		// or delays.
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	if _, err := fmt.Fprintf(stdout, "fake-finicity listens on http://%s\n", listener.Addr()); err != nil {
+	go func() {
+		if secure != nil {
+			ended <- server.ServeTLS(listener, "", "")
+			return
+		}
+		ended <- server.Serve(listener)
+	}()
+	if _, err := fmt.Fprintf(stdout, "fake-finicity listens on %s://%s\n", scheme, listener.Addr()); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	select {
@@ -98,10 +113,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 type options struct {
-	listen  string
-	state   string
-	version bool
-	config  fakefinicity.Config
+	listen      string
+	allowRemote bool
+	tlsHost     string
+	state       string
+	version     bool
+	config      fakefinicity.Config
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -109,7 +126,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var partners []string
 	flags := flag.NewFlagSet("fake-finicity", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.listen, "listen", defaultListen, "loopback `address` to listen on; port 0 selects a free port")
+	flags.StringVar(&o.listen, "listen", "", "`address` to listen on; port 0 selects a free port (default "+defaultListen+",\nor "+
+		defaultRemote+" with -allow-remote)")
+	flags.BoolVar(&o.allowRemote, "allow-remote", false,
+		"listen on an address that other machines or containers can reach; the admin paths\nhave no authentication")
+	flags.StringVar(&o.tlsHost, "tls-host", "", "serve HTTPS with a self-signed certificate for this host `name`; GET "+pathCA+" shows it")
 	flags.Func("partner", "partner as `id:secret:appkey`, repeatable (default "+defaultPartner+")", func(value string) error {
 		partners = append(partners, value)
 		return nil
@@ -180,20 +201,6 @@ func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
 		}()
 		fake.ServeHTTP(w, r)
 	}), nil
-}
-
-// listenLoopback refuses any other address, because the endpoint under /_fake/ has no
-// authentication.
-func listenLoopback(ctx context.Context, address string) (net.Listener, error) {
-	resolved, err := net.ResolveTCPAddr("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	if !resolved.IP.IsLoopback() {
-		return nil, fmt.Errorf("%s is not a loopback address", address)
-	}
-	var config net.ListenConfig
-	return config.Listen(ctx, "tcp", resolved.String())
 }
 
 // release is the version of a release, such as v0.1.0, set by the linker.

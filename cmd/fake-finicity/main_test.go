@@ -25,17 +25,23 @@ import (
 // the command ends.
 func start(ctx context.Context, t *testing.T, args ...string) (string, <-chan error) {
 	t.Helper()
+	return startAt(ctx, t, `http://127\.0\.0\.1`, append([]string{"-listen", "127.0.0.1:0"}, args...)...)
+}
+
+// startAt expects the command to listen on an address that matches the pattern.
+func startAt(ctx context.Context, t *testing.T, address string, args ...string) (string, <-chan error) {
+	t.Helper()
 	reader, writer := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, append([]string{"-listen", "127.0.0.1:0"}, args...), writer, io.Discard)
+		err := run(ctx, args, writer, io.Discard)
 		ended <- errors.Join(err, writer.Close())
 	}()
 	line, err := bufio.NewReader(reader).ReadString('\n')
 	if err != nil {
 		t.Fatal(err, <-ended)
 	}
-	url := regexp.MustCompile(`^fake-finicity listens on (http://127\.0\.0\.1:[1-9][0-9]*)\n$`).FindStringSubmatch(line)
+	url := regexp.MustCompile(`^fake-finicity listens on (` + address + `:[1-9][0-9]*)\n$`).FindStringSubmatch(line)
 	if url == nil {
 		t.Fatalf("first line %q", line)
 	}

@@ -56,6 +56,7 @@ func (s *Server) adminRoutes() []route {
 		{"POST " + partner + "unlock", "", "unlocks the partner, as Finicity support does", s.onPartner(s.adminUnlock)},
 		{"POST " + partner + "secret", `{"secret":"New-Secret-1"}`, "changes the secret, as the developer portal does", s.onPartner(s.adminSecret)},
 		{"POST " + partner + "app-key", `{"appKey":"new-key"}`, "changes the app key, as the developer portal does", s.onPartner(s.adminAppKey)},
+		{"POST " + partner + "expire", `{"token":"…"}`, "makes a token expire now; without token, all tokens of the partner", s.onPartner(s.adminExpire)},
 		{"POST " + partner + "accepts", `{"secret":"New-Secret-1"}`, "whether a secret or a token works now", s.onPartner(s.adminAccepts)},
 		{"POST /_fake/webhooks", `{"partnerId":"1000000000001","url":"http://127.0.0.1:8300/","eventType":"added"}`, "sends a signed webhook", s.adminWebhook},
 	}
@@ -219,6 +220,24 @@ func (s *Server) adminAppKey(partnerID string, body io.Reader) (any, error) {
 	}
 	s.SetAppKey(partnerID, order.AppKey)
 	return nil, nil
+}
+
+// adminExpire answers how many tokens have expired. A token that is already invalid is
+// an error: the test that sent it would otherwise test nothing.
+func (s *Server) adminExpire(partnerID string, body io.Reader) (any, error) {
+	var order struct {
+		Token *string `json:"token"`
+	}
+	if err := readJSON(body, &order); err != nil {
+		return nil, err
+	}
+	if order.Token == nil {
+		return map[string]int{"expired": s.ExpireTokens(partnerID, "")}, nil
+	}
+	if *order.Token == "" || s.ExpireTokens(partnerID, *order.Token) == 0 {
+		return nil, errors.New("the partner has no such valid token")
+	}
+	return map[string]int{"expired": 1}, nil
 }
 
 func (s *Server) adminAccepts(partnerID string, body io.Reader) (any, error) {

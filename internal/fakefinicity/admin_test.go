@@ -114,12 +114,33 @@ func TestAdminChangesPartnersAsThePortalDoes(t *testing.T) {
 	}
 }
 
+func TestAdminMakesTokensExpire(t *testing.T) {
+	clock := newClock()
+	c := newCaller(t, fakefinicity.Config{Now: clock.Now})
+	old, current := c.alpha().token, c.alpha().token
+	other := c.authenticate(betaID, betaSecret, betaKey).token
+	const expire = "partners/" + alphaID + "/expire"
+	wantEqual(t, "one", c.admin(http.MethodPost, expire, `{"token":"`+old+`"}`, 200), `{"expired":1}`)
+	c.customers(alphaKey, old).want(t, 401, "10023")
+	c.customers(alphaKey, current).want(t, 200, "")
+	// A test that means another token, or the token of another partner, would show nothing.
+	for _, token := range []string{old, other, "made-up", ""} {
+		c.admin(http.MethodPost, expire, `{"token":"`+token+`"}`, 400)
+	}
+	wantEqual(t, "all", c.admin(http.MethodPost, expire, `{}`, 200), `{"expired":1}`)
+	c.customers(alphaKey, current).want(t, 401, "10023")
+	c.customers(betaKey, other).want(t, 200, "")
+	c.customers(alphaKey, c.alpha().token).want(t, 200, "")
+	wantEqual(t, "failed attempts", c.fake.Counters(alphaID).TowardLock, 0)
+}
+
 func TestAdminRefusesChangesThatMakeNoSense(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	const partner = "partners/" + alphaID
 	for path, bodies := range map[string][]string{
 		partner + "/secret":  {``, `{}`, `{"Secret":""}`, `{"password":"x"}`},
 		partner + "/app-key": {``, `{}`, `{"app_key":"x"}`},
+		partner + "/expire":  {``, `{"secret":"x"}`},
 		partner + "/accepts": {``, `{}`, `{"secret":"x","token":"y"}`, `{"appKey":"x"}`},
 	} {
 		for _, body := range bodies {

@@ -143,6 +143,22 @@ func (s *Server) AcceptsToken(partnerID, token string) bool {
 	return issued.partner != nil && issued.partner.ID == partnerID && s.now().Before(issued.expires)
 }
 
+// ExpireTokens makes a token of the partner expire now, as if its lifetime were over.
+// Without a token, it makes all tokens of the partner expire. It returns how many.
+func (s *Server) ExpireTokens(partnerID, token string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	expired, now := 0, s.now()
+	for known, issued := range s.tokens {
+		if issued.partner.ID == partnerID && (token == "" || known == token) && now.Before(issued.expires) {
+			issued.expires = now
+			s.tokens[known] = issued
+			expired++
+		}
+	}
+	return expired
+}
+
 func (s *Server) change(partnerID string, change func(*partner)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
