@@ -16,8 +16,11 @@ cp ../bin/release/THIRD_PARTY_LICENSES.txt .
 
 : >IMAGE_DIGESTS
 for name in "$plugin" fake-finicity; do
+	arguments=()
+	# No other container could reach the loopback interface of this one.
+	[ "$name" != fake-finicity ] || arguments=(-argument=-allow-remote)
 	digest=$("$tools/image" -out "images/$name" -name "$name" -version "v$version" -revision "$commit" -created "$created" \
-		amd64="${name}_${version}_linux_amd64/$name" arm64="${name}_${version}_linux_arm64/$name")
+		${arguments[@]+"${arguments[@]}"} amd64="${name}_${version}_linux_amd64/$name" arm64="${name}_${version}_linux_arm64/$name")
 	echo "$digest  images/$name" >>IMAGE_DIGESTS
 done
 

@@ -3,7 +3,7 @@
 // Command image writes an OCI image with one program and nothing else to run, as an OCI
 // layout. It needs no Docker daemon, and the same programs give the same bytes.
 //
-//	image -out DIR -name NAME -version v0.1.0 -revision COMMIT -created SECONDS amd64=FILE arm64=FILE
+//	image -out DIR -name NAME -version v0.1.0 -revision COMMIT -created SECONDS [-argument ARGUMENT] amd64=FILE arm64=FILE
 //
 // Besides the program, the image has the certificate authorities of Mozilla, in the
 // version that go.mod pins: a plugin in a container of its own cannot use those of Vault.
@@ -37,6 +37,7 @@ const user = "65532:65532"
 
 type image struct {
 	name, version, revision string
+	arguments               []string // The program gets them before those of the container.
 	created                 time.Time
 }
 
@@ -57,6 +58,10 @@ func run() error {
 		seconds, err := strconv.ParseInt(text, 10, 64)
 		i.created = time.Unix(seconds, 0).UTC()
 		return err
+	})
+	flag.Func("argument", "`argument` that the program always gets first, repeatable", func(text string) error {
+		i.arguments = append(i.arguments, text)
+		return nil
 	})
 	flag.Parse()
 	if *out == "" || i.name == "" || flag.NArg() == 0 {
@@ -132,7 +137,7 @@ func (i image) build(architecture, file string) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", architecture, v1.Time{Time: i.created}
-	config.Config = v1.Config{User: user, Entrypoint: []string{"/" + i.name}, WorkingDir: "/", Labels: i.labels()}
+	config.Config = v1.Config{User: user, Entrypoint: append([]string{"/" + i.name}, i.arguments...), WorkingDir: "/", Labels: i.labels()}
 	return mutate.ConfigFile(built, config)
 }
 
