@@ -24,6 +24,7 @@ export FINICITY_E2E_PLUGIN := $(CURDIR)/bin/vault-plugin-secrets-finicity
 export FINICITY_E2E_FAKE := $(CURDIR)/bin/fake-finicity
 export FINICITY_E2E_KUBECONFORM := $(CURDIR)/bin/kubeconform
 export FINICITY_E2E_JQ := $(CURDIR)/bin/jq
+export FINICITY_E2E_AWS := $(CURDIR)/bin/aws-inputs
 export FINICITY_E2E_TOFU := $(CURDIR)/bin/tofu
 export FINICITY_E2E_TERRAFORM_PROVIDER := $(CURDIR)/bin/terraform-provider-vault
 
@@ -75,6 +76,9 @@ bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 bin/kubeconform: tools/kubeconform/go.mod tools/kubeconform/go.sum
 	@bash tools/build.sh kubeconform tools/kubeconform github.com/yannh/kubeconform/cmd/kubeconform $@ \
 		'less than a minute on two cores the first time, seconds after that'
+
+bin/aws-inputs: $(wildcard tools/aws/*)
+	@bash tools/build.sh aws tools/aws . $@ 'a minute the first time, seconds after that' -ldflags '-s -w'
 
 # Without the flag, it reports the version v1.12.6-dev.
 bin/tofu: export CGO_ENABLED := 0
@@ -137,9 +141,13 @@ release-check: vault $(RELEASE_TOOLS) ## Build a snapshot of the last commit in 
 ##: Check
 
 # The programs that the end-to-end tests run.
-END_TO_END := vault build fake bin/kubeconform bin/jq bin/tofu bin/terraform-provider-vault
+END_TO_END := vault build fake bin/kubeconform bin/jq bin/aws-inputs bin/tofu bin/terraform-provider-vault
 .PHONY: tools
 tools: $(END_TO_END)
+
+.PHONY: runtimes
+runtimes: ## Install what the examples in Java, Node.js, Python and Ruby need, if it is missing, with apt-get
+	@bash scripts/runtimes.sh
 
 # Shows the progress of go test. exec, so that a signal from make reaches it and the
 # tests.

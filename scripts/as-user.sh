@@ -64,9 +64,10 @@ if ! "${change[@]}" env HOME="$dir/home" "$go" version >/dev/null 2>&1; then # G
 fi
 GOPROXY="file://$("$go" env GOMODCACHE)/cache/download,$("$go" env GOPROXY)" GOMODCACHE=$dir/home/go/pkg/mod "$go" mod download ||
 	say "downloading the modules failed, so the tests will download the missing ones"
-for program in node python3; do
+for program in java node python3 ruby; do
 	if command -v "$program" >/dev/null && ! "${change[@]}" bash -c "command -v $program" >/dev/null; then
-		say "user $user can't run $program, so the script webhook.txtar, which needs it, runs as root"
+		say "user $user can't run $program, so the scripts clients.txtar and webhook.txtar, which need it, run as root"
+		make e2e SCRIPT=clients
 		make e2e SCRIPT=webhook
 		settings+=(CI=)
 		break

@@ -99,7 +99,7 @@ func TestTheScriptsAndExamplesUseNoRefusedWords(t *testing.T) {
 	t.Parallel()
 	refused := refusedWords(t)
 	for _, ending := range []string{
-		".sh", ".ci/run", "Makefile", ".yml", ".yaml", ".txtar", ".txt", ".svg", ".hcl", ".ctmpl", ".tf", ".js", ".py",
+		".sh", ".ci/run", "Makefile", ".yml", ".yaml", ".txtar", ".txt", ".svg", ".hcl", ".ctmpl", ".tf", ".java", ".js", ".py", ".rb", ".service",
 	} {
 		for _, file := range sources(t, ending) {
 			text, err := os.ReadFile(file)

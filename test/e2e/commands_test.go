@@ -162,12 +162,13 @@ func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 //	finicity held 1                         waits until a fault holds 1 call
 //	finicity release now                    releases the held calls, even without their callers
 //	finicity at-most $PARTNER_ID 1          at most 1 failed attempt
+//	finicity expire $PARTNER_ID $TOKEN      the token expires now
 func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 	w := fixtureOf(ts)
 	usage(ts, len(args) > 1, "finicity WHAT …")
 	rest := args[1:]
 	switch args[0] {
-	case "counts", "accepts-secret", "holds-generated", "secret-length", "set-secret", "at-most":
+	case "counts", "accepts-secret", "holds-generated", "secret-length", "set-secret", "at-most", "expire":
 		ts.Check(isPartner(rest[0]))
 	}
 	var err error
@@ -215,6 +216,10 @@ func cmdFinicity(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(failed)
 		if rejected := w.fake.Counters(rest[0]).Rejected; rejected > n {
 			err = fmt.Errorf("%d wrong attempts, want at most %d", rejected, n)
+		}
+	case "expire":
+		if w.fake.ExpireTokens(rest[0], rest[1]) != 1 {
+			err = errors.New("there is no such valid token")
 		}
 	case "clear-faults":
 		w.fake.ClearFaults()

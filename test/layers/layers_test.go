@@ -40,6 +40,7 @@ func others() map[string][]string {
 		"internal/storytest":           {},
 		"internal/vaulttest":           {},
 		"examples/app":                 {},
+		"examples/clients/go":          {},
 		"examples/monitoring/exporter": {},
 		"examples/webhook/go":          {},
 		"test/bench":                   {"internal/fakefinicity", "internal/vaulttest"},

@@ -1,0 +1,62 @@
+# frozen_string_literal: true
+
+# SPDX-License-Identifier: MPL-2.0
+#
+# Calls Finicity's API with the token from Vault, and reads the token again in time: see
+# ../README.md.
+#
+#     ruby client.rb 3 1    3 calls, one per second
+#
+# It needs Ruby 2.7 or newer and no gems. test/e2e/testdata/clients.txtar runs it.
+
+require "json"
+require "net/http"
+
+VAULT = ENV.fetch("VAULT_ADDR", "https://127.0.0.1:8200")
+FINICITY = ENV.fetch("FINICITY_URL", "https://api.finicity.com")
+$kept = nil
+$again = 0
+
+def now
+  Process.clock_gettime(Process::CLOCK_MONOTONIC)
+end
+
+# Net::HTTP follows no redirect, which would send the token to another address.
+def get(url, headers)
+  url = URI(url)
+  Net::HTTP.start(url.host, url.port, use_ssl: url.scheme == "https", open_timeout: 10, read_timeout: 10) do |http|
+    http.get(url.request_uri, headers)
+  end
+end
+
+def headers(refused: false)
+  return $kept unless refused || now >= $again
+
+  vault_token = ENV["VAULT_TOKEN_FILE"] ? File.read(ENV["VAULT_TOKEN_FILE"]).strip : ENV.fetch("VAULT_TOKEN", "")
+  answer = get("#{VAULT}/v1/finicity/static-token", { "X-Vault-Token" => vault_token, "X-Vault-Request" => "true" })
+  raise IOError, "Vault: HTTP #{answer.code}" unless answer.code == "200"
+
+  data = JSON.parse(answer.body)["data"]
+  $again = now + data["ttl"] # By then, the engine has refreshed the token.
+  puts "token: again in #{data['ttl']}s"
+  $kept = { "Finicity-App-Key" => data["app_key"], "Finicity-App-Token" => data["token"], "Accept" => "application/json" }
+rescue IOError, SystemCallError, SocketError, Timeout::Error, OpenSSL::SSL::SSLError => e
+  raise if refused || $kept.nil?
+
+  $again = now + 10 # The kept token stays valid for another 25 minutes.
+  puts "token: kept, because Vault returns none: #{e.message}"
+  $kept
+end
+
+def call(path)
+  answer = get(FINICITY + path, headers)
+  answer.code == "401" ? get(FINICITY + path, headers(refused: true)) : answer
+end
+
+$stdout.sync = true
+1.upto(Integer(ARGV[0])) do |n|
+  answer = call("/aggregation/v1/customers")
+  abort "call #{n}: HTTP #{answer.code}" unless answer.code == "200"
+  puts "call #{n}: HTTP 200"
+  sleep Float(ARGV[1])
+end

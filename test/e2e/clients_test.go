@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package e2e
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// cmdClients runs the clients of examples/clients, all at the same time. A client ends
+// with an error when a call of Finicity's API fails, and then the script fails.
+//
+//	clients start        with the script's Vault token in their environment
+//	clients start file   with the Vault token in the file vault-token
+//	clients make 10      waits until each of them has made 10 more calls
+//	clients read 2       waits until each of them has read a token twice since its start
+//	clients keep 1       waits until each of them has kept its token because Vault did not return one
+//	clients count N      sets a variable to their number
+//	clients stop
+func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) > 0, "clients start [file] | make N | read N | keep N | count NAME | stop")
+	w := fixtureOf(ts)
+	if args[0] == "start" {
+		w.startClients(ts, len(args) == 2 && args[1] == "file")
+		return
+	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(w.children)), func(name string) bool { return !isClient(name) })
+	if args[0] == "stop" {
+		for _, name := range names {
+			c := w.children[name]
+			ts.Check(c.await("", 0)) // It must be running.
+			_ = c.stop()             // Its exit code says that a signal has ended it.
+			log, err := os.ReadFile(c.logFile)
+			ts.Check(errors.Join(err, os.Remove(c.logFile)))
+			w.overheard(string(log))
+			delete(w.children, name)
+		}
+		return
+	}
+	usage(ts, len(args) == 2, "clients make N | read N | keep N | count NAME")
+	if args[0] == "count" {
+		ts.Setenv(args[1], strconv.Itoa(len(names)))
+		return
+	}
+	texts := map[string]string{"make": ": HTTP 200\n", "read": "token: again in", "keep": "token: kept"}
+	text, found := texts[args[0]]
+	usage(ts, found, "clients start [file] | make N | read N | keep N | count NAME | stop")
+	least, err := count(args[1])
+	ts.Check(err)
+	already := map[string]int{}
+	for _, name := range names {
+		if args[0] == "make" {
+			log, err := os.ReadFile(w.children[name].logFile)
+			ts.Check(err)
+			already[name] = strings.Count(string(log), text)
+		}
+	}
+	for _, name := range names {
+		if err := w.children[name].await(text, already[name]+least); err != nil {
+			ts.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
+func isClient(name string) bool { return filepath.Dir(name) == "clients" }
+
+// startClients starts the clients whose runtime is installed. Go must be, or nothing
+// would be tested. In CI, all of them must be.
+func (w *fixture) startClients(ts *testscript.TestScript, tokenInFile bool) {
+	examples := filepath.Join(w.repository, "examples", "clients")
+	binary := ts.MkAbs("goclient")
+	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-o", binary, "./go") //nolint:noctx // It ends soon.
+	build.Dir = examples
+	if out, err := build.CombinedOutput(); err != nil {
+		ts.Fatalf("building the client: %v\n%s", err, out)
+	}
+	token := "VAULT_TOKEN=" + ts.Getenv("VAULT_TOKEN")
+	if tokenInFile {
+		token = "VAULT_TOKEN_FILE=" + ts.MkAbs("vault-token")
+	}
+	ci := os.Getenv("CI")
+	for name, command := range map[string][]string{
+		"go":     {binary, "1000000", "100ms"},
+		"java":   {"java", filepath.Join(examples, "java", "Client.java"), "1000000", "0.1"},
+		"node":   {"node", filepath.Join(examples, "node", "client.js"), "1000000", "0.1"},
+		"python": {"python3", filepath.Join(examples, "python", "client.py"), "1000000", "0.1"},
+		"ruby":   {"ruby", filepath.Join(examples, "ruby", "client.rb"), "1000000", "0.1"},
+	} {
+		path, err := exec.LookPath(command[0])
+		switch {
+		case err == nil:
+		case ci != "" && ci != "0" && ci != "false":
+			ts.Fatalf("%s is not on PATH, so examples/clients/%s would not be run, and this is CI: type make runtimes", command[0], name)
+		default:
+			ts.Logf("NOT RUN: examples/clients/%s, because %s is not on PATH: type make runtimes", name, command[0])
+			continue
+		}
+		w.launch(ts, filepath.Join("clients", name), "env", append([]string{token, path}, command[1:]...)...)
+	}
+}
