@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
 )
 
 // documentedCommand is a command of a document, split into words as a shell does.
@@ -108,6 +110,7 @@ var vaultFlags = map[string]string{
 	"plugin deregister": "version", "plugin info": "version", "plugin register": "command env oci_image runtime sha256 version",
 	"plugin reload": "plugin scope type", "plugin runtime register": "rootless type", "policy delete": "", "policy write": "", "proxy": "config",
 	"read": "field format", "secrets disable": "", "secrets enable": "path plugin-version", "secrets list": "detailed",
+	"server":       "dev dev-listen-address dev-no-store-token dev-plugin-dir dev-root-token-id",
 	"secrets tune": "audit-non-hmac-response-keys max-lease-ttl plugin-version", "status": "",
 	"token create": "field policy use-limit", "write": "f field",
 }
@@ -261,5 +264,60 @@ func TestEveryFilterInTheCommandsOfTheDocumentsMatchesATest(t *testing.T) {
 				t.Errorf("%s: no test has the name in %v", c.file, c.words)
 			}
 		}
+	}
+}
+
+// The page is for users who have only the binary or the image. No test runs its YAML.
+func TestThePageOfTheMockServerHasItsFlags(t *testing.T) {
+	t.Parallel()
+	const page = "docs/mock-server.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("cmd/fake-finicity/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := []string{"-help"}
+	for _, found := range regexp.MustCompile(`flags\.\w+\((?:&[\w.]+, )?"([a-z-]+)"`).FindAllStringSubmatch(string(source), -1) {
+		flags = append(flags, "-"+found[1])
+		if !strings.Contains(string(text), "`-"+found[1]+"`") {
+			t.Errorf("%s: there is no flag -%s", page, found[1])
+		}
+	}
+	if len(flags) < 10 {
+		t.Fatalf("the flags are %v", flags)
+	}
+	used := 0
+	check := func(words []string) {
+		for _, word := range words {
+			flag, _, _ := strings.Cut(word, "=")
+			if strings.HasPrefix(flag, "-") && !strings.HasPrefix(flag, "--") {
+				used++
+				if !slices.Contains(flags, flag) {
+					t.Errorf("%s: the mock server has no flag %s: %v", page, flag, words)
+				}
+			}
+		}
+	}
+	for _, c := range documentedCommands(t) {
+		mock := slices.IndexFunc(c.words, func(word string) bool { return strings.Contains(word, "fake-finicity") })
+		if c.file == page && mock >= 0 {
+			check(c.words[mock+1:])
+		}
+	}
+	workflows := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	for _, workflow := range workflows {
+		var jobs map[string]any
+		if err := yaml.Unmarshal([]byte(workflow[1]), &jobs); err != nil {
+			t.Errorf("%s: %v", page, err)
+		}
+		for _, command := range regexp.MustCompile(`command: \[(.*)\]`).FindAllStringSubmatch(workflow[1], -1) {
+			check(strings.Split(strings.ReplaceAll(command[1], `"`, ""), ", "))
+		}
+	}
+	if len(workflows) != 2 || used < 6 {
+		t.Errorf("%s: %d workflows, and %d flags in use", page, len(workflows), used)
 	}
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,7 +30,13 @@ func curl(out io.Writer, args []string) error {
 	method, address := http.MethodGet, ""
 	var body io.Reader
 	header := http.Header{}
+	transport := &http.Transport{}
 	for len(args) > 1 {
+		if args[0] == "--insecure" {
+			transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // As the page says.
+			args = args[1:]
+			continue
+		}
 		value := args[1]
 		switch args[0] {
 		case "--header":
@@ -69,7 +76,7 @@ func curl(out io.Writer, args []string) error {
 		return err
 	}
 	req.Header = header
-	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return err
 	}

@@ -242,6 +242,9 @@ const exampleReceiver = "127.0.0.1:8300"
 // exampleExporter is the address on which the exporter of examples/monitoring listens.
 const exampleExporter = "127.0.0.1:8400"
 
+// exampleVault is where a development server of Vault listens in the documents.
+const exampleVault = "127.0.0.1:8200"
+
 // mockServerAddress is where the mock server listens in the documents, by default.
 const mockServerAddress = "http://127.0.0.1:8210"
 
@@ -250,8 +253,8 @@ const mockServerAddress = "http://127.0.0.1:8210"
 type reader struct {
 	fixture *fixture
 	clock   pageClock
-	// The pages have the addresses of proxy.hcl, the receivers and the exporter, and the test
-	// has free ones.
+	// The pages have the addresses of proxy.hcl, the receivers, the exporter and the servers
+	// that they start, and the test has free ones.
 	listeners *strings.Replacer
 	env       []string
 	other     *vaultServer // The server to which the reader moves.
@@ -276,12 +279,14 @@ func newReader(t *testing.T) *reader {
 	if err := errors.Join(provideCurl(dir), provideGo(dir), provideJQ(dir)); err != nil {
 		t.Fatal(err)
 	}
-	port, err := vaulttest.FreePort()
-	webhookPort, alsoErr := vaulttest.FreePort()
-	if err := errors.Join(err, alsoErr); err != nil {
-		t.Fatal(err)
+	free := func() string {
+		port, err := vaulttest.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("127.0.0.1:%d", port)
 	}
-	listener, webhooks := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", webhookPort)
+	listener, webhooks := free(), free()
 	folders, err := goFolders(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +302,8 @@ func newReader(t *testing.T) *reader {
 			env = append(env, name+"="+value)
 		}
 	}
-	listeners := strings.NewReplacer(exampleListener, listener, exampleReceiver, webhooks, exampleExporter, webhooks)
+	listeners := strings.NewReplacer(exampleListener, listener, exampleReceiver, webhooks, exampleExporter, webhooks,
+		strings.TrimPrefix(mockServerAddress, "http://"), free(), exampleVault, free())
 	return &reader{fixture: w, clock: pageClock{began: began}, listeners: listeners, env: env}
 }
 
