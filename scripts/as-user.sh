@@ -66,9 +66,10 @@ GOPROXY="file://$("$go" env GOMODCACHE)/cache/download,$("$go" env GOPROXY)" GOM
 	say "downloading the modules failed, so the tests will download the missing ones"
 for program in java node python3 ruby; do
 	if command -v "$program" >/dev/null && ! "${change[@]}" bash -c "command -v $program" >/dev/null; then
-		say "user $user can't run $program, so the scripts clients.txtar and webhook.txtar, which need it, run as root"
-		make e2e SCRIPT=clients
-		make e2e SCRIPT=webhook
+		say "user $user can't run $program, so the scripts aws.txtar, clients.txtar and webhook.txtar, which need it, run as root"
+		for script in aws clients webhook; do
+			make e2e SCRIPT="$script"
+		done
 		settings+=(CI=)
 		break
 	fi

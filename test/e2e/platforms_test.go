@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -69,13 +70,13 @@ func cmdSystemd(ts *testscript.TestScript, neg bool, args []string) {
 
 // awaitShell waits until a command of a shell succeeds, as long as the child runs.
 func (w *fixture) awaitShell(ts *testscript.TestScript, child, script string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	ts.Check(poll(func() (bool, error) {
 		if err := w.children[child].await("", 0); err != nil {
 			return false, err
 		}
-		return exec.CommandContext(ctx, "timeout", "5", "sh", "-c", script).Run() == nil, nil
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // It may wait itself.
+		defer cancel()
+		return exec.CommandContext(ctx, "sh", "-c", script).Run() == nil, nil
 	}, func() error { return fmt.Errorf("this does not succeed: %s", script) }))
 }
 
@@ -157,7 +158,7 @@ func cmdECS(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.Mkdir(volume, 0o700))
 	// The path begins a string, or a word of a command.
 	here := strings.NewReplacer(`"`+agent.MountPoints[0].ContainerPath+`/`, `"`+volume+`/`, "/tmp/", ts.MkAbs(".")+"/", " "+agent.MountPoints[0].ContainerPath+"/", " "+volume+"/")
-	config = here.Replace(strings.ReplaceAll(awsLogin.ReplaceAllString(config, "LOGIN"), "LOGIN", appRole(ts)))
+	config = awsLogin.ReplaceAllLiteralString(here.Replace(config), appRole(ts))
 	command := append([]string{agent.Environment[0].Name + "=" + config}, agent.EntryPoint...)
 	for _, argument := range agent.Command {
 		command = append(command, here.Replace(argument))

@@ -10,8 +10,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -21,101 +24,113 @@ import (
 	"time"
 )
 
-var (
-	vault    = cmp.Or(os.Getenv("VAULT_ADDR"), "https://127.0.0.1:8200")
-	finicity = cmp.Or(os.Getenv("FINICITY_URL"), "https://api.finicity.com")
-
-	// Following a redirect would send the token to another address.
-	client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+// client is safe for concurrent use.
+type client struct {
+	http            *http.Client
+	vault, finicity string
 
 	mu    sync.Mutex
 	kept  http.Header
 	again time.Time
-)
-
-func get(url string, header http.Header) (*http.Response, error) {
-	request, err := http.NewRequest(http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	request.Header = header
-	return client.Do(request)
 }
 
-func read() error {
-	vaultToken := os.Getenv("VAULT_TOKEN")
+func newClient() *client {
+	return &client{
+		// Following a redirect would send the token to another address.
+		http: &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return errors.New("a redirect")
+		}},
+		vault:    cmp.Or(os.Getenv("VAULT_ADDR"), "https://127.0.0.1:8200"),
+		finicity: cmp.Or(os.Getenv("FINICITY_URL"), "https://api.finicity.com"),
+	}
+}
+
+// get returns the status and the body.
+func (c *client) get(ctx context.Context, url string, header http.Header) (int, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header = header
+	response, err := c.http.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, body, err
+}
+
+func (c *client) read(ctx context.Context) error {
+	vaultToken := []byte(os.Getenv("VAULT_TOKEN"))
 	if file := os.Getenv("VAULT_TOKEN_FILE"); file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
+		var err error
+		if vaultToken, err = os.ReadFile(file); err != nil {
 			return err
 		}
-		vaultToken = strings.TrimSpace(string(text))
 	}
-	response, err := get(vault+"/v1/finicity/static-token", http.Header{"X-Vault-Token": {vaultToken}, "X-Vault-Request": {"true"}})
+	status, body, err := c.get(ctx, c.vault+"/v1/finicity/static-token",
+		http.Header{"X-Vault-Token": {strings.TrimSpace(string(vaultToken))}, "X-Vault-Request": {"true"}})
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("vault: HTTP %d", status)
+	}
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
 	var answer struct {
 		Data struct {
-			Token  string `json:"token"`
 			AppKey string `json:"app_key"`
+			Token  string `json:"token"`
 			TTL    int    `json:"ttl"`
 		} `json:"data"`
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("vault: %s", response.Status)
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+	if err := json.Unmarshal(body, &answer); err != nil {
 		return err
 	}
-	kept = http.Header{"Finicity-App-Key": {answer.Data.AppKey}, "Finicity-App-Token": {answer.Data.Token}, "Accept": {"application/json"}}
-	again = time.Now().Add(time.Duration(answer.Data.TTL) * time.Second) // By then, the engine has refreshed the token.
-	fmt.Printf("token: again in %ds\n", answer.Data.TTL)
+	data := answer.Data
+	c.kept = http.Header{"Finicity-App-Key": {data.AppKey}, "Finicity-App-Token": {data.Token}, "Accept": {"application/json"}}
+	c.again = time.Now().Add(time.Duration(data.TTL) * time.Second) // By then, the engine has refreshed the token.
+	fmt.Printf("token: again in %d seconds\n", data.TTL)
 	return nil
 }
 
-func headers(refused bool) (http.Header, error) {
-	mu.Lock()
-	defer mu.Unlock()
-	if !refused && time.Now().Before(again) {
-		return kept, nil
+func (c *client) headers(ctx context.Context, refused bool) (http.Header, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if refused || time.Now().After(c.again) {
+		if err := c.read(ctx); err != nil {
+			if refused || c.kept == nil {
+				return nil, err
+			}
+			c.again = time.Now().Add(10 * time.Second) // The kept token stays valid for another 25 minutes.
+			fmt.Println("token: kept, because Vault returns none:", err)
+		}
 	}
-	err := read()
-	if err != nil && !refused && kept != nil {
-		again = time.Now().Add(10 * time.Second) // The kept token stays valid for another 25 minutes.
-		fmt.Println("token: kept, because Vault returns none:", err)
-		err = nil
-	}
-	return kept, err
+	return c.kept.Clone(), nil
 }
 
-func call(path string) (response *http.Response, err error) {
+func (c *client) call(ctx context.Context, path string) (status int, body []byte, err error) {
 	for _, refused := range []bool{false, true} {
-		header, err := headers(refused)
-		if err != nil {
-			return nil, err
+		var headers http.Header
+		if headers, err = c.headers(ctx, refused); err != nil {
+			return 0, nil, err
 		}
-		if response, err = get(finicity+path, header); err != nil || response.StatusCode != http.StatusUnauthorized {
-			return response, err
+		if status, body, err = c.get(ctx, c.finicity+path, headers); status != http.StatusUnauthorized {
+			break
 		}
-		response.Body.Close()
 	}
-	return response, nil
+	return status, body, err
 }
 
 func main() {
-	calls, _ := strconv.Atoi(os.Args[1])
-	interval, _ := time.ParseDuration(os.Args[2])
+	calls, _ := strconv.Atoi(os.Args[1])          // No number means no calls.
+	interval, _ := time.ParseDuration(os.Args[2]) // No duration means no pause.
+	c := newClient()
 	for n := 1; n <= calls; n++ {
-		response, err := call("/aggregation/v1/customers")
-		if err != nil || response.StatusCode != http.StatusOK {
-			log.Fatalf("call %d: %v, %v", n, err, response)
+		if status, _, err := c.call(context.Background(), "/aggregation/v1/customers"); err != nil || status != http.StatusOK {
+			log.Fatalf("call %d: HTTP %d, %v", n, status, err)
 		}
-		response.Body.Close() // A real app reads the body.
 		fmt.Printf("call %d: HTTP 200\n", n)
-		time.Sleep(interval)
+		<-time.After(interval)
 	}
 }

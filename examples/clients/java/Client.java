@@ -44,7 +44,7 @@ public class Client {
             kept = new String[] {"Finicity-App-Key", field(answer.body(), "app_key"),
                     "Finicity-App-Token", field(answer.body(), "token"), "Accept", "application/json"};
             again = System.nanoTime() + Duration.ofSeconds(ttl).toNanos(); // By then, the engine has refreshed the token.
-            System.out.println("token: again in " + ttl + "s");
+            System.out.println("token: again in " + ttl + " seconds");
         } catch (IOException e) {
             if (refused || kept == null) throw e;
             again = System.nanoTime() + Duration.ofSeconds(10).toNanos(); // The kept token stays valid for another 25 minutes.

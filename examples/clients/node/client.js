@@ -25,7 +25,7 @@ async function headers(refused = false) {
     const { data } = await response.json();
     kept = { 'Finicity-App-Key': data.app_key, 'Finicity-App-Token': data.token, Accept: 'application/json' };
     again = performance.now() + data.ttl * 1000; // By then, the engine has refreshed the token.
-    console.log(`token: again in ${data.ttl}s`);
+    console.log(`token: again in ${data.ttl} seconds`);
   } catch (err) {
     if (refused || kept === null) throw err;
     again = performance.now() + 10_000; // The kept token stays valid for another 25 minutes.

@@ -40,7 +40,7 @@ def headers(refused=False):
             data = get(VAULT + "/v1/finicity/static-token", {"X-Vault-Token": vault_token, "X-Vault-Request": "true"})["data"]
             kept = {"Finicity-App-Key": data["app_key"], "Finicity-App-Token": data["token"], "Accept": "application/json"}
             again = time.monotonic() + data["ttl"]  # By then, the engine has refreshed the token.
-            print(f"token: again in {data['ttl']}s", flush=True)
+            print(f"token: again in {data['ttl']} seconds", flush=True)
         except OSError as err:
             if refused or kept is None:
                 raise

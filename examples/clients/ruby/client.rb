@@ -38,7 +38,7 @@ def headers(refused: false)
 
   data = JSON.parse(answer.body)["data"]
   $again = now + data["ttl"] # By then, the engine has refreshed the token.
-  puts "token: again in #{data['ttl']}s"
+  puts "token: again in #{data['ttl']} seconds"
   $kept = { "Finicity-App-Key" => data["app_key"], "Finicity-App-Token" => data["token"], "Accept" => "application/json" }
 rescue IOError, SystemCallError, SocketError, Timeout::Error, OpenSSL::SSL::SSLError => e
   raise if refused || $kept.nil?
