@@ -146,7 +146,7 @@ END_TO_END := vault build fake bin/kubeconform bin/jq bin/aws-inputs bin/tofu bi
 tools: $(END_TO_END)
 
 .PHONY: runtimes
-runtimes: ## Install what the examples in Java, Node.js, Python and Ruby need, if it is missing, with apt-get
+runtimes: ## Install what the tests of the examples need (Java, Node.js, Python, Ruby, systemd-analyze) with apt-get
 	@bash scripts/runtimes.sh
 
 # Shows the progress of go test. exec, so that a signal from make reaches it and the

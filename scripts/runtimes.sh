@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 #
-# Installs the languages of examples/clients and examples/webhook that are not on PATH,
-# from the packages of Debian or Ubuntu. Everything needs Go, so Go is not among them.
+# Installs the languages of examples/clients and examples/webhook, and systemd's checker
+# for examples/systemd, if they are not on PATH, from the packages of Debian or Ubuntu.
+# Everything needs Go, so Go is not among them.
 set -euo pipefail
 
 missing=()
@@ -13,6 +14,7 @@ done <<-END
 	node nodejs
 	python3 python3
 	ruby ruby
+	systemd-analyze systemd
 END
 if [ "${#missing[@]}" = 0 ]; then
 	echo "runtimes: nothing is missing"

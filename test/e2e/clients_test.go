@@ -71,6 +71,13 @@ func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// inCI reports whether a missing program must fail the test, because the example that
+// needs it would otherwise never run.
+func inCI() bool {
+	ci := os.Getenv("CI")
+	return ci != "" && ci != "0" && ci != "false"
+}
+
 func isClient(name string) bool { return filepath.Dir(name) == "clients" }
 
 // startClients starts the clients whose runtime is installed. Go must be, or nothing
@@ -87,7 +94,6 @@ func (w *fixture) startClients(ts *testscript.TestScript, tokenInFile bool) {
 	if tokenInFile {
 		token = "VAULT_TOKEN_FILE=" + ts.MkAbs("vault-token")
 	}
-	ci := os.Getenv("CI")
 	for name, command := range map[string][]string{
 		"go":     {binary, "1000000", "100ms"},
 		"java":   {"java", filepath.Join(examples, "java", "Client.java"), "1000000", "0.1"},
@@ -98,7 +104,7 @@ func (w *fixture) startClients(ts *testscript.TestScript, tokenInFile bool) {
 		path, err := exec.LookPath(command[0])
 		switch {
 		case err == nil:
-		case ci != "" && ci != "0" && ci != "false":
+		case inCI():
 			ts.Fatalf("%s is not on PATH, so examples/clients/%s would not be run, and this is CI: type make runtimes", command[0], name)
 		default:
 			ts.Logf("NOT RUN: examples/clients/%s, because %s is not on PATH: type make runtimes", name, command[0])

@@ -192,7 +192,7 @@ func cmdLambda(ts *testscript.TestScript, neg bool, args []string) {
 	module, handler, _ := strings.Cut(function.Handler, ".")
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		if ci := os.Getenv("CI"); ci != "" && ci != "0" && ci != "false" {
+		if inCI() {
 			ts.Fatalf("python3 is not on PATH, so examples/aws/lambda would not be run, and this is CI: type make runtimes")
 		}
 		ts.Logf("NOT RUN: examples/aws/lambda, because python3 is not on PATH: type make runtimes")

@@ -100,12 +100,11 @@ func (w *fixture) startReceivers(ts *testscript.TestScript) error {
 		"node":   {"node", filepath.Join(examples, "node", "receiver.js")},
 		"python": {"python3", filepath.Join(examples, "python", "receiver.py")},
 	}
-	ci := os.Getenv("CI")
 	for name, command := range commands {
 		switch path, err := exec.LookPath(command[0]); {
 		case err == nil:
 			command[0] = path
-		case ci != "" && ci != "0" && ci != "false":
+		case inCI():
 			return fmt.Errorf("%s is not on PATH, so examples/webhook/%s would not be run, and this is CI: install it", command[0], name)
 		default:
 			ts.Logf("NOT RUN: examples/webhook/%s, because %s is not on PATH", name, command[0])
