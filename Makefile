@@ -37,7 +37,7 @@ ifeq ($(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.
 $(error VERSION is "$(VERSION)", but must look like v0.1.0)
 endif
 endif
-LDFLAGS := -s -w $(if $(VERSION),-X vault-plugin-secrets-finicity.Version=$(VERSION))
+LDFLAGS := -s -w $(if $(VERSION),-X main.release=$(VERSION))
 
 # At least COVER_MIN percent of each of these packages must be covered: COVER_PACKAGES
 # by their own tests, COVER_MOUNT by these and the tests of a whole mount.
@@ -63,7 +63,7 @@ build: ## Build the plugin at bin/vault-plugin-secrets-finicity (VERSION=v0.1.0 
 .PHONY: fake
 fake: ## Build the mock server for Finicity at bin/fake-finicity
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w $(if $(VERSION),-X main.release=$(VERSION))' -o bin/fake-finicity ./cmd/fake-finicity
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/fake-finicity ./cmd/fake-finicity
 
 .PHONY: vault
 vault: ## Provide a Vault server at bin/vault: VAULT_BIN, the vault on PATH, or a build from source
@@ -255,6 +255,12 @@ schemas: ## Regenerate the schemas for examples/kubernetes from the sources in t
 fmt: bin/golangci-lint bin/tofu ## Format the code
 	bin/golangci-lint fmt
 	TF_CLI_CONFIG_FILE=/dev/null bin/tofu fmt -recursive examples/terraform
+
+MODULE :=
+.PHONY: rename
+rename: ## Move the module to MODULE=github.com/acme/vault-plugin-secrets-finicity
+##= changes the go.mod files, the imports and the rules of the linter; the plugin keeps its name
+	@bash scripts/rename.sh '$(MODULE)'
 
 ##: Try
 

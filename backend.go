@@ -21,16 +21,18 @@ import (
 	"vault-plugin-secrets-finicity/internal/engine"
 )
 
-// Version is the release, such as v0.1.0, set by the linker. It is empty in
-// development builds: Vault compares it with the version that the plugin is
-// registered with, and refuses the plugin if the two differ.
-var Version string
-
 // Factory makes the backend of one mount. It must not use storage or the system
 // view: Vault also starts the plugin just to read its metadata, and then provides
 // neither.
 func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
 	return NewFactory(engine.Options{})(ctx, conf)
+}
+
+// FactoryOfRelease is Factory for a release, such as v0.1.0. Development builds have no
+// version: Vault compares it with the version that the plugin is registered with, and
+// refuses the plugin if the two differ.
+func FactoryOfRelease(version string) logical.Factory {
+	return NewFactory(engine.Options{Version: version})
 }
 
 // NewFactory is Factory with a clock, a network or a version of the test's choice.
@@ -53,11 +55,10 @@ type backend struct {
 }
 
 func newBackend(options engine.Options) *backend {
-	options.Version = Version
 	b := &backend{Backend: &framework.Backend{
 		Help:           strings.TrimSpace(backendHelp),
 		BackendType:    logical.TypeLogical,
-		RunningVersion: Version,
+		RunningVersion: options.Version,
 		PathsSpecial:   &logical.Paths{SealWrapStorage: engine.SealWrapped()},
 	}}
 	b.engine = engine.New(b.Backend, options)

@@ -37,9 +37,15 @@ func TestTheFactoryNeedsNeitherStorageNorSystemView(t *testing.T) {
 	if special != nil && len(special.Unauthenticated) > 0 {
 		t.Error("a path needs no Vault token")
 	}
-	versioner, ok := b.(logical.PluginVersioner)
-	if !ok || versioner.PluginVersion().Version != Version {
-		t.Error("it does not report the version that the linker has set")
+	for version, factory := range map[string]logical.Factory{"": Factory, "v0.1.0": FactoryOfRelease("v0.1.0")} {
+		b, err := factory(t.Context(), &logical.BackendConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		versioner, ok := b.(logical.PluginVersioner)
+		if !ok || versioner.PluginVersion().Version != version {
+			t.Errorf("it does not report the version %q", version)
+		}
 	}
 }
 

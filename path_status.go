@@ -84,14 +84,14 @@ func (b *backend) statusRead(ctx context.Context, req *logical.Request, _ *frame
 	if err != nil {
 		return respond(req.MountPoint, err)
 	}
-	return &logical.Response{Data: statusData(req.MountPoint, status)}, nil
+	return &logical.Response{Data: statusData(req.MountPoint, b.RunningVersion, status)}, nil
 }
 
 // statusData returns every field in every state, so that scripts can rely on them.
-func statusData(mount string, s engine.Status) map[string]any {
+func statusData(mount, version string, s engine.Status) map[string]any {
 	data := map[string]any{
 		"configured":          s.Configured,
-		"version":             cmp.Or(Version, "dev"),
+		"version":             cmp.Or(version, "dev"),
 		"token_available":     s.TokenAvailable,
 		"token_issue_time":    nil,
 		"token_expire_time":   nil,

@@ -18,6 +18,10 @@ import (
 	finicity "vault-plugin-secrets-finicity"
 )
 
+// release is the release, such as v0.1.0. The linker sets it, and it is empty in
+// development builds.
+var release string
+
 func main() {
 	parent := os.Getppid() // This must come first: see endWithParent.
 	// Vault logs lines in this format at their own level, and all others at level
@@ -31,7 +35,7 @@ func main() {
 		log.Error("the plugin does not start: register it without this argument", "error", err)
 		os.Exit(2)
 	case version:
-		fmt.Println("vault-plugin-secrets-finicity", cmp.Or(finicity.Version, "(development build)"))
+		fmt.Println("vault-plugin-secrets-finicity", cmp.Or(release, "(development build)"))
 		return
 	case target != "":
 		if err := install(target); err != nil {
@@ -53,7 +57,7 @@ func main() {
 	})
 
 	// One process serves every mount of this plugin.
-	if err := plugin.ServeMultiplex(&plugin.ServeOpts{BackendFactoryFunc: finicity.Factory}); err != nil {
+	if err := plugin.ServeMultiplex(&plugin.ServeOpts{BackendFactoryFunc: finicity.FactoryOfRelease(release)}); err != nil {
 		log.Error("the plugin does not start", "error", err)
 		os.Exit(1)
 	}

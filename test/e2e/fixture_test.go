@@ -85,7 +85,7 @@ func newFixture(dir, vaultBin, pluginBin string) (*fixture, error) {
 // buildRelease builds the plugin as make build VERSION=… does, and returns its
 // checksum.
 func buildRelease(version, plugin string) (digest string, err error) {
-	return buildPlugin("../../cmd/vault-plugin-secrets-finicity", "vault-plugin-secrets-finicity.Version="+version, plugin)
+	return buildPlugin("../../cmd/vault-plugin-secrets-finicity", "main.release="+version, plugin)
 }
 
 // buildAhead builds the plugin with a wall clock that is ahead by the given time.
