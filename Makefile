@@ -80,6 +80,9 @@ bin/kubeconform: tools/kubeconform/go.mod tools/kubeconform/go.sum
 bin/aws-inputs: $(wildcard tools/aws/*)
 	@bash tools/build.sh aws tools/aws . $@ 'a minute the first time, seconds after that' -ldflags '-s -w'
 
+bin/vulncheck: tools/vulncheck/go.mod tools/vulncheck/go.sum tools/vulncheck/main.go
+	@bash tools/build.sh vulncheck tools/vulncheck . $@ 'less than a minute on two cores the first time, seconds after that'
+
 # Without the flag, it reports the version v1.12.6-dev.
 bin/tofu: export CGO_ENABLED := 0
 bin/tofu: tools/opentofu/go.mod tools/opentofu/go.sum
@@ -242,6 +245,14 @@ lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules,
 	$(GO) vet ./...
 	$(GO) test -count=1 ./test/documents
 	bin/golangci-lint run ./...
+
+VULNDB :=
+STD := warn
+.PHONY: vulncheck
+vulncheck: bin/vulncheck ## Look for known vulnerabilities in the code that is called, and in the plugin, offline
+##= one to two minutes; VULNDB=latest downloads the newest database instead of the pinned one
+##= STD=fail fails for the standard library too, which only another Go release fixes
+	@VULNDB='$(VULNDB)' STD='$(STD)' bash scripts/vulncheck.sh
 
 .PHONY: openapi
 openapi: vault build ## Write Vault's OpenAPI document to test/e2e/testdata/openapi.json, for review
