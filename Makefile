@@ -80,6 +80,10 @@ bin/kubeconform: tools/kubeconform/go.mod tools/kubeconform/go.sum
 bin/aws-inputs: $(wildcard tools/aws/*)
 	@bash tools/build.sh aws tools/aws . $@ 'a minute the first time, seconds after that' -ldflags '-s -w'
 
+bin/actionlint: tools/actionlint/go.mod tools/actionlint/go.sum
+	@bash tools/build.sh actionlint tools/actionlint github.com/rhysd/actionlint/cmd/actionlint $@ \
+		'less than a minute on two cores the first time, seconds after that'
+
 bin/vulncheck: tools/vulncheck/go.mod tools/vulncheck/go.sum tools/vulncheck/main.go
 	@bash tools/build.sh vulncheck tools/vulncheck . $@ 'less than a minute on two cores the first time, seconds after that'
 
@@ -235,11 +239,12 @@ cover: ## Measure coverage, fail if a package is below 90 percent, write bin/cov
 # The cheapest checks come first. `golangci-lint run` also checks the formatting. tofu
 # must ignore the user's settings.
 .PHONY: lint
-lint: bin/golangci-lint bin/tofu ## Check the code, its formatting, the modules, the scripts, the documents and examples/terraform
+lint: bin/golangci-lint bin/tofu bin/actionlint ## Check the code, its formatting, the modules, the scripts, the documents, examples/terraform and the workflows
 ##= less than a minute; five to eight minutes more the first time, to build the tools
 	@find . \( -name .git -o -path ./bin \) -prune -o -type f \( -name '*.sh' -o -path ./.ci/run \) -print | \
 		while IFS= read -r script; do bash -n "$$script" || exit 1; done
 	TF_CLI_CONFIG_FILE=/dev/null bin/tofu fmt -check -diff -recursive examples/terraform
+	bin/actionlint -shellcheck= -pyflakes=
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 	$(GO) vet ./...

@@ -112,7 +112,7 @@ var vaultFlags = map[string]string{
 	"read": "field format", "secrets disable": "", "secrets enable": "path plugin-version", "secrets list": "detailed",
 	"server":       "dev dev-listen-address dev-no-store-token dev-plugin-dir dev-root-token-id",
 	"secrets tune": "audit-non-hmac-response-keys max-lease-ttl plugin-version", "status": "",
-	"token create": "field policy use-limit", "write": "f field",
+	"token create": "field policy use-limit", "version": "", "write": "f field",
 }
 
 // No page may show a command whose program would answer with its usage. The end-to-end

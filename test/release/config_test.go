@@ -38,18 +38,3 @@ func TestAReleaseIsBuiltWithTheFlagsOfMake(t *testing.T) {
 		}
 	}
 }
-
-// A tag of an action can be moved to other code, which would have the release key.
-func TestTheReleaseWorkflowPinsItsActions(t *testing.T) {
-	t.Parallel()
-	uses := regexp.MustCompile(`uses: (.*)`).FindAllStringSubmatch(string(read(t, "../../.github/workflows/release.yml")), -1)
-	if len(uses) == 0 {
-		t.Error("it uses no action")
-	}
-	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	for _, action := range uses {
-		if !pinned.MatchString(action[1]) {
-			t.Errorf("%s is not pinned by a digest", action[1])
-		}
-	}
-}
