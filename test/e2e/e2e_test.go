@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"fleet":      cmdFleet,
 			"sleep":      cmdSleep,
 			"login":      cmdLogin,
+			"stored":     cmdStored,
 			"allows":     cmdAllows,
 			"unattended": cmdUnattended,
 			"receivers":  cmdReceivers,
