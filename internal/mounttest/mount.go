@@ -145,7 +145,7 @@ func (h *Harness) Send(ctx context.Context, op logical.Operation, path string, d
 		found, exists, err := h.B.HandleExistenceCheck(ctx, req)
 		switch {
 		case err != nil && !errors.Is(err, logical.ErrUnsupportedPath):
-			return h.Take(path, nil, err)
+			return h.Take(path, nil, errors.New("internal error")) // Vault hides the error.
 		case found && !exists:
 			req.Operation = logical.CreateOperation
 		}
