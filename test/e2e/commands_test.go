@@ -106,16 +106,18 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdPlugin kills the plugin's processes, or counts them. It also builds another plugin
-// as $RELEASE in the plugin directory: a release, or one whose wall clock is ahead.
+// as $RELEASE in the plugin directory: a release, one with a newer storage version, or one
+// whose wall clock is ahead.
 //
 //	plugin kill
 //	plugin processes 1
 //	plugin release v0.2.0
+//	plugin newer v0.3.0
 //	plugin ahead 7h
 func cmdPlugin(ts *testscript.TestScript, neg bool, args []string) {
 	w := fixtureOf(ts)
-	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N | plugin release VERSION | plugin ahead DURATION")
-	build := map[string]func(setting, plugin string) (digest string, err error){"release": buildRelease, "ahead": buildAhead}[args[0]]
+	usage(ts, !neg && len(args) > 0, "plugin kill | plugin processes N | plugin release|newer VERSION | plugin ahead DURATION")
+	build := map[string]func(setting, plugin string) (digest string, err error){"release": buildRelease, "newer": buildNewer, "ahead": buildAhead}[args[0]]
 	if build != nil {
 		ts.Setenv("RELEASE", filepath.Base(w.pluginBin)+"-"+args[1])
 		digest, err := build(args[1], filepath.Join(filepath.Dir(w.pluginBin), ts.Getenv("RELEASE")))

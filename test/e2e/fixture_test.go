@@ -93,9 +93,9 @@ func buildAhead(ahead, plugin string) (digest string, err error) {
 	return buildPlugin("./aheadplugin", "main.ahead="+ahead, plugin)
 }
 
-func buildPlugin(command, variable, plugin string) (digest string, err error) {
-	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-buildvcs=false", //nolint:noctx // The timeout of go test bounds it.
-		"-ldflags=-s -w -X "+variable, "-o", plugin, command)
+func buildPlugin(command, variable, plugin string, flags ...string) (digest string, err error) {
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -X " + variable, "-o", plugin}, flags...)
+	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), append(args, command)...) //nolint:noctx // The timeout of go test bounds it.
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", command, err, out)
