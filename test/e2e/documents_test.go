@@ -185,7 +185,7 @@ func TestTheDocumentsAreTrue(t *testing.T) {
 		if filepath.Base(document) == "verify-a-release.md" {
 			continue // Its commands need a release: test/release runs them.
 		}
-		steps := stepsOf(openBaos(t, string(text)))
+		steps := stepsOf(asOn(t, string(text)))
 		if !slices.ContainsFunc(steps, func(s step) bool { return s.command != "" }) {
 			if promise.MatchString(strings.Join(strings.Fields(string(text)), " ")) {
 				t.Errorf("%s says that a test runs its console blocks, and has none", document)

@@ -22,6 +22,10 @@ import (
 
 func TestScripts(t *testing.T) {
 	vault, plugin := program(t, "FINICITY_E2E_VAULT"), program(t, "FINICITY_E2E_PLUGIN")
+	server, err := softwareOf(vault)
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -64,12 +68,7 @@ func TestScripts(t *testing.T) {
 			"exporter":   cmdExporter,
 			"audit":      cmdAudit,
 		},
-		Condition: func(condition string) (bool, error) {
-			if condition != "openbao" {
-				return false, fmt.Errorf("unknown: [%s]", condition)
-			}
-			return isOpenBao(vault)
-		},
+		Condition: server.meets,
 		Setup: func(env *testscript.Env) error {
 			if dir := filepath.Join(env.WorkDir, ".tmp"); len(dir) > vaulttest.LongestTMPDIR { // The TMPDIR of programs that a script runs.
 				return fmt.Errorf("%s is too long a path for the socket of a plugin: set TMPDIR to a folder with a shorter path", dir)

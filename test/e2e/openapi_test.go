@@ -43,7 +43,7 @@ func TestTheOpenAPIDocumentOfVaultIsTheOneInReview(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want = []byte(openBaos(t, string(want)))
+	want = []byte(asOn(t, string(want)))
 	if bytes.Equal(text, want) {
 		return
 	}
