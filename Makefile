@@ -69,6 +69,13 @@ fake: ## Build the mock server for Finicity at bin/fake-finicity
 vault: ## Provide a Vault server at bin/vault: VAULT_BIN, the vault on PATH, or a build from source
 	@bash scripts/build-vault.sh
 
+# The program must have the name vault, in a folder of its own: the tests put that folder
+# first on PATH. Without cgo, as in the released binaries.
+bin/lts/vault: export CGO_ENABLED := 0
+bin/lts/vault: $(wildcard tools/vault-lts/*)
+	@bash tools/build.sh vault-lts tools/vault-lts . $@ \
+		'about six minutes on two idle cores the first time, seconds after that' -tags minimal -ldflags '-s -w'
+
 bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	@bash tools/build.sh lint tools/lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $@ \
 		'two to four minutes on two cores the first time, seconds after that'
@@ -173,14 +180,23 @@ test: $(END_TO_END) progress ## Run every test with the race detector, including
 
 SCRIPT :=
 TEST :=
+define run-end-to-end
+	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
+	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
+		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
+endef
 .PHONY: e2e
 e2e: $(END_TO_END) progress ## Run only the end-to-end tests, in about ten minutes
 ##= SCRIPT=cluster runs only test/e2e/testdata/cluster.txtar, and shows each step
 ##= TEST=TestDev runs only the tests whose name matches, and shows their output
 ##= VAULT_BIN=/path/to/bao runs them on OpenBao; OTHER_VAULT_BIN is the server that SCRIPT=move moves to
-	@$(if $(SCRIPT),ls test/e2e/testdata/$(SCRIPT).txtar >/dev/null)
-	@exec bin/progress -count=1 -parallel 4 -timeout 50m \
-		$(if $(SCRIPT),-v -run 'TestScripts/^$(SCRIPT)$$',$(if $(TEST),-v -run '$(TEST)')) ./test/e2e
+	$(run-end-to-end)
+
+.PHONY: e2e-lts
+e2e-lts: export FINICITY_E2E_VAULT := $(CURDIR)/bin/lts/vault
+e2e-lts: bin/lts/vault $(filter-out vault,$(END_TO_END)) progress ## Run the end-to-end tests on the oldest supported Vault server, which it builds
+##= SCRIPT and TEST as for make e2e; docs/compatibility.md says what differs
+	$(run-end-to-end)
 
 PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/monitoring ./test/mount ./test/mutants ./test/prove ./test/release ./test/simulation ./test/vso ./tools/progress ./tools/recording
 .PHONY: unit
