@@ -89,7 +89,7 @@ func (c *client) read(ctx context.Context) error {
 	}
 	data := answer.Data
 	c.kept = http.Header{"Finicity-App-Key": {data.AppKey}, "Finicity-App-Token": {data.Token}, "Accept": {"application/json"}}
-	c.again = time.Now().Add(time.Duration(data.TTL) * time.Second) // By then, the engine has refreshed the token.
+	c.again = time.Now().Add(time.Duration(data.TTL) * time.Second) // The token is due for a refresh then.
 	fmt.Printf("token: again in %d seconds\n", data.TTL)
 	return nil
 }

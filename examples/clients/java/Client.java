@@ -43,7 +43,7 @@ public class Client {
             long ttl = Long.parseLong(field(answer.body(), "ttl"));
             kept = new String[] {"Finicity-App-Key", field(answer.body(), "app_key"),
                     "Finicity-App-Token", field(answer.body(), "token"), "Accept", "application/json"};
-            again = System.nanoTime() + Duration.ofSeconds(ttl).toNanos(); // By then, the engine has refreshed the token.
+            again = System.nanoTime() + Duration.ofSeconds(ttl).toNanos(); // The token is due for a refresh then.
             System.out.println("token: again in " + ttl + " seconds");
         } catch (IOException e) {
             if (refused || kept == null) throw e;

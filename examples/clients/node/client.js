@@ -24,7 +24,7 @@ async function headers(refused = false) {
     if (!response.ok) throw new Error(`Vault: HTTP ${response.status}`);
     const { data } = await response.json();
     kept = { 'Finicity-App-Key': data.app_key, 'Finicity-App-Token': data.token, Accept: 'application/json' };
-    again = performance.now() + data.ttl * 1000; // By then, the engine has refreshed the token.
+    again = performance.now() + data.ttl * 1000; // The token is due for a refresh then.
     console.log(`token: again in ${data.ttl} seconds`);
   } catch (err) {
     if (refused || kept === null) throw err;

@@ -39,7 +39,7 @@ def headers(refused=False):
             vault_token = open(file).read().strip() if file else os.environ.get("VAULT_TOKEN", "")
             data = get(VAULT + "/v1/finicity/static-token", {"X-Vault-Token": vault_token, "X-Vault-Request": "true"})["data"]
             kept = {"Finicity-App-Key": data["app_key"], "Finicity-App-Token": data["token"], "Accept": "application/json"}
-            again = time.monotonic() + data["ttl"]  # By then, the engine has refreshed the token.
+            again = time.monotonic() + data["ttl"]  # The token is due for a refresh then.
             print(f"token: again in {data['ttl']} seconds", flush=True)
         except OSError as err:
             if refused or kept is None:

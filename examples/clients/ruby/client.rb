@@ -37,7 +37,7 @@ def headers(refused: false)
   raise IOError, "Vault: HTTP #{answer.code}" unless answer.code == "200"
 
   data = JSON.parse(answer.body)["data"]
-  $again = now + data["ttl"] # By then, the engine has refreshed the token.
+  $again = now + data["ttl"] # The token is due for a refresh then.
   puts "token: again in #{data['ttl']} seconds"
   $kept = { "Finicity-App-Key" => data["app_key"], "Finicity-App-Token" => data["token"], "Accept" => "application/json" }
 rescue IOError, SystemCallError, SocketError, Timeout::Error, OpenSSL::SSL::SSLError => e
