@@ -27,6 +27,12 @@ export FINICITY_E2E_JQ := $(CURDIR)/bin/jq
 export FINICITY_E2E_AWS := $(CURDIR)/bin/aws-inputs
 export FINICITY_E2E_TOFU := $(CURDIR)/bin/tofu
 export FINICITY_E2E_TERRAFORM_PROVIDER := $(CURDIR)/bin/terraform-provider-vault
+export FINICITY_E2E_ETCD := $(CURDIR)/bin/etcd
+export FINICITY_E2E_KUBE_APISERVER := $(CURDIR)/bin/kube-apiserver
+export FINICITY_E2E_KUBECTL := $(CURDIR)/bin/kubectl
+export FINICITY_E2E_AUTH_KUBERNETES := $(CURDIR)/bin/vault-plugin-auth-kubernetes
+export FINICITY_E2E_EXTERNAL_SECRETS := $(CURDIR)/bin/external-secrets
+export FINICITY_E2E_EXTERNAL_SECRETS_DEFINITIONS := $(CURDIR)/bin/external-secrets-definitions
 
 # Set this on the command line for a release (make build VERSION=v0.1.0). It never comes
 # from the environment: Vault refuses a plugin whose version differs from the registered
@@ -116,6 +122,39 @@ bin/promtool: tools/promtool/go.mod tools/promtool/go.sum
 	@bash tools/build.sh promtool tools/promtool github.com/prometheus/prometheus/cmd/promtool $@ \
 		'three to five minutes on two cores the first time, seconds after that' -tags remove_all_sd -ldflags '-s -w'
 
+# An API server without a version calls itself v0.0.0, which clients do not support.
+KUBERNETES_VERSION := -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
+KUBERNETES_TOOLS := bin/etcd bin/kube-apiserver bin/kubectl bin/vault-plugin-auth-kubernetes bin/external-secrets-definitions
+$(KUBERNETES_TOOLS) bin/external-secrets: export CGO_ENABLED := 0
+bin/etcd: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	@bash tools/build.sh kubernetes tools/kubernetes go.etcd.io/etcd/server/v3 $@ 'a minute the first time, seconds after that' -ldflags '-s -w'
+
+bin/kube-apiserver: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	@bash tools/build.sh kubernetes tools/kubernetes k8s.io/kubernetes/cmd/kube-apiserver $@ \
+		'three to four minutes on two idle cores the first time, seconds after that' -ldflags '-s -w $(KUBERNETES_VERSION)'
+
+bin/kubectl: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	@bash tools/build.sh kubernetes tools/kubernetes k8s.io/kubernetes/cmd/kubectl $@ 'a minute the first time, seconds after that' \
+		-ldflags '-s -w $(KUBERNETES_VERSION)'
+
+bin/vault-plugin-auth-kubernetes: tools/auth-kubernetes/go.mod tools/auth-kubernetes/go.sum
+	@bash tools/build.sh kubernetes tools/auth-kubernetes github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes $@ \
+		'a minute the first time, seconds after that' -ldflags '-s -w'
+
+bin/external-secrets: tools/external-secrets/go.mod tools/external-secrets/go.sum
+	@bash tools/build.sh external-secrets tools/external-secrets github.com/external-secrets/external-secrets $@ \
+		'six to ten minutes on two idle cores the first time, seconds after that' -ldflags '-s -w'
+
+# The operator's own definitions of its resources, from its module.
+bin/external-secrets-definitions: tools/external-secrets/go.mod tools/external-secrets/go.sum
+	@rm -rf $@ $@.new
+	@mkdir -p bin
+	@cd tools/external-secrets && GOWORK=off $(GO) mod download github.com/external-secrets/external-secrets
+	@cp -R "$$(cd tools/external-secrets && GOWORK=off $(GO) list -m -f '{{.Dir}}' github.com/external-secrets/external-secrets)/config/crds/bases" $@.new
+	@chmod -R u+w $@.new
+	@mv $@.new $@
+	@touch $@
+
 RELEASE_TOOLS := bin/goreleaser bin/cyclonedx-gomod bin/minisign bin/licenses bin/image
 bin/goreleaser: tools/goreleaser/go.mod tools/goreleaser/go.sum
 	@bash tools/build.sh goreleaser tools/goreleaser github.com/goreleaser/goreleaser/v2 $@ \
@@ -197,6 +236,18 @@ e2e-lts: export FINICITY_E2E_VAULT := $(CURDIR)/bin/lts/vault
 e2e-lts: bin/lts/vault $(filter-out vault,$(END_TO_END)) progress ## Run the end-to-end tests on the oldest supported Vault server, which it builds
 ##= SCRIPT and TEST as for make e2e; docs/compatibility.md says what differs
 	$(run-end-to-end)
+
+
+# These tests are not part of make test: their programs take minutes to build.
+.PHONY: e2e-kubernetes
+e2e-kubernetes: vault build $(KUBERNETES_TOOLS) progress ## Apply examples/kubernetes to a real Kubernetes API server, and log in with its service accounts
+##= a minute; five to ten minutes more the first time, to build the API server
+	@exec bin/progress -v -count=1 -timeout 30m -run 'TestKubernetes/^manifests$$' ./test/e2e -kubernetes
+
+.PHONY: e2e-external-secrets
+e2e-external-secrets: vault build $(KUBERNETES_TOOLS) bin/external-secrets progress ## Run the External Secrets Operator with examples/kubernetes on a real API server
+##= two minutes; ten to twenty minutes more the first time, to build the API server and the operator
+	@exec bin/progress -v -count=1 -timeout 30m -run 'TestKubernetes/^external_secrets$$' ./test/e2e -kubernetes
 
 PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/monitoring ./test/mount ./test/mutants ./test/prove ./test/release ./test/simulation ./test/vso ./tools/progress ./tools/recording
 .PHONY: unit
