@@ -20,14 +20,18 @@ import (
 	"vault-plugin-secrets-finicity/internal/vaulttest"
 )
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata") }
+
+// runScripts runs the scripts of a folder.
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
 	vault, plugin := program(t, "FINICITY_E2E_VAULT"), program(t, "FINICITY_E2E_PLUGIN")
 	server, err := softwareOf(vault)
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -62,6 +66,10 @@ func TestScripts(t *testing.T) {
 			"headers":    cmdHeaders,
 			"pod":        cmdPod,
 			"operator":   cmdOperator,
+			"kubernetes": cmdKubernetes,
+			"kubectl":    cmdKubectl,
+			"page":       cmdPage,
+			"shell":      cmdShell,
 			"terraform":  cmdTerraform,
 			"holds":      cmdHolds,
 			"json":       cmdJSON,

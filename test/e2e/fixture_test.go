@@ -52,6 +52,8 @@ type fixture struct {
 	apps      *apps
 	proxy     *proxy
 	impostor  *impostor
+	cluster   *controlPlane
+	page      *page
 
 	mu         sync.Mutex
 	secrets    map[string]struct{} // Every partner secret that was sent.
@@ -150,6 +152,9 @@ func (w *fixture) close() {
 	w.stopReceivers()
 	if w.watch != nil {
 		_ = w.watch.end() // Only a failed script leaves one behind.
+	}
+	if w.cluster != nil {
+		w.cluster.stop(w)
 	}
 	for _, c := range w.children {
 		_ = c.stop() // A failed app is reported earlier.

@@ -15,39 +15,50 @@ import (
 
 const pluginDirectory = "/usr/local/libexec/vault"
 
-// helmValues reads values for Vault's Helm chart.
-func helmValues(t *testing.T, name string) map[string]any {
-	t.Helper()
+// readValues reads values for Vault's Helm chart.
+func readValues(name string) (values map[string]any, err error) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "examples", "kubernetes", "server", name))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	var values map[string]any
-	if err := yaml.Unmarshal(text, &values); err != nil {
+	err = yaml.Unmarshal(text, &values)
+	return values, err
+}
+
+func helmValues(t *testing.T, name string) map[string]any {
+	t.Helper()
+	values, err := readValues(name)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return values
 }
 
-// The chart copies these values into the pod of the Vault server as they are. A Deployment
-// has the same pod, and its schema is there for the other manifests.
+// chartPod returns the pod of the Vault server. The chart copies these values into it as
+// they are.
+func chartPod(values map[string]any) map[string]any {
+	pod := map[string]any{
+		"volumes":    field(values, "server", "volumes"),
+		"containers": []any{map[string]any{"name": "vault", "image": "vault", "volumeMounts": field(values, "server", "volumeMounts")}},
+	}
+	if init := field(values, "server", "extraInitContainers"); init != nil {
+		pod["initContainers"] = init
+	}
+	return pod
+}
+
+// A Deployment has the same pod as the chart's StatefulSet, and its schema is there for the
+// other manifests.
 func TestTheValuesForVaultsChartMakeAValidPod(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"image-volume.yaml", "init-container.yaml"} {
 		values := helmValues(t, name)
-		pod := map[string]any{
-			"volumes":    field(values, "server", "volumes"),
-			"containers": []any{map[string]any{"name": "vault", "image": "vault", "volumeMounts": field(values, "server", "volumeMounts")}},
-		}
-		if init := field(values, "server", "extraInitContainers"); init != nil {
-			pod["initContainers"] = init
-		}
 		labels := map[string]any{"app": "vault"}
 		text, err := yaml.Marshal(map[string]any{
 			"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "vault"},
 			"spec": map[string]any{
 				"selector": map[string]any{"matchLabels": labels},
-				"template": map[string]any{"metadata": map[string]any{"labels": labels}, "spec": pod},
+				"template": map[string]any{"metadata": map[string]any{"labels": labels}, "spec": chartPod(values)},
 			},
 		})
 		if err != nil {

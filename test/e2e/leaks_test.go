@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"html"
 	"net/url"
 	"os"
@@ -74,9 +75,11 @@ func TestASecretIsFoundHoweverItIsWritten(t *testing.T) {
 // secrets.
 func TestScriptsRunNothingThatIsNotOverheard(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(scripts) == 0 {
-		t.Fatalf("%d scripts, %v", len(scripts), err)
+	onKubernetes, alsoErr := filepath.Glob("testdata/kubernetes/*.txtar")
+	if err := errors.Join(err, alsoErr); err != nil || len(scripts) == 0 || len(onKubernetes) == 0 {
+		t.Fatalf("%d scripts, %d on Kubernetes, %v", len(scripts), len(onKubernetes), err)
 	}
+	scripts = append(scripts, onKubernetes...)
 	exec := regexp.MustCompile(`(?m)^[!\[].*\bexec\b.*|^exec\b.*`)
 	for _, script := range scripts {
 		text, err := os.ReadFile(script)

@@ -26,15 +26,16 @@ const secretName = "finicity.headers"
 // cmdPod simulates a pod of examples/kubernetes/injector.yaml with what the injector
 // adds to it. $HEADERS is the file that the app's container reads.
 //
+//	pod create   creates the pod in the script's cluster, and writes the token of its service account
 //	pod init     Vault Agent as in the init container: it ends once the file exists
 //	pod start    Vault Agent as in the sidecar container
 //	pod stop
 //
 // The configuration of the agent is made from the annotations as the injector makes it.
-// Only the address and the login are the script's own: the role-id and secret-id of
-// AppRole.
+// Only the address is the script's own, and without pod create also the login: the
+// role-id and secret-id of AppRole.
 func cmdPod(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 1, "pod init | pod start | pod stop")
+	usage(ts, !neg && len(args) == 1, "pod create | pod init | pod start | pod stop")
 	w := fixtureOf(ts)
 	deployment, err := theOnly("injector.yaml", "Deployment")
 	ts.Check(err)
@@ -42,6 +43,10 @@ func cmdPod(ts *testscript.TestScript, neg bool, args []string) {
 	root := ts.MkAbs("pod")
 	headers := filepath.Join(root, headersOf(pod))
 	switch args[0] {
+	case "create":
+		w.createPod(ts, namespace, "my-app", pod)
+		ts.Check(os.MkdirAll(root, 0o700))
+		ts.Check(os.WriteFile(filepath.Join(root, "token"), []byte(w.podToken(ts, "my-app", pod)), 0o600))
 	case "init":
 		ts.Check(os.MkdirAll(filepath.Join(root, "vault", "secrets"), 0o700))
 		ts.Setenv("HEADERS", headers)
@@ -96,18 +101,23 @@ func (w *fixture) launchAgent(ts *testscript.TestScript, pod any, root, name str
 	ts.Check(err)
 	home := filepath.Join(root, "home", "vault")
 	ts.Check(os.MkdirAll(home, 0o700))
+	method := map[string]any{
+		"type":        "approle",
+		"max_backoff": annotation(pod, "auth-max-backoff"),
+		"config": map[string]any{
+			"role_id_file_path": ts.MkAbs("role-id"), "secret_id_file_path": ts.MkAbs("secret-id"),
+			"remove_secret_id_file_after_reading": false,
+		},
+	}
+	if w.cluster != nil {
+		method["type"], method["mount_path"] = "kubernetes", annotation(pod, "auth-path")
+		method["config"] = map[string]any{"role": annotation(pod, "role"), "token_path": filepath.Join(root, "token")}
+	}
 	config, err := json.Marshal(map[string]any{
 		"exit_after_auth": name == "init",
 		"vault":           map[string]any{"address": ts.Getenv("VAULT_ADDR")},
 		"auto_auth": map[string]any{
-			"method": map[string]any{
-				"type":        "approle",
-				"max_backoff": annotation(pod, "auth-max-backoff"),
-				"config": map[string]any{
-					"role_id_file_path": ts.MkAbs("role-id"), "secret_id_file_path": ts.MkAbs("secret-id"),
-					"remove_secret_id_file_after_reading": false,
-				},
-			},
+			"method": method,
 			"sink": []any{map[string]any{
 				"type": "file", "config": map[string]any{"path": filepath.Join(home, ".vault-token")},
 			}},
