@@ -53,8 +53,8 @@ COVER_MOUNT := . ./internal/engine
 
 .PHONY: help
 help: ## Show this list (the default)
-	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^##= / {printf "%24s%s\n", "", substr($$0, 5)} \
-		/^[a-z][a-z0-9-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^##= / {printf "%28s%s\n", "", substr($$0, 5)} \
+		/^[a-z][a-z0-9-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
 
 ##: Build
 
