@@ -237,7 +237,6 @@ e2e-lts: bin/lts/vault $(filter-out vault,$(END_TO_END)) progress ## Run the end
 ##= SCRIPT and TEST as for make e2e; docs/compatibility.md says what differs
 	$(run-end-to-end)
 
-
 # These tests are not part of make test: their programs take minutes to build.
 .PHONY: e2e-kubernetes
 e2e-kubernetes: vault build $(KUBERNETES_TOOLS) progress ## Apply examples/kubernetes to a real Kubernetes API server, and log in with its service accounts
