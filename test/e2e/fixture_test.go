@@ -87,7 +87,11 @@ func newFixture(dir, vaultBin, pluginBin string) (*fixture, error) {
 // buildRelease builds the plugin as make build VERSION=… does, and returns its
 // checksum.
 func buildRelease(version, plugin string) (digest string, err error) {
-	return buildPlugin("../../cmd/vault-plugin-secrets-finicity", "main.release="+version, plugin)
+	return buildReleaseWith(version, plugin)
+}
+
+func buildReleaseWith(version, plugin string, flags ...string) (digest string, err error) {
+	return buildPlugin("../../cmd/vault-plugin-secrets-finicity", "main.release="+version, plugin, flags...)
 }
 
 // buildAhead builds the plugin with a wall clock that is ahead by the given time.

@@ -46,5 +46,5 @@ func buildNewer(version, plugin string) (digest string, err error) {
 	if err := os.WriteFile(overlay, list, 0o600); err != nil {
 		return "", err
 	}
-	return buildPlugin("../../cmd/vault-plugin-secrets-finicity", "vault-plugin-secrets-finicity.Version="+version, plugin, "-overlay="+overlay)
+	return buildReleaseWith(version, plugin, "-overlay="+overlay)
 }
