@@ -29,9 +29,10 @@ type client struct {
 	http            *http.Client
 	vault, finicity string
 
-	mu    sync.Mutex
-	kept  http.Header
-	again time.Time
+	mu      sync.Mutex
+	kept    http.Header
+	again   time.Time
+	refused time.Time // The last read because of a refused token.
 }
 
 func newClient() *client {
@@ -88,6 +89,9 @@ func (c *client) read(ctx context.Context) error {
 		return err
 	}
 	data := answer.Data
+	if data.AppKey == "" || data.Token == "" || data.TTL < 1 {
+		return errors.New("vault: no token in the answer")
+	}
 	c.kept = http.Header{"Finicity-App-Key": {data.AppKey}, "Finicity-App-Token": {data.Token}, "Accept": {"application/json"}}
 	c.again = time.Now().Add(time.Duration(data.TTL) * time.Second) // The token is due for a refresh then.
 	fmt.Printf("token: again in %d seconds\n", data.TTL)
@@ -97,6 +101,9 @@ func (c *client) read(ctx context.Context) error {
 func (c *client) headers(ctx context.Context, refused bool) (http.Header, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if refused = refused && time.Since(c.refused) > 10*time.Second; refused {
+		c.refused = time.Now()
+	}
 	if refused || time.Now().After(c.again) {
 		if err := c.read(ctx); err != nil {
 			if refused || c.kept == nil {

@@ -8,6 +8,10 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -25,15 +29,25 @@ public class Client {
     private static final String FINICITY = env("FINICITY_URL", "https://api.finicity.com");
     // It follows no redirect, which would send the token to another address.
     private static final HttpClient HTTP = HttpClient.newHttpClient();
+    private static final long TEN_SECONDS = Duration.ofSeconds(10).toNanos();
     private static String[] kept;
     private static long again;
+    private static long lastRefused = System.nanoTime() - TEN_SECONDS; // The last read because of a refused token.
 
     static HttpResponse<String> get(String url, String... headers) throws IOException, InterruptedException {
-        return HTTP.send(HttpRequest.newBuilder(URI.create(url)).timeout(Duration.ofSeconds(10)).headers(headers).build(),
-                HttpResponse.BodyHandlers.ofString());
+        CompletableFuture<HttpResponse<String>> answer = HTTP.sendAsync(
+                HttpRequest.newBuilder(URI.create(url)).headers(headers).build(), HttpResponse.BodyHandlers.ofString());
+        try {
+            return answer.get(10, TimeUnit.SECONDS); // The timeout of a request would not include the body.
+        } catch (ExecutionException | TimeoutException e) {
+            answer.cancel(true);
+            throw new IOException(e);
+        }
     }
 
     static synchronized String[] headers(boolean refused) throws IOException, InterruptedException {
+        refused = refused && System.nanoTime() - lastRefused >= TEN_SECONDS;
+        if (refused) lastRefused = System.nanoTime();
         if (!refused && kept != null && System.nanoTime() - again < 0) return kept;
         try {
             String file = env("VAULT_TOKEN_FILE", "");
@@ -45,9 +59,9 @@ public class Client {
                     "Finicity-App-Token", field(answer.body(), "token"), "Accept", "application/json"};
             again = System.nanoTime() + Duration.ofSeconds(ttl).toNanos(); // The token is due for a refresh then.
             System.out.println("token: again in " + ttl + " seconds");
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             if (refused || kept == null) throw e;
-            again = System.nanoTime() + Duration.ofSeconds(10).toNanos(); // The kept token stays valid for another 25 minutes.
+            again = System.nanoTime() + TEN_SECONDS; // The kept token stays valid for another 25 minutes.
             System.out.println("token: kept, because Vault returns none: " + e);
         }
         return kept;
@@ -60,9 +74,9 @@ public class Client {
 
     /** The JDK has no JSON parser, and no value here has escapes. A real app uses its own parser. */
     static String field(String json, String name) throws IOException {
-        Matcher found = Pattern.compile("\"" + name + "\":\\s*\"?([^\",}]+)").matcher(json);
+        Matcher found = Pattern.compile("\"" + name + "\":\\s*(\"[^\"]+\"|[1-9]\\d*)").matcher(json);
         if (!found.find()) throw new IOException("Vault returns no " + name);
-        return found.group(1);
+        return found.group(1).replace("\"", "");
     }
 
     static String env(String name, String otherwise) {

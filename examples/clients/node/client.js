@@ -12,17 +12,21 @@ const fs = require('node:fs');
 const { VAULT_ADDR = 'https://127.0.0.1:8200', VAULT_TOKEN_FILE, VAULT_TOKEN, FINICITY_URL = 'https://api.finicity.com' } = process.env;
 let kept = null;
 let again = 0;
+let lastRefused = -Infinity; // The last read because of a refused token.
 
 // Following a redirect would send the token to another address.
 const get = (url, headers) => fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(10_000) });
 
 async function headers(refused = false) {
+  refused &&= performance.now() - lastRefused > 10_000;
+  if (refused) lastRefused = performance.now();
   if (!refused && performance.now() < again) return kept;
   try {
     const vaultToken = VAULT_TOKEN_FILE ? fs.readFileSync(VAULT_TOKEN_FILE, 'utf8').trim() : VAULT_TOKEN || '';
     const response = await get(`${VAULT_ADDR}/v1/finicity/static-token`, { 'X-Vault-Token': vaultToken, 'X-Vault-Request': 'true' });
     if (!response.ok) throw new Error(`Vault: HTTP ${response.status}`);
     const { data } = await response.json();
+    if (!data.app_key || !data.token || !(data.ttl >= 1)) throw new Error('Vault: no token in the answer');
     kept = { 'Finicity-App-Key': data.app_key, 'Finicity-App-Token': data.token, Accept: 'application/json' };
     again = performance.now() + data.ttl * 1000; // The token is due for a refresh then.
     console.log(`token: again in ${data.ttl} seconds`);

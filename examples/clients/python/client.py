@@ -16,6 +16,7 @@ import urllib.request
 VAULT = os.environ.get("VAULT_ADDR", "https://127.0.0.1:8200")
 FINICITY = os.environ.get("FINICITY_URL", "https://api.finicity.com")
 kept, again = None, 0.0
+last_refused = float("-inf")  # The last read because of a refused token.
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -32,16 +33,21 @@ def get(url, headers):
 
 
 def headers(refused=False):
-    global kept, again
+    global kept, again, last_refused
+    refused = refused and time.monotonic() - last_refused > 10
+    if refused:
+        last_refused = time.monotonic()
     if refused or time.monotonic() >= again:
         try:
             file = os.environ.get("VAULT_TOKEN_FILE")
             vault_token = open(file).read().strip() if file else os.environ.get("VAULT_TOKEN", "")
             data = get(VAULT + "/v1/finicity/static-token", {"X-Vault-Token": vault_token, "X-Vault-Request": "true"})["data"]
+            if not (data["app_key"] and data["token"] and data["ttl"] >= 1):
+                raise ValueError("no token in the answer")
             kept = {"Finicity-App-Key": data["app_key"], "Finicity-App-Token": data["token"], "Accept": "application/json"}
             again = time.monotonic() + data["ttl"]  # The token is due for a refresh then.
             print(f"token: again in {data['ttl']} seconds", flush=True)
-        except OSError as err:
+        except Exception as err:
             if refused or kept is None:
                 raise
             again = time.monotonic() + 10  # The kept token stays valid for another 25 minutes.

@@ -16,6 +16,7 @@ VAULT = ENV.fetch("VAULT_ADDR", "https://127.0.0.1:8200")
 FINICITY = ENV.fetch("FINICITY_URL", "https://api.finicity.com")
 $kept = nil
 $again = 0
+$last_refused = -Float::INFINITY # The last read because of a refused token.
 
 def now
   Process.clock_gettime(Process::CLOCK_MONOTONIC)
@@ -30,17 +31,21 @@ def get(url, headers)
 end
 
 def headers(refused: false)
+  refused &&= now - $last_refused > 10
+  $last_refused = now if refused
   return $kept unless refused || now >= $again
 
   vault_token = ENV["VAULT_TOKEN_FILE"] ? File.read(ENV["VAULT_TOKEN_FILE"]).strip : ENV.fetch("VAULT_TOKEN", "")
   answer = get("#{VAULT}/v1/finicity/static-token", { "X-Vault-Token" => vault_token, "X-Vault-Request" => "true" })
   raise IOError, "Vault: HTTP #{answer.code}" unless answer.code == "200"
 
-  data = JSON.parse(answer.body)["data"]
+  data = JSON.parse(answer.body).fetch("data")
+  raise IOError, "no token in the answer" if data["app_key"].empty? || data["token"].empty? || data["ttl"] < 1
+
   $again = now + data["ttl"] # The token is due for a refresh then.
   puts "token: again in #{data['ttl']} seconds"
   $kept = { "Finicity-App-Key" => data["app_key"], "Finicity-App-Token" => data["token"], "Accept" => "application/json" }
-rescue IOError, SystemCallError, SocketError, Timeout::Error, OpenSSL::SSL::SSLError => e
+rescue StandardError => e # Also an answer that is not Vault's.
   raise if refused || $kept.nil?
 
   $again = now + 10 # The kept token stays valid for another 25 minutes.
