@@ -23,7 +23,7 @@ const pathCA = "/_fake/ca.pem"
 
 // listen opens the address of the options. Any address but a loopback address needs
 // -allow-remote: the admin paths have no authentication, and one of them makes the
-// server send requests to other addresses.
+// server send requests to loopback addresses of its machine.
 func listen(ctx context.Context, o options) (net.Listener, error) {
 	address := o.listen
 	if address == "" {

@@ -15,7 +15,9 @@ import (
 
 // adminPrefix is the start of the paths of the admin endpoint. The endpoint has no
 // authentication: any client that can connect to it can set secrets, and check them.
-// Therefore, cmd/fake-finicity listens only on loopback addresses.
+// Therefore, cmd/fake-finicity listens only on loopback addresses without -allow-remote,
+// and the endpoint refuses requests of web pages, which a browser on the same machine
+// would send.
 const adminPrefix = "/_fake/"
 
 // route is a path of the admin endpoint.
@@ -94,6 +96,17 @@ func with(body string) string {
 		return ""
 	}
 	return ", for example " + body
+}
+
+// serveAdmin answers a request for the admin endpoint. Browsers add Origin to each request
+// that changes something, also if the name of the page's server resolves to a loopback
+// address.
+func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Origin") != "" {
+		replyError(w, http.StatusForbidden, errors.New("a web page must not use the admin paths"))
+		return
+	}
+	s.admin().ServeHTTP(w, r)
 }
 
 func (s *Server) allCounters() map[string]Counters {

@@ -39,6 +39,17 @@ func TestAdminOrdersAndClearsFaults(t *testing.T) {
 	c.alpha().want(t, 200, "")
 }
 
+// A page in a browser on the developer's machine can send requests to loopback addresses.
+func TestAdminRefusesRequestsOfWebPages(t *testing.T) {
+	c := newCaller(t, fakefinicity.Config{})
+	for _, path := range []string{"partners/" + alphaID + "/lock", "faults", "webhooks"} {
+		c.do(http.MethodPost, "/_fake/"+path, `{"kind":"lost"}`, map[string]string{"Origin": "http://evil.example"}).want(t, 403, "")
+	}
+	if c.fake.Counters(alphaID).Locked || c.fake.ClearFaults() > 0 {
+		t.Error("a refused request had an effect")
+	}
+}
+
 func TestAdminNamesWhatIsWrongWithAFault(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
 	for body, named := range map[string]string{

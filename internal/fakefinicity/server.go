@@ -182,7 +182,7 @@ func (s *Server) Close() {
 // request without an answer.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
-		s.admin().ServeHTTP(w, r)
+		s.serveAdmin(w, r)
 		return
 	}
 	var allowed []string
