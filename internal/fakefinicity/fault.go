@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -145,12 +146,20 @@ func (f Fault) Validate() error {
 	return f.validateHeader()
 }
 
+// headerName matches a token of RFC 9110. net/http omits a header with another name.
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
 // validateHeader refuses headers that net/http would leave out or change.
 func (f Fault) validateHeader() error {
 	values := []string{f.RetryAfter, f.ContentType}
 	for name, value := range f.Header {
-		if name == "" || strings.ContainsAny(name, " \t\r\n:") {
+		switch canonical := http.CanonicalHeaderKey(name); {
+		case !headerName.MatchString(name):
 			return fmt.Errorf("%q is not a valid header name", name)
+		case canonical == "Content-Type":
+			return errors.New("set contentType instead of the header Content-Type")
+		case canonical == "Content-Length", canonical == "Transfer-Encoding":
+			return fmt.Errorf("%s follows from the body and cannot be set", canonical)
 		}
 		values = append(values, value)
 	}
