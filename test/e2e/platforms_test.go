@@ -8,6 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,7 +180,8 @@ func cmdECS(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdLambda invokes the function of examples/aws/lambda several times in one process.
 // Vault Proxy at $LISTENER takes the place of the extension: both forward requests, and
-// add a Vault token.
+// add a Vault token. But the extension adds it after a token of the request, even an empty
+// one, and Vault reads only the first.
 //
 //	lambda invoke 3
 func cmdLambda(ts *testscript.TestScript, neg bool, args []string) {
@@ -198,6 +203,17 @@ func cmdLambda(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Logf("NOT RUN: examples/aws/lambda, because python3 is not on PATH: type make runtimes")
 		return
 	}
+	listener, err := url.Parse(ts.Getenv("LISTENER"))
+	ts.Check(err)
+	proxy := httputil.NewSingleHostReverseProxy(listener)
+	extension := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if _, sent := r.Header["X-Vault-Token"]; sent {
+			http.Error(rw, "the request has a Vault token of its own", http.StatusForbidden)
+			return
+		}
+		proxy.ServeHTTP(rw, r)
+	}))
+	defer extension.Close()
 	folder := ts.MkAbs("function")
 	ts.Check(os.MkdirAll(folder, 0o700))
 	ts.Check(os.WriteFile(filepath.Join(folder, module+".py"), []byte(w.example(ts, "aws", "lambda", "handler.py")), 0o600))
@@ -207,7 +223,7 @@ func cmdLambda(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH"), "FINICITY_URL=" + w.plain.URL}
 	for name, value := range function.Environment.Variables {
 		if value == "http://127.0.0.1:8200" { // The address of the extension's proxy, according to its documentation.
-			value = ts.Getenv("LISTENER")
+			value = extension.URL
 		}
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

@@ -70,8 +70,11 @@ func (c *client) read(ctx context.Context) error {
 			return err
 		}
 	}
-	status, body, err := c.get(ctx, c.vault+"/v1/finicity/static-token",
-		http.Header{"X-Vault-Token": {strings.TrimSpace(string(vaultToken))}, "X-Vault-Request": {"true"}})
+	header := http.Header{"X-Vault-Request": {"true"}}
+	if token := strings.TrimSpace(string(vaultToken)); token != "" { // Otherwise, a proxy adds one.
+		header.Set("X-Vault-Token", token)
+	}
+	status, body, err := c.get(ctx, c.vault+"/v1/finicity/static-token", header)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("vault: HTTP %d", status)
 	}

@@ -23,7 +23,9 @@ async function headers(refused = false) {
   if (!refused && performance.now() < again) return kept;
   try {
     const vaultToken = VAULT_TOKEN_FILE ? fs.readFileSync(VAULT_TOKEN_FILE, 'utf8').trim() : VAULT_TOKEN || '';
-    const response = await get(`${VAULT_ADDR}/v1/finicity/static-token`, { 'X-Vault-Token': vaultToken, 'X-Vault-Request': 'true' });
+    const request = { 'X-Vault-Request': 'true' };
+    if (vaultToken) request['X-Vault-Token'] = vaultToken; // Otherwise, a proxy adds one.
+    const response = await get(`${VAULT_ADDR}/v1/finicity/static-token`, request);
     if (!response.ok) throw new Error(`Vault: HTTP ${response.status}`);
     const { data } = await response.json();
     if (!data.app_key || !data.token || !(data.ttl >= 1)) throw new Error('Vault: no token in the answer');
