@@ -59,7 +59,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	a := &app{
-		client:  &http.Client{Timeout: 30 * time.Second},
+		// Following a redirect would send the token to another address.
+		client: &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
 		url:     strings.TrimSuffix(*base, "/") + "/aggregation/v1/customers",
 		headers: fromEnvironment,
 	}
