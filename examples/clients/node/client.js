@@ -12,6 +12,7 @@ const fs = require('node:fs');
 const { VAULT_ADDR = 'https://127.0.0.1:8200', VAULT_TOKEN_FILE, VAULT_TOKEN, FINICITY_URL = 'https://api.finicity.com' } = process.env;
 let kept = null;
 let again = 0;
+let reading = null;
 let lastRefused = -Infinity; // The last read because of a refused token.
 
 // Following a redirect would send the token to another address.
@@ -21,6 +22,11 @@ async function headers(refused = false) {
   refused &&= performance.now() - lastRefused > 10_000;
   if (refused) lastRefused = performance.now();
   if (!refused && performance.now() < again) return kept;
+  reading ??= read(refused).finally(() => { reading = null; }); // Calls at the same time share one read.
+  return reading;
+}
+
+async function read(refused) {
   try {
     const vaultToken = VAULT_TOKEN_FILE ? fs.readFileSync(VAULT_TOKEN_FILE, 'utf8').trim() : VAULT_TOKEN || '';
     const request = { 'X-Vault-Request': 'true' };
