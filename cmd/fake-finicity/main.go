@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fake := fakefinicity.New(o.config)
-	handler, err := kept(fake, o.state)
+	handler, save, err := kept(fake, o.state)
 	scheme := "http"
 	var secure *tls.Config
 	if err == nil && o.tlsHost != "" {
@@ -104,6 +104,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case <-ctx.Done():
 	}
 	fake.Close()
+	defer save() // A late call may have changed the state after the last answer.
 	graceful, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(graceful); err != nil {
@@ -172,35 +173,37 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 // kept returns a server that stores its state in the file after each answer, because
-// each answer may change the state. Without a file, it returns the server unchanged.
-func kept(fake *fakefinicity.Server, file string) (http.Handler, error) {
+// each answer may change the state, and a function that stores it now. Without a file, it
+// returns the server unchanged.
+func kept(fake *fakefinicity.Server, file string) (handler http.Handler, save func(), err error) {
 	if file == "" {
-		return fake, nil
+		return fake, func() {}, nil
 	}
 	last, err := os.ReadFile(file) //nolint:gosec // The operator of the server chose the path.
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	default:
 		if err := fake.Restore(last); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	var mu sync.Mutex
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { // Also after a call without an answer, which is a panic.
-			mu.Lock()
-			defer mu.Unlock()
-			if now := fake.State(); !bytes.Equal(now, last) {
-				if err := os.WriteFile(file, now, 0o600); err != nil {
-					fmt.Fprintln(os.Stderr, "fake-finicity:", err)
-				}
-				last = now
+	save = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := fake.State(); !bytes.Equal(now, last) {
+			if err := os.WriteFile(file, now, 0o600); err != nil {
+				fmt.Fprintln(os.Stderr, "fake-finicity:", err)
 			}
-		}()
+			last = now
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer save() // Also after a call without an answer, which is a panic.
 		fake.ServeHTTP(w, r)
-	}), nil
+	}), save, nil
 }
 
 // release is the version of a release, such as v0.1.0, set by the linker.

@@ -145,6 +145,26 @@ func TestContinuesWithItsStateAfterARestart(t *testing.T) {
 	}
 }
 
+func TestStoresALateChangeWhenItEnds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	url, ended := start(ctx, t, "-state", file)
+	send(t, http.MethodPost, url+"/_fake/faults", `{"kind":"late","delay":"1ms"}`, nil)
+	if status := authenticate(t, url, defaultPartner); status != 0 {
+		t.Fatalf("the late call was answered %d", status)
+	}
+	<-time.After(100 * time.Millisecond)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	state, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(state), `"authentications":1`) {
+		t.Errorf("the file does not have the late call (%v): %s", err, state)
+	}
+}
+
 func TestEndsPromptlyWithCallsHeld(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
