@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -90,6 +91,20 @@ func TestTheMetricsHaveTheValuesOfTheStatus(t *testing.T) {
 				t.Errorf("there is no %s", name)
 			}
 		}
+	}
+}
+
+// Without a mount, there would be no metric, and so no alert.
+func TestTheExporterNeedsAMount(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), exporterBin)
+	cmd.Env = []string{"FINICITY_MOUNTS= , ", "LISTEN=127.0.0.1:0"}
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "FINICITY_MOUNTS") {
+		t.Errorf("the exporter prints %q (%v)", out, err)
+	}
+	got := scrape(t, startExporter(t, &proxy{answers: map[string]any{"finicity": everything()}}, "finicity/"))
+	if got[`finicity_up{mount="finicity"}`] != "1" {
+		t.Errorf("a mount with a slash has the metrics %v", got)
 	}
 }
 

@@ -107,6 +107,12 @@ func run() error {
 		namespace: os.Getenv("VAULT_NAMESPACE"),
 		mounts:    strings.Fields(strings.ReplaceAll(cmp.Or(os.Getenv("FINICITY_MOUNTS"), "finicity"), ",", " ")),
 	}
+	if len(e.mounts) == 0 { // Without any metric, no alert could fire.
+		return errors.New("FINICITY_MOUNTS names no mount")
+	}
+	for i, mount := range e.mounts {
+		e.mounts[i] = strings.Trim(mount, "/") // vault secrets list shows a slash.
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8400"))
