@@ -77,16 +77,19 @@ func withTLS(host string, next http.Handler) (*tls.Config, http.Handler, error) 
 		return nil, nil, err
 	}
 	shown := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+pathCA, func(w http.ResponseWriter, _ *http.Request) {
+	// An http.ServeMux would redirect unclean paths, which Finicity does not have.
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != pathCA {
+			next.ServeHTTP(w, r)
+			return
+		}
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_, _ = w.Write(shown) // An error means that the client has disconnected.
 	})
-	mux.Handle("/", next)
 	return &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}},
 		MinVersion:   tls.VersionTLS12,
 		// Some faults need the connection itself, which HTTP/2 does not give.
 		NextProtos: []string{"http/1.1"},
-	}, mux, nil
+	}, handler, nil
 }

@@ -81,6 +81,9 @@ func TestServesHTTPSWithACertificateThatItShows(t *testing.T) {
 	if body, err := get(&tls.Config{RootCAs: roots, ServerName: "finicity", MinVersion: tls.VersionTLS12}, fakefinicity.PathCustomers); err != nil || !strings.Contains(body, "10026") {
 		t.Errorf("without headers: %q, %v", body, err)
 	}
+	if body, err := get(&tls.Config{RootCAs: roots, ServerName: "finicity", MinVersion: tls.VersionTLS12}, "/"+fakefinicity.PathCustomers); err != nil || body != "404 page not found\n" {
+		t.Errorf("with two slashes: %q, %v", body, err)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
