@@ -25,7 +25,8 @@ end
 # Net::HTTP follows no redirect, which would send the token to another address.
 def get(url, headers)
   url = URI(url)
-  Net::HTTP.start(url.host, url.port, use_ssl: url.scheme == "https", open_timeout: 10, read_timeout: 10) do |http|
+  # By default, Net::HTTP repeats a request after a timeout.
+  Net::HTTP.start(url.host, url.port, use_ssl: url.scheme == "https", open_timeout: 10, read_timeout: 10, max_retries: 0) do |http|
     http.get(url.request_uri, headers)
   end
 end
