@@ -168,19 +168,26 @@ func TestDependabotKnowsEveryModule(t *testing.T) {
 			Ecosystem   string `yaml:"package-ecosystem"`
 			Directory   string
 			Directories []string
+			Allow       []struct {
+				Name string `yaml:"dependency-name"`
+				Type string `yaml:"dependency-type"`
+			}
 		}
 	}
 	if err := yaml.Unmarshal(read(t, "../../.github/dependabot.yml"), &config); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	actions := false
+	allowed, actions := map[string]string{}, false
 	for _, update := range config.Updates {
 		switch update.Ecosystem {
 		case "gomod":
 			got = append(got, update.Directories...)
 			if update.Directory != "" {
 				got = append(got, update.Directory)
+			}
+			for _, allow := range update.Allow {
+				allowed[allow.Name] = allow.Type
 			}
 		case "github-actions":
 			actions = true
@@ -210,6 +217,25 @@ func TestDependabotKnowsEveryModule(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("it has the modules\n%q, want\n%q", got, want)
+	}
+
+	// Dependabot ignores indirect modules, and Go marks the module of a tool as one.
+	for _, folder := range want {
+		goMod := string(read(t, "../.."+folder+"/go.mod"))
+		for _, tool := range regexp.MustCompile(`(?m)^tool (\S+)$`).FindAllStringSubmatch(goMod, -1) {
+			pinned := ""
+			for _, require := range regexp.MustCompile(`(?m)^(?:\t|require )(\S+) v\S+( // indirect)?$`).FindAllStringSubmatch(goMod, -1) {
+				if strings.HasPrefix(tool[1]+"/", require[1]+"/") {
+					pinned = require[1]
+				}
+			}
+			if pinned == "" || allowed[pinned] != "all" {
+				t.Errorf("%s: it never proposes a version of %s (%s)", folder, tool[1], pinned)
+			}
+		}
+	}
+	if allowed[""] != "direct" {
+		t.Error("it never proposes a version of a direct dependency of a tool")
 	}
 }
 
