@@ -124,7 +124,11 @@ func TestTheProjectBuildsUnderAnotherModulePath(t *testing.T) {
 func TestRenameRefusesWhatIsNoModulePath(t *testing.T) {
 	t.Parallel()
 	folder, before := workingTree(t)
-	for _, path := range []string{"", "https://github.com/acme/renamed", "two words", "github.com/acme/", "a#b", "-x"} {
+	for _, path := range []string{
+		"", "https://github.com/acme/renamed", "two words", "github.com/acme/", "a#b", "-x",
+		"github.com//acme", "github.com/acme/../renamed", "github.com/acme/renamed/v1", // Go refuses these.
+		"fmt", "internal", "github.com/hashicorp", "github.com/hashicorp/vault", // Other packages have these.
+	} {
 		out, err := run(t, folder, "make", "rename", "MODULE="+path)
 		if err == nil || !strings.Contains(out, "usage: make rename MODULE=") {
 			t.Errorf("%q: %v\n%s", path, err, out)
