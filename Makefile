@@ -184,7 +184,8 @@ release-snapshot: $(RELEASE_TOOLS) ## Build everything that a release has into d
 KEEP :=
 .PHONY: release
 release: $(RELEASE_TOOLS) ## Build the release of the tag of this commit into dist/, signed with MINISIGN_KEY_FILE
-	@bash scripts/release.sh release
+##= VERSION=v0.1.0 if the commit has several tags
+	@bash scripts/release.sh release $(VERSION)
 
 .PHONY: release-check
 release-check: vault $(RELEASE_TOOLS) ## Build a snapshot of the last commit in two folders, compare them, and verify one as users do

@@ -5,9 +5,10 @@
 # docs/verify-a-release.md says what is in there.
 #
 #   scripts/release.sh snapshot [VERSION]   from what is in this folder, signed with a throw-away key
-#   scripts/release.sh release              from the tag of the commit, signed with MINISIGN_KEY_FILE
+#   scripts/release.sh release [VERSION]    from the tag of the commit, signed with MINISIGN_KEY_FILE
 #
-# Without VERSION, a snapshot is v0.0.0-snapshot.g and the commit. The release key is read
+# Without VERSION, a snapshot is v0.0.0-snapshot.g and the commit. A release needs VERSION
+# if the commit has several tags, such as v0.1.0-rc.1 and v0.1.0. The release key is read
 # from the file that MINISIGN_KEY_FILE names. If it has a password, MINISIGN_PASSWORD must
 # be set. Neither is printed, and this script stores neither.
 set -euo pipefail
@@ -31,6 +32,11 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 
+# The archives have all files in these folders. Git ignores files that readers of the
+# documents create there, such as a secret-id, so a clean clone can have them.
+ignored=$(git ls-files --others --ignored --exclude-standard docs examples)
+[ -z "$ignored" ] || fail "the archives would have files that git ignores, remove them with git clean -Xi docs examples: ${ignored//$'\n'/ }"
+
 commit=$(git rev-parse --short=12 HEAD)
 case ${1:-} in
 snapshot)
@@ -42,15 +48,20 @@ snapshot)
 	export MINISIGN_KEY_FILE=$keys/throw-away.key
 	;;
 release)
-	version=$(git describe --exact-match --tags --match 'v*' 2>/dev/null) ||
-		fail "the commit $commit has no tag: type git tag -s v0.1.0, or build a snapshot with make release-snapshot"
+	# goreleaser would choose v0.1.0-rc.1 rather than v0.1.0.
+	version=$(git tag --points-at HEAD --list "${2:-v*}")
+	case $version in
+	'') fail "the commit $commit has no tag ${2:-v*}: type git tag -s ${2:-v0.1.0}, or build a snapshot with make release-snapshot" ;;
+	*$'\n'*) fail "the commit $commit has several tags, choose one with make release VERSION=${version%%$'\n'*}: ${version//$'\n'/ }" ;;
+	esac
+	export GORELEASER_CURRENT_TAG=$version
 	[ -f "${MINISIGN_KEY_FILE:-}" ] ||
 		fail "MINISIGN_KEY_FILE must name the file with the release key: see docs/verify-a-release.md"
 	[ -f minisign.pub ] ||
 		fail "the public key minisign.pub is not in the repository: see docs/verify-a-release.md"
 	;;
 *)
-	fail "type scripts/release.sh snapshot [VERSION], or scripts/release.sh release"
+	fail "type scripts/release.sh snapshot [VERSION], or scripts/release.sh release [VERSION]"
 	;;
 esac
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MPL-2.0
+
+package release
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// project is a repository with the script, and with programs in place of goreleaser and
+// minisign: they show what the script asks for.
+type project struct {
+	t      *testing.T
+	folder string
+}
+
+func newProject(t *testing.T) project {
+	t.Helper()
+	p := project{t, t.TempDir()}
+	for name, text := range map[string]string{
+		"scripts/release.sh": string(read(t, "../../scripts/release.sh")),
+		".gitignore":         "/bin/\n/dist/\nsecret-id\n",
+		"docs/install.md":    "# Install\n",
+		"examples/README.md": "# Examples\n",
+		"minisign.pub":       "the public key\n",
+		"bin/release.key":    "the secret key\n",
+		"bin/goreleaser":     "#!/bin/sh\nmkdir -p dist\necho \"$GORELEASER_CURRENT_TAG $*\" >dist/SHA256SUMS\n",
+		"bin/minisign":       "#!/bin/sh\n[ ! -e bin/refuse ]\n",
+	} {
+		p.write(name, text)
+	}
+	p.git("init", "--quiet")
+	p.git("add", ".")
+	p.git("commit", "--quiet", "--message=first")
+	return p
+}
+
+func (p project) write(name, text string) {
+	p.t.Helper()
+	file := filepath.Join(p.folder, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o700); err != nil { //nolint:gosec // G306: some are programs.
+		p.t.Fatal(err)
+	}
+}
+
+func (p project) git(args ...string) {
+	p.t.Helper()
+	args = append([]string{"-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "tag.gpgSign=false", "-c", "commit.gpgSign=false"}, args...)
+	if out, err := p.command("git", args...).CombinedOutput(); err != nil {
+		p.t.Fatalf("git %q: %v\n%s", args, err, out)
+	}
+}
+
+func (p project) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(p.t.Context(), name, args...)
+	cmd.Dir = p.folder
+	cmd.Env = append(os.Environ(), "MINISIGN_KEY_FILE=bin/release.key", "GORELEASER_CURRENT_TAG=v9.9.9")
+	return cmd
+}
+
+func (p project) releases(want string, args ...string) {
+	p.t.Helper()
+	out, err := p.command("bash", append([]string{"scripts/release.sh"}, args...)...).CombinedOutput()
+	if err != nil {
+		p.t.Errorf("%q: %v\n%s", args, err, out)
+		return
+	}
+	if got := strings.TrimSpace(string(read(p.t, filepath.Join(p.folder, "dist/SHA256SUMS")))); got != want {
+		p.t.Errorf("%q: goreleaser was called with %q, want %q", args, got, want)
+	}
+}
+
+func (p project) refuses(want string, args ...string) {
+	p.t.Helper()
+	out, err := p.command("bash", append([]string{"scripts/release.sh"}, args...)...).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), want) {
+		p.t.Errorf("%q: %v, want the error %q\n%s", args, err, want, out)
+	}
+}
+
+// goreleaser prefers v0.1.0-rc.1 to v0.1.0. The release would then have a version that
+// differs from that of its page.
+func TestAReleaseIsThatOfItsTag(t *testing.T) {
+	t.Parallel()
+	const options = " release --clean --skip=publish,announce"
+	p := newProject(t)
+	p.refuses("has no tag", "release")
+	p.refuses("has no tag v0.1.0", "release", "v0.1.0")
+	p.git("tag", "v0.1.0-rc.1")
+	p.git("tag", "latest")
+	p.releases("v0.1.0-rc.1"+options, "release")
+	p.git("tag", "--annotate", "--message=final", "v0.1.0")
+	p.refuses("several tags", "release")
+	p.releases("v0.1.0"+options, "release", "v0.1.0")
+	p.releases("v0.1.0-rc.1"+options, "release", "v0.1.0-rc.1")
+	p.refuses("has no tag v0.2.0", "release", "v0.2.0")
+}
+
+func TestAReleaseThatUsersCannotVerifyFails(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.git("tag", "v0.1.0")
+	p.write("bin/refuse", "")
+	p.refuses("does not verify the signature", "release")
+	p.git("rm", "--quiet", "minisign.pub")
+	p.refuses("minisign.pub is not in the repository", "release")
+	if err := os.Remove(filepath.Join(p.folder, "bin/release.key")); err != nil {
+		t.Fatal(err)
+	}
+	p.refuses("MINISIGN_KEY_FILE must name the file", "release")
+}
+
+// Readers of the documents create such files beside the examples.
+func TestNoReleaseHasFilesThatGitIgnores(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.git("tag", "v0.1.0")
+	p.write("examples/agent/secret-id", "a credential\n")
+	p.refuses("examples/agent/secret-id", "release")
+	p.refuses("examples/agent/secret-id", "snapshot", "v0.1.0")
+}
