@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # Other flags could change the bytes of the programs, and a workspace their dependencies.
 # An empty GOFLAGS would not replace those of `go env -w`.
-export GOFLAGS=-trimpath GOWORK=off
+export GOFLAGS=-trimpath GOWORK=off GOFIPS140=off
 keys= building=
 
 say() { echo "release: $*"; }
@@ -31,6 +31,10 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
+
+# No value of GOEXPERIMENT overrides one of `go env -w` with the default.
+experiments=$("${GO:-go}" env GOEXPERIMENT)
+[ -z "$experiments" ] || fail "GOEXPERIMENT is $experiments, which changes the programs: unset it, also with go env -u GOEXPERIMENT"
 
 # The archives have all files in these folders. Git ignores files that readers of the
 # documents create there, such as a secret-id, so a clean clone can have them.

@@ -13,13 +13,14 @@ import (
 // project is a repository with the script, and with programs in place of goreleaser and
 // minisign: they show what the script asks for.
 type project struct {
-	t      *testing.T
-	folder string
+	t           *testing.T
+	folder      string
+	environment []string
 }
 
 func newProject(t *testing.T) project {
 	t.Helper()
-	p := project{t, t.TempDir()}
+	p := project{t: t, folder: t.TempDir()}
 	for name, text := range map[string]string{
 		"scripts/release.sh": string(read(t, "../../scripts/release.sh")),
 		".gitignore":         "/bin/\n/dist/\nsecret-id\n",
@@ -61,6 +62,7 @@ func (p project) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.t.Context(), name, args...)
 	cmd.Dir = p.folder
 	cmd.Env = append(os.Environ(), "MINISIGN_KEY_FILE=bin/release.key", "GORELEASER_CURRENT_TAG=v9.9.9")
+	cmd.Env = append(cmd.Env, p.environment...)
 	return cmd
 }
 
@@ -114,6 +116,16 @@ func TestAReleaseThatUsersCannotVerifyFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.refuses("MINISIGN_KEY_FILE must name the file", "release")
+}
+
+// The same commit would give other bytes.
+func TestNoReleaseHasExperimentsOfGo(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.git("tag", "v0.1.0")
+	p.write("bin/go", "#!/bin/sh\necho jsonv2\n")
+	p.environment = []string{"GO=bin/go"}
+	p.refuses("GOEXPERIMENT is jsonv2", "release")
 }
 
 // Readers of the documents create such files beside the examples.
