@@ -160,9 +160,6 @@ bin/goreleaser: tools/goreleaser/go.mod tools/goreleaser/go.sum
 	@bash tools/build.sh goreleaser tools/goreleaser github.com/goreleaser/goreleaser/v2 $@ \
 		'four to six minutes on two cores the first time, seconds after that' -ldflags '-s -w'
 
-# An SBOM has the checksum of the tool that wrote it. Without cgo, this tool is the same
-# on every machine.
-bin/cyclonedx-gomod: export CGO_ENABLED := 0
 bin/cyclonedx-gomod: tools/sbom/go.mod tools/sbom/go.sum
 	@bash tools/build.sh sbom tools/sbom github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod $@ \
 		'a minute the first time, seconds after that'

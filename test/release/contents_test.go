@@ -24,6 +24,7 @@ import (
 func TestEachSBOMNamesTheModulesOfItsBinary(t *testing.T) {
 	t.Parallel()
 	licenses := string(read(t, dist(t, "THIRD_PARTY_LICENSES.txt")))
+	binaries := sums(t, dist(t, "BINARY_SHA256SUMS"))
 	for _, name := range []string{plugin, fake} {
 		for _, platform := range platforms() {
 			info, err := buildinfo.ReadFile(dist(t, binary(name, platform)))
@@ -39,7 +40,9 @@ func TestEachSBOMNamesTheModulesOfItsBinary(t *testing.T) {
 			}
 			var sbom struct {
 				Metadata struct {
-					Component struct{ Name, Version string }
+					Component  struct{ Name, Version, PURL string }
+					Properties []struct{ Name, Value string }
+					Tools      []struct{ Hashes []any }
 				}
 				Components []struct{ Name, Version string }
 			}
@@ -55,11 +58,42 @@ func TestEachSBOMNamesTheModulesOfItsBinary(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("%s, %s: the SBOM names\n%q\nand the binary has\n%q", name, platform, got, want)
 			}
-			if sbom.Metadata.Component.Version != version {
-				t.Errorf("%s, %s: the SBOM is for %v", name, platform, sbom.Metadata.Component)
+			// Other binaries have the same modules.
+			of := ""
+			for _, property := range sbom.Metadata.Properties {
+				if property.Name == "cdx:gomod:binary:hash:SHA-256" {
+					of = property.Value
+				}
+			}
+			if of != binaries[binary(name, platform)] {
+				t.Errorf("%s, %s: the SBOM is for a binary with the checksum %q", name, platform, of)
+			}
+			system, architecture, _ := strings.Cut(platform, "_")
+			c := sbom.Metadata.Component
+			if c.Version != version || !strings.Contains(c.PURL, "?goarch="+architecture+"&goos="+system+"&") || !strings.HasSuffix(c.PURL, "#cmd/"+name) {
+				t.Errorf("%s, %s: the SBOM is for %v", name, platform, c)
+			}
+			// On another system, the tool has another checksum.
+			if len(sbom.Metadata.Tools) != 1 || len(sbom.Metadata.Tools[0].Hashes) > 0 {
+				t.Errorf("%s, %s: the SBOM depends on the machine: %v", name, platform, sbom.Metadata.Tools)
 			}
 		}
 	}
+}
+
+// commit returns the digest and the time of the commit that was built.
+func commit(t *testing.T) (string, time.Time) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "git", "-C", dist(t, ".."), "show", "-s", "--format=%H %ct").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var digest string
+	var seconds int64
+	if _, err := fmt.Sscan(string(out), &digest, &seconds); err != nil {
+		t.Fatal(err)
+	}
+	return digest, time.Unix(seconds, 0)
 }
 
 // entry is a file of an archive.
@@ -72,14 +106,7 @@ type entry struct {
 
 func TestTheArchivesHaveTheBinaryItsLicensesAndTheDocuments(t *testing.T) {
 	t.Parallel()
-	out, err := exec.CommandContext(t.Context(), "git", "-C", dist(t, ".."), "show", "-s", "--format=%ct").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var committed int64
-	if _, err := fmt.Sscan(string(out), &committed); err != nil {
-		t.Fatal(err)
-	}
+	_, committed := commit(t)
 	binaries := sums(t, dist(t, "BINARY_SHA256SUMS"))
 	for path, sum := range binaries {
 		root, program, _ := strings.Cut(path, "/")
@@ -101,7 +128,7 @@ func TestTheArchivesHaveTheBinaryItsLicensesAndTheDocuments(t *testing.T) {
 			if name == path {
 				mode = 0o755
 			}
-			if !strings.HasPrefix(name, root+"/") || file.mode != mode || file.owner != "root:root" || file.modified.Unix() != committed {
+			if !strings.HasPrefix(name, root+"/") || file.mode != mode || file.owner != "root:root" || !file.modified.Equal(committed) {
 				t.Errorf("%s: %s has mode %o, owner %s and time %s", root, name, file.mode, file.owner, file.modified)
 			}
 		}
