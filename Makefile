@@ -185,7 +185,7 @@ release: $(RELEASE_TOOLS) ## Build the release of the tag of this commit into di
 	@bash scripts/release.sh release $(VERSION)
 
 .PHONY: release-check
-release-check: vault $(RELEASE_TOOLS) ## Build a snapshot of the last commit in two folders, compare them, and verify one as users do
+release-check: vault $(RELEASE_TOOLS) bin/jq ## Build a snapshot of the last commit in two folders, compare them, and verify one as users do
 ##= five minutes after make release-snapshot; KEEP=/path/to/folder keeps both, and uses them the next time
 	$(GO) test -v -count=1 -timeout 0 ./test/release -build -keep '$(KEEP)'
 

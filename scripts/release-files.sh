@@ -35,7 +35,7 @@ pages=https://REPOSITORY/blob/v$version
 text=$(changes "v$version")
 text=${text:-$(changes Unreleased)}
 # Links to files of the repository lead nowhere from the page of the release.
-text=$(sed -e "s|](\([a-z]\)|]($pages/\1|g" -e "s|]($pages/\(https*:\)|](\1|g" <<<"$text")
+text=$(sed -e "s|](\([A-Za-z]\)|]($pages/\1|g" -e "s|]($pages/\(https*:\)|](\1|g" <<<"$text")
 release=$("$go" version "${plugin}_${version}_linux_amd64/$plugin" | awk '{print $2}')
 cat >RELEASE_NOTES.md <<NOTES
 # $plugin v$version

@@ -3,6 +3,7 @@
 // Command jq runs a filter on JSON values, as jq does:
 //
 //	jq -r --arg mount finicity -f audit/read.jq audit.log
+//	jq -r .components[].name plugin.cdx.json
 //
 // It knows only the flags that the documents use. The filter is evaluated by gojq. The
 // command of gojq itself is not used, because it needs more modules.
@@ -46,8 +47,11 @@ func run(args []string, out io.Writer) error {
 			return fmt.Errorf("%s is not known here", args[0])
 		}
 	}
+	if filter == "" && len(args) > 0 {
+		filter, args = args[0], args[1:]
+	}
 	if filter == "" || len(args) != 1 {
-		return errors.New("usage: jq [-r] [--arg NAME VALUE] -f FILTER FILE")
+		return errors.New("usage: jq [-r] [--arg NAME VALUE] { FILTER | -f FILTER_FILE } FILE")
 	}
 	query, err := gojq.Parse(filter)
 	if err != nil {
