@@ -78,10 +78,13 @@ func TestVaultLoadsTheReleaseUnderItsVersionOnly(t *testing.T) {
 	if out, err := server.run(t, strings.Replace(lines[0], version, "v0.2.0", 1)); err == nil || !strings.Contains(out, "reported version ("+version+")") {
 		t.Errorf("registering it as v0.2.0: %v\n%s", err, out)
 	}
-	if out, err := server.run(t, strings.Replace(lines[0], "-sha256=", "-sha256=0", 1)); err == nil {
-		t.Errorf("registering it under another checksum:\n%s", out)
+	amd64 := sums(t, dist(t, "BINARY_SHA256SUMS"))[binary(plugin, "linux_amd64")]
+	other := digest([]byte("another program"))
+	enable := "\nvault secrets enable -path=finicity " + plugin
+	if out, err := server.run(t, strings.Replace(lines[0], amd64, other, 1)+enable); err == nil || !strings.Contains(out, "checksums did not match") {
+		t.Errorf("using it under another checksum: %v\n%s", err, out)
 	}
-	out, err := server.run(t, lines[0]+"\nvault secrets enable -path=finicity "+plugin+
+	out, err := server.run(t, lines[0]+enable+
 		"\nvault secrets list -detailed | grep ^finicity/\nvault read -field=version finicity/status")
 	if err != nil || !strings.Contains(strings.Join(strings.Fields(out), " "), " "+version+" "+version+" ") && !strings.HasSuffix(strings.TrimSpace(out), version) {
 		t.Errorf("using it: %v\n%s", err, out)
