@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -136,4 +137,38 @@ func TestNoReleaseHasFilesThatGitIgnores(t *testing.T) {
 	p.write("examples/agent/secret-id", "a credential\n")
 	p.refuses("examples/agent/secret-id", "release")
 	p.refuses("examples/agent/secret-id", "snapshot", "v0.1.0")
+}
+
+// Links of the changelog are relative to the repository, and the notes are on another page.
+func TestEachLinkOfTheReleaseNotesHasAnAddress(t *testing.T) {
+	t.Parallel()
+	p := project{t: t, folder: t.TempDir()}
+	for name, text := range map[string]string{
+		"scripts/release-files.sh":              string(read(t, "../../scripts/release-files.sh")),
+		"CHANGELOG.md":                          string(read(t, "../../CHANGELOG.md")),
+		"bin/image":                             "#!/bin/sh\necho sha256:0\n",
+		"bin/go":                                "#!/bin/sh\necho program: go1.26.8\n",
+		"bin/release/THIRD_PARTY_LICENSES.txt":  "",
+		"dist/" + binary(plugin, "linux_amd64"): "amd64",
+		"dist/" + binary(plugin, "linux_arm64"): "arm64",
+		"dist/" + binary(fake, "linux_amd64"):   "amd64",
+		"dist/" + binary(fake, "linux_arm64"):   "arm64",
+	} {
+		p.write(name, text)
+	}
+	cmd := p.command("bash", "../scripts/release-files.sh", number, "0123456789", "1000000000", "../bin/go")
+	cmd.Dir = filepath.Join(p.folder, "dist")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	notes := string(read(t, filepath.Join(p.folder, "dist/RELEASE_NOTES.md")))
+	links := regexp.MustCompile(`\]\([^)]*\)`).FindAllString(notes, -1)
+	if len(links) < 3 {
+		t.Errorf("the notes have %d links", len(links))
+	}
+	for _, link := range links {
+		if !strings.HasPrefix(link, "](https://") {
+			t.Errorf("the link %s leads nowhere", link)
+		}
+	}
 }
