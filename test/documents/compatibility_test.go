@@ -26,7 +26,7 @@ func TestTheVersionsInCompatibilityAreThoseOfTheTools(t *testing.T) {
 	release := func(version string) string { return version[:strings.LastIndex(version, ".")] }
 	for _, claim := range []string{
 		"| Vault " + vault + ", Community | **run**",
-		"| Vault " + oldest + ", Community | **r",
+		"| Vault " + oldest + ", Community | **run**",
 		"builds Vault " + oldest + ", and runs them on it",
 		"The oldest supported server is Vault " + release(oldest) + ", or OpenBao " + release(bao) + ".",
 		"| OpenBao " + bao + " | **run once**",
