@@ -108,6 +108,17 @@ func TestTheExporterNeedsAMount(t *testing.T) {
 	}
 }
 
+func TestTheExporterShowsAMountOnceThatIsListedTwice(t *testing.T) {
+	t.Parallel()
+	p := &proxy{answers: map[string]any{"finicity": everything(), "sandbox": everything()}}
+	metrics := fetch(t, startExporter(t, p, "sandbox,finicity,sandbox/"))
+	for _, mount := range []string{"finicity", "sandbox"} {
+		if n := strings.Count(metrics, `finicity_up{mount="`+mount+`"}`); n != 1 {
+			t.Errorf("%s is shown %d times", mount, n)
+		}
+	}
+}
+
 // A value from before an outage would hide the outage, and one mount that can't be read
 // must not hide the others.
 func TestAStatusThatCantBeReadIsShown(t *testing.T) {

@@ -113,6 +113,8 @@ func run() error {
 	for i, mount := range e.mounts {
 		e.mounts[i] = strings.Trim(mount, "/") // vault secrets list shows a slash.
 	}
+	slices.Sort(e.mounts)
+	e.mounts = slices.Compact(e.mounts) // A metric must not be there twice.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8400"))
