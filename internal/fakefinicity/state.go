@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -55,15 +56,25 @@ func (s *Server) State() []byte {
 	return encode(kept)
 }
 
-// Restore replaces the partners and the tokens with those of an earlier server.
+// Restore replaces the partners and the tokens with those of an earlier server. After an
+// error, it has changed nothing.
 func (s *Server) Restore(saved []byte) error {
 	var kept state
 	if err := json.Unmarshal(saved, &kept); err != nil {
 		return fmt.Errorf("the state is unreadable: %w", err)
 	}
+	if len(kept.Partners) == 0 { // The mock server would refuse every call.
+		return errors.New("the state has no partners")
+	}
 	partners, tokens := map[string]*partner{}, map[string]issuedToken{}
 	var ordered []*partner
-	for _, saved := range kept.Partners {
+	for i, saved := range kept.Partners {
+		switch {
+		case strings.TrimSpace(saved.ID) == "":
+			return fmt.Errorf("partner %d of the state has no ID", i+1)
+		case partners[saved.ID] != nil:
+			return fmt.Errorf("the state lists partner %s twice", saved.ID)
+		}
 		p := &partner{Partner: Partner{ID: saved.ID, Secret: saved.Secret, AppKey: saved.AppKey}, counters: saved.Counters}
 		for _, o := range saved.Outgoing {
 			p.outgoing = append(p.outgoing, outgoingSecret{o.Secret, o.Until})

@@ -31,9 +31,20 @@ func TestAServerContinuesWithTheStateOfAnEarlierOne(t *testing.T) {
 
 func TestARestoreIsAllOrNothing(t *testing.T) {
 	c := newCaller(t, fakefinicity.Config{})
-	for _, saved := range []string{"", "{", `{"partners":[],"tokens":[{"token":"x","partnerId":"1"}]}`} {
-		if err := c.fake.Restore([]byte(saved)); err == nil {
-			t.Errorf("%q is restored", saved)
+	for saved, want := range map[string]string{
+		"":                                     "unreadable",
+		"{":                                    "unreadable",
+		"{}":                                   "has no partners",
+		"null":                                 "has no partners",
+		`{"partners":[]}`:                      "has no partners",
+		`{"partners":[{}]}`:                    "partner 1 of the state has no ID",
+		`{"partners":[{"id":" "}]}`:            "partner 1 of the state has no ID",
+		`{"partners":[{"id":"1"},null]}`:       "partner 2 of the state has no ID",
+		`{"partners":[{"id":"1"},{"id":"1"}]}`: "lists partner 1 twice",
+		`{"partners":[{"id":"1"}],"tokens":[{"token":"x","partnerId":"2"}]}`: "a token of a partner that it does not list",
+	} {
+		if err := c.fake.Restore([]byte(saved)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want an error with %q", saved, err, want)
 		}
 	}
 	c.alpha().want(t, 200, "")
