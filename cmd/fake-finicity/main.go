@@ -155,6 +155,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	if o.config.TokenLifetime <= 0 {
+		return o, fmt.Errorf("-token-lifetime is %s, but must be more than 0, for example 75s", o.config.TokenLifetime)
+	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}

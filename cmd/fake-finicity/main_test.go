@@ -203,6 +203,7 @@ func TestRefusesWhatItCannotServe(t *testing.T) {
 		"unknown flag":        {"-prot", "1"},
 		"argument":            {"serve"},
 		"negative lifetime":   {"-token-lifetime", "-1s"},
+		"no lifetime":         {"-token-lifetime", "0"},
 		"unreadable duration": {"-token-lifetime", "soon"},
 	} {
 		var stdout, stderr bytes.Buffer
