@@ -64,11 +64,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "fake-finicity", version())
 		return err
 	}
+	return serve(ctx, o, fakefinicity.New(o.config), stdout)
+}
+
+// serve serves until ctx ends.
+func serve(ctx context.Context, o options, fake *fakefinicity.Server, stdout io.Writer) error {
 	listener, err := listen(ctx, o)
 	if err != nil {
 		return err
 	}
-	fake := fakefinicity.New(o.config)
 	handler, save, err := kept(fake, o.state)
 	scheme := "http"
 	var secure *tls.Config

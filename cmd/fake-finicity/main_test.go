@@ -31,10 +31,15 @@ func start(ctx context.Context, t *testing.T, args ...string) (string, <-chan er
 // startAt expects the command to listen on an address that matches the pattern.
 func startAt(ctx context.Context, t *testing.T, address string, args ...string) (string, <-chan error) {
 	t.Helper()
+	return startWith(t, address, func(stdout io.Writer) error { return run(ctx, args, stdout, io.Discard) })
+}
+
+func startWith(t *testing.T, address string, serve func(stdout io.Writer) error) (string, <-chan error) {
+	t.Helper()
 	reader, writer := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, args, writer, io.Discard)
+		err := serve(writer)
 		ended <- errors.Join(err, writer.Close())
 	}()
 	line, err := bufio.NewReader(reader).ReadString('\n')
@@ -147,20 +152,31 @@ func TestContinuesWithItsStateAfterARestart(t *testing.T) {
 
 func TestStoresALateChangeWhenItEnds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	url, ended := start(ctx, t, "-state", file)
+	o, err := parseOptions([]string{"-listen", "127.0.0.1:0", "-state", file}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := fakefinicity.New(o.config)
+	url, ended := startWith(t, `http://127\.0\.0\.1`, func(stdout io.Writer) error { return serve(ctx, o, fake, stdout) })
 	send(t, http.MethodPost, url+"/_fake/faults", `{"kind":"late","delay":"1ms"}`, nil)
 	if status := authenticate(t, url, defaultPartner); status != 0 {
 		t.Fatalf("the late call was answered %d", status)
 	}
-	<-time.After(100 * time.Millisecond)
+	const changed = `"authentications":1`
+	for !strings.Contains(string(fake.State()), changed) { // A request would store the state.
+		if ctx.Err() != nil {
+			t.Fatal("the late call is never applied")
+		}
+		<-time.After(time.Millisecond)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
 	state, err := os.ReadFile(file)
-	if err != nil || !strings.Contains(string(state), `"authentications":1`) {
+	if err != nil || !strings.Contains(string(state), changed) {
 		t.Errorf("the file does not have the late call (%v): %s", err, state)
 	}
 }
