@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -201,8 +202,9 @@ func kept(fake *fakefinicity.Server, file string) (handler http.Handler, save fu
 		mu.Lock()
 		defer mu.Unlock()
 		if now := fake.State(); !bytes.Equal(now, last) {
-			if err := os.WriteFile(file, now, 0o600); err != nil {
+			if err := replace(file, now); err != nil {
 				fmt.Fprintln(os.Stderr, "fake-finicity:", err)
+				return
 			}
 			last = now
 		}
@@ -211,6 +213,23 @@ func kept(fake *fakefinicity.Server, file string) (handler http.Handler, save fu
 		defer save() // Also after a call without an answer, which is a panic.
 		fake.ServeHTTP(w, r)
 	}), save, nil
+}
+
+// replace writes the file in one step, so that a process that is killed leaves either the
+// old or the new content. Only the user who runs the server can read the file.
+func replace(file string, content []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(content)
+	if err = errors.Join(err, temporary.Close()); err == nil {
+		err = os.Rename(temporary.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return nil
 }
 
 // release is the version of a release, such as v0.1.0, set by the linker.

@@ -181,6 +181,38 @@ func TestStoresALateChangeWhenItEnds(t *testing.T) {
 	}
 }
 
+// A reader of the file, such as a server that starts, must never find half of a state.
+func TestReplacesTheStateFileInOneStep(t *testing.T) {
+	dir := t.TempDir()
+	file, open := filepath.Join(dir, "state.json"), filepath.Join(dir, "link")
+	for _, content := range []string{"first", "second"} {
+		if err := replace(file, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		if content == "first" {
+			if err := os.Link(file, open); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for path, want := range map[string]string{file: "second", open: "first"} {
+		if content, err := os.ReadFile(path); err != nil || string(content) != want {
+			t.Errorf("%s has %q (%v), want %q: the first file was written again", filepath.Base(path), content, err, want)
+		}
+	}
+	if err := replace(dir, nil); err == nil {
+		t.Error("a folder is replaced by a file")
+	}
+	if err := replace(filepath.Join(dir, "missing", "state.json"), nil); err == nil {
+		t.Error("a file is written to a folder that does not exist")
+	}
+	for _, folder := range []string{dir, filepath.Dir(dir)} {
+		if left, err := filepath.Glob(filepath.Join(folder, "*.tmp")); err != nil || len(left) > 0 {
+			t.Errorf("temporary files are left behind (%v): %v", err, left)
+		}
+	}
+}
+
 func TestEndsPromptlyWithCallsHeld(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
