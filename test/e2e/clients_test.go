@@ -5,6 +5,7 @@ package e2e
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -83,33 +85,52 @@ func isClient(name string) bool { return filepath.Dir(name) == "clients" }
 // startClients starts the clients whose runtime is installed. Go must be, or nothing
 // would be tested. In CI, all of them must be.
 func (w *fixture) startClients(ts *testscript.TestScript, tokenInFile bool) {
-	examples := filepath.Join(w.repository, "examples", "clients")
-	binary := ts.MkAbs("goclient")
-	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-o", binary, "./go") //nolint:noctx // It ends soon.
-	build.Dir = examples
-	if out, err := build.CombinedOutput(); err != nil {
-		ts.Fatalf("building the client: %v\n%s", err, out)
-	}
+	commands, err := clientCommands(filepath.Join(w.repository, "examples", "clients"), ts.MkAbs("goclient"), 100*time.Millisecond)
+	ts.Check(err)
 	token := "VAULT_TOKEN=" + ts.Getenv("VAULT_TOKEN")
 	if tokenInFile {
 		token = "VAULT_TOKEN_FILE=" + ts.MkAbs("vault-token")
 	}
-	for name, command := range map[string][]string{
-		"go":     {binary, "1000000", "100ms"},
-		"java":   {"java", filepath.Join(examples, "java", "Client.java"), "1000000", "0.1"},
-		"node":   {"node", filepath.Join(examples, "node", "client.js"), "1000000", "0.1"},
-		"python": {"python3", filepath.Join(examples, "python", "client.py"), "1000000", "0.1"},
-		"ruby":   {"ruby", filepath.Join(examples, "ruby", "client.rb"), "1000000", "0.1"},
-	} {
-		path, err := exec.LookPath(command[0])
-		switch {
-		case err == nil:
-		case inCI():
-			ts.Fatalf("%s is not on PATH, so examples/clients/%s would not be run, and this is CI: type make runtimes", command[0], name)
-		default:
-			ts.Logf("NOT RUN: examples/clients/%s, because %s is not on PATH: type make runtimes", name, command[0])
+	for name, command := range commands {
+		path, err := clientRuntime(name, command[0], ts.Logf)
+		ts.Check(err)
+		if path == "" {
 			continue
 		}
 		w.launch(ts, filepath.Join("clients", name), "env", append([]string{token, path}, command[1:]...)...)
+	}
+}
+
+// clientCommands builds the client in Go, and returns the command of each client. All of
+// them call Finicity's API once per interval until something ends them.
+func clientCommands(examples, binary string, interval time.Duration) (map[string][]string, error) {
+	build := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "build", "-o", binary, "./go") //nolint:noctx // It ends soon.
+	build.Dir = examples
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the client: %w\n%s", err, out)
+	}
+	const calls = "1000000"
+	seconds := strconv.FormatFloat(interval.Seconds(), 'f', -1, 64)
+	return map[string][]string{
+		"go":     {binary, calls, interval.String()},
+		"java":   {"java", filepath.Join(examples, "java", "Client.java"), calls, seconds},
+		"node":   {"node", filepath.Join(examples, "node", "client.js"), calls, seconds},
+		"python": {"python3", filepath.Join(examples, "python", "client.py"), calls, seconds},
+		"ruby":   {"ruby", filepath.Join(examples, "ruby", "client.rb"), calls, seconds},
+	}, nil
+}
+
+// clientRuntime returns the path of a client's program. Without the program, it returns
+// an error in CI. Elsewhere, it logs that the client is not run, and returns no path.
+func clientRuntime(name, program string, logf func(format string, args ...any)) (string, error) {
+	path, err := exec.LookPath(program)
+	switch {
+	case err == nil:
+		return path, nil
+	case inCI():
+		return "", fmt.Errorf("%s is not on PATH, so examples/clients/%s would not be run, and this is CI: type make runtimes", program, name)
+	default:
+		logf("NOT RUN: examples/clients/%s, because %s is not on PATH: type make runtimes", name, program)
+		return "", nil
 	}
 }
