@@ -98,7 +98,7 @@ func TestTheMetricsHaveTheValuesOfTheStatus(t *testing.T) {
 func TestTheExporterNeedsAMount(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), exporterBin)
-	cmd.Env = []string{"FINICITY_MOUNTS= , ", "LISTEN=127.0.0.1:0"}
+	cmd.Env = []string{"FINICITY_MOUNTS= , /", "LISTEN=127.0.0.1:0"}
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "FINICITY_MOUNTS") {
 		t.Errorf("the exporter prints %q (%v)", out, err)
 	}

@@ -36,7 +36,8 @@ def headers(refused: false)
   $last_refused = now if refused
   return $kept unless refused || now >= $again
 
-  vault_token = ENV["VAULT_TOKEN_FILE"] ? File.read(ENV["VAULT_TOKEN_FILE"]).strip : ENV.fetch("VAULT_TOKEN", "")
+  file = ENV.fetch("VAULT_TOKEN_FILE", "")
+  vault_token = file.empty? ? ENV.fetch("VAULT_TOKEN", "") : File.read(file).strip
   request = { "X-Vault-Request" => "true" }
   request["X-Vault-Token"] = vault_token unless vault_token.empty? # Otherwise, a proxy adds one.
   answer = get("#{VAULT}/v1/finicity/static-token", request)

@@ -105,13 +105,14 @@ func run() error {
 		},
 		address:   cmp.Or(os.Getenv("VAULT_ADDR"), "http://127.0.0.1:8100"),
 		namespace: os.Getenv("VAULT_NAMESPACE"),
-		mounts:    strings.Fields(strings.ReplaceAll(cmp.Or(os.Getenv("FINICITY_MOUNTS"), "finicity"), ",", " ")),
+	}
+	for mount := range strings.FieldsFuncSeq(cmp.Or(os.Getenv("FINICITY_MOUNTS"), "finicity"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		if mount = strings.Trim(mount, "/"); mount != "" { // vault secrets list shows a slash.
+			e.mounts = append(e.mounts, mount)
+		}
 	}
 	if len(e.mounts) == 0 { // Without any metric, no alert could fire.
 		return errors.New("FINICITY_MOUNTS names no mount")
-	}
-	for i, mount := range e.mounts {
-		e.mounts[i] = strings.Trim(mount, "/") // vault secrets list shows a slash.
 	}
 	slices.Sort(e.mounts)
 	e.mounts = slices.Compact(e.mounts) // A metric must not be there twice.
