@@ -70,17 +70,24 @@ func run(m *testing.M) (code int, err error) {
 			os.Exit(130)             //nolint:revive // No test may go on without its files.
 		}()
 	}
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		return 1, err
+	}
 	for _, name := range []string{"one", "two"} {
-		if err := snapshot(filepath.Join(folder, name), name == "two"); err != nil {
+		clone := filepath.Join(folder, name)
+		if err := snapshot(source, clone, name == "two"); err != nil {
 			return 1, fmt.Errorf("building in folder %s: %w", name, err)
 		}
+		source = clone // Not a commit that was made meanwhile.
 	}
 	return m.Run(), nil
 }
 
-// snapshot builds a release of the last commit in a clone. Elsewhere means a machine of
-// another user: with another time zone, language, umask, and no access to a module proxy.
-func snapshot(clone string, elsewhere bool) error {
+// snapshot builds a release of the last commit of source in a clone. Elsewhere means a
+// machine of another user: with another time zone, language and umask, and no access to
+// a module proxy.
+func snapshot(source, clone string, elsewhere bool) error {
 	if _, err := os.Stat(filepath.Join(clone, "dist", "minisign.pub")); err == nil {
 		return nil // Kept from the last run.
 	}
@@ -88,7 +95,7 @@ func snapshot(clone string, elsewhere bool) error {
 	if err != nil {
 		return err
 	}
-	if err := command(root, "git", "clone", "--quiet", root, clone).Run(); err != nil {
+	if err := command(root, "git", "clone", "--quiet", source, clone).Run(); err != nil {
 		return err
 	}
 	if err := os.Mkdir(filepath.Join(clone, "bin"), 0o700); err != nil {
