@@ -46,7 +46,7 @@ func (p project) write(name, text string) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o700); err != nil { //nolint:gosec // G306: some are programs.
+	if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
 		p.t.Fatal(err)
 	}
 }
