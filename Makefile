@@ -243,7 +243,7 @@ e2e-kubernetes: vault build $(KUBERNETES_TOOLS) progress ## Apply examples/kuber
 
 .PHONY: e2e-external-secrets
 e2e-external-secrets: vault build $(KUBERNETES_TOOLS) bin/external-secrets progress ## Run the External Secrets Operator with examples/kubernetes on a real API server
-##= two minutes; ten to twenty minutes more the first time, to build the API server and the operator
+##= a minute; ten to twenty minutes more the first time, to build the API server and the operator
 	@exec bin/progress -v -count=1 -timeout 30m -run 'TestKubernetes/^external_secrets$$' ./test/e2e -kubernetes
 
 PKG := . ./internal/... ./cmd/... ./test/bench ./test/documents ./test/layers ./test/monitoring ./test/mount ./test/mutants ./test/prove ./test/release ./test/simulation ./test/vso ./tools/progress ./tools/recording

@@ -33,6 +33,7 @@ func TestTheVersionsInCompatibilityAreThoseOfTheTools(t *testing.T) {
 		"| OpenTofu " + version("tools/opentofu/go.mod", `opentofu/opentofu v(\S+)`) + " |",
 		"| Vault Secrets Operator " + version("test/vso/vso.go", `version (\d+\.\d+\.\d+)`) + " |",
 		"| External Secrets Operator " + version("tools/kubeconform/main.go", `external-secrets@v([\d.]+)"`) + " |",
+		"| External Secrets Operator " + version("tools/external-secrets/go.mod", `external-secrets/external-secrets v([\d.]+)`) + " | **run**",
 		"| Kubernetes " + version("tools/kubeconform/main.go", `k8s.io/kubernetes@v([\d.]+)"`) + " |",
 		"\nGo " + version("go.mod", `(?m)^go (\d+\.\d+)`) + " or newer builds the plugin.",
 	} {
