@@ -21,7 +21,7 @@ const get = (url, headers) => fetch(url, { headers, redirect: 'error', signal: A
 async function headers(refused = false) {
   refused &&= performance.now() - lastRefused > 10_000;
   if (refused) lastRefused = performance.now();
-  if (!refused && performance.now() < again) return kept;
+  if (!refused && !reading && performance.now() < again) return kept;
   reading ??= read(refused).finally(() => { reading = null; }); // Calls at the same time share one read.
   return reading;
 }
