@@ -16,7 +16,9 @@ import urllib.request
 VAULT = os.environ.get("VAULT_ADDR", "https://127.0.0.1:8200")
 FINICITY = os.environ.get("FINICITY_URL", "https://api.finicity.com")
 kept, again = None, 0.0
-last_refused = float("-inf")  # The last read because of a refused token.
+# The last read because of a refused token, as a time of day: AWS Lambda freezes a function
+# between two calls, and the monotonic clock can stop meanwhile.
+last_refused = 0.0
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -34,9 +36,9 @@ def get(url, headers):
 
 def headers(refused=False):
     global kept, again, last_refused
-    refused = refused and time.monotonic() - last_refused > 10
+    refused = refused and abs(time.time() - last_refused) > 10
     if refused:
-        last_refused = time.monotonic()
+        last_refused = time.time()
     if refused or time.monotonic() >= again:
         try:
             file = os.environ.get("VAULT_TOKEN_FILE")
