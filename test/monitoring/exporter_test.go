@@ -124,7 +124,7 @@ func TestTheExporterShowsAMountOnceThatIsListedTwice(t *testing.T) {
 func TestAStatusThatCantBeReadIsShown(t *testing.T) {
 	t.Parallel()
 	p := &proxy{answers: map[string]any{"good": everything(), "bad": everything()}}
-	address := startExporter(t, p, "good bad")
+	address := startExporter(t, p, "good,\n bad\n")
 	with := func(field string, value any) map[string]any {
 		status := everything()
 		if status[field] = value; value == "remove" {

@@ -27,6 +27,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // kind is how the value of a field becomes the value of a metric.
@@ -106,7 +107,7 @@ func run() error {
 		address:   cmp.Or(os.Getenv("VAULT_ADDR"), "http://127.0.0.1:8100"),
 		namespace: os.Getenv("VAULT_NAMESPACE"),
 	}
-	for mount := range strings.FieldsFuncSeq(cmp.Or(os.Getenv("FINICITY_MOUNTS"), "finicity"), func(r rune) bool { return r == ',' || r == ' ' }) {
+	for mount := range strings.FieldsFuncSeq(cmp.Or(os.Getenv("FINICITY_MOUNTS"), "finicity"), func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
 		if mount = strings.Trim(mount, "/"); mount != "" { // vault secrets list shows a slash.
 			e.mounts = append(e.mounts, mount)
 		}
