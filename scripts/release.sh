@@ -44,7 +44,7 @@ ignored=$(git ls-files --others --ignored --exclude-standard docs examples)
 commit=$(git rev-parse --short=12 HEAD)
 case ${1:-} in
 snapshot)
-	changed=$(git status --porcelain | head -n 1)
+	changed=$(git -c status.showUntrackedFiles=normal status --porcelain | head -n 1)
 	version=${2:-v0.0.0-snapshot.g$commit${changed:+.changed}}
 	export GORELEASER_CURRENT_TAG=$version
 	keys=$(mktemp -d)
@@ -59,6 +59,9 @@ release)
 	*$'\n'*) fail "the commit $commit has several tags, choose one with make release VERSION=${version%%$'\n'*}: ${version//$'\n'/ }" ;;
 	esac
 	export GORELEASER_CURRENT_TAG=$version
+	# goreleaser does not see them if git's status.showUntrackedFiles is "no".
+	untracked=$(git ls-files --others --exclude-standard docs examples)
+	[ -z "$untracked" ] || fail "the archives would have files that are not in git: ${untracked//$'\n'/ }"
 	[ -f "${MINISIGN_KEY_FILE:-}" ] ||
 		fail "MINISIGN_KEY_FILE must name the file with the release key: see docs/verify-a-release.md"
 	[ -f minisign.pub ] ||

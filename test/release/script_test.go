@@ -30,7 +30,7 @@ func newProject(t *testing.T) project {
 		"minisign.pub":       "the public key\n",
 		"bin/release.key":    "the secret key\n",
 		"bin/goreleaser":     "#!/bin/sh\nmkdir -p dist\necho \"$GORELEASER_CURRENT_TAG $*\" >dist/SHA256SUMS\n",
-		"bin/minisign":       "#!/bin/sh\n[ ! -e bin/refuse ]\n",
+		"bin/minisign":       "#!/bin/sh\n[ ! -e bin/refuse ] && { [ \"$1\" != -G ] || touch \"$6\"; }\n",
 	} {
 		p.write(name, text)
 	}
@@ -137,6 +137,21 @@ func TestNoReleaseHasFilesThatGitIgnores(t *testing.T) {
 	p.write("examples/agent/secret-id", "a credential\n")
 	p.refuses("examples/agent/secret-id", "release")
 	p.refuses("examples/agent/secret-id", "snapshot", "v0.1.0")
+}
+
+// With this setting, goreleaser does not see that the folder has other files than the commit.
+func TestNoReleaseHasFilesThatAreNotInGit(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.git("tag", "v0.1.0")
+	p.git("config", "status.showUntrackedFiles", "no")
+	p.write("docs/draft.md", "# Draft\n")
+	p.refuses("not in git: docs/draft.md", "release")
+	head, err := p.command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.releases("v0.0.0-snapshot.g"+strings.TrimSpace(string(head))+".changed release --clean --skip=publish,announce --snapshot", "snapshot")
 }
 
 // Links of the changelog are relative to the repository, and the notes are on another page.
