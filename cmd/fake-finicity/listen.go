@@ -79,7 +79,7 @@ func withTLS(host string, next http.Handler) (*tls.Config, http.Handler, error) 
 	shown := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
 	// An http.ServeMux would redirect unclean paths, which Finicity does not have.
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.Path != pathCA {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.Path != pathCA {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -45,9 +45,9 @@ func TestServesHTTPSWithACertificateThatItShows(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	url, ended := startAt(ctx, t, `https://127\.0\.0\.1`, "-listen", "127.0.0.1:0", "-tls-host", "finicity")
-	get := func(config *tls.Config, path string) (string, error) {
+	send := func(config *tls.Config, method, path string) (string, error) {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true}}
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+		request, err := http.NewRequestWithContext(t.Context(), method, url+path, nil)
 		if err != nil {
 			return "", err
 		}
@@ -59,9 +59,13 @@ func TestServesHTTPSWithACertificateThatItShows(t *testing.T) {
 		if response.ProtoMajor != 1 {
 			t.Errorf("%s: %s, which has no faults that cut a connection", path, response.Proto)
 		}
+		if response.StatusCode != http.StatusOK && path == pathCA {
+			t.Errorf("%s %s: %s", method, path, response.Status)
+		}
 		body, err := io.ReadAll(response.Body)
 		return string(body), err
 	}
+	get := func(config *tls.Config, path string) (string, error) { return send(config, http.MethodGet, path) }
 	shown, err := get(&tls.Config{InsecureSkipVerify: true}, pathCA) //nolint:gosec // As curl -k: the certificate is not known yet.
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +73,9 @@ func TestServesHTTPSWithACertificateThatItShows(t *testing.T) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM([]byte(shown)) {
 		t.Fatalf("%s shows %q", pathCA, shown)
+	}
+	if body, err := send(&tls.Config{RootCAs: roots, ServerName: "finicity", MinVersion: tls.VersionTLS12}, http.MethodHead, pathCA); err != nil || body != "" {
+		t.Errorf("HEAD %s: %q, %v", pathCA, body, err)
 	}
 	for _, name := range []string{"finicity", "localhost", "127.0.0.1"} {
 		if body, err := get(&tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}, "/_fake/health"); err != nil || body != "{\"status\":\"ok\"}\n" {

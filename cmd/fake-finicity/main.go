@@ -187,15 +187,21 @@ func kept(fake *fakefinicity.Server, file string) (handler http.Handler, save fu
 	if file == "" {
 		return fake, func() {}, nil
 	}
-	last, err := os.ReadFile(file) //nolint:gosec // The operator of the server chose the path.
+	stored, err := os.ReadFile(file) //nolint:gosec // The operator of the server chose the path.
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
 		return nil, nil, err
 	default:
-		if err := fake.Restore(last); err != nil {
+		if err := fake.Restore(stored); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", file, err)
 		}
+	}
+	// A file that cannot be written must be noticed now: later, it would be behind the
+	// secrets that tests have changed.
+	last := fake.State()
+	if err := replace(file, last); err != nil {
+		return nil, nil, err
 	}
 	var mu sync.Mutex
 	save = func() {

@@ -148,6 +148,10 @@ func TestContinuesWithItsStateAfterARestart(t *testing.T) {
 	if err := run(t.Context(), []string{"-listen", "127.0.0.1:0", "-state", file}, io.Discard, io.Discard); err == nil {
 		t.Error("the server starts with a state file that it cannot read")
 	}
+	missing := filepath.Join(t.TempDir(), "missing", "state.json")
+	if err := run(t.Context(), []string{"-listen", "127.0.0.1:0", "-state", missing}, io.Discard, io.Discard); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("with a state file that the server cannot write: %v", err)
+	}
 }
 
 func TestStoresALateChangeWhenItEnds(t *testing.T) {
