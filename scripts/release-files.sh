@@ -20,6 +20,7 @@ for name in "$plugin" fake-finicity; do
 	# No other container could reach the loopback interface of this one.
 	[ "$name" != fake-finicity ] || arguments=(-argument=-allow-remote)
 	digest=$("$tools/image" -out "images/$name" -name "$name" -version "v$version" -revision "$commit" -created "$created" \
+		-license ../LICENSE -license THIRD_PARTY_LICENSES.txt \
 		${arguments[@]+"${arguments[@]}"} amd64="${name}_${version}_linux_amd64/$name" arm64="${name}_${version}_linux_arm64/$name")
 	echo "$digest  images/$name" >>IMAGE_DIGESTS
 done

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -90,6 +91,13 @@ func TestTheImagesHaveTheReleasedBinaries(t *testing.T) {
 			files := l.check(t, d)
 			if got, want := digest(files[name]), binaries[binary(name, "linux_"+d.Platform.Architecture)]; got != want {
 				t.Errorf("%s, %s: the binary has the checksum %s, in BINARY_SHA256SUMS it is %s", name, d.Platform.Architecture, got, want)
+			}
+			for file, released := range map[string]string{
+				"LICENSE": filepath.Join("..", "..", "LICENSE"), "THIRD_PARTY_LICENSES.txt": dist(t, "THIRD_PARTY_LICENSES.txt"),
+			} {
+				if !bytes.Equal(files["licenses/"+file], read(t, released)) {
+					t.Errorf("%s, %s: /licenses/%s is not the text of the release", name, d.Platform.Architecture, file)
+				}
 			}
 			// Mozilla has more than a hundred.
 			authorities := bytes.Count(files["etc/ssl/certs/ca-certificates.crt"], []byte("-----BEGIN CERTIFICATE-----"))
@@ -188,6 +196,7 @@ func (l *layout) check(t *testing.T, d descriptor) map[string][]byte {
 	// The user of the container may not write to any of these, except in /tmp.
 	if want := map[string]int64{
 		"etc/": 0o755, "etc/ssl/": 0o755, "etc/ssl/certs/": 0o755, "etc/ssl/certs/ca-certificates.crt": 0o444,
+		"licenses/": 0o755, "licenses/LICENSE": 0o444, "licenses/THIRD_PARTY_LICENSES.txt": 0o444,
 		"tmp/": 0o1777, l.name: 0o555,
 	}; !reflect.DeepEqual(modes, want) {
 		t.Errorf("%s has the files %v", l.name, modes)

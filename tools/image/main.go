@@ -3,10 +3,11 @@
 // Command image writes an OCI image with one program and nothing else to run, as an OCI
 // layout. It needs no Docker daemon, and the same programs give the same bytes.
 //
-//	image -out DIR -name NAME -version v0.1.0 -revision COMMIT -created SECONDS [-argument ARGUMENT] amd64=FILE arm64=FILE
+//	image -out DIR -name NAME -version v0.1.0 -revision COMMIT -created SECONDS [-argument ARGUMENT] [-license FILE] amd64=FILE arm64=FILE
 //
 // Besides the program, the image has the certificate authorities of Mozilla, in the
 // version that go.mod pins: a plugin in a container of its own cannot use those of Vault.
+// In /licenses it has the texts that must come with every copy of the program.
 // It prints the digest of the image, which refers to all architectures.
 package main
 
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +40,7 @@ const user = "65532:65532"
 type image struct {
 	name, version, revision string
 	arguments               []string // The program gets them before those of the container.
+	licenses                []string // They are names of files.
 	created                 time.Time
 }
 
@@ -61,6 +64,10 @@ func run() error {
 	})
 	flag.Func("argument", "`argument` that the program always gets first, repeatable", func(text string) error {
 		i.arguments = append(i.arguments, text)
+		return nil
+	})
+	flag.Func("license", "`file` to add to /licenses, repeatable", func(text string) error {
+		i.licenses = append(i.licenses, text)
 		return nil
 	})
 	flag.Parse()
@@ -159,20 +166,30 @@ func (i image) files(program string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	var out bytes.Buffer
-	archive := tar.NewWriter(&out)
-	for _, f := range []struct {
+	type file struct {
 		name    string
 		mode    int64
 		content []byte
-	}{
+	}
+	files := []file{
 		{name: "etc/", mode: 0o755},
 		{name: "etc/ssl/", mode: 0o755},
 		{name: "etc/ssl/certs/", mode: 0o755},
 		{"etc/ssl/certs/ca-certificates.crt", 0o444, roots.Bytes()},
+		{name: "licenses/", mode: 0o755},
 		{name: "tmp/", mode: 0o1777},
 		{i.name, 0o555, binary},
-	} {
+	}
+	for _, name := range i.licenses {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{"licenses/" + filepath.Base(name), 0o444, text})
+	}
+	var out bytes.Buffer
+	archive := tar.NewWriter(&out)
+	for _, f := range files {
 		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.content)), ModTime: i.created, Format: tar.FormatPAX}
 		if strings.HasSuffix(f.name, "/") {
 			header.Typeflag = tar.TypeDir
