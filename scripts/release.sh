@@ -62,6 +62,9 @@ release)
 	# goreleaser does not see them if git's status.showUntrackedFiles is "no".
 	untracked=$(git ls-files --others --exclude-standard docs examples)
 	[ -z "$untracked" ] || fail "the archives would have files that are not in git: ${untracked//$'\n'/ }"
+	# The notes of a pre-release have the changes of the next version.
+	[[ $version == *-* ]] || grep -qxE "## ${version//./\\.}( .*)?" CHANGELOG.md ||
+		fail "the release notes would have no changes: begin a section with the line \"## $version\" in CHANGELOG.md, and commit it before the tag"
 	[ -f "${MINISIGN_KEY_FILE:-}" ] ||
 		fail "MINISIGN_KEY_FILE must name the file with the release key: see docs/verify-a-release.md"
 	[ -f minisign.pub ] ||

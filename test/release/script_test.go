@@ -24,6 +24,7 @@ func newProject(t *testing.T) project {
 	p := project{t: t, folder: t.TempDir()}
 	for name, text := range map[string]string{
 		"scripts/release.sh": string(read(t, "../../scripts/release.sh")),
+		"CHANGELOG.md":       "# Changelog\n\n## Unreleased\n\n## v0.1.0 - 2026-12-31\n\n### Added\n",
 		".gitignore":         "/bin/\n/dist/\nsecret-id\n",
 		"docs/install.md":    "# Install\n",
 		"examples/README.md": "# Examples\n",
@@ -103,6 +104,13 @@ func TestAReleaseIsThatOfItsTag(t *testing.T) {
 	p.releases("v0.1.0"+options, "release", "v0.1.0")
 	p.releases("v0.1.0-rc.1"+options, "release", "v0.1.0-rc.1")
 	p.refuses("has no tag v0.2.0", "release", "v0.2.0")
+}
+
+func TestAReleaseHasItsChanges(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.git("tag", "v0.2.0")
+	p.refuses(`the line "## v0.2.0" in CHANGELOG.md`, "release")
 }
 
 func TestAReleaseThatUsersCannotVerifyFails(t *testing.T) {
