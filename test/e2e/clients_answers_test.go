@@ -83,12 +83,20 @@ func says(status int, body string) func(http.ResponseWriter, *http.Request) {
 }
 
 // stalls sends the headers and the start of a body. It then waits until the client has
-// enough of it.
+// enough of it. A byte per minute is too slow for a time limit of an example, and too
+// fast for that of a library, with which a client would only seem to have one.
 func stalls(rw http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // Otherwise, a disconnect would not be noticed.
 	rw.Header().Set("Content-Length", "100")
-	_, _ = io.WriteString(rw, `{"data":{"app_key":`) // The client may have disconnected.
-	_ = http.NewResponseController(rw).Flush()
-	<-r.Context().Done()
+	for part := `{"data":{"app_key":`; ; part = " " {
+		_, _ = io.WriteString(rw, part) // The client may have disconnected.
+		_ = http.NewResponseController(rw).Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(time.Minute):
+		}
+	}
 }
 
 func oddAnswers() []oddAnswer {

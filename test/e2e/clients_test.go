@@ -114,10 +114,15 @@ func clientCommands(examples, binary string, interval time.Duration) (map[string
 	return map[string][]string{
 		"go":     {binary, calls, interval.String()},
 		"java":   {"java", filepath.Join(examples, "java", "Client.java"), calls, seconds},
-		"node":   {"node", filepath.Join(examples, "node", "client.js"), calls, seconds},
+		"node":   {"node", "--require", collector(examples), filepath.Join(examples, "node", "client.js"), calls, seconds},
 		"python": {"python3", filepath.Join(examples, "python", "client.py"), calls, seconds},
 		"ruby":   {"ruby", filepath.Join(examples, "ruby", "client.rb"), calls, seconds},
 	}, nil
+}
+
+// collector returns the path of testdata/collect.js, from that of a folder of examples.
+func collector(examples string) string {
+	return filepath.Join(examples, "..", "..", "test", "e2e", "testdata", "collect.js")
 }
 
 // clientRuntime returns the path of a client's program. Without the program, it returns

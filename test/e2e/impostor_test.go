@@ -24,6 +24,7 @@ type impostor struct {
 //	impostor start now
 //	impostor says redirect    to a server that calls everything valid, and would get the Vault token
 //	impostor says '{"data":{"valid":"yes"}}'
+//	impostor says half        of an answer
 //	impostor redirected none  no receiver followed the redirect
 func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 2, "impostor start now | says WHAT | redirected none")
@@ -51,9 +52,12 @@ func cmdImpostor(ts *testscript.TestScript, neg bool, args []string) {
 
 func (i *impostor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	says, _ := i.says.Load().(string)
-	if says == "redirect" {
+	switch says {
+	case "redirect":
 		http.Redirect(rw, r, i.elsewhere.URL, http.StatusFound) // Not all libraries would follow a 307.
-		return
+	case "half":
+		stalls(rw, r)
+	default:
+		_, _ = io.WriteString(rw, says) // The client may have disconnected.
 	}
-	_, _ = io.WriteString(rw, says) // The client may have disconnected.
 }

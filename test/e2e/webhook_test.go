@@ -97,7 +97,7 @@ func (w *fixture) startReceivers(ts *testscript.TestScript) error {
 	}
 	commands := map[string][]string{
 		"go":     {binary},
-		"node":   {"node", filepath.Join(examples, "node", "receiver.js")},
+		"node":   {"node", "--require", collector(examples), filepath.Join(examples, "node", "receiver.js")},
 		"python": {"python3", filepath.Join(examples, "python", "receiver.py")},
 	}
 	for name, command := range commands {
