@@ -44,7 +44,7 @@ ignored=$(git ls-files --others --ignored --exclude-standard docs examples)
 commit=$(git rev-parse --short=12 HEAD)
 case ${1:-} in
 snapshot)
-	changed=$(git -c status.showUntrackedFiles=normal status --porcelain | head -n 1)
+	changed=$(git -c status.showUntrackedFiles=normal status --porcelain)
 	version=${2:-v0.0.0-snapshot.g$commit${changed:+.changed}}
 	export GORELEASER_CURRENT_TAG=$version
 	keys=$(mktemp -d)

@@ -3,6 +3,7 @@
 package release
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,6 +161,17 @@ func TestNoReleaseHasFilesThatAreNotInGit(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.releases("v0.0.0-snapshot.g"+strings.TrimSpace(string(head))+".changed release --clean --skip=publish,announce --snapshot", "snapshot")
+}
+
+// Right after make rename, hundreds of files have changed. Their list is longer than the
+// buffer of a pipe, which holds 64 KiB on Linux.
+func TestASnapshotMayHaveManyChanges(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	for i := range 500 {
+		p.write(fmt.Sprintf("docs/%s-%d.md", strings.Repeat("long", 40), i), "")
+	}
+	p.releases("v0.1.0 release --clean --skip=publish,announce --snapshot", "snapshot", "v0.1.0")
 }
 
 // Links of the changelog are relative to the repository, and the notes are on another page.
