@@ -26,14 +26,15 @@ for name in "$plugin" fake-finicity; do
 done
 
 checksum() { awk -v file="${plugin}_${version}_linux_$1/$plugin" '$2 == file {print $1}' BINARY_SHA256SUMS; }
-# changes prints the section of CHANGELOG.md for this version, or else that of the next
-# version.
+# changes prints the section of CHANGELOG.md for a version.
 changes() {
 	awk -v heading="## $1" '/^## /{inside = ($0 == heading || index($0, heading " ") == 1); next} inside && (NF || found) {found = 1; print}' ../CHANGELOG.md
 }
 # The workflow replaces REPOSITORY: only the site that hosts it knows its address.
 pages=https://REPOSITORY/blob/v$version
+# A pre-release has the changes of its version, which is the next one until it has a number.
 text=$(changes "v$version")
+text=${text:-$(changes "v${version%%-*}")}
 text=${text:-$(changes Unreleased)}
 # Links to files of the repository lead nowhere from the page of the release.
 text=$(sed -e "s|](\([A-Za-z]\)|]($pages/\1|g" -e "s|]($pages/\(https*:\)|](\1|g" <<<"$text")

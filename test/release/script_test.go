@@ -174,36 +174,61 @@ func TestASnapshotMayHaveManyChanges(t *testing.T) {
 	p.releases("v0.1.0 release --clean --skip=publish,announce --snapshot", "snapshot", "v0.1.0")
 }
 
-// Links of the changelog are relative to the repository, and the notes are on another page.
-func TestEachLinkOfTheReleaseNotesHasAnAddress(t *testing.T) {
-	t.Parallel()
+// notes returns the release notes of a version, with programs in place of those that write
+// the images.
+func notes(t *testing.T, number, changelog string) string {
+	t.Helper()
 	p := project{t: t, folder: t.TempDir()}
 	for name, text := range map[string]string{
-		"scripts/release-files.sh":              string(read(t, "../../scripts/release-files.sh")),
-		"CHANGELOG.md":                          string(read(t, "../../CHANGELOG.md")),
-		"bin/image":                             "#!/bin/sh\necho sha256:0\n",
-		"bin/go":                                "#!/bin/sh\necho program: go1.26.8\n",
-		"bin/release/THIRD_PARTY_LICENSES.txt":  "",
-		"dist/" + binary(plugin, "linux_amd64"): "amd64",
-		"dist/" + binary(plugin, "linux_arm64"): "arm64",
-		"dist/" + binary(fake, "linux_amd64"):   "amd64",
-		"dist/" + binary(fake, "linux_arm64"):   "arm64",
+		"scripts/release-files.sh":             string(read(t, "../../scripts/release-files.sh")),
+		"CHANGELOG.md":                         changelog,
+		"bin/image":                            "#!/bin/sh\necho sha256:0\n",
+		"bin/go":                               "#!/bin/sh\necho program: go1.26.8\n",
+		"bin/release/THIRD_PARTY_LICENSES.txt": "",
 	} {
 		p.write(name, text)
+	}
+	for _, name := range []string{plugin, fake} {
+		for _, architecture := range []string{"amd64", "arm64"} {
+			p.write(fmt.Sprintf("dist/%s_%s_linux_%s/%s", name, number, architecture, name), architecture)
+		}
 	}
 	cmd := p.command("bash", "../scripts/release-files.sh", number, "0123456789", "1000000000", "../bin/go")
 	cmd.Dir = filepath.Join(p.folder, "dist")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	notes := string(read(t, filepath.Join(p.folder, "dist/RELEASE_NOTES.md")))
-	links := regexp.MustCompile(`\]\([^)]*\)`).FindAllString(notes, -1)
+	return string(read(t, filepath.Join(p.folder, "dist/RELEASE_NOTES.md")))
+}
+
+// Links of the changelog are relative to the repository, and the notes are on another page.
+func TestEachLinkOfTheReleaseNotesHasAnAddress(t *testing.T) {
+	t.Parallel()
+	links := regexp.MustCompile(`\]\([^)]*\)`).FindAllString(notes(t, number, string(read(t, "../../CHANGELOG.md"))), -1)
 	if len(links) < 3 {
 		t.Errorf("the notes have %d links", len(links))
 	}
 	for _, link := range links {
 		if !strings.HasPrefix(link, "](https://") {
 			t.Errorf("the link %s leads nowhere", link)
+		}
+	}
+}
+
+// A commit that is tagged as v0.1.0-rc.1 might have the heading of v0.1.0 already.
+func TestTheReleaseNotesHaveTheChangesOfTheVersion(t *testing.T) {
+	t.Parallel()
+	const older = "## v0.0.9 - 2026-11-30\n\n- older\n"
+	for heading, numbers := range map[string][]string{
+		"v0.1.0 - 2026-12-31": {"0.1.0", "0.1.0-rc.1"},
+		"v0.1.0-rc.1":         {"0.1.0-rc.1"},
+		"Unreleased":          {"0.1.0-rc.1", "0.0.0-snapshot.g0123456789ab"},
+	} {
+		for _, number := range numbers {
+			_, changes, _ := strings.Cut(notes(t, number, "# Changelog\n\n## "+heading+"\n\n- newer\n\n"+older), "\n## Changes\n")
+			if got := strings.TrimSpace(changes); got != "- newer" {
+				t.Errorf("%s, with the heading %q: the changes are %q", number, heading, got)
+			}
 		}
 	}
 }
