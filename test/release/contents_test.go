@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +80,34 @@ func TestEachSBOMNamesTheModulesOfItsBinary(t *testing.T) {
 				t.Errorf("%s, %s: the SBOM depends on the machine: %v", name, platform, sbom.Metadata.Tools)
 			}
 		}
+	}
+}
+
+// A module can have copied a package from elsewhere, with the license of that package.
+func TestTheLicensesOfThePackagesInAModuleAreThere(t *testing.T) {
+	t.Parallel()
+	licenses := read(t, dist(t, "THIRD_PARTY_LICENSES.txt"))
+	cmd := exec.CommandContext(t.Context(), goProgram(), "list", "-deps", "-f", "{{$package := .Dir}}{{with .Module}}{{$package}}\t{{.Dir}}{{end}}", "./cmd/...")
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(out)) {
+		for folder, module, _ := strings.Cut(strings.TrimSpace(line), "\t"); folder != module; folder = filepath.Dir(folder) {
+			file := filepath.Join(folder, "LICENSE")
+			if _, err := os.Stat(file); err != nil {
+				continue
+			}
+			found++
+			if text := bytes.ReplaceAll(read(t, file), []byte("\r\n"), []byte("\n")); !bytes.Contains(licenses, bytes.TrimSpace(text)) {
+				t.Errorf("THIRD_PARTY_LICENSES.txt does not have %s", file)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no package has a license of its own, so this test checks nothing")
 	}
 }
 

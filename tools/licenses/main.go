@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +36,12 @@ var systems = []string{"linux", "darwin", "windows", "freebsd"}
 // textFile matches the names of files that a license requires to be distributed.
 var textFile = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|copyright|notice|patents)([-._].*)?$`)
 
-type module struct{ path, version, dir string }
+// module has the packages that are in the programs: their folders, relative to dir. A
+// package that its module has copied from elsewhere has a license of its own.
+type module struct {
+	path, version, dir string
+	packages           []string
+}
 
 func main() {
 	if len(os.Args) != 2 {
@@ -76,7 +82,7 @@ func write() ([]byte, error) {
 				return nil, err
 			}
 			fmt.Fprintf(&texts, "\n%s\n%s %s: %s\n%[1]s\n\n%[5]s\n",
-				strings.Repeat("=", 80), m.path, m.version, file, bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
+				strings.Repeat("=", 80), m.path, m.version, filepath.ToSlash(file), bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
 		}
 	}
 	if err := errors.Join(append(refused, rows.Flush())...); err != nil {
@@ -88,27 +94,39 @@ func write() ([]byte, error) {
 
 // modules lists the modules of the packages in the programs, and the standard library.
 func modules() ([]module, error) {
-	const format = "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}"
-	var all []module
+	const format = "{{$package := .Dir}}{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}\t{{$package}}{{end}}{{end}}"
+	found := map[string]*module{}
 	for _, system := range systems {
 		lines, err := run([]string{"GOOS=" + system, "GOARCH=amd64", "CGO_ENABLED=0"}, "list", "-deps", "-f", format, "./cmd/...")
 		if err != nil {
 			return nil, err
 		}
 		for line := range strings.Lines(lines) {
-			if fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); len(fields) == 3 {
-				all = append(all, module{fields[0], fields[1], fields[2]})
+			fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+			if len(fields) != 4 {
+				continue
 			}
+			if found[fields[0]] == nil {
+				found[fields[0]] = &module{path: fields[0], version: fields[1], dir: fields[2]}
+			}
+			m := found[fields[0]]
+			folder, err := filepath.Rel(m.dir, fields[3])
+			if err != nil {
+				return nil, err
+			}
+			m.packages = append(m.packages, folder)
 		}
 	}
-	slices.SortFunc(all, func(a, b module) int { return cmp.Compare(a.path, b.path) })
-	all = slices.Compact(all)
+	var all []module
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, *found[path])
+	}
 	root, err := run(nil, "env", "GOVERSION", "GOROOT")
 	if err != nil {
 		return nil, err
 	}
 	version, dir, _ := strings.Cut(strings.TrimSpace(root), "\n")
-	return append(all, module{"the Go standard library", version, dir}), nil
+	return append(all, module{path: "the Go standard library", version: version, dir: dir}), nil
 }
 
 func run(env []string, args ...string) (string, error) {
@@ -121,25 +139,42 @@ func run(env []string, args ...string) (string, error) {
 	return string(out), nil
 }
 
+// folders returns those that can have a license of the packages: the module itself, each
+// package, and the folders between them.
+func (m module) folders() []string {
+	all := []string{"."}
+	for _, folder := range m.packages {
+		for ; folder != "."; folder = filepath.Dir(folder) {
+			all = append(all, folder)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // licenses returns the identifiers of the module's licenses, and the files with texts.
 func (m module) licenses() (ids, files []string, err error) {
-	entries, err := os.ReadDir(m.dir)
-	if err != nil {
-		return nil, nil, fmt.Errorf("its source is not there, type go mod download: %w", err)
-	}
-	for _, entry := range entries {
-		// LICENSE.docs is for a module's documents, which are in no program.
-		if entry.IsDir() || !textFile.MatchString(entry.Name()) || strings.HasSuffix(entry.Name(), ".docs") {
-			continue
-		}
-		files = append(files, entry.Name())
-		text, err := os.ReadFile(filepath.Join(m.dir, entry.Name()))
+	for _, folder := range m.folders() {
+		entries, err := os.ReadDir(filepath.Join(m.dir, folder))
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("its source is not there, type go mod download: %w", err)
 		}
-		for _, match := range licensecheck.Scan(text).Match {
-			if !match.IsURL && !slices.Contains(ids, match.ID) {
-				ids = append(ids, match.ID)
+		for _, entry := range entries {
+			// LICENSE.docs is for a module's documents, which are in no program.
+			name := entry.Name()
+			if entry.IsDir() || !textFile.MatchString(name) || strings.HasSuffix(name, ".docs") || strings.HasSuffix(name, ".go") {
+				continue
+			}
+			name = filepath.Join(folder, name)
+			files = append(files, name)
+			text, err := os.ReadFile(filepath.Join(m.dir, name))
+			if err != nil {
+				return nil, nil, err
+			}
+			for _, match := range licensecheck.Scan(text).Match {
+				if !match.IsURL && !slices.Contains(ids, match.ID) {
+					ids = append(ids, match.ID)
+				}
 			}
 		}
 	}
