@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,7 +32,7 @@ func newProject(t *testing.T) project {
 		"examples/README.md": "# Examples\n",
 		"minisign.pub":       "the public key\n",
 		"bin/release.key":    "the secret key\n",
-		"bin/goreleaser":     "#!/bin/sh\nmkdir -p dist\necho \"$GORELEASER_CURRENT_TAG $*\" >dist/SHA256SUMS\n",
+		"bin/goreleaser":     "#!/bin/sh\nenv >bin/environment\nmkdir -p dist\necho \"$GORELEASER_CURRENT_TAG $*\" >dist/SHA256SUMS\n",
 		"bin/minisign":       "#!/bin/sh\n[ ! -e bin/refuse ] && { [ \"$1\" != -G ] || touch \"$6\"; }\n",
 	} {
 		p.write(name, text)
@@ -136,6 +137,42 @@ func TestNoReleaseHasExperimentsOfGo(t *testing.T) {
 	p.write("bin/go", "#!/bin/sh\necho jsonv2\n")
 	p.environment = []string{"GO=bin/go"}
 	p.refuses("GOEXPERIMENT is jsonv2", "release")
+}
+
+// Other flags could change the bytes of the programs, and a workspace their dependencies.
+func TestAReleaseIsBuiltWithItsOwnFlags(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.environment = []string{"GOFLAGS=-tags=other", "GOWORK=" + filepath.Join(p.folder, "go.work"), "GOFIPS140=latest"}
+	p.releases("v0.1.0 release --clean --skip=publish,announce --snapshot", "snapshot", "v0.1.0")
+	environment := strings.Split(string(read(t, filepath.Join(p.folder, "bin/environment"))), "\n")
+	for _, want := range []string{"GOFLAGS=-trimpath", "GOWORK=off", "GOFIPS140=off"} {
+		if !slices.Contains(environment, want) {
+			t.Errorf("goreleaser runs without %s", want)
+		}
+	}
+}
+
+// docs/verify-a-release.md says that a snapshot deletes its key.
+func TestASnapshotDeletesItsKey(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	temporary := t.TempDir()
+	p.environment = []string{"TMPDIR=" + temporary}
+	empty := func() {
+		t.Helper()
+		if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+			t.Errorf("these files are left: %v (%v)", left, err)
+		}
+	}
+	p.releases("v0.1.0 release --clean --skip=publish,announce --snapshot", "snapshot", "v0.1.0")
+	if key := "MINISIGN_KEY_FILE=" + temporary; !strings.Contains(string(read(t, filepath.Join(p.folder, "bin/environment"))), key) {
+		t.Errorf("its key was not in %s", temporary)
+	}
+	empty()
+	p.write("bin/goreleaser", "#!/bin/sh\nexit 1\n")
+	p.refuses("dist/ is incomplete", "snapshot", "v0.1.0")
+	empty()
 }
 
 // Readers of the documents create such files beside the examples.
