@@ -54,7 +54,11 @@ func run(m *testing.M) (code int, err error) {
 	if !*build {
 		return m.Run(), nil
 	}
-	if folder = *keep; folder == "" {
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		return 1, err
+	}
+	if folder = kept(source, *keep); folder == "" {
 		// The path is short: Vault creates sockets in it.
 		if folder, err = vaulttest.ShortFolder("release", os.TempDir(), "/tmp"); err != nil {
 			return 1, err
@@ -70,10 +74,6 @@ func run(m *testing.M) (code int, err error) {
 			os.Exit(130)             //nolint:revive // No test may go on without its files.
 		}()
 	}
-	source, err := filepath.Abs("../..")
-	if err != nil {
-		return 1, err
-	}
 	for _, name := range []string{"one", "two"} {
 		clone := filepath.Join(folder, name)
 		if err := snapshot(source, clone, name == "two"); err != nil {
@@ -82,6 +82,25 @@ func run(m *testing.M) (code int, err error) {
 		source = clone // Not a commit that was made meanwhile.
 	}
 	return m.Run(), nil
+}
+
+// kept returns the folder that -keep names. A path is relative to the folder of the
+// Makefile, where make runs, and not to that of this test.
+func kept(root, name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(root, name)
+}
+
+func TestTheFolderToKeepIsRelativeToTheMakefile(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for name, want := range map[string]string{"": "", root: root, "../keep": filepath.Join(filepath.Dir(root), "keep")} {
+		if got := kept(root, name); got != want {
+			t.Errorf("%q is %q, want %q", name, got, want)
+		}
+	}
 }
 
 // snapshot builds a release of the last commit of source in a clone. Elsewhere means a
