@@ -160,6 +160,39 @@ func TestEveryMakeCommandOfAWorkflowNamesATarget(t *testing.T) {
 	}
 }
 
+// A tag can have a name that make would run as a command, beside the release key. Anyone who
+// may push a tag could release a commit that no one has reviewed.
+func TestTheWorkflowReleasesOnlyVersionsThatWereMerged(t *testing.T) {
+	t.Parallel()
+	first := ""
+	for _, step := range workflows(t)["release.yml"].Jobs["release"].Steps {
+		if first = step.Run; first != "" {
+			break
+		}
+	}
+	p := newProject(t)
+	p.git("update-ref", "refs/remotes/origin/main", "HEAD")
+	passes := func(tag string) bool {
+		cmd := p.command("bash", "-e", "-c", first)
+		cmd.Env = append(cmd.Env, "GITHUB_REF_NAME="+tag)
+		return cmd.Run() == nil
+	}
+	for _, tag := range []string{"v0.1.0", "v12.3.45", "v0.1.0-rc.1"} {
+		if !passes(tag) {
+			t.Errorf("the tag %q is refused", tag)
+		}
+	}
+	for _, tag := range []string{"v1", "latest", "v0.1", "v0.1.0+1", "v0.1.0-$(id)", "v0.1.0-${IFS}", "v0.1.0;id", "v0.1.0'", "xv0.1.0", "v0.1.0\nid"} {
+		if passes(tag) {
+			t.Errorf("the tag %q is released", tag)
+		}
+	}
+	p.git("commit", "--quiet", "--allow-empty", "--message=not merged")
+	if passes("v0.1.0") {
+		t.Error("a commit that was not merged is released")
+	}
+}
+
 // A module that is not listed would never get a security fix.
 func TestDependabotKnowsEveryModule(t *testing.T) {
 	t.Parallel()
