@@ -238,6 +238,26 @@ func notes(t *testing.T, number, changelog string) string {
 	return string(read(t, filepath.Join(p.folder, "dist/RELEASE_NOTES.md")))
 }
 
+// Git for Windows writes CRLF line endings by default, and the checksum of a program depends
+// on those of its source.
+func TestAFileHasTheSameBytesInEveryClone(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	want := map[string]string{"main.go": "package main\n", "LICENSE": "Mozilla\n", "docs/overview.svg": "<svg/>\n"}
+	for name, text := range want {
+		p.write(name, text)
+	}
+	p.write(".gitattributes", string(read(t, "../../.gitattributes")))
+	p.git("add", ".")
+	p.git("commit", "--quiet", "--message=second")
+	p.git("clone", "--quiet", "--config=core.autocrlf=true", ".", "bin/clone")
+	for name, text := range want {
+		if got := string(read(t, filepath.Join(p.folder, "bin/clone", name))); got != text {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+}
+
 // Links of the changelog are relative to the repository, and the notes are on another page.
 func TestEachLinkOfTheReleaseNotesHasAnAddress(t *testing.T) {
 	t.Parallel()
