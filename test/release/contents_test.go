@@ -143,7 +143,10 @@ func TestTheArchivesHaveTheBinaryItsLicensesAndTheDocuments(t *testing.T) {
 		files := unpack(t, root)
 		want := []string{program, "LICENSE", "THIRD_PARTY_LICENSES.txt"}
 		if strings.HasPrefix(root, plugin) {
-			want = append(want, "README.md", "CHANGELOG.md", "docs/install.md", "docs/pictures/overview.svg", "examples/policies/reader.hcl")
+			want = append(want, "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+				"docs/install.md", "docs/pictures/overview.svg", "examples/policies/reader.hcl")
+		} else {
+			want = append(want, "docs/mock-server.md")
 		}
 		for _, name := range want {
 			if _, there := files[root+"/"+name]; !there {
