@@ -119,6 +119,22 @@ func TestTheExporterShowsAMountOnceThatIsListedTwice(t *testing.T) {
 	}
 }
 
+// Vault accepts all of these names. A mount that can't be read would page without a cause.
+func TestTheExporterReadsMountsWithUnusualNames(t *testing.T) {
+	t.Parallel()
+	p := &proxy{answers: map[string]any{}}
+	mounts := []string{"50%", "a%20b", "what?", "teams/a#1", "zürich", "a;b", "plus+"}
+	for _, mount := range mounts {
+		p.set(mount, everything())
+	}
+	got := scrape(t, startExporter(t, p, strings.Join(mounts, ",")))
+	for _, mount := range mounts {
+		if up := got[`finicity_up{mount="`+mount+`"}`]; up != "1" {
+			t.Errorf("finicity_up of %s is %q", mount, up)
+		}
+	}
+}
+
 // A value from before an outage would hide the outage, and one mount that can't be read
 // must not hide the others.
 func TestAStatusThatCantBeReadIsShown(t *testing.T) {

@@ -165,7 +165,8 @@ func (e *exporter) statuses(ctx context.Context) []map[string]any {
 // status reads the status of a mount. Every field must be there: an alert on a metric
 // that is missing would never fire.
 func (e *exporter) status(ctx context.Context, mount string) (map[string]any, error) {
-	address, err := url.JoinPath(e.address, "v1", mount, "status")
+	// JoinPath escapes all characters except percent signs.
+	address, err := url.JoinPath(e.address, "v1", strings.ReplaceAll(mount, "%", "%25"), "status")
 	if err != nil {
 		return nil, err
 	}
