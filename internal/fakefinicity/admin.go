@@ -58,7 +58,7 @@ func (s *Server) adminRoutes() []route {
 		{"POST " + partner + "unlock", "", "unlocks the partner, as Finicity support does", s.onPartner(s.adminUnlock)},
 		{"POST " + partner + "secret", `{"secret":"New-Secret-1"}`, "changes the secret, as the developer portal does", s.onPartner(s.adminSecret)},
 		{"POST " + partner + "app-key", `{"appKey":"new-key"}`, "changes the app key, as the developer portal does", s.onPartner(s.adminAppKey)},
-		{"POST " + partner + "expire", `{"token":"…"}`, "makes a token expire now; without token, all tokens of the partner", s.onPartner(s.adminExpire)},
+		{"POST " + partner + "expire", `{"token":"…"}`, "makes a token expire now; with {}, all tokens of the partner", s.onPartner(s.adminExpire)},
 		{"POST " + partner + "accepts", `{"secret":"New-Secret-1"}`, "whether a secret or a token works now", s.onPartner(s.adminAccepts)},
 		{"POST /_fake/webhooks", `{"partnerId":"1000000000001","url":"http://127.0.0.1:8300/","eventType":"added"}`, "sends a signed webhook", s.adminWebhook},
 	}
