@@ -65,6 +65,13 @@ release)
 	# The notes of a pre-release have the changes of the next version.
 	[[ $version == *-* ]] || grep -qxE "## ${version//./\\.}( .*)?" CHANGELOG.md ||
 		fail "the release notes would have no changes: begin a section with the line \"## $version\" in CHANGELOG.md, and commit it before the tag"
+	# Users who read the pages in the archives would not look for the release.
+	stale=
+	while IFS= read -r page; do
+		! tr '\n' ' ' <"$page" | grep -q 'no release yet' || stale+=" $page"
+	done < <(git ls-files README.md SECURITY.md CONTRIBUTING.md 'docs/*.md' 'examples/*.md')
+	[[ $version == *-* || -z $stale ]] ||
+		fail "these pages say that there is no release yet, correct them, and commit that before the tag:$stale"
 	[ -f "${MINISIGN_KEY_FILE:-}" ] ||
 		fail "MINISIGN_KEY_FILE must name the file with the release key: see docs/verify-a-release.md"
 	[ -f minisign.pub ] ||

@@ -115,6 +115,18 @@ func TestAReleaseHasItsChanges(t *testing.T) {
 	p.refuses(`the line "## v0.2.0" in CHANGELOG.md`, "release")
 }
 
+// The pages in the archives of a release say how to get it.
+func TestAReleaseHasNoPageThatDeniesIt(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.write("docs/install.md", "# Install\n\nThere is no release\nyet: build the plugin.\n")
+	p.git("commit", "--quiet", "--all", "--message=second")
+	p.git("tag", "v0.1.0-rc.1")
+	p.releases("v0.1.0-rc.1 release --clean --skip=publish,announce", "release")
+	p.git("tag", "v0.1.0")
+	p.refuses("before the tag: docs/install.md\n", "release", "v0.1.0")
+}
+
 func TestAReleaseThatUsersCannotVerifyFails(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
