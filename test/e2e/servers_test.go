@@ -67,6 +67,7 @@ func asOn(t *testing.T, text string) string {
 		"openbao": {
 			"vault write sys/plugins/pins/secret/" + name + " version=v0.2.0\n",
 			"vault secrets tune -plugin-version=v0.2.0 finicity/\nSuccess! Tuned the secrets engine at: finicity/\n",
+			"$ vault delete sys/plugins/pins/secret/" + name + "\n", "",
 			"vault plugin reload -type=secret ", "vault plugin reload ",
 			" -env=HTTPS_PROXY=http://proxy.internal:3128", "",
 
