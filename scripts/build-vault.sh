@@ -24,14 +24,25 @@ fail() {
 	exit 1
 }
 
-# Like `command -v vault`, but ignores bin/ of this clone, which some developers have on
-# PATH: bin/vault would become a link to itself.
+# Reports whether a path is bin/vault of this clone, or leads there through links. Such a
+# server is gone when bin/vault is removed, and bin/vault would become a link to itself.
+is_ours() {
+	local path=$1 target hops=0
+	while ! { [ "${path##*/}" = vault ] && [ "$(dirname "$path")" -ef bin ]; }; do
+		[ -L "$path" ] && [ $((hops += 1)) -le 40 ] || return 1
+		target=$(readlink "$path")
+		case $target in /*) path=$target ;; *) path=$(dirname "$path")/$target ;; esac
+	done
+}
+
+# Like `command -v vault`, but ignores bin/vault of this clone, which some developers have
+# on PATH.
 on_path() {
 	local dir IFS=:
 	set -f
 	for dir in $PATH; do
 		case $dir in /*) ;; *) continue ;; esac
-		if [ -f "$dir/vault" ] && [ -x "$dir/vault" ] && ! [ "$dir" -ef bin ]; then
+		if [ -f "$dir/vault" ] && [ -x "$dir/vault" ] && ! is_ours "$dir/vault"; then
 			printf '%s\n' "$dir/vault"
 			return
 		fi
@@ -49,8 +60,8 @@ build) server= ;;
 		fail "VAULT_BIN is $server, which is not an executable file." \
 			"Set it to the path of a vault or bao binary, or leave it unset."
 	fi
-	if [ "$(cd "$(dirname "$server")" && pwd -P)/$(basename "$server")" = "$(pwd -P)/bin/vault" ]; then
-		fail "VAULT_BIN is bin/vault, which this script creates. Leave VAULT_BIN unset."
+	if is_ours "$server"; then
+		fail "VAULT_BIN is bin/vault, or a link to it, which this script creates. Leave VAULT_BIN unset."
 	fi
 	;;
 esac
