@@ -152,29 +152,38 @@ func (m module) folders() []string {
 	return slices.Compact(all)
 }
 
-// licenses returns the identifiers of the module's licenses, and the files with texts.
-func (m module) licenses() (ids, files []string, err error) {
+// texts returns the files with licenses, relative to the folder of the module.
+func (m module) texts() (files []string, err error) {
 	for _, folder := range m.folders() {
 		entries, err := os.ReadDir(filepath.Join(m.dir, folder))
 		if err != nil {
-			return nil, nil, fmt.Errorf("its source is not there, type go mod download: %w", err)
+			return nil, fmt.Errorf("its source is not there, type go mod download: %w", err)
 		}
 		for _, entry := range entries {
-			// LICENSE.docs is for a module's documents, which are in no program.
 			name := entry.Name()
-			if entry.IsDir() || !textFile.MatchString(name) || strings.HasSuffix(name, ".docs") || strings.HasSuffix(name, ".go") {
-				continue
+			// LICENSE.docs is for a module's documents, which are in no program, and license.go
+			// is code.
+			if !entry.IsDir() && textFile.MatchString(name) && !strings.HasSuffix(name, ".docs") && !strings.HasSuffix(name, ".go") {
+				files = append(files, filepath.Join(folder, name))
 			}
-			name = filepath.Join(folder, name)
-			files = append(files, name)
-			text, err := os.ReadFile(filepath.Join(m.dir, name))
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, match := range licensecheck.Scan(text).Match {
-				if !match.IsURL && !slices.Contains(ids, match.ID) {
-					ids = append(ids, match.ID)
-				}
+		}
+	}
+	return files, nil
+}
+
+// licenses returns the identifiers of the module's licenses, and the files with texts.
+func (m module) licenses() (ids, files []string, err error) {
+	if files, err = m.texts(); err != nil {
+		return nil, nil, err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(filepath.Join(m.dir, file))
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, match := range licensecheck.Scan(text).Match {
+			if !match.IsURL && !slices.Contains(ids, match.ID) {
+				ids = append(ids, match.ID)
 			}
 		}
 	}
