@@ -68,7 +68,8 @@ release)
 	# Users who read the pages in the archives would not look for the release.
 	stale=
 	while IFS= read -r page; do
-		! tr '\n' ' ' <"$page" | grep -q 'no release yet' || stale+=" $page"
+		text=$(tr '\n' ' ' <"$page") # The sentence can be on two lines.
+		[[ $text != *'no release yet'* ]] || stale+=" $page"
 	done < <(git ls-files README.md SECURITY.md CONTRIBUTING.md 'docs/*.md' 'examples/*.md')
 	[[ $version == *-* || -z $stale ]] ||
 		fail "these pages say that there is no release yet, correct them, and commit that before the tag:$stale"
